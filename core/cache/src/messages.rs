@@ -1,0 +1,1 @@
+//! The typed messages of the cache-shard actor.

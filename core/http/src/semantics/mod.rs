@@ -1,0 +1,13 @@
+//! What a shared cache may do, as pure functions of request, response, configuration and time (RFC 9110, RFC 9111).
+
+pub mod cache_control;
+pub mod cache_status;
+pub mod conditional;
+pub mod date;
+pub mod freshness;
+pub mod key;
+pub mod range;
+pub mod reuse;
+pub mod storing;
+pub mod update;
+pub mod vary;

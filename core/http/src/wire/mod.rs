@@ -1,0 +1,9 @@
+//! The HTTP/1 wire: heads, framing, bodies (RFC 9112).
+
+pub mod body;
+pub mod chunked;
+pub mod field;
+pub mod framing;
+pub mod head;
+pub mod hop;
+pub mod target;

@@ -1,0 +1,53 @@
+//! What the log learns of a transaction when it is over.
+
+use std::{net::SocketAddr, time::{Duration, SystemTime}};
+use understudy_http::semantics::{cache_status::Forward, storing::NoStoreReason};
+
+/// One finished transaction, borrowed from the worker for the length of the call. Times are measured from the request head's first byte.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Record<'a> {
+    pub id: u64,
+    pub at: SystemTime,
+    pub elapsed: Duration,
+    pub listener: &'a str,
+    pub client: SocketAddr,
+    pub method: &'a [u8],
+    /// The URL as asked for (absolute; `host:port` for CONNECT).
+    pub url: &'a [u8],
+    pub version: understudy_http::Version,
+    /// Status sent; 0 when the client went away before any.
+    pub status: u16,
+    /// Bytes written to the client, head included.
+    pub bytes_out: u64,
+    /// Bytes of body written to the client.
+    pub body_out: u64,
+    /// Bytes of body read from the client.
+    pub body_in: u64,
+    pub outcome: Outcome,
+    pub forward: Option<Forward>,
+    pub not_stored: Option<NoStoreReason>,
+    /// The origin dialled.
+    pub origin: Option<SocketAddr>,
+    /// `Content-Type` sent.
+    pub content_type: Option<&'a [u8]>,
+    pub referer: Option<&'a [u8]>,
+    pub user_agent: Option<&'a [u8]>,
+    /// A word for what went wrong, when something did.
+    pub error: Option<&'static str>,
+    /// The client went away before the answer was complete.
+    pub aborted: bool,
+}
+/// How a transaction was answered; Squid's words in the native log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Outcome { Hit, /// Fresh hit answered with 304 to a conditional request.
+ HitNotModified, Stale, Revalidated, Miss, /// Followed another's fetch.
+ Collapsed, Pass, Tunnel, /// Refused by access rules.
+ Denied, /// Answered by the proxy itself (errors, PAC, TRACE).
+ Local }
+/// Where records go. Called on workers: must not block.
+pub trait TransactionLog: std::fmt::Debug + Send + Sync {
+    /// Takes one record.
+    fn log(&self, record: &Record<'_>);
+}
