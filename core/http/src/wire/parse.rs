@@ -45,6 +45,10 @@ pub fn parse_request(
             Ok(None)
         }
         Err(HeadError::Version) => {
+            // Until its line has ended, what stands for the version may still be cut short.
+            if memchr::memchr(b'\r', first_line(window)).is_none() {
+                return Ok(None);
+            }
             let Some(plain) = as_http11(window, version_at(window)) else {
                 return result;
             };
@@ -333,16 +337,18 @@ fn version(minor: u8) -> Version {
 
 /// What `httparse` refused, in our words. A bare CR or LF is named as such, wherever the parser stumbled over it.
 fn refusal(error: httparse::Error, buf: &[u8]) -> HeadError {
-    let end = memchr::memmem::find(buf, b"\r\n\r\n").unwrap_or(buf.len());
+    let end = memchr::memmem::find(buf, b"\r\n\r\n").map_or(buf.len(), |at| at + 2);
     if let Err(bare) = line_ends(buf.get(..end).unwrap_or(buf)) {
         return bare;
     }
     match error {
         httparse::Error::HeaderName => HeadError::FieldName,
         httparse::Error::HeaderValue => HeadError::FieldValue,
-        httparse::Error::NewLine => HeadError::LineEnding,
         httparse::Error::TooManyHeaders => HeadError::TooManyFields,
         httparse::Error::Version => HeadError::Version,
-        httparse::Error::Status | httparse::Error::Token => HeadError::StartLine,
+        // All line ends being right, a missing one is something after the version.
+        httparse::Error::Status | httparse::Error::Token | httparse::Error::NewLine => {
+            HeadError::StartLine
+        }
     }
 }
