@@ -167,33 +167,36 @@ fn stricter_response(bytes: &[u8], error: HeadError) -> bool {
     }
 }
 
+const LINES: &[&[u8]] = &[
+    b"Host: a\r\n",
+    b"A:b\r\n",
+    b"A:  b\t\r\n",
+    b"A:\r\n",
+    b"Content-Length: 5\r\n",
+    b"A: b\n",
+    b"A : b\r\n",
+    b" A: b\r\n",
+    b"A: b\r",
+    b"A: \xe9\xff\r\n",
+    b"A: b\0c\r\n",
+    b"no colon\r\n",
+    b": a\r\n",
+    b"A: b\x7f\r\n",
+    b"\r\n",
+    b"\n",
+    b"\tb\r\n",
+    b"A(: b\r\n",
+    b"A: b\r\r\n",
+    b"A: b c d e f g h i j k l m n o p q r s t u v w x y z\r\n",
+];
+
+const ENDS: &[&[u8]] = &[b"\r\n", b"\r\n", b"\r\n", b"\n", b""];
+
 /// Heads put together from pieces that matter, right and wrong.
 fn pieces(first: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
-    let lines: &[&[u8]] = &[
-        b"Host: a\r\n",
-        b"A:b\r\n",
-        b"A:  b\t\r\n",
-        b"A:\r\n",
-        b"Content-Length: 5\r\n",
-        b"A: b\n",
-        b"A : b\r\n",
-        b" A: b\r\n",
-        b"A: b\r",
-        b"A: \xe9\xff\r\n",
-        b"A: b\0c\r\n",
-        b"no colon\r\n",
-        b": a\r\n",
-        b"A: b\x7f\r\n",
-        b"\r\n",
-        b"\n",
-        b"\tb\r\n",
-        b"A(: b\r\n",
-        b"A: b\r\r\n",
-        b"A: b c d e f g h i j k l m n o p q r s t u v w x y z\r\n",
-    ];
-    let lines = proptest::collection::vec(proptest::sample::select(lines), 0..5);
+    let lines = proptest::collection::vec(proptest::sample::select(LINES), 0..5);
     let noise = proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), any::<u8>()));
-    let end = proptest::sample::select(&[&b"\r\n"[..], b"\r\n", b"\r\n", b"\n", b""][..]);
+    let end = proptest::sample::select(ENDS);
     (proptest::sample::select(first), lines, end, noise).prop_map(|(first, lines, end, noise)| {
         let mut bytes = [first, &lines.concat(), end].concat();
         if let Some((at, byte)) = noise {
