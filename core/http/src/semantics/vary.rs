@@ -140,19 +140,9 @@ enum Pieces {
 }
 
 /// Gives the normalised value of a field of the request to `take`, piece by piece, until it answers false.
-fn value_pieces(request: Fields<'_>, name: &[u8], take: impl FnMut(&[u8]) -> bool) -> Pieces {
-    match Name::of(name) {
-        Name::Other => pieces(request.find_all(name), take),
-        id => pieces(request.all(id), take),
-    }
-}
-
-fn pieces<'a>(
-    lines: impl Iterator<Item = &'a [u8]>,
-    mut take: impl FnMut(&[u8]) -> bool,
-) -> Pieces {
+fn value_pieces(request: Fields<'_>, name: &[u8], mut take: impl FnMut(&[u8]) -> bool) -> Pieces {
     let mut first = true;
-    for member in lines.flat_map(members) {
+    for member in request.find_all(name).flat_map(members) {
         let joined = first || take(b", ");
         first = false;
         if !joined || !take(member) {
