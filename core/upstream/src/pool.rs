@@ -5,7 +5,6 @@
 //! the oldest of all is always at the bottom of its stack, so evicting it needs no search.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -41,17 +40,16 @@ impl Slot {
 
 /// An idle connection; it holds no buffer.
 #[derive(Debug)]
-struct Idle {
-    stream: TcpStream,
-    peer: SocketAddr,
+struct Idle<C> {
+    connection: C,
     since: Instant,
     slot: Rc<Slot>,
 }
 
 /// A place in the slab: its neighbours by age, and in its stack.
 #[derive(Debug)]
-struct Node {
-    idle: Option<Idle>,
+struct Node<C> {
+    idle: Option<Idle<C>>,
     older: u32,
     newer: u32,
     below: u32,
@@ -65,10 +63,10 @@ pub(crate) struct Limits {
     pub(crate) total: usize,
 }
 
-/// The idle connections of a worker.
+/// The idle connections of a worker, whatever a connection is.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    nodes: Vec<Node>,
+pub(crate) struct Pool<C> {
+    nodes: Vec<Node<C>>,
     free: Vec<u32>,
     oldest: u32,
     newest: u32,
@@ -76,8 +74,8 @@ pub(crate) struct Pool {
     limits: Limits,
 }
 
-impl Pool {
-    pub(crate) fn new(limits: Limits) -> Pool {
+impl<C> Pool<C> {
+    pub(crate) fn new(limits: Limits) -> Pool<C> {
         Pool {
             nodes: Vec::new(),
             free: Vec::new(),
@@ -94,13 +92,7 @@ impl Pool {
     }
 
     /// Keeps a connection, at the cost of the oldest of its destination or of all when there is no room.
-    pub(crate) fn put(
-        &mut self,
-        slot: &Rc<Slot>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        now: Instant,
-    ) {
+    pub(crate) fn put(&mut self, slot: &Rc<Slot>, connection: C, now: Instant) {
         if self.limits.per_destination == 0 || self.limits.total == 0 {
             return;
         }
@@ -110,8 +102,7 @@ impl Pool {
             self.remove(self.oldest);
         }
         let idle = Some(Idle {
-            stream,
-            peer,
+            connection,
             since: now,
             slot: slot.clone(),
         });
@@ -150,23 +141,23 @@ impl Pool {
     }
 
     /// The newest connection of a destination that is still good; those that are not are closed on the way.
-    pub(crate) fn take(&mut self, slot: &Slot) -> Option<(TcpStream, SocketAddr)> {
+    pub(crate) fn take(&mut self, slot: &Slot, good: impl Fn(&C) -> bool) -> Option<C> {
         while slot.top.get() != NONE {
             let idle = self.remove(slot.top.get())?;
-            if is_quiet(&idle.stream) {
-                return Some((idle.stream, idle.peer));
+            if good(&idle.connection) {
+                return Some(idle.connection);
             }
         }
         None
     }
 
-    /// Closes what has been idle for `timeout` or longer, and what the origin has closed meanwhile.
-    pub(crate) fn sweep(&mut self, now: Instant, timeout: Duration) {
+    /// Closes what has been idle for `timeout` or longer, and what is no longer good.
+    pub(crate) fn sweep(&mut self, now: Instant, timeout: Duration, good: impl Fn(&C) -> bool) {
         let mut at = self.oldest;
         while let Some(node) = self.nodes.get(at as usize) {
             let newer = node.newer;
             let done = node.idle.as_ref().is_some_and(|idle| {
-                now.saturating_duration_since(idle.since) >= timeout || !is_quiet(&idle.stream)
+                now.saturating_duration_since(idle.since) >= timeout || !good(&idle.connection)
             });
             if done {
                 self.remove(at);
@@ -176,14 +167,14 @@ impl Pool {
     }
 
     /// Changes a neighbour, if there is one.
-    fn link(&mut self, at: u32, change: impl FnOnce(&mut Node)) {
+    fn link(&mut self, at: u32, change: impl FnOnce(&mut Node<C>)) {
         if let Some(node) = self.nodes.get_mut(at as usize) {
             change(node);
         }
     }
 
     /// Takes a node out of both its lists.
-    fn remove(&mut self, at: u32) -> Option<Idle> {
+    fn remove(&mut self, at: u32) -> Option<Idle<C>> {
         let node = self.nodes.get_mut(at as usize)?;
         let idle = node.idle.take()?;
         let (older, newer, below, above) = (node.older, node.newer, node.below, node.above);
@@ -216,4 +207,107 @@ impl Pool {
 pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
     let mut byte = [0u8; 1];
     matches!(stream.try_read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const SLOTS: usize = 4;
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(usize),
+        Take(usize),
+        /// Numbers divisible by this are no longer good.
+        TakeGood(usize, u32),
+        Sweep,
+        Wait(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0..SLOTS).prop_map(Step::Put),
+            2 => (0..SLOTS).prop_map(Step::Take),
+            1 => (0..SLOTS, 2..5u32).prop_map(|(s, n)| Step::TakeGood(s, n)),
+            1 => Just(Step::Sweep),
+            2 => (0..6u64).prop_map(Step::Wait),
+        ];
+        proptest::collection::vec(step, 0..200)
+    }
+
+    /// The pool as it ought to be: one list by age.
+    struct Model {
+        list: Vec<(usize, u32, u64)>,
+        limits: Limits,
+    }
+
+    impl Model {
+        fn put(&mut self, slot: usize, connection: u32, now: u64) {
+            if self.limits.per_destination == 0 || self.limits.total == 0 {
+                return;
+            }
+            if self.list.iter().filter(|e| e.0 == slot).count() >= self.limits.per_destination {
+                let at = self.list.iter().position(|e| e.0 == slot).unwrap();
+                self.list.remove(at);
+            } else if self.list.len() >= self.limits.total {
+                self.list.remove(0);
+            }
+            self.list.push((slot, connection, now));
+        }
+
+        fn take(&mut self, slot: usize, good: impl Fn(u32) -> bool) -> Option<u32> {
+            while let Some(at) = self.list.iter().rposition(|e| e.0 == slot) {
+                let (_, connection, _) = self.list.remove(at);
+                if good(connection) {
+                    return Some(connection);
+                }
+            }
+            None
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn does_what_one_list_by_age_would_do(
+            steps in steps(), per_destination in 0..4usize, total in 0..7usize,
+        ) {
+            let limits = Limits { per_destination, total };
+            let mut pool = Pool::new(limits);
+            let mut model = Model { list: Vec::new(), limits };
+            let slots: Vec<_> = (0..SLOTS).map(|_| Slot::new()).collect();
+            let (start, mut now, mut next) = (Instant::now(), 0, 0u32);
+            for step in steps {
+                let time = start + Duration::from_secs(now);
+                match step {
+                    Step::Put(slot) => {
+                        next += 1;
+                        pool.put(&slots[slot], next, time);
+                        model.put(slot, next, now);
+                    }
+                    Step::Take(slot) => {
+                        prop_assert_eq!(pool.take(&slots[slot], |_| true), model.take(slot, |_| true));
+                    }
+                    Step::TakeGood(slot, n) => {
+                        let found = pool.take(&slots[slot], |c| c % n != 0);
+                        prop_assert_eq!(found, model.take(slot, |c| c % n != 0));
+                    }
+                    Step::Sweep => {
+                        pool.sweep(time, TIMEOUT, |c| c % 7 != 0);
+                        model.list.retain(|e| now - e.2 < TIMEOUT.as_secs() && e.1 % 7 != 0);
+                    }
+                    Step::Wait(seconds) => now += seconds,
+                }
+                prop_assert_eq!(pool.len(), model.list.len());
+                for (at, slot) in slots.iter().enumerate() {
+                    prop_assert_eq!(slot.idle(), model.list.iter().filter(|e| e.0 == at).count());
+                }
+            }
+            // Places are reused: the slab is never larger than the limit.
+            prop_assert!(pool.nodes.len() <= total.max(1));
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use crate::balance::{Group, Server};
 use crate::dial::Dial;
 use crate::http1::{BLOCK, Lease};
-use crate::pool::{Limits, Pool, Slot};
+use crate::pool::{Limits, Pool, Slot, is_quiet};
 use crate::resolve::NameClient;
 use crate::{Config, Destination, DialPolicy, OriginStream, Shared, UpstreamError};
 use bytes::BytesMut;
@@ -22,6 +22,9 @@ use understudy_http::FieldSpan;
 /// Field tables kept for reuse.
 const TABLES: usize = 16;
 
+/// An idle connection and the address it was dialled at.
+type Connection = (TcpStream, SocketAddr);
+
 /// A worker's way to origins.
 #[derive(Debug)]
 pub struct Upstreams {
@@ -29,7 +32,7 @@ pub struct Upstreams {
     policy: Arc<dyn DialPolicy>,
     shared: Arc<Shared>,
     names: NameClient,
-    pool: RefCell<Pool>,
+    pool: RefCell<Pool<Connection>>,
     /// Places in the pool of hosts and addresses; those of groups are in the groups.
     slots: RefCell<HashMap<Destination, Rc<Slot>>>,
     groups: Vec<Group>,
@@ -131,7 +134,9 @@ impl Upstreams {
 
     /// Closes idle connections past their time, or closed by their origins; called about once a second.
     pub fn sweep(&self, now: Instant) {
-        self.pool.borrow_mut().sweep(now, self.config.idle_timeout);
+        self.pool
+            .borrow_mut()
+            .sweep(now, self.config.idle_timeout, |c| is_quiet(&c.0));
         self.slots
             .borrow_mut()
             .retain(|_, slot| slot.idle() > 0 || Rc::strong_count(slot) > 1);
@@ -158,7 +163,7 @@ impl Upstreams {
     pub(crate) fn put(&self, slot: &Rc<Slot>, stream: TcpStream, peer: SocketAddr) {
         self.pool
             .borrow_mut()
-            .put(slot, stream, peer, Instant::now());
+            .put(slot, (stream, peer), Instant::now());
     }
 
     /// An idle connection to this destination.
@@ -175,7 +180,7 @@ impl Upstreams {
     }
 
     fn take(self: &Rc<Self>, slot: &Rc<Slot>) -> Option<OriginStream> {
-        let (stream, peer) = self.pool.borrow_mut().take(slot)?;
+        let (stream, peer) = self.pool.borrow_mut().take(slot, |c| is_quiet(&c.0))?;
         Some(OriginStream::new(
             stream,
             peer,
