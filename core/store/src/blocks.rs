@@ -191,14 +191,15 @@ impl Blocks {
             return None;
         }
         let after = self.placed.partition_point(|placed| placed.start <= offset);
-        let placed = self.placed.get(after.checked_sub(1)?)?;
-        let within = (offset - placed.start) as usize;
-        if within < placed.bytes.len() {
-            return Some(if within == 0 {
-                placed.bytes.clone()
-            } else {
-                placed.bytes.slice(within..)
-            });
+        let before = after.checked_sub(1).and_then(|at| self.placed.get(at));
+        if let Some(placed) = before {
+            let within = (offset - placed.start) as usize;
+            if within == 0 {
+                return Some(placed.bytes.clone());
+            }
+            if within < placed.bytes.len() {
+                return Some(placed.bytes.slice(within..));
+            }
         }
         self.staged(offset)
     }
