@@ -3,4 +3,6 @@
 //! Knows neither actors nor connections. Memory is the only tier so far; filesystem and PostgreSQL come behind the same trait.
 #![forbid(unsafe_code)]
 
+pub mod blocks;
 pub mod budget;
+pub mod footprint;
