@@ -117,7 +117,12 @@ impl Queue {
             return Poll::Ready(Ok(true));
         }
         let mut slices: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
-        slices.extend(self.pieces[self.first..].iter().take(MAX_SLICES).map(|p| IoSlice::new(p)));
+        slices.extend(
+            self.pieces[self.first..]
+                .iter()
+                .take(MAX_SLICES)
+                .map(|p| IoSlice::new(p)),
+        );
         let written = ready!(Pin::new(io).poll_write_vectored(cx, &slices))?;
         drop(slices);
         if written == 0 {
@@ -129,7 +134,11 @@ impl Queue {
 
     /// The slices of what is queued, for a writer other than a client.
     pub(crate) fn slices(&self) -> SmallVec<[IoSlice<'_>; 8]> {
-        self.pieces[self.first..].iter().take(MAX_SLICES).map(|p| IoSlice::new(p)).collect()
+        self.pieces[self.first..]
+            .iter()
+            .take(MAX_SLICES)
+            .map(|p| IoSlice::new(p))
+            .collect()
     }
 
     /// Takes `n` written bytes off the front.

@@ -62,8 +62,12 @@ impl Clock {
     }
 
     fn follow_wall_clock(&self) {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        self.unix_at_start.set(wall - self.start.elapsed().as_secs_f64());
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64();
+        self.unix_at_start
+            .set(wall - self.start.elapsed().as_secs_f64());
     }
 
     /// The wall clock's seconds at an instant.
@@ -82,9 +86,15 @@ impl Clock {
 
     /// A deadline that is not armed yet.
     pub(crate) fn deadline(self: &Rc<Self>) -> Deadline {
-        let inner =
-            Inner { at: Cell::new(NEVER), scheduled: Cell::new(NEVER), waker: RefCell::new(None) };
-        Deadline { inner: Rc::new(inner), clock: self.clone() }
+        let inner = Inner {
+            at: Cell::new(NEVER),
+            scheduled: Cell::new(NEVER),
+            waker: RefCell::new(None),
+        };
+        Deadline {
+            inner: Rc::new(inner),
+            clock: self.clone(),
+        }
     }
 
     /// Advances to the tick of `now` and wakes what is due. Called every [`TICK`]; late calls catch up.
@@ -108,7 +118,9 @@ impl Clock {
     }
 
     fn fire(&self, token: Token, now: u64) {
-        let Some(inner) = token.deadline.upgrade() else { return };
+        let Some(inner) = token.deadline.upgrade() else {
+            return;
+        };
         if inner.scheduled.get() != token.tick {
             return;
         }
@@ -127,8 +139,10 @@ impl Clock {
 
     fn schedule(&self, inner: &Rc<Inner>, tick: u64) {
         inner.scheduled.set(tick);
-        self.wheel.borrow_mut()[(tick % SLOTS as u64) as usize]
-            .push(Token { tick, deadline: Rc::downgrade(inner) });
+        self.wheel.borrow_mut()[(tick % SLOTS as u64) as usize].push(Token {
+            tick,
+            deadline: Rc::downgrade(inner),
+        });
     }
 }
 
@@ -136,22 +150,19 @@ impl Deadline {
     /// Arms it `after` from `now`. Rounded up to a tick.
     pub(crate) fn arm(&self, now: Instant, after: Duration) {
         // One tick more: the current one has partly passed.
-        let ticks = (after.as_millis().div_ceil(TICK.as_millis())).min(u64::MAX as u128 / 4) as u64 + 1;
+        let ticks =
+            (after.as_millis().div_ceil(TICK.as_millis())).min(u64::MAX as u128 / 4) as u64 + 1;
         let at = self.clock.tick_of(now) + ticks;
         self.inner.at.set(at);
         if self.inner.scheduled.get() > at {
-            self.clock.schedule(&self.inner, at.max(self.clock.tick.get() + 1));
+            self.clock
+                .schedule(&self.inner, at.max(self.clock.tick.get() + 1));
         }
     }
 
     /// Arms it `after` from now.
     pub(crate) fn arm_now(&self, after: Duration) {
         self.arm(Instant::now(), after);
-    }
-
-    /// Disarms it.
-    pub(crate) fn disarm(&self) {
-        self.inner.at.set(NEVER);
     }
 
     /// Whether it has passed; else the task is woken when it does.

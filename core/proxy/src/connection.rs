@@ -61,8 +61,19 @@ impl Connection {
         let deadline = worker.clock.deadline();
         // A new connection has the idle time to send its first byte.
         deadline.arm_now(worker.with_live(|l| l.settings.timeouts.idle));
-        let client = Client { io, buf: BytesMut::new(), deadline, served: 0 };
-        Connection { worker, source, peer, slot: usize::MAX, state: State::Reading(client) }
+        let client = Client {
+            io,
+            buf: BytesMut::new(),
+            deadline,
+            served: 0,
+        };
+        Connection {
+            worker,
+            source,
+            peer,
+            slot: usize::MAX,
+            state: State::Reading(client),
+        }
     }
 
     fn drive(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
@@ -75,7 +86,9 @@ impl Connection {
                 State::Busy(transaction) => match transaction.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Some(mut client)) => {
-                        client.deadline.arm_now(self.worker.with_live(|l| l.settings.timeouts.idle));
+                        client
+                            .deadline
+                            .arm_now(self.worker.with_live(|l| l.settings.timeouts.idle));
                         // Whatever the transaction read ahead are pipelined requests.
                         let buf = std::mem::take(&mut client.buf);
                         self.state = State::Reading(client);
@@ -90,7 +103,9 @@ impl Connection {
 
     /// Reads once and takes requests off what came.
     fn read(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        let State::Reading(client) = &mut self.state else { return Poll::Ready(()) };
+        let State::Reading(client) = &mut self.state else {
+            return Poll::Ready(());
+        };
         if client.deadline.poll(cx).is_ready() {
             self.late();
             return Poll::Ready(());
@@ -114,7 +129,9 @@ impl Connection {
 
     /// Reads the rest of a head that has begun.
     fn read_on(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        let State::Reading(client) = &mut self.state else { return Poll::Ready(()) };
+        let State::Reading(client) = &mut self.state else {
+            return Poll::Ready(());
+        };
         client.buf.reserve(HEAD_READ);
         let before = client.buf.len();
         match poll_read_buf(&mut client.io, cx, &mut client.buf) {
@@ -123,7 +140,8 @@ impl Connection {
             Poll::Ready(Ok(_)) => {
                 // Parsing anew for every byte that trickles in would be quadratic: wait for what can end a head.
                 let limit = self.worker.with_live(|l| l.settings.limits.head.bytes);
-                if ends_a_head(&client.buf[before.saturating_sub(3)..]) || client.buf.len() >= limit {
+                if ends_a_head(&client.buf[before.saturating_sub(3)..]) || client.buf.len() >= limit
+                {
                     let buf = std::mem::take(&mut client.buf);
                     self.take(&buf, false, cx);
                 }
@@ -137,7 +155,9 @@ impl Connection {
     fn take(&mut self, mut buf: &[u8], mut fresh: bool, cx: &mut task::Context<'_>) {
         let now = Instant::now();
         let limits = self.worker.with_live(|l| l.settings.limits.head);
-        let State::Reading(client) = &mut self.state else { return };
+        let State::Reading(client) = &mut self.state else {
+            return;
+        };
         while !buf.is_empty() {
             let table = self.worker.table.take();
             let parts = match parse_request(buf, &limits, table) {
@@ -145,7 +165,9 @@ impl Connection {
                 Ok(None) => {
                     // The time for a head runs from its first byte, so it is not armed again for its continuations.
                     if fresh {
-                        client.deadline.arm(now, self.worker.with_live(|l| l.settings.timeouts.head));
+                        client
+                            .deadline
+                            .arm(now, self.worker.with_live(|l| l.settings.timeouts.head));
                     }
                     client.buf.extend_from_slice(buf);
                     return;
@@ -158,7 +180,15 @@ impl Connection {
             let len = parts.len();
             let (request, rest) = buf.split_at(len);
             let head = parts.with(request);
-            match fast::answer(&self.worker, &self.source, self.peer, client, &head, now, cx) {
+            match fast::answer(
+                &self.worker,
+                &self.source,
+                self.peer,
+                client,
+                &head,
+                now,
+                cx,
+            ) {
                 Fast::Answered { persist } => {
                     self.worker.table.set(head.into_table());
                     if !persist {
@@ -174,7 +204,12 @@ impl Connection {
                 }
                 Fast::Blocked(hit) => {
                     let head = head.to_owned();
-                    self.begin(rest, |tx| Box::pin(transaction::resume_hit(tx, hit)), head, now);
+                    self.begin(
+                        rest,
+                        |tx| Box::pin(transaction::resume_hit(tx, hit)),
+                        head,
+                        now,
+                    );
                     return;
                 }
                 Fast::No => {
@@ -184,7 +219,9 @@ impl Connection {
                 }
             }
         }
-        client.deadline.arm(now, self.worker.with_live(|l| l.settings.timeouts.idle));
+        client
+            .deadline
+            .arm(now, self.worker.with_live(|l| l.settings.timeouts.idle));
     }
 
     /// Hands the socket and the bytes behind the head to a transaction.
@@ -212,14 +249,19 @@ impl Connection {
 
     /// A head that cannot be read: an answer, and the end.
     fn refuse(&mut self, error: HeadError, head: &[u8]) {
-        let line = head.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+        let line = head
+            .split(|b| *b == b'\r' || *b == b'\n')
+            .next()
+            .unwrap_or_default();
         let line = Bytes::copy_from_slice(&line[..line.len().min(512)]);
         self.reject(transaction::Rejected::Head(error), line);
     }
 
     /// The deadline passed: silence when idle, 408 when a head had begun.
     fn late(&mut self) {
-        let State::Reading(client) = &mut self.state else { return };
+        let State::Reading(client) = &mut self.state else {
+            return;
+        };
         if client.buf.is_empty() {
             self.state = State::Over;
         } else {
@@ -320,4 +362,3 @@ impl Handler<Close> for Connection {
         ctx.stop();
     }
 }
-

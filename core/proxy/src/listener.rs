@@ -13,14 +13,22 @@ const BACKLOG: i32 = 4096;
 
 /// Binds one socket for the listener at `address`.
 pub(crate) fn bind(listener: &Listener, address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    if let Mode::Transparent { intercept: Intercept::Tproxy, .. } = listener.mode {
+    if let Mode::Transparent {
+        intercept: Intercept::Tproxy,
+        ..
+    } = listener.mode
+    {
         if address.is_ipv4() {
             socket.set_ip_transparent_v4(true)?;
         } else {
@@ -38,8 +46,11 @@ pub(crate) fn check_free(listener: &Listener) -> io::Result<()> {
     if listener.address.port() == 0 {
         return Ok(());
     }
-    let socket =
-        Socket::new(Domain::for_address(listener.address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(listener.address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     if listener.address.is_ipv6() {
         socket.set_only_v6(!listener.address.ip().is_unspecified())?;
@@ -50,12 +61,17 @@ pub(crate) fn check_free(listener: &Listener) -> io::Result<()> {
 }
 
 /// The destination a client asked for before it was redirected here (SO_ORIGINAL_DST).
-pub(crate) fn original_destination(stream: &tokio::net::TcpStream, local: SocketAddr) -> io::Result<SocketAddr> {
+pub(crate) fn original_destination(
+    stream: &tokio::net::TcpStream,
+    local: SocketAddr,
+) -> io::Result<SocketAddr> {
     let socket = socket2::SockRef::from(stream);
     let address = if local.ip().to_canonical().is_ipv4() {
         socket.original_dst_v4()?
     } else {
         socket.original_dst_v6()?
     };
-    address.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+    address
+        .as_socket()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
 }

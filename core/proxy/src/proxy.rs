@@ -59,7 +59,9 @@ pub enum StartError {
 
 impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxy").field("workers", &self.workers.len()).finish_non_exhaustive()
+        f.debug_struct("Proxy")
+            .field("workers", &self.workers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,7 +104,11 @@ impl Proxy {
             };
             let actor =
                 WorkerActor::start_in_arbiter(&arbiter.handle(), move |_| WorkerActor::new(seed));
-            workers.push(WorkerHandle { actor, stats, _arbiter: arbiter });
+            workers.push(WorkerHandle {
+                actor,
+                stats,
+                _arbiter: arbiter,
+            });
         }
         for worker in &workers {
             let adopt = Adopt {
@@ -112,15 +118,27 @@ impl Proxy {
                 start: take_column(&mut sockets),
                 stop: Vec::new(),
             };
-            worker.actor.send(adopt).await.map_err(|_| StartError::Gone)?;
+            worker
+                .actor
+                .send(adopt)
+                .await
+                .map_err(|_| StartError::Gone)?;
         }
-        Ok(Proxy { workers, cache, state: Mutex::new(State { settings, bound }) })
+        Ok(Proxy {
+            workers,
+            cache,
+            state: Mutex::new(State { settings, bound }),
+        })
     }
 
     /// The addresses bound, by listener name (port 0 resolved).
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        state.bound.iter().map(|(listener, at)| (listener.name.clone(), *at)).collect()
+        state
+            .bound
+            .iter()
+            .map(|(listener, at)| (listener.name.clone(), *at))
+            .collect()
     }
 
     /// New connections and new transactions use the new settings; listeners that are new are bound first (an error changes
@@ -142,12 +160,17 @@ impl Proxy {
             .filter(|listener| !old.iter().any(|(known, _)| known == *listener))
             .cloned()
             .collect();
-        let gone: Vec<&(Listener, SocketAddr)> =
-            old.iter().filter(|(known, _)| !settings.listeners.contains(known)).collect();
+        let gone: Vec<&(Listener, SocketAddr)> = old
+            .iter()
+            .filter(|(known, _)| !settings.listeners.contains(known))
+            .collect();
         // A listener that keeps its address but changes its mode shares the port with its predecessor for a moment.
         let taken: Vec<SocketAddr> = gone.iter().map(|(_, at)| *at).collect();
         let (added, mut sockets) = bind_fresh(&fresh, self.workers.len(), &taken)?;
-        let stop: Vec<String> = gone.iter().map(|(listener, _)| listener.name.clone()).collect();
+        let stop: Vec<String> = gone
+            .iter()
+            .map(|(listener, _)| listener.name.clone())
+            .collect();
         let resolver = understudy_upstream::Shared::new(&settings.upstream);
         for worker in &self.workers {
             let adopt = Adopt {
@@ -157,7 +180,11 @@ impl Proxy {
                 start: take_column(&mut sockets),
                 stop: stop.clone(),
             };
-            worker.actor.send(adopt).await.map_err(|_| StartError::Gone)?;
+            worker
+                .actor
+                .send(adopt)
+                .await
+                .map_err(|_| StartError::Gone)?;
         }
         self.cache.reconfigure(cache_config(&settings));
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
@@ -222,7 +249,9 @@ fn cache_config(settings: &Settings) -> understudy_cache::Config {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 type Sockets = Vec<Vec<BoundListener>>;
@@ -255,7 +284,11 @@ fn bind_fresh(
         for column in &mut sockets {
             let socket = listener::bind(listener, address).map_err(refused)?;
             address = socket.local_addr().map_err(refused)?;
-            column.push(BoundListener { listener: listener.clone(), address, socket });
+            column.push(BoundListener {
+                listener: listener.clone(),
+                address,
+                socket,
+            });
         }
         bound.push((listener.clone(), address));
     }

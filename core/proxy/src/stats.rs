@@ -1,26 +1,40 @@
 //! Counters, kept by each worker without locks and summed when asked for.
 
 /// Upper bounds of the latency buckets in microseconds; the last bucket is above all of them.
-pub const BUCKETS_US: [u64; 16] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
+pub const BUCKETS_US: [u64; 16] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 5_000_000, 30_000_000,
+];
 /// A sum over all workers.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs)]
 pub struct Snapshot {
-    pub connections: u64, pub connections_open: u64, pub connections_refused: u64,
+    pub connections: u64,
+    pub connections_open: u64,
+    pub connections_refused: u64,
     pub requests: u64,
     /// Indexed by [`super::record::Outcome`] in declaration order.
     pub outcomes: [u64; 10],
     /// Responses by class, 1xx to 5xx.
     pub classes: [u64; 5],
-    pub bytes_in: u64, pub bytes_out: u64,
-    pub origin_requests: u64, pub origin_bytes_in: u64, pub origin_connects: u64, pub origin_failures: u64, pub origin_idle: u64,
-    pub hit_seconds: Histogram, pub miss_seconds: Histogram,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub origin_requests: u64,
+    pub origin_bytes_in: u64,
+    pub origin_connects: u64,
+    pub origin_failures: u64,
+    pub origin_idle: u64,
+    pub hit_seconds: Histogram,
+    pub miss_seconds: Histogram,
     pub transactions_open: u64,
 }
 /// A latency histogram: counts by bucket (not cumulative), sum in microseconds.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs)]
-pub struct Histogram { pub counts: [u64; 17], pub sum_us: u64 }
+pub struct Histogram {
+    pub counts: [u64; 17],
+    pub sum_us: u64,
+}
 
 use crate::record::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -76,7 +90,10 @@ pub(crate) struct Latency {
 impl Latency {
     pub(crate) fn observe(&self, elapsed: Duration) {
         let us = elapsed.as_micros() as u64;
-        let bucket = BUCKETS_US.iter().position(|b| us <= *b).unwrap_or(BUCKETS_US.len());
+        let bucket = BUCKETS_US
+            .iter()
+            .position(|b| us <= *b)
+            .unwrap_or(BUCKETS_US.len());
         self.counts[bucket].add(1);
         self.sum_us.add(us);
     }
@@ -93,7 +110,10 @@ impl WorkerStats {
     /// Counts a finished transaction.
     pub(crate) fn finished(&self, outcome: Outcome, status: u16, elapsed: Duration) {
         self.outcomes[outcome as usize].add(1);
-        if let Some(class) = (status as usize / 100).checked_sub(1).and_then(|c| self.classes.get(c)) {
+        if let Some(class) = (status as usize / 100)
+            .checked_sub(1)
+            .and_then(|c| self.classes.get(c))
+        {
             class.add(1);
         }
         match outcome {

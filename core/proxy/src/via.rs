@@ -6,8 +6,12 @@ use understudy_http::{Fields, Name, Version};
 pub(crate) fn names_us(fields: Fields<'_>, pseudonym: &str) -> bool {
     fields.has(Name::Via)
         && fields.list(Name::Via).any(|member| {
-            let mut words = member.split(|b| b.is_ascii_whitespace()).filter(|w| !w.is_empty());
-            words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(pseudonym.as_bytes()))
+            let mut words = member
+                .split(|b| b.is_ascii_whitespace())
+                .filter(|w| !w.is_empty());
+            words
+                .nth(1)
+                .is_some_and(|by| by.eq_ignore_ascii_case(pseudonym.as_bytes()))
         })
 }
 

@@ -8,7 +8,6 @@
 
 use crate::clock::{Clock, TICK};
 use crate::connection::{self, Connection};
-use crate::listener;
 use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
@@ -99,7 +98,9 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("draining", &self.draining).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("draining", &self.draining)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,18 +144,27 @@ impl WorkerActor {
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
         };
-        WorkerActor { worker: Rc::new(worker), listeners: HashMap::new() }
+        WorkerActor {
+            worker: Rc::new(worker),
+            listeners: HashMap::new(),
+        }
     }
 
     fn listen(&mut self, bound: BoundListener) {
         let name = bound.listener.name.clone();
-        let source = Rc::new(Source { listener: bound.listener, address: bound.address, retired: Cell::new(false) });
+        let source = Rc::new(Source {
+            listener: bound.listener,
+            address: bound.address,
+            retired: Cell::new(false),
+        });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {
                 let task = actix_rt::spawn(accept(self.worker.clone(), source.clone(), socket));
                 self.listeners.insert(name, (source, task));
             }
-            Err(error) => tracing::error!(listener = name, %error, "cannot watch a listening socket"),
+            Err(error) => {
+                tracing::error!(listener = name, %error, "cannot watch a listening socket")
+            }
         }
     }
 
@@ -171,9 +181,16 @@ fn live(
     resolver: &Arc<understudy_upstream::Shared>,
     log: Option<Arc<dyn TransactionLog>>,
 ) -> Live {
-    let upstreams =
-        Upstreams::new(settings.upstream.clone(), settings.access.clone(), resolver.clone());
-    Live { settings, upstreams, log }
+    let upstreams = Upstreams::new(
+        settings.upstream.clone(),
+        settings.access.clone(),
+        resolver.clone(),
+    );
+    Live {
+        settings,
+        upstreams,
+        log,
+    }
 }
 
 async fn accept(worker: Rc<Worker>, source: Rc<Source>, socket: TcpListener) {
@@ -192,7 +209,10 @@ async fn accept(worker: Rc<Worker>, source: Rc<Source>, socket: TcpListener) {
 /// Errors of accept(2) that are the dying connection's and not the listener's.
 fn is_of_the_connection(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
 }
 
 fn welcome(worker: &Rc<Worker>, source: &Rc<Source>, stream: TcpStream, peer: SocketAddr) {
@@ -218,7 +238,10 @@ impl Actor for WorkerActor {
         ctx.run_interval(Duration::from_secs(1), |act, _| {
             act.worker.with_live(|live| {
                 live.upstreams.sweep(Instant::now());
-                act.worker.stats.origin_idle.set(live.upstreams.idle() as u64);
+                act.worker
+                    .stats
+                    .origin_idle
+                    .set(live.upstreams.idle() as u64);
             });
         });
     }

@@ -132,6 +132,17 @@ impl Upstreams {
         Ok(stream)
     }
 
+    /// Whether `host` (a name or a literal) has the address of `to` among its own: what a transparent proxy asks before it
+    /// believes a Host field. A name that cannot be resolved does not belong.
+    pub async fn belongs(&self, host: &str, to: SocketAddr) -> bool {
+        match self.names.resolve(host).await {
+            Ok(addresses) => addresses
+                .iter()
+                .any(|a| a.to_canonical() == to.ip().to_canonical()),
+            Err(_) => false,
+        }
+    }
+
     /// Closes idle connections past their time, or closed by their origins; called about once a second.
     pub fn sweep(&self, now: Instant) {
         self.pool

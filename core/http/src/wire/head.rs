@@ -220,6 +220,10 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
             .target
             .of(self.bytes.as_ref(), &self.parts.overlay)
     }
+    /// Bytes of the head as received.
+    pub fn size(&self) -> usize {
+        self.parts.len
+    }
     /// The version received.
     pub fn version(&self) -> Version {
         self.parts.version
@@ -313,6 +317,10 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
         self.parts
             .reason
             .of(self.bytes.as_ref(), &self.parts.overlay)
+    }
+    /// Bytes of the head as received.
+    pub fn size(&self) -> usize {
+        self.parts.len
     }
     /// The version received.
     pub fn version(&self) -> Version {

@@ -20,7 +20,11 @@ const LINGER: Duration = Duration::from_secs(2);
 impl Transaction {
     /// An error answer with its page.
     pub(super) async fn answer(&mut self, refusal: Refusal) -> Step {
-        self.tally.outcome = if refusal.denied { Outcome::Denied } else { Outcome::Local };
+        self.tally.outcome = if refusal.denied {
+            Outcome::Denied
+        } else {
+            Outcome::Local
+        };
         self.tally.error = Some(refusal.word);
         // A request that cannot be trusted in its framing, or that never came, ends the connection.
         if matches!(refusal.status, 400 | 408 | 413 | 414 | 417 | 431 | 505) {
@@ -31,15 +35,29 @@ impl Transaction {
             (None, Some(route)) => route.key.clone(),
             (None, None) => Bytes::copy_from_slice(self.head.target()),
         };
-        let page = page(refusal.status, refusal.sentence(), refusal.word, &url, &self.live.settings.name);
+        let page = page(
+            refusal.status,
+            refusal.sentence(),
+            refusal.word,
+            &url,
+            &self.live.settings.name,
+        );
         let mut extra = Vec::new();
         if refusal.status == 405 {
-            extra.extend_from_slice(b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE\r\n");
+            extra.extend_from_slice(
+                b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE\r\n",
+            );
         }
         if refusal.status == 503 {
             extra.extend_from_slice(b"Retry-After: 1\r\n");
         }
-        self.own(refusal.status, "text/html; charset=utf-8", &extra, page.into()).await
+        self.own(
+            refusal.status,
+            "text/html; charset=utf-8",
+            &extra,
+            page.into(),
+        )
+        .await
     }
 
     /// An answer of our own with a body.
@@ -50,7 +68,9 @@ impl Transaction {
         head.extend_from_slice(b"Date: ");
         head.extend_from_slice(&date::format(self.now()));
         head.extend_from_slice(format!("\r\nServer: {}\r\n", self.live.settings.name).as_bytes());
-        head.extend_from_slice(format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()).as_bytes());
+        head.extend_from_slice(
+            format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()).as_bytes(),
+        );
         head.extend_from_slice(b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
         head.extend_from_slice(extra);
         head.extend_from_slice(b"Cache-Status: ");
@@ -73,7 +93,10 @@ impl Transaction {
         if !self.is_head() {
             queue.push(body);
         }
-        let flushed = self.client.flush(&mut queue, self.live.settings.timeouts.body).await;
+        let flushed = self
+            .client
+            .flush(&mut queue, self.live.settings.timeouts.body)
+            .await;
         self.sent(&queue, overhead);
         if flushed.is_err() {
             self.aborted();
@@ -91,7 +114,9 @@ impl Transaction {
                 loop {
                     match self.body.poll_piece(&mut self.client, cx) {
                         Poll::Ready(Ok(super::request_body::Piece::Data(_))) => {}
-                        Poll::Ready(Ok(super::request_body::Piece::End(_))) => return Poll::Ready(true),
+                        Poll::Ready(Ok(super::request_body::Piece::End(_))) => {
+                            return Poll::Ready(true);
+                        }
                         Poll::Ready(Err(_)) => return Poll::Ready(false),
                         Poll::Pending => return self.client.deadline.poll(cx).map(|()| false),
                     }
@@ -164,8 +189,16 @@ mod tests {
 
     #[test]
     fn a_page_shows_a_hostile_url_as_text() {
-        let page = page(400, "No.", "target", b"/<script>alert('x')</script>\"&\x00\xff", "u<b>");
-        assert!(page.contains("/&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;\u{fffd}\u{fffd}"));
+        let page = page(
+            400,
+            "No.",
+            "target",
+            b"/<script>alert('x')</script>\"&\x00\xff",
+            "u<b>",
+        );
+        assert!(page.contains(
+            "/&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;\u{fffd}\u{fffd}"
+        ));
         assert!(!page.contains("<script>"));
         assert!(page.contains("u&lt;b&gt;"));
     }

@@ -20,7 +20,12 @@ impl Transaction {
         let Some(cache) = &self.worker.cache else {
             return self.bypass(forward, NoStoreReason::Disabled);
         };
-        let ask = Ask { transaction: self.id, key: self.key(), validate: validate.clone(), alone };
+        let ask = Ask {
+            transaction: self.id,
+            key: self.key(),
+            validate: validate.clone(),
+            alone,
+        };
         match cache.ask(ask).await {
             Ok(Answer::Lead(fill)) => Step::Lead { fill, validate },
             Ok(Answer::Follow(reader)) => Step::Follow { reader },

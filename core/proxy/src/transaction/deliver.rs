@@ -71,7 +71,11 @@ impl Transaction {
     }
 
     /// Cache-Status of an answer that was forwarded for.
-    pub(super) fn forwarded_status(&self, status: Option<u16>, stored: bool) -> CacheStatus<'static> {
+    pub(super) fn forwarded_status(
+        &self,
+        status: Option<u16>,
+        stored: bool,
+    ) -> CacheStatus<'static> {
         CacheStatus {
             hit: false,
             fwd: self.tally.forward,
@@ -85,7 +89,12 @@ impl Transaction {
 
     /// Delivers an origin's answer past the store, as it comes.
     pub(super) async fn relay(&mut self, exchanged: Exchanged) -> Step {
-        let Exchanged { mut origin, head, mut upload, .. } = exchanged;
+        let Exchanged {
+            mut origin,
+            head,
+            mut upload,
+            ..
+        } = exchanged;
         let status = head.status();
         if status == 101 {
             return self.switch_protocols(origin, head).await;
@@ -108,7 +117,9 @@ impl Transaction {
         let overhead = (rendered.head.len() + lines.len()) as u64;
         queue.push(rendered.head);
         queue.push(lines);
-        let outcome = self.relay_body(&mut queue, &mut origin, &mut upload, framed).await;
+        let outcome = self
+            .relay_body(&mut queue, &mut origin, &mut upload, framed)
+            .await;
         self.sent(&queue, overhead);
         match outcome {
             Ok(()) => origin.release(upload.is_complete()),
@@ -128,7 +139,10 @@ impl Transaction {
         let mut ended = framed == Framed::Empty;
         // What came with the head goes out with it.
         while !ended {
-            match origin.buffered_piece().map_err(|e| Broken::Origin(e.word()))? {
+            match origin
+                .buffered_piece()
+                .map_err(|e| Broken::Origin(e.word()))?
+            {
                 Some(Decoded::Data(piece)) => {
                     self.worker.stats.origin_bytes_in.add(piece.len() as u64);
                     push_piece(queue, piece, framed == Framed::Chunked);
@@ -196,13 +210,18 @@ impl Transaction {
         origin: &mut understudy_upstream::OriginStream,
         upload: &mut Upload,
     ) -> Result<Decoded, Broken> {
-        self.client.deadline.arm_now(self.live.settings.timeouts.between_bytes);
+        self.client
+            .deadline
+            .arm_now(self.live.settings.timeouts.between_bytes);
         poll_fn(|cx| {
             self.poll_upload(cx, origin, upload);
             if let Poll::Ready(piece) = origin.poll_piece(cx) {
                 return Poll::Ready(piece.map_err(|e: UpstreamError| Broken::Origin(e.word())));
             }
-            self.client.deadline.poll(cx).map(|()| Err(Broken::Origin("between-bytes-timeout")))
+            self.client
+                .deadline
+                .poll(cx)
+                .map(|()| Err(Broken::Origin("between-bytes-timeout")))
         })
         .await
     }
@@ -271,7 +290,10 @@ impl Transaction {
                     return Err(Broken::Origin("between-bytes-timeout"));
                 }
             }
-            self.client.flush(queue, limit).await.map_err(|Gone| Broken::Client)?;
+            self.client
+                .flush(queue, limit)
+                .await
+                .map_err(|Gone| Broken::Client)?;
             if broken {
                 return Err(Broken::Origin("origin-broke-off"));
             }
@@ -285,8 +307,10 @@ impl Transaction {
     pub(super) fn note_head(&mut self, head: &understudy_http::ResponseHead<Bytes>) {
         self.tally.status = head.status();
         if self.live.log.is_some() {
-            self.tally.content_type =
-                head.fields().get(understudy_http::Name::ContentType).map(Bytes::copy_from_slice);
+            self.tally.content_type = head
+                .fields()
+                .get(understudy_http::Name::ContentType)
+                .map(Bytes::copy_from_slice);
         }
     }
 

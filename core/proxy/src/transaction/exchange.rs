@@ -47,7 +47,11 @@ enum Progress {
 }
 
 /// Waits for a future, but not longer than `limit`.
-pub(super) async fn within<F: Future>(deadline: &Deadline, limit: Duration, future: F) -> Option<F::Output> {
+pub(super) async fn within<F: Future>(
+    deadline: &Deadline,
+    limit: Duration,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut armed = false;
     poll_fn(|cx| {
@@ -74,7 +78,14 @@ impl Transaction {
             self.worker.stats.origin_requests.add(1);
             let mut upload = Upload::new(request.clone(), &self.body);
             match self.speak(&mut origin, &mut upload).await {
-                Ok(head) => return Ok(Exchanged { origin, head, upload, request_time }),
+                Ok(head) => {
+                    return Ok(Exchanged {
+                        origin,
+                        head,
+                        upload,
+                        request_time,
+                    });
+                }
                 Err(Failure::Upstream(error))
                     if !fresh
                         && origin.reused()
@@ -136,7 +147,9 @@ impl Transaction {
                 if !upload.is_over() {
                     match upload.poll(cx, &mut self.body, &mut self.client, origin, timeouts.body) {
                         Poll::Ready(Ok(())) => self.client.deadline.arm_now(timeouts.first_byte),
-                        Poll::Ready(Err(refusal)) => return Poll::Ready(Progress::Request(refusal)),
+                        Poll::Ready(Err(refusal)) => {
+                            return Poll::Ready(Progress::Request(refusal));
+                        }
                         Poll::Pending => {}
                     }
                 }
@@ -156,7 +169,9 @@ impl Transaction {
                     return Err(Failure::Gone);
                 }
                 Progress::Request(refusal) => return Err(Failure::Request(refusal)),
-                Progress::Late if upload.is_over() => return Err(Failure::Slow("http_response_timeout")),
+                Progress::Late if upload.is_over() => {
+                    return Err(Failure::Slow("http_response_timeout"));
+                }
                 Progress::Late => return Err(Failure::Request(Refusal::new(408, "body-timeout"))),
             };
             match head.status() {

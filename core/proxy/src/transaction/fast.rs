@@ -61,7 +61,9 @@ pub(crate) fn answer(
     now: Instant,
     cx: &mut Context<'_>,
 ) -> Fast {
-    let Some(cache) = &worker.cache else { return Fast::No };
+    let Some(cache) = &worker.cache else {
+        return Fast::No;
+    };
     let fields = head.fields();
     if head.method() != Method::Get || !is_plain(fields) {
         return Fast::No;
@@ -75,7 +77,9 @@ pub(crate) fn answer(
             .and_then(|()| cache.find(&key))
             .and_then(|slot| slot.select(fields).cloned());
         let answer = match found {
-            Some(stored) => write(worker, live, source, peer, client, head, now, cx, &key, stored),
+            Some(stored) => write(
+                worker, live, source, peer, client, head, now, cx, &key, stored,
+            ),
             None => Fast::No,
         };
         worker.key.set(key);
@@ -112,7 +116,10 @@ fn write_fast_key(
     key: &mut Vec<u8>,
 ) -> Option<()> {
     let named = host(head.version(), head.fields()).ok()?;
-    match (&source.listener.mode, parse_target(Method::Get, head.target()).ok()?) {
+    match (
+        &source.listener.mode,
+        parse_target(Method::Get, head.target()).ok()?,
+    ) {
         (Mode::Reverse { host: mode, .. }, Target::Origin(path)) => {
             let authority = match mode {
                 HostMode::Keep => named?,
@@ -120,7 +127,14 @@ fn write_fast_key(
             };
             write_key(Scheme::Http, authority, path, key);
         }
-        (Mode::Forward, Target::Absolute { scheme: Scheme::Http, authority, path }) => {
+        (
+            Mode::Forward,
+            Target::Absolute {
+                scheme: Scheme::Http,
+                authority,
+                path,
+            },
+        ) => {
             if !live.settings.access.client(peer.ip()) {
                 return None;
             }
@@ -169,12 +183,26 @@ fn write(
     let mut lines = worker.lines.take();
     lines.clear();
     let age = prepared.freshness.age(unix);
-    hit::plain_lines(age, length, &cache, &live.settings.name, persist, head.version(), &mut lines);
+    hit::plain_lines(
+        age,
+        length,
+        &cache,
+        &live.settings.name,
+        persist,
+        head.version(),
+        &mut lines,
+    );
 
     let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
     slices.push(IoSlice::new(&prepared.head));
     slices.push(IoSlice::new(&lines));
-    slices.extend(stored.blocks().iter().take(SLICES - 2).map(|b| IoSlice::new(b)));
+    slices.extend(
+        stored
+            .blocks()
+            .iter()
+            .take(SLICES - 2)
+            .map(|b| IoSlice::new(b)),
+    );
     let written = Pin::new(&mut client.io).poll_write_vectored(cx, &slices);
     drop(slices);
 
@@ -190,14 +218,20 @@ fn write(
     };
     if sent < total {
         let lines = Bytes::copy_from_slice(&lines);
-        return Fast::Blocked(BlockedHit { stored, lines, sent, url: Bytes::copy_from_slice(key), persist });
+        return Fast::Blocked(BlockedHit {
+            stored,
+            lines,
+            sent,
+            url: Bytes::copy_from_slice(key),
+            persist,
+        });
     }
     worker.lines.set(lines);
     client.served += 1;
     let elapsed = now.elapsed();
     let stats = &worker.stats;
     stats.requests.add(1);
-    stats.bytes_in.add(head.len() as u64);
+    stats.bytes_in.add(head.size() as u64);
     stats.bytes_out.add(total as u64);
     stats.finished(Outcome::Hit, prepared.status, elapsed);
     if tracing::enabled!(tracing::Level::DEBUG) {

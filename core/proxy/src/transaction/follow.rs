@@ -7,8 +7,8 @@ use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
 use understudy_cache::{FillHead, FillReader};
-use understudy_http::semantics::cache_status::Forward;
 use understudy_http::Name;
+use understudy_http::semantics::cache_status::Forward;
 
 impl Transaction {
     pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
@@ -36,7 +36,9 @@ impl Transaction {
         self.tally.status = prepared.status;
         if self.live.log.is_some() {
             self.tally.content_type = prepared.with_fields(|fields| {
-                fields.get(Name::ContentType).map(bytes::Bytes::copy_from_slice)
+                fields
+                    .get(Name::ContentType)
+                    .map(bytes::Bytes::copy_from_slice)
             });
         }
         let framed = self.framed(prepared.status, prepared.length);
@@ -61,7 +63,10 @@ impl Transaction {
     /// What the leader got is not for this request: fetch for ourselves.
     fn alone(&mut self, forward: Forward) -> Step {
         self.detours += 1;
-        Step::Ask { validate: None, alone: true, forward }
+        Step::Ask {
+            validate: None,
+            alone: true,
+            forward,
+        }
     }
 }
-

@@ -20,7 +20,13 @@ pub(super) fn add(head: &mut RequestHead<Bytes>, peer: SocketAddr, access: &Acce
         }
     } else {
         head.remove_if(|id, _, _| {
-            matches!(id, Name::XForwardedFor | Name::XForwardedHost | Name::XForwardedProto | Name::Forwarded)
+            matches!(
+                id,
+                Name::XForwardedFor
+                    | Name::XForwardedHost
+                    | Name::XForwardedProto
+                    | Name::Forwarded
+            )
         });
     }
     chain.extend_from_slice(ip.to_string().as_bytes());

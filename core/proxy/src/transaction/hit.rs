@@ -33,7 +33,11 @@ impl Transaction {
         };
         let mut queue = Queue::default();
         self.settle(false);
-        let framed = if self.is_head() || prepared.status == 204 { Framed::Empty } else { Framed::Length };
+        let framed = if self.is_head() || prepared.status == 204 {
+            Framed::Empty
+        } else {
+            Framed::Length
+        };
         let age = prepared.freshness.age(self.now());
         let cache = self.stored_status(prepared);
         let (head, from, until) = match range {
@@ -62,7 +66,13 @@ impl Transaction {
     /// Goes on with a plain hit that did not fit into the socket at once.
     pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
         self.tally.outcome = Outcome::Hit;
-        let BlockedHit { stored, lines, sent, url, .. } = hit;
+        let BlockedHit {
+            stored,
+            lines,
+            sent,
+            url,
+            ..
+        } = hit;
         let prepared = stored.prepared();
         self.tally.status = prepared.status;
         self.logged_url = Some(url);
@@ -183,7 +193,9 @@ fn length_line(length: u64, out: &mut Vec<u8>) {
 /// RFC 9110 section 15.3.7.
 fn part_head(prepared: &Prepared, first: u64, last: u64, whole: u64) -> Bytes {
     let mut head = b"HTTP/1.1 206 Partial Content\r\n".to_vec();
-    copy_fields(prepared, &mut head, |id| !matches!(id, Name::ContentLength | Name::ContentRange));
+    copy_fields(prepared, &mut head, |id| {
+        !matches!(id, Name::ContentLength | Name::ContentRange)
+    });
     head.extend_from_slice(format!("Content-Range: bytes {first}-{last}/{whole}\r\n").as_bytes());
     length_line(last + 1 - first, &mut head);
     head.into()
@@ -192,7 +204,9 @@ fn part_head(prepared: &Prepared, first: u64, last: u64, whole: u64) -> Bytes {
 /// RFC 9110 section 15.5.17.
 fn unsatisfiable_head(prepared: &Prepared, whole: u64) -> Bytes {
     let mut head = b"HTTP/1.1 416 Range Not Satisfiable\r\n".to_vec();
-    copy_fields(prepared, &mut head, |id| matches!(id, Name::Date | Name::Via | Name::Etag | Name::LastModified));
+    copy_fields(prepared, &mut head, |id| {
+        matches!(id, Name::Date | Name::Via | Name::Etag | Name::LastModified)
+    });
     head.extend_from_slice(format!("Content-Range: bytes */{whole}\r\n").as_bytes());
     length_line(0, &mut head);
     head.into()

@@ -17,12 +17,12 @@ use std::task::Poll;
 use std::time::Duration;
 use understudy_cache::{Fill, FillEvent, Prepared, Stored};
 use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::update::{validates, write_updated};
 use understudy_http::semantics::vary::VaryKey;
-use understudy_http::semantics::conditional;
 use understudy_http::wire::body::Decoded;
 use understudy_http::wire::head::{HeadLimits, parse_response};
 use understudy_http::{Name, ResponseHead};
@@ -52,7 +52,9 @@ impl Transaction {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, validate, failure),
         };
-        let Some(stored) = validate else { return self.fetched(fill, exchanged).await };
+        let Some(stored) = validate else {
+            return self.fetched(fill, exchanged).await;
+        };
         let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
@@ -60,7 +62,10 @@ impl Transaction {
         // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
         if status >= 500 && self.may_serve_stale(&stored) {
             drop(fill);
-            return Step::Hit { stored, how: Outcome::Stale };
+            return Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            };
         }
         self.fetched(fill, exchanged).await
     }
@@ -74,7 +79,10 @@ impl Transaction {
         if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
             drop(fill);
             self.tally.error = Some(failure.refusal().word);
-            return Step::Hit { stored, how: Outcome::Stale };
+            return Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            };
         }
         fill.fail(failure.refusal().status);
         self.failed(failure)
@@ -82,14 +90,27 @@ impl Transaction {
 
     fn may_serve_stale(&self, stored: &Stored) -> bool {
         let prepared = stored.prepared();
-        may_serve_stale_on_error(&self.directives, &prepared.directives, &prepared.freshness, self.now())
+        may_serve_stale_on_error(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        )
     }
 
     /// A 304: the stored response is good again (RFC 9111 section 4.3.4).
     async fn validated(&mut self, fill: Fill, stored: Arc<Stored>, exchanged: Exchanged) -> Step {
-        let Exchanged { origin, head, request_time, upload } = exchanged;
+        let Exchanged {
+            origin,
+            head,
+            request_time,
+            upload,
+        } = exchanged;
         origin.release(upload.is_complete());
-        if !stored.prepared().with_fields(|fields| validates(fields, head.fields())) {
+        if !stored
+            .prepared()
+            .with_fields(|fields| validates(fields, head.fields()))
+        {
             // It speaks of another representation: fetch without conditions (section 4.3.4, last paragraph).
             drop(fill);
             return self.refetch();
@@ -97,7 +118,10 @@ impl Transaction {
         match self.freshened(&stored, head, request_time) {
             Some(prepared) => {
                 let stored = fill.freshen(Arc::new(prepared)).await;
-                Step::Hit { stored, how: Outcome::Revalidated }
+                Step::Hit {
+                    stored,
+                    how: Outcome::Revalidated,
+                }
             }
             None => {
                 drop(fill);
@@ -107,16 +131,28 @@ impl Transaction {
     }
 
     fn refetch(&mut self) -> Step {
-        let forward = self.tally.forward.unwrap_or(understudy_http::semantics::cache_status::Forward::Stale);
+        let forward = self
+            .tally
+            .forward
+            .unwrap_or(understudy_http::semantics::cache_status::Forward::Stale);
         self.detours += 1;
         if self.detours > 2 {
             return self.bypass(forward, NoStoreReason::Incomplete);
         }
-        Step::Ask { validate: None, alone: true, forward }
+        Step::Ask {
+            validate: None,
+            alone: true,
+            forward,
+        }
     }
 
     /// The stored head updated by a 304's fields, with new freshness.
-    fn freshened(&self, stored: &Stored, mut head: ResponseHead<Bytes>, request_time: i64) -> Option<Prepared> {
+    fn freshened(
+        &self,
+        stored: &Stored,
+        mut head: ResponseHead<Bytes>,
+        request_time: i64,
+    ) -> Option<Prepared> {
         let now = self.now();
         let old = stored.prepared();
         response_head::own(&mut head, &self.worker.pseudonym, now);
@@ -125,15 +161,25 @@ impl Transaction {
         merged.extend_from_slice(&old.head[..line]);
         old.with_fields(|fields| write_updated(fields, head.fields(), &mut merged));
         merged.extend_from_slice(b"\r\n");
-        let limits = HeadLimits { bytes: usize::MAX, target: 0, fields: 4096 };
+        let limits = HeadLimits {
+            bytes: usize::MAX,
+            target: 0,
+            fields: 4096,
+        };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
         let directives = ResponseDirectives::parse(merged.fields());
         let heuristic = &self.live.settings.heuristic;
-        let freshness =
-            Freshness::of(old.status, merged.fields(), &directives, request_time, now, heuristic);
+        let freshness = Freshness::of(
+            old.status,
+            merged.fields(),
+            &directives,
+            request_time,
+            now,
+            heuristic,
+        );
         merged.remove(Name::Age);
-        let mut out = Vec::with_capacity(merged.len());
+        let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
         Some(Prepared {
             head: out.into(),
@@ -174,20 +220,56 @@ impl Transaction {
         }
         let directives = ResponseDirectives::parse(fields);
         let heuristic = &self.live.settings.heuristic;
-        let freshness =
-            Freshness::of(status, fields, &directives, exchanged.request_time, now, heuristic);
+        let freshness = Freshness::of(
+            status,
+            fields,
+            &directives,
+            exchanged.request_time,
+            now,
+            heuristic,
+        );
         let method = self.head.method();
-        may_store(method, request, &self.directives, status, fields, &directives, &freshness)?;
+        may_store(
+            method,
+            request,
+            &self.directives,
+            status,
+            fields,
+            &directives,
+            &freshness,
+        )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
-        let length = if status == 204 { Some(0) } else { exchanged.origin.body_length() };
+        let length = if status == 204 {
+            Some(0)
+        } else {
+            exchanged.origin.body_length()
+        };
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(head.clone(), written, &self.worker.pseudonym, now);
-        Ok(Prepared { head: rendered.head, status, freshness, directives, vary, received: now, length })
+        Ok(Prepared {
+            head: rendered.head,
+            status,
+            freshness,
+            directives,
+            vary,
+            received: now,
+            length,
+        })
     }
 
     /// Fills from the origin and delivers from the fill, both at once.
-    async fn deliver_fill(&mut self, mut fill: Fill, exchanged: Exchanged, prepared: Arc<Prepared>) -> Step {
-        let Exchanged { mut origin, head, upload, .. } = exchanged;
+    async fn deliver_fill(
+        &mut self,
+        mut fill: Fill,
+        exchanged: Exchanged,
+        prepared: Arc<Prepared>,
+    ) -> Step {
+        let Exchanged {
+            mut origin,
+            head,
+            upload,
+            ..
+        } = exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
         drop(head);
@@ -207,7 +289,16 @@ impl Transaction {
         queue.push(lines);
         let mut reader = fill.reader();
         let mut taken = 0;
-        let end = self.fill_and_flush(&mut fill, &mut origin, &mut queue, &mut reader, framed, &mut taken).await;
+        let end = self
+            .fill_and_flush(
+                &mut fill,
+                &mut origin,
+                &mut queue,
+                &mut reader,
+                framed,
+                &mut taken,
+            )
+            .await;
         let outcome = match end {
             End::Complete(trailers) => {
                 // Published before the last byte goes out: whoever has it all and asks again gets a hit.
@@ -291,7 +382,11 @@ impl Transaction {
                 match self.client.poll_flush(cx, queue, limit) {
                     Poll::Ready(Ok(())) if idle && turn == 0 => {
                         // Nothing to write and nothing came: the origin is waited for.
-                        return self.client.deadline.poll(cx).map(|()| End::Broken("between-bytes-timeout"));
+                        return self
+                            .client
+                            .deadline
+                            .poll(cx)
+                            .map(|()| End::Broken("between-bytes-timeout"));
                     }
                     Poll::Ready(Ok(())) => self.client.deadline.arm_now(patience),
                     Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),

@@ -9,7 +9,11 @@ use understudy_http::{Name, RequestHead};
 /// A head to stand in where there is none, for answers to bytes that are no request.
 pub(super) fn stand_in_head() -> RequestHead<Bytes> {
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-    let limits = HeadLimits { bytes: 64, target: 16, fields: 1 };
+    let limits = HeadLimits {
+        bytes: 64,
+        target: 16,
+        fields: 1,
+    };
     match parse_request(HEAD, &limits, Vec::new()) {
         Ok(Some(parts)) => parts.with(Bytes::from_static(HEAD)),
         _ => unreachable!("the constant above is a request head"),
@@ -23,7 +27,8 @@ impl Transaction {
         match self.live.settings.pac.clone() {
             Some(text) => {
                 let kind = "application/x-ns-proxy-autoconfig";
-                self.own(200, kind, b"", Bytes::copy_from_slice(text.as_bytes())).await
+                self.own(200, kind, b"", Bytes::copy_from_slice(text.as_bytes()))
+                    .await
             }
             None => Step::Answer(super::Refusal::new(400, "not-absolute-form")),
         }
@@ -35,9 +40,12 @@ impl Transaction {
         self.tally.outcome = Outcome::Local;
         let mut head = self.head.clone();
         head.remove_if(|id, _, _| {
-            matches!(id, Name::Authorization | Name::ProxyAuthorization | Name::Cookie)
+            matches!(
+                id,
+                Name::Authorization | Name::ProxyAuthorization | Name::Cookie
+            )
         });
-        let mut body = Vec::with_capacity(head.len());
+        let mut body = Vec::with_capacity(head.size());
         head.write(&mut body);
         body.extend_from_slice(b"\r\n");
         self.own(200, "message/http", b"", body.into()).await
@@ -46,7 +54,8 @@ impl Transaction {
     /// OPTIONS about this proxy (RFC 9110 section 9.3.7).
     pub(super) async fn options(&mut self) -> Step {
         self.tally.outcome = Outcome::Local;
-        let allow: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT\r\n";
+        let allow: &[u8] =
+            b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE, CONNECT\r\n";
         self.own(200, "text/plain", allow, Bytes::new()).await
     }
 }

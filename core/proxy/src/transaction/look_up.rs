@@ -6,6 +6,7 @@ use crate::record::Outcome;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::reuse::{Reuse, ValidateReason, may_reuse};
 use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::wire::target::Authority;
 use understudy_http::{Method, Name};
 
 impl Transaction {
@@ -27,10 +28,21 @@ impl Transaction {
             return self.miss(forward);
         };
         let prepared = stored.prepared();
-        let reuse = may_reuse(&self.directives, &prepared.directives, &prepared.freshness, self.now());
+        let reuse = may_reuse(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        );
         match reuse {
-            Reuse::Fresh => Step::Hit { stored, how: Outcome::Hit },
-            Reuse::StaleAllowed => Step::Hit { stored, how: Outcome::Stale },
+            Reuse::Fresh => Step::Hit {
+                stored,
+                how: Outcome::Hit,
+            },
+            Reuse::StaleAllowed => Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            },
             Reuse::Validate(_) if self.directives.only_if_cached => only_if_cached(),
             Reuse::Validate(reason) => {
                 let forward = match reason {
@@ -44,7 +56,11 @@ impl Transaction {
                 }
                 // A client that insists on the origin's word does not take another's.
                 let alone = self.detours > 2 || reason == ValidateReason::RequestNoCache;
-                Step::Ask { validate: Some(stored), alone, forward }
+                Step::Ask {
+                    validate: Some(stored),
+                    alone,
+                    forward,
+                }
             }
         }
     }
@@ -64,7 +80,11 @@ impl Transaction {
             return self.bypass(forward, NoStoreReason::Partial);
         }
         let alone = self.detours > 2 || self.directives.no_cache;
-        Step::Ask { validate: None, alone, forward }
+        Step::Ask {
+            validate: None,
+            alone,
+            forward,
+        }
     }
 
     /// Transparent mode: a Host that does not belong to the address the client dialled could plant what it likes under
@@ -72,10 +92,14 @@ impl Transaction {
     async fn verify_host(&mut self) -> Option<Step> {
         let route = self.route.as_mut()?;
         let to = route.verify?;
-        let host = std::str::from_utf8(&route.host).ok().map(|h| h.to_owned());
-        let belongs = match host {
-            Some(host) => self.live.upstreams.clone().belongs(&host, to).await,
-            None => false,
+        let host = route.host.clone();
+        let belongs = match Authority::parse(&host) {
+            // A name on another port is another origin.
+            Ok(named) if named.port.unwrap_or(80) == to.port() => {
+                let name = std::str::from_utf8(named.host).unwrap_or_default();
+                self.live.upstreams.belongs(name, to).await
+            }
+            _ => false,
         };
         if belongs {
             if let Some(route) = &mut self.route {

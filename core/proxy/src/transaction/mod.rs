@@ -96,11 +96,25 @@ struct Tally {
 enum Step {
     RequestHead,
     LookUp,
-    Ask { validate: Option<Arc<Stored>>, alone: bool, forward: Forward },
-    Hit { stored: Arc<Stored>, how: Outcome },
-    Lead { fill: Fill, validate: Option<Arc<Stored>> },
-    Follow { reader: FillReader },
-    Pass { why: NoStoreReason },
+    Ask {
+        validate: Option<Arc<Stored>>,
+        alone: bool,
+        forward: Forward,
+    },
+    Hit {
+        stored: Arc<Stored>,
+        how: Outcome,
+    },
+    Lead {
+        fill: Fill,
+        validate: Option<Arc<Stored>>,
+    },
+    Follow {
+        reader: FillReader,
+    },
+    Pass {
+        why: NoStoreReason,
+    },
     Tunnel,
     Answer(Refusal),
     Pac,
@@ -177,7 +191,14 @@ impl Transaction {
         let id = worker.transaction_id();
         worker.stats.transactions_open.add(1);
         let directives = RequestDirectives::parse(head.fields());
-        let persist = may_persist(&live, &worker, &source, &client, head.version(), head.fields());
+        let persist = may_persist(
+            &live,
+            &worker,
+            &source,
+            &client,
+            head.version(),
+            head.fields(),
+        );
         Transaction {
             id,
             worker,
@@ -217,7 +238,11 @@ impl Transaction {
             step = match step {
                 Step::RequestHead => self.request_head(),
                 Step::LookUp => self.look_up().await,
-                Step::Ask { validate, alone, forward } => self.ask(validate, alone, forward).await,
+                Step::Ask {
+                    validate,
+                    alone,
+                    forward,
+                } => self.ask(validate, alone, forward).await,
                 Step::Hit { stored, how } => self.hit(stored, how).await,
                 Step::Lead { fill, validate } => self.lead(fill, validate).await,
                 Step::Follow { reader } => self.follow(reader).await,
@@ -237,7 +262,10 @@ impl Transaction {
     }
 
     fn key(&self) -> Bytes {
-        self.route.as_ref().map(|r| r.key.clone()).unwrap_or_default()
+        self.route
+            .as_ref()
+            .map(|r| r.key.clone())
+            .unwrap_or_default()
     }
 
     fn is_head(&self) -> bool {
@@ -262,7 +290,9 @@ impl Transaction {
         let tally = &self.tally;
         let stats = &self.worker.stats;
         stats.requests.add(1);
-        stats.bytes_in.add(self.head.len() as u64 + self.body.received());
+        stats
+            .bytes_in
+            .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
         let Some(log) = &self.live.log else { return };

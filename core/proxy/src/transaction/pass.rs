@@ -39,10 +39,15 @@ impl Transaction {
         if !self.is_unsafe() || !matches!(head.status(), 200..=399) {
             return;
         }
-        let Some(cache) = self.worker.cache.clone() else { return };
+        let Some(cache) = self.worker.cache.clone() else {
+            return;
+        };
         let key = self.key();
         for name in [Name::Location, Name::ContentLocation] {
-            let named = head.fields().get(name).and_then(|value| resolve(&key, value));
+            let named = head
+                .fields()
+                .get(name)
+                .and_then(|value| resolve(&key, value));
             if let Some(named) = named.filter(|named| same_origin(&key, named)) {
                 cache.invalidate(self.id, named.into()).await;
             }

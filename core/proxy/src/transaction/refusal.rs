@@ -19,11 +19,21 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: u16, word: &'static str) -> Refusal {
-        Refusal { status, word, denied: false, line: None }
+        Refusal {
+            status,
+            word,
+            denied: false,
+            line: None,
+        }
     }
 
     pub(super) fn denied(word: &'static str) -> Refusal {
-        Refusal { status: 403, word, denied: true, line: None }
+        Refusal {
+            status: 403,
+            word,
+            denied: true,
+            line: None,
+        }
     }
 
     pub(super) fn head(error: HeadError, line: Bytes) -> Refusal {
@@ -37,7 +47,12 @@ impl Refusal {
             HeadError::FieldName => (400, "field-name"),
             HeadError::FieldValue => (400, "field-value"),
         };
-        Refusal { status, word, denied: false, line: Some(line) }
+        Refusal {
+            status,
+            word,
+            denied: false,
+            line: Some(line),
+        }
     }
 
     pub(super) fn target(error: TargetError) -> Refusal {
@@ -55,7 +70,12 @@ impl Refusal {
 
     pub(super) fn upstream(error: &UpstreamError) -> Refusal {
         let denied = matches!(error, UpstreamError::Refused(_));
-        Refusal { status: error.status(), word: error.word(), denied, line: None }
+        Refusal {
+            status: error.status(),
+            word: error.word(),
+            denied,
+            line: None,
+        }
     }
 
     /// The sentence on the error page.
@@ -72,7 +92,9 @@ impl Refusal {
             "client" => "Your address is not allowed to use this proxy.",
             "destination_ip_prohibited" => "This proxy does not connect to that address.",
             "loop" => "The request has passed this proxy before: it runs in a loop.",
-            "only-if-cached" => "The request wants a stored response only, and there is none that is fresh.",
+            "only-if-cached" => {
+                "The request wants a stored response only, and there is none that is fresh."
+            }
             "head-timeout" => "The request head did not arrive in time.",
             "body-timeout" => "The request body did not arrive in time.",
             "request-body-too-large" => "The request body is larger than this proxy takes.",
@@ -143,4 +165,3 @@ pub(super) fn reason(status: u16) -> &'static str {
         _ => "Error",
     }
 }
-

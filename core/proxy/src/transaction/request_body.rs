@@ -40,7 +40,10 @@ impl RequestBody {
     }
 
     pub(super) fn unknown() -> RequestBody {
-        RequestBody { unknown: true, ..RequestBody::none() }
+        RequestBody {
+            unknown: true,
+            ..RequestBody::none()
+        }
     }
 
     pub(super) fn new(framing: Framing, limit: u64, expects: bool) -> RequestBody {

@@ -98,7 +98,9 @@ impl Transaction {
             return Ok(None);
         };
         let io = &self.client.io;
-        let local = io.local_addr().map_err(|_| Refusal::new(400, "no-destination"))?;
+        let local = io
+            .local_addr()
+            .map_err(|_| Refusal::new(400, "no-destination"))?;
         let original = match intercept {
             Intercept::Tproxy => local,
             Intercept::Redirect => listener::original_destination(io, local)
@@ -107,7 +109,9 @@ impl Transaction {
         // A connection that was not intercepted but made to the listener itself would be fetched from here, for ever.
         if original.port() == self.source.address.port()
             && (original.ip() == self.source.address.ip()
-                || (self.source.address.ip().is_unspecified() && original == local && intercept == Intercept::Redirect))
+                || (self.source.address.ip().is_unspecified()
+                    && original == local
+                    && intercept == Intercept::Redirect))
         {
             return Err(Refusal::new(400, "not-intercepted"));
         }
@@ -121,7 +125,11 @@ impl Transaction {
                 // RFC 9110 section 7.6.2: at zero the request is answered here.
                 let hops = self.head.fields().get(Name::MaxForwards);
                 if hops.is_some_and(|v| !v.is_empty() && v.iter().all(|b| *b == b'0')) {
-                    return Ok(if method == Method::Trace { Step::Echo } else { Step::Options });
+                    return Ok(if method == Method::Trace {
+                        Step::Echo
+                    } else {
+                        Step::Options
+                    });
                 }
                 if method == Method::Trace && !self.body.is_empty() {
                     return Err(Refusal::new(400, "trace-with-body"));
@@ -134,7 +142,10 @@ impl Transaction {
                 }
                 let fields = self.head.fields();
                 // If-Match and If-Unmodified-Since are the origin's to judge (RFC 9111 section 4.3.2); an upgrade is, too.
-                if fields.has(Name::IfMatch) || fields.has(Name::IfUnmodifiedSince) || self.wants_upgrade() {
+                if fields.has(Name::IfMatch)
+                    || fields.has(Name::IfUnmodifiedSince)
+                    || self.wants_upgrade()
+                {
                     return Ok(self.bypass(Forward::Bypass, NoStoreReason::Method));
                 }
                 Ok(Step::LookUp)
@@ -149,7 +160,9 @@ impl Transaction {
         self.head.version() == Version::Http11
             && self.body.is_empty()
             && fields.has(Name::Upgrade)
-            && fields.list(Name::Connection).any(|m| m.eq_ignore_ascii_case(b"upgrade"))
+            && fields
+                .list(Name::Connection)
+                .any(|m| m.eq_ignore_ascii_case(b"upgrade"))
     }
 
     pub(super) fn bypass(&mut self, forward: Forward, why: NoStoreReason) -> Step {

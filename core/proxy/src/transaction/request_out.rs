@@ -7,7 +7,7 @@ use bytes::Bytes;
 use understudy_cache::Stored;
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::strip_request;
-use understudy_http::{Method, Name, Version};
+use understudy_http::{Method, Name};
 
 /// What the cache changes in a request.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,9 @@ impl Transaction {
     /// Serialises the head, empty line included.
     pub(super) fn request_out(&self, purpose: Purpose<'_>) -> Bytes {
         let mut head = self.head.clone();
-        let upgrade = matches!(purpose, Purpose::Pass).then(|| self.upgrade()).flatten();
-        let te = wants_trailers(&self.head);
+        let upgrade = matches!(purpose, Purpose::Pass)
+            .then(|| self.upgrade())
+            .flatten();
         strip_request(&mut head);
         if !matches!(purpose, Purpose::Pass) {
             head.remove_if(|id, _, _| {
@@ -75,23 +76,20 @@ impl Transaction {
         }
         match self.body.framing() {
             Framing::Length(n) => {
-                line(&mut extra, b"Content-Length", itoa::Buffer::new().format(n).as_bytes());
+                line(
+                    &mut extra,
+                    b"Content-Length",
+                    itoa::Buffer::new().format(n).as_bytes(),
+                );
             }
             Framing::Chunked => line(&mut extra, b"Transfer-Encoding", b"chunked"),
             Framing::None | Framing::UntilClose => {}
         }
-        match (upgrade, te) {
-            (Some(protocol), _) => {
-                line(&mut extra, b"Upgrade", protocol);
-                line(&mut extra, b"Connection", b"Upgrade");
-            }
-            (None, true) => {
-                line(&mut extra, b"TE", b"trailers");
-                line(&mut extra, b"Connection", b"TE");
-            }
-            (None, false) => {}
+        if let Some(protocol) = upgrade {
+            line(&mut extra, b"Upgrade", protocol);
+            line(&mut extra, b"Connection", b"Upgrade");
         }
-        let mut out = Vec::with_capacity(self.head.len() + extra.len() + 64);
+        let mut out = Vec::with_capacity(self.head.size() + extra.len() + 64);
         head.write(&mut out);
         out.extend_from_slice(&extra);
         out.extend_from_slice(b"\r\n");
@@ -99,7 +97,9 @@ impl Transaction {
     }
 
     fn upgrade(&self) -> Option<&[u8]> {
-        self.wants_upgrade().then(|| self.head.fields().get(Name::Upgrade)).flatten()
+        self.wants_upgrade()
+            .then(|| self.head.fields().get(Name::Upgrade))
+            .flatten()
     }
 
     /// Max-Forwards goes down by one on TRACE and OPTIONS (RFC 9110 section 7.6.2); zero never gets here.
@@ -107,18 +107,18 @@ impl Transaction {
         if !matches!(self.head.method(), Method::Trace | Method::Options) {
             return;
         }
-        let hops = self.head.fields().get(Name::MaxForwards).and_then(|v| std::str::from_utf8(v).ok());
+        let hops = self
+            .head
+            .fields()
+            .get(Name::MaxForwards)
+            .and_then(|v| std::str::from_utf8(v).ok());
         if let Some(hops) = hops.and_then(|v| v.parse::<u64>().ok()) {
-            let left = itoa::Buffer::new().format(hops.saturating_sub(1)).to_owned();
+            let left = itoa::Buffer::new()
+                .format(hops.saturating_sub(1))
+                .to_owned();
             set(head, b"Max-Forwards", left.as_bytes());
         }
     }
-}
-
-/// Whether the client understands trailers (TE is for this hop; we say it for ourselves when it is true for the client).
-fn wants_trailers(head: &understudy_http::RequestHead<Bytes>) -> bool {
-    head.version() == Version::Http11
-        && head.fields().list(Name::Te).any(|m| m.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Sets a field whose value is known to be well-formed; were it not, the field is better left out than the head torn.

@@ -26,14 +26,17 @@ pub(super) fn render(
     let age = age(&head);
     head.remove(Name::Age);
     own(&mut head, pseudonym, now);
-    let mut out = Vec::with_capacity(head.len() + 96);
+    let mut out = Vec::with_capacity(head.size() + 96);
     head.write(&mut out);
     if let Some(length) = length {
         out.extend_from_slice(b"Content-Length: ");
         out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    Rendered { head: out.into(), age }
+    Rendered {
+        head: out.into(),
+        age,
+    }
 }
 
 /// Strips what is for the last hop, adds Date when the origin has none (RFC 9110 section 6.6.1) and our Via member.
@@ -66,12 +69,18 @@ fn add(head: &mut ResponseHead<Bytes>, name: &[u8], value: &[u8]) {
 
 /// Age as received, when it is a number (RFC 9111 section 5.1).
 pub(super) fn age<B: AsRef<[u8]>>(head: &ResponseHead<B>) -> Option<u32> {
-    std::str::from_utf8(head.fields().get(Name::Age)?).ok()?.parse().ok()
+    std::str::from_utf8(head.fields().get(Name::Age)?)
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Content-Length as received, for answers that have none of the body it speaks of (HEAD, 304).
 pub(super) fn declared_length(head: &ResponseHead<Bytes>) -> Option<u64> {
-    std::str::from_utf8(head.fields().get(Name::ContentLength)?).ok()?.parse().ok()
+    std::str::from_utf8(head.fields().get(Name::ContentLength)?)
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// An interim response as it is passed on, empty line included.
@@ -81,7 +90,7 @@ pub(super) fn interim(mut head: ResponseHead<Bytes>, pseudonym: &str) -> Bytes {
     if head.status() != 100 {
         add(&mut head, b"Via", &member);
     }
-    let mut out = Vec::with_capacity(head.len() + 64);
+    let mut out = Vec::with_capacity(head.size() + 64);
     head.write(&mut out);
     out.extend_from_slice(b"\r\n");
     out.into()

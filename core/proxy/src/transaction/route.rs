@@ -47,7 +47,9 @@ pub(super) fn find(
         Mode::Forward => forward(head, target),
         Mode::Reverse { group, host: mode } => {
             let (authority, path) = origin_form(target, host, Some(source.address))?;
-            let Some(path) = path else { return Ok(Wanted::Server) };
+            let Some(path) = path else {
+                return Ok(Wanted::Server);
+            };
             let set;
             let (authority, host) = match mode {
                 HostMode::Keep => (authority.borrow(), None),
@@ -66,10 +68,15 @@ pub(super) fn find(
                 verify: None,
             }))
         }
-        Mode::Transparent { intercept, keep_client_address } => {
+        Mode::Transparent {
+            intercept,
+            keep_client_address,
+        } => {
             let to = original.ok_or_else(|| Refusal::new(400, "no-destination"))?;
             let (authority, path) = origin_form(target, host, Some(to))?;
-            let Some(path) = path else { return Ok(Wanted::Server) };
+            let Some(path) = path else {
+                return Ok(Wanted::Server);
+            };
             let from = (*intercept == Intercept::Tproxy && *keep_client_address).then_some(peer);
             Ok(Wanted::Fetch(Route {
                 key: key(authority.borrow(), &path),
@@ -84,17 +91,33 @@ pub(super) fn find(
 
 fn forward(head: &RequestHead<Bytes>, target: Target<'_>) -> Result<Wanted, Refusal> {
     match target {
-        Target::Absolute { scheme: Scheme::Http, authority, path } => {
+        Target::Absolute {
+            scheme: Scheme::Http,
+            authority,
+            path,
+        } => {
             let path = normal_path(path);
             if head.method() == Method::Options && path.is_empty() {
                 // RFC 9112 section 3.2.4: the last proxy on the way sends OPTIONS with an empty path as `*`.
                 return fetch(authority, Bytes::from_static(b"*"));
             }
-            fetch(authority, if path.is_empty() { Bytes::from_static(b"/") } else { path })
+            fetch(
+                authority,
+                if path.is_empty() {
+                    Bytes::from_static(b"/")
+                } else {
+                    path
+                },
+            )
         }
-        Target::Absolute { scheme: Scheme::Https, .. } => Err(Refusal::new(501, "https-by-connect-only")),
+        Target::Absolute {
+            scheme: Scheme::Https,
+            ..
+        } => Err(Refusal::new(501, "https-by-connect-only")),
         Target::Authority(authority) => {
-            let port = authority.port.ok_or_else(|| Refusal::target(TargetError::Authority))?;
+            let port = authority
+                .port
+                .ok_or_else(|| Refusal::target(TargetError::Authority))?;
             let host = utf8(authority.host)?;
             Ok(Wanted::Tunnel(Route {
                 key: Bytes::copy_from_slice(head.target()),
@@ -134,7 +157,10 @@ impl Named<'_> {
     fn borrow(&self) -> Authority<'_> {
         match self {
             Named::Given(authority) => *authority,
-            Named::Socket(host, port) => Authority { host: host.as_bytes(), port: Some(*port) },
+            Named::Socket(host, port) => Authority {
+                host: host.as_bytes(),
+                port: Some(*port),
+            },
         }
     }
 }
@@ -149,7 +175,11 @@ fn origin_form<'a>(
         (Some(authority), _) => Ok(Named::Given(authority)),
         (None, Some(at)) => {
             let ip = at.ip().to_canonical();
-            let name = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+            let name = if ip.is_ipv6() {
+                format!("[{ip}]")
+            } else {
+                ip.to_string()
+            };
             Ok(Named::Socket(name, at.port()))
         }
         (None, None) => Err(Refusal::target(TargetError::HostMissing)),
@@ -157,9 +187,17 @@ fn origin_form<'a>(
     match target {
         Target::Origin(path) => Ok((by_host()?, Some(Bytes::copy_from_slice(path)))),
         // RFC 9112 section 3.2.2: a server must accept absolute-form, and it overrides Host.
-        Target::Absolute { scheme: Scheme::Http, authority, path } => {
+        Target::Absolute {
+            scheme: Scheme::Http,
+            authority,
+            path,
+        } => {
             let path = normal_path(path);
-            let path = if path.is_empty() { Bytes::from_static(b"/") } else { path };
+            let path = if path.is_empty() {
+                Bytes::from_static(b"/")
+            } else {
+                path
+            };
             Ok((Named::Given(authority), Some(path)))
         }
         Target::Absolute { .. } => Err(Refusal::new(421, "https-on-http-listener")),

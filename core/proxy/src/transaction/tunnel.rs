@@ -31,7 +31,9 @@ struct Way {
 
 impl Transaction {
     pub(super) async fn tunnel(&mut self) -> Step {
-        let Some(route) = &self.route else { return Step::Log };
+        let Some(route) = &self.route else {
+            return Step::Log;
+        };
         let limit = self.live.settings.timeouts.connect;
         let connecting = self.live.upstreams.connect_tunnel(&route.destination);
         let origin = match within(&self.client.deadline, limit, connecting).await {
@@ -47,8 +49,13 @@ impl Transaction {
         self.tally.status = 200;
         self.persist = false;
         let mut queue = Queue::default();
-        queue.push(Bytes::from_static(b"HTTP/1.1 200 Connection established\r\n\r\n"));
-        let flushed = self.client.flush(&mut queue, self.live.settings.timeouts.body).await;
+        queue.push(Bytes::from_static(
+            b"HTTP/1.1 200 Connection established\r\n\r\n",
+        ));
+        let flushed = self
+            .client
+            .flush(&mut queue, self.live.settings.timeouts.body)
+            .await;
         self.tally.bytes_out += queue.written;
         if flushed.is_err() {
             self.aborted();
@@ -58,19 +65,30 @@ impl Transaction {
     }
 
     /// An origin has agreed to another protocol: its 101 goes on, then everything does.
-    pub(super) async fn switch_protocols(&mut self, origin: OriginStream, mut head: ResponseHead<Bytes>) -> Step {
+    pub(super) async fn switch_protocols(
+        &mut self,
+        origin: OriginStream,
+        mut head: ResponseHead<Bytes>,
+    ) -> Step {
         self.tally.outcome = Outcome::Tunnel;
         self.tally.status = 101;
         self.persist = false;
-        let protocol = head.fields().get(Name::Upgrade).map(Bytes::copy_from_slice).unwrap_or_default();
+        let protocol = head
+            .fields()
+            .get(Name::Upgrade)
+            .map(Bytes::copy_from_slice)
+            .unwrap_or_default();
         response_head::own(&mut head, &self.worker.pseudonym, self.now());
-        let mut out = Vec::with_capacity(head.len() + 64);
+        let mut out = Vec::with_capacity(head.size() + 64);
         head.write(&mut out);
         super::request_out::line(&mut out, b"Upgrade", &protocol);
         out.extend_from_slice(b"Connection: Upgrade\r\n\r\n");
         let mut queue = Queue::default();
         queue.push(out.into());
-        let flushed = self.client.flush(&mut queue, self.live.settings.timeouts.body).await;
+        let flushed = self
+            .client
+            .flush(&mut queue, self.live.settings.timeouts.body)
+            .await;
         self.tally.bytes_out += queue.written;
         if flushed.is_err() {
             self.aborted();
@@ -82,8 +100,14 @@ impl Transaction {
 
     async fn both_ways(&mut self, mut origin: TcpStream, early: BytesMut) -> Step {
         // What the client sent behind its request was kept until now.
-        let mut up = Way { buf: std::mem::take(&mut self.client.buf), ..Way::default() };
-        let mut down = Way { buf: early, ..Way::default() };
+        let mut up = Way {
+            buf: std::mem::take(&mut self.client.buf),
+            ..Way::default()
+        };
+        let mut down = Way {
+            buf: early,
+            ..Way::default()
+        };
         let limit = self.live.settings.timeouts.tunnel;
         let deadline = &self.client.deadline;
         let client = &mut self.client.io;
@@ -107,7 +131,11 @@ impl Transaction {
         })
         .await;
         if let Err(kind) = ended {
-            self.tally.error = Some(if kind == io::ErrorKind::TimedOut { "tunnel-idle" } else { "tunnel-reset" });
+            self.tally.error = Some(if kind == io::ErrorKind::TimedOut {
+                "tunnel-idle"
+            } else {
+                "tunnel-reset"
+            });
         }
         self.tally.bytes_out += down.moved;
         self.tally.body_out += down.moved;
@@ -119,7 +147,12 @@ impl Transaction {
 
 impl Way {
     /// Moves bytes until it would block; `Ready(Ok)` when the direction has ended and its end was passed on.
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut TcpStream, to: &mut TcpStream) -> Poll<io::Result<()>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut TcpStream,
+        to: &mut TcpStream,
+    ) -> Poll<io::Result<()>> {
         loop {
             while !self.buf.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, &self.buf) {
