@@ -3,9 +3,18 @@
 //! What is absent: no decision about HTTP, no caching, no sockets of clients. Those live on the floors beneath.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod cli;
 mod config;
 mod exit;
+mod log;
+mod messages;
+mod overseer;
+mod process;
+mod run;
+mod settings;
+mod signals;
+mod trace;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
@@ -34,10 +43,7 @@ fn main() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Run(settings) => match load(settings) {
-            Ok((layers, loaded)) => {
-                let _ = (layers, loaded);
-                Exit::Ok
-            }
+            Ok((layers, loaded)) => run::run(layers, loaded),
             Err(exit) => exit,
         },
         Command::Check { settings, print } => check(settings, print),

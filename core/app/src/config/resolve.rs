@@ -157,6 +157,11 @@ impl<'a> Resolver<'a> {
         self.problems.push(Place::of(origin), key, fault);
     }
 
+    /// Whether this setting was wrong already: what depends on it need not be checked.
+    pub(crate) fn faulted(&self, key: &str) -> bool {
+        self.problems.0.iter().any(|p| p.key == key)
+    }
+
     /// Says that a setting is wrong where it is written, or where its section is.
     pub(crate) fn fault_at(&mut self, key: &str, fault: Fault) {
         let origin = match self.entries.iter().find(|e| e.key == key) {

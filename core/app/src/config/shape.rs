@@ -193,7 +193,7 @@ pub(crate) enum LogFormat {
 }
 
 /// How much is told on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// What went wrong and needs somebody.

@@ -138,7 +138,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
     let timeouts = timeouts(r);
     let log = log(r);
     let admin_chosen = r.layers.admin.is_some() || r.document.has("admin.address");
-    let admin = admin(r, &listeners);
+    let admin = admin(r, if admin_chosen { &listeners } else { &[] });
     let access = access(r);
     let name = r.pick(
         "identity.name",
@@ -189,7 +189,7 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
         size,
         |n| show_size(*n),
     );
-    if max_object > memory {
+    if max_object > memory && !r.faulted("cache.memory") {
         r.fault_at(
             "cache.max_object",
             Fault::new(
@@ -244,7 +244,7 @@ fn limits(r: &mut Resolver<'_>) -> Limits {
         between(1, LARGEST_HEAD),
         |n| show_size(*n),
     );
-    if target_size > head_size {
+    if target_size > head_size && !r.faulted("limits.head_size") {
         r.fault_at(
             "limits.target_size",
             Fault::new(
