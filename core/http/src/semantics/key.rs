@@ -84,8 +84,7 @@ pub fn resolve(base: &[u8], reference: &[u8]) -> Option<Vec<u8>> {
             .position(|b| matches!(b, b'/' | b'?'))
             .unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end)?;
-        // `host:` has the default port (RFC 3986 section 6.2.3).
-        let authority = Authority::parse(authority.strip_suffix(b":").unwrap_or(authority)).ok()?;
+        let authority = Authority::parse(authority).ok()?;
         write_key(scheme, authority, &without_dots(path), &mut key);
         return Some(key);
     }

@@ -97,7 +97,7 @@ fn forbids_stale(stored: &ResponseDirectives) -> bool {
 
 /// Whether the stored response may be served stale when the origin cannot be reached (section 4.2.4; RFC 5861 section 4).
 ///
-/// A response that is still fresh counts as 0 seconds stale: it may have needed validation for other reasons.
+/// A response that is still fresh (it may have needed validation for other reasons) has a staleness below 0, within any limit.
 pub fn may_serve_stale_on_error(
     request: &RequestDirectives,
     stored: &ResponseDirectives,
@@ -111,7 +111,7 @@ pub fn may_serve_stale_on_error(
     if request.no_cache {
         return false;
     }
-    let staleness = (-freshness.ttl(now)).max(0);
+    let staleness = -freshness.ttl(now);
     // RFC 5861 section 4: within this time, "regardless of other freshness information", the request's included.
     if let Some(limit) = stored.stale_if_error {
         return staleness <= i64::from(limit);

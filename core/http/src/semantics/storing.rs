@@ -164,12 +164,12 @@ pub fn has_validator(response: Fields<'_>) -> bool {
 pub fn is_understood(status: u16) -> bool {
     matches!(
         status,
-        200..=204 | 300..=303 | 305 | 307 | 308 | 400 | 402..=406 | 409..=411 | 413..=415 | 422 | 451 | 500..=505
+        200..=204 | 300..=303 | 307 | 308 | 400 | 402..=406 | 409..=411 | 413..=415 | 422 | 451 | 500..=505
     )
 }
 
 /// Statuses that answer credentials, conditions, ranges, expectations, or the connection of one request; the next request
-/// for the same key may have others.
+/// for the same key may have others. (RFC 6585 itself forbids to store 428, 429, 431 and 511.)
 fn answers_the_request_only(status: u16) -> bool {
     matches!(
         status,

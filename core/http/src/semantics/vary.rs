@@ -51,8 +51,8 @@ impl VaryKey {
         self.names.is_empty()
     }
 
-    /// Whether another request selects the same variant. White space and order within list members as section 4.1 allows to normalise.
-    /// (White space and the division into lines are normalised; order is not.)
+    /// Whether another request selects the same variant. White space and the division into lines do not count, as section 4.1
+    /// allows; case and order do.
     #[inline]
     pub fn matches(&self, request: Fields<'_>) -> bool {
         self.is_empty() || self.matches_values(request)
@@ -74,6 +74,9 @@ impl VaryKey {
                 }
                 [ABSENT, tail @ ..] => rest = tail,
                 _ => return false,
+            }
+            if expected.is_some_and(|value| is_as_it_stands(request, name, value)) {
+                continue;
             }
             let mut unmatched = expected.unwrap_or_default();
             let present =
@@ -110,6 +113,15 @@ fn nominated(response: Fields<'_>) -> impl Iterator<Item = &[u8]> {
         .all(Name::Vary)
         .flat_map(members)
         .filter(|member| !member.is_empty())
+}
+
+/// Whether the request has one line of the field, equal as it stands: the usual case, decided without splitting.
+/// Quotes are left to the splitting, as a value that was joined out of lines may have other quoted strings than they had.
+fn is_as_it_stands(request: Fields<'_>, name: &[u8], normalised: &[u8]) -> bool {
+    let mut lines = request.find_all(name);
+    lines.next() == Some(normalised)
+        && lines.next().is_none()
+        && memchr::memchr(b'"', normalised).is_none()
 }
 
 fn write_value(request: Fields<'_>, name: &[u8], out: &mut Vec<u8>) {

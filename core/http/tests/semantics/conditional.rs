@@ -102,6 +102,7 @@ fn a_response_without_tag_matches_no_list() {
     check("If-None-Match: \"a\"", "", Full);
     check("If-None-Match: \"\"", "ETag:", Full);
     check("If-None-Match:", "ETag:", Full);
+    check("If-None-Match: W/", "ETag:", Full);
 }
 
 #[test]

@@ -200,6 +200,8 @@ fn what_is_malformed_has_no_key() {
         "//u:p@x/",
         "http://x:99999/",
         "http://x:a/",
+        "http://x::/",
+        "http://x:1:2/",
         "http://[::1/",
         "//?x",
         "//#x",

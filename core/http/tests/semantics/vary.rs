@@ -148,3 +148,12 @@ fn values_do_not_run_into_each_other() {
     check("A, B", "A: xB\nB: y", "A: x\nB: By", false);
     check("A, B", "A: 1", "A: 1\nB:", false);
 }
+
+#[test]
+fn quotes_that_only_the_joined_lines_close_are_compared_as_keys_are() {
+    check("A", "A: \"\nA: \"x,y\"", "A: \"\nA: \"x,y\"", true);
+    check("A", "A: \"\nA: \"x,y\"", "A: \", \"x,y\"", false);
+    check("A", "A: \"x\nA: y\"", "A: \"x, y\"", true);
+    check("A", "A: 1", "A: 1\nA: 1", false);
+    check("A", "A: 1\nA: 1", "A: 1", false);
+}
