@@ -11,7 +11,7 @@
 mod fill;
 mod index;
 mod markers;
-pub mod messages;
+mod messages;
 mod shard;
 mod sieve;
 mod stored;
@@ -38,7 +38,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Invalidate, Room, Trim};
+use messages::{AskShard, Invalidate, Room, RoomAnswer, Trim};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in the shard's table.
@@ -210,16 +210,21 @@ impl Cache {
 
     /// One message to the key's shard and its answer. An overloaded or stopped shard answers `Err(NoRoom)`: pass.
     ///
-    /// What was committed between this call and its answer is answered with [`Answer::Again`]; call it right after [`Cache::find`],
-    /// without an await between them, so that nothing falls between those two.
+    /// What is committed between this call and its answer is answered with [`Answer::Again`]. What another thread committed between the caller's
+    /// [`Cache::find`] and this call is not seen, and would be fetched once more: [`Cache::ask_after`] closes that gap.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, NoStoreReason> {
+        let seen = self.find(&ask.key);
+        self.ask_after(ask, seen).await
+    }
+
+    /// [`Cache::ask`] of a caller who says what [`Cache::find`] gave him: if that is no longer what is published, he is to look again.
+    pub async fn ask_after(
+        &self,
+        ask: Ask,
+        seen: Option<Arc<Slot>>,
+    ) -> Result<Answer, NoStoreReason> {
         let number = self.shard_number(&ask.key);
         let _place = Place::take(&self.handle, number).ok_or(NoStoreReason::NoRoom)?;
-        let seen = if ask.alone || ask.validate.is_some() {
-            None
-        } else {
-            self.find(&ask.key)
-        };
         let cost = FILL_COST + key_cost(ask.key.len());
         let share = self
             .room(ask.transaction, &ask.key, cost)
@@ -288,8 +293,13 @@ impl Cache {
         }
         let (before, own) = self.handle.shards.split_at(self.shard_number(key));
         for shard in own.iter().chain(before) {
-            if let Ok(Some(share)) = shard.send(Room { transaction, bytes }).await {
-                return Some(share);
+            // Each turn evicts a bounded number, so every repetition has made progress; a stopped shard has nothing to give.
+            while let Ok(answer) = shard.send(Room { transaction, bytes }).await {
+                match answer {
+                    RoomAnswer::Granted(share) => return Some(share),
+                    RoomAnswer::Evicting => {}
+                    RoomAnswer::Exhausted => break,
+                }
             }
         }
         None

@@ -46,10 +46,21 @@ pub(crate) struct Freshen {
 
 /// A fill needs room in the budget: evict, and hand over the reservation.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<Reservation>")]
+#[rtype(result = "RoomAnswer")]
 pub(crate) struct Room {
     pub(crate) transaction: TransactionId,
     pub(crate) bytes: u64,
+}
+
+/// What came of a request for room.
+#[derive(Debug, actix::MessageResponse)]
+pub(crate) enum RoomAnswer {
+    /// Here it is.
+    Granted(Reservation),
+    /// Some was evicted, not enough yet: ask again (so that other requests get their turn in between).
+    Evicting,
+    /// This shard has nothing left to evict.
+    Exhausted,
 }
 
 /// Remove what is stored under a key, and commit nothing of what is under way.

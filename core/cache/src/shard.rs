@@ -5,7 +5,7 @@
 //! mailbox drains at the speed of memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
 //! arrived, so an ask that meets an ended fill forgets it there and then.
 
-use actix::{Actor, Context, Handler};
+use actix::{Actor, AsyncContext, Context, Handler};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use std::{
@@ -15,14 +15,13 @@ use std::{
 };
 use tracing::trace;
 use understudy_http::semantics::storing::NoStoreReason;
-use understudy_store::budget::Reservation;
 
 use crate::{
     Answer, Fill, FillHead, Shared, TransactionId,
     fill::state::{End, Inner},
     index::{Key, Slot},
     markers::Markers,
-    messages::{AskShard, Commit, Ended, Freshen, Invalidate, Room, Trim},
+    messages::{AskShard, Commit, Ended, Freshen, Invalidate, Room, RoomAnswer, Trim},
     sieve::Sieve,
     stored::Stored,
 };
@@ -31,6 +30,19 @@ use crate::{
 pub(crate) const MAILBOX: usize = 1024;
 /// Most that is evicted beyond what was asked for, so that not every miss has to ask, in bytes.
 const SPARE: u64 = 1024 * 1024;
+
+/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter also serves hits, and
+/// to evict ten thousand small responses for a large one would hold them up for milliseconds.
+const EVICT_FOR_ROOM: usize = 1024;
+const EVICT_AFTER_COMMIT: usize = 16;
+
+/// How an eviction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Evicted {
+    Enough,
+    AtMost,
+    All,
+}
 
 /// A cache-shard actor.
 pub(crate) struct Shard {
@@ -146,13 +158,16 @@ impl Shard {
         }
     }
 
-    /// Evicts until so many bytes are free, or nothing is left that could go.
-    fn evict_until_free(&mut self, bytes: u64) {
-        while self.shared.budget.available() < bytes {
+    /// Evicts until so many bytes are free, nothing is left that could go, or `at_most` entries went.
+    fn evict_until_free(&mut self, bytes: u64, at_most: usize) -> Evicted {
+        for _ in 0..at_most {
+            if self.shared.budget.available() >= bytes {
+                return Evicted::Enough;
+            }
             let Some((key, stored)) = self.queue.evict() else {
                 // The last to go: markers are worth less than a response.
                 self.markers.clear();
-                return;
+                return Evicted::All;
             };
             self.unpublish(&key, &stored);
             let counts = &self.shared.counts;
@@ -162,6 +177,7 @@ impl Shard {
                 .evicted_bytes
                 .fetch_add(stored.weight(), Ordering::Relaxed);
         }
+        Evicted::AtMost
     }
 
     /// What is kept free, so that misses find room without asking.
@@ -235,7 +251,7 @@ impl Handler<Commit> for Shard {
         self.publish(&fill.key, &stored, None);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);
         fill.end(None, End::Complete(stored.trailers().clone()));
-        self.evict_until_free(self.spare());
+        self.evict_until_free(self.spare(), EVICT_AFTER_COMMIT);
         self.trace(transaction, "commit");
         Ok(stored)
     }
@@ -273,17 +289,21 @@ impl Handler<Freshen> for Shard {
 }
 
 impl Handler<Room> for Shard {
-    type Result = Option<Reservation>;
+    type Result = RoomAnswer;
 
-    fn handle(&mut self, message: Room, _: &mut Self::Context) -> Option<Reservation> {
+    fn handle(&mut self, message: Room, _: &mut Self::Context) -> RoomAnswer {
         self.trace(message.transaction, "room");
-        self.evict_until_free(
-            message
-                .bytes
-                .saturating_add(self.spare())
-                .min(self.shared.budget.ceiling()),
-        );
-        self.shared.budget.try_reserve(message.bytes)
+        let budget = Arc::clone(&self.shared.budget);
+        let wanted = message
+            .bytes
+            .saturating_add(self.spare())
+            .min(budget.ceiling());
+        let evicted = self.evict_until_free(wanted, EVICT_FOR_ROOM);
+        match (budget.try_reserve(message.bytes), evicted) {
+            (Some(share), _) => RoomAnswer::Granted(share),
+            (None, Evicted::All) => RoomAnswer::Exhausted,
+            (None, _) => RoomAnswer::Evicting,
+        }
     }
 }
 
@@ -323,13 +343,12 @@ impl Handler<Ended> for Shard {
 impl Handler<Trim> for Shard {
     type Result = ();
 
-    fn handle(&mut self, _: Trim, _: &mut Self::Context) {
-        while self.shared.budget.used() > self.shared.budget.ceiling() && self.queue.len() > 0 {
-            let over = self.queue.len();
-            self.evict_until_free(1);
-            if self.queue.len() == over {
-                break;
-            }
+    fn handle(&mut self, _: Trim, ctx: &mut Self::Context) {
+        if self.shared.budget.used() > self.shared.budget.ceiling()
+            && self.evict_until_free(1, EVICT_FOR_ROOM) == Evicted::AtMost
+        {
+            // The rest in turns, so that requests get theirs in between.
+            ctx.notify(Trim);
         }
     }
 }
