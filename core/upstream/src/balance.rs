@@ -151,3 +151,102 @@ impl Server {
         self.health.claim(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn group(servers: usize) -> Group {
+        let server = |at: usize| Server {
+            host: at.to_string(),
+            port: 80,
+            slot: Slot::new(),
+            health: Arc::default(),
+        };
+        Group::new((0..servers).map(server).collect())
+    }
+
+    #[track_caller]
+    fn check_order(group: &Group, now: u64, expected: &[&str]) {
+        let order: Vec<&str> = group.order(now).iter().map(|s| s.host.as_str()).collect();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let group = group(3);
+        check_order(&group, 0, &["0", "1", "2"]);
+        check_order(&group, 0, &["1", "2", "0"]);
+        check_order(&group, 0, &["2", "0", "1"]);
+        check_order(&group, 0, &["0", "1", "2"]);
+    }
+
+    #[test]
+    fn the_least_busy_goes_first() {
+        let group = group(3);
+        group.servers[0].slot.outstanding.set(2);
+        group.servers[1].slot.outstanding.set(1);
+        check_order(&group, 0, &["2", "1", "0"]);
+        assert_eq!(group.pick().unwrap().1.host, "2");
+        group.servers[2].slot.outstanding.set(3);
+        assert_eq!(group.pick().unwrap().1.host, "1");
+    }
+
+    #[test]
+    fn what_failed_goes_last_and_the_least_recent_of_them_first() {
+        let group = group(3);
+        group.servers[0].health.failed(200);
+        group.servers[1].health.failed(100);
+        check_order(&group, 300, &["2", "1", "0"]);
+        assert_eq!(group.pick().unwrap().1.host, "2");
+        group.servers[2].health.failed(250);
+        assert!(group.pick().is_none());
+        check_order(&group, 300, &["1", "0", "2"]);
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_end_and_success_ends_it() {
+        let health = Health::default();
+        let mut now = 0;
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            health.failed(now);
+            let until = now.max(1) + seconds * 1000;
+            assert!(!health.may_retry(until - 1), "after {seconds}");
+            assert!(health.may_retry(until), "after {seconds}");
+            now = until;
+        }
+        health.succeeded();
+        assert!(health.is_well());
+        health.failed(now);
+        assert!(health.may_retry(now + 1000));
+    }
+
+    #[test]
+    fn many_failures_at_once_count_as_one() {
+        let health = Health::default();
+        for now in 0..100 {
+            health.failed(now);
+        }
+        assert!(health.may_retry(99 + 1000));
+    }
+
+    #[test]
+    fn one_asker_tries_a_server_again() {
+        let group = group(2);
+        group.servers[0].health.failed(0);
+        check_order(&group, 2000, &["0", "1"]);
+        group.servers[0].claim(2000);
+        check_order(&group, 2000, &["1", "0"]);
+        // A claim on a server that is well changes nothing.
+        group.servers[1].claim(2000);
+        assert!(group.servers[1].health.is_well());
+    }
+
+    #[test]
+    fn no_servers_are_no_panic() {
+        let group = group(0);
+        assert!(group.pick().is_none());
+        check_order(&group, 0, &[]);
+    }
+}

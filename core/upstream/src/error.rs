@@ -135,3 +135,149 @@ impl UpstreamError {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use understudy_http::wire::chunked::ChunkedError;
+
+    #[track_caller]
+    fn check(error: UpstreamError, status: u16, word: &str, before_response: bool) {
+        assert_eq!((error.status(), error.word()), (status, word), "{error:?}");
+        assert_eq!(error.before_response(), before_response, "{error:?}");
+    }
+
+    #[test]
+    fn statuses_and_words_are_those_documented() {
+        let refused: std::net::IpAddr = std::net::Ipv4Addr::LOCALHOST.into();
+        check(UpstreamError::Resolve("x".into()), 502, "dns_error", false);
+        check(UpstreamError::ResolveTimeout, 504, "dns_timeout", false);
+        check(UpstreamError::NoAddress, 502, "dns_error", false);
+        check(
+            UpstreamError::Refused(refused),
+            403,
+            "destination_ip_prohibited",
+            false,
+        );
+        check(
+            UpstreamError::ConnectTimeout,
+            504,
+            "connection_timeout",
+            false,
+        );
+        check(
+            UpstreamError::NoServer,
+            503,
+            "destination_unavailable",
+            false,
+        );
+        check(UpstreamError::Closed, 502, "connection_terminated", true);
+        check(
+            UpstreamError::Truncated,
+            502,
+            "http_response_incomplete",
+            false,
+        );
+        check(
+            UpstreamError::TooManyInterim,
+            502,
+            "http_protocol_error",
+            false,
+        );
+        check(
+            HeadError::TooLarge.into(),
+            502,
+            "http_response_header_section_size",
+            false,
+        );
+        check(
+            HeadError::StartLine.into(),
+            502,
+            "http_protocol_error",
+            false,
+        );
+        check(
+            FramingError::Encoding.into(),
+            502,
+            "http_response_transfer_coding",
+            false,
+        );
+        check(
+            FramingError::Lengths.into(),
+            502,
+            "http_protocol_error",
+            false,
+        );
+        check(
+            BodyError::Truncated.into(),
+            502,
+            "http_response_incomplete",
+            false,
+        );
+        check(
+            BodyError::Chunked(ChunkedError::Size).into(),
+            502,
+            "http_response_transfer_coding",
+            false,
+        );
+    }
+
+    #[test]
+    fn the_kind_of_an_io_error_counts() {
+        use UpstreamError::{Broken, Connect, Read, Write};
+        check(
+            Connect(ErrorKind::ConnectionRefused.into()),
+            502,
+            "connection_refused",
+            false,
+        );
+        check(
+            Connect(ErrorKind::TimedOut.into()),
+            504,
+            "connection_timeout",
+            false,
+        );
+        check(
+            Connect(ErrorKind::HostUnreachable.into()),
+            502,
+            "destination_ip_unroutable",
+            false,
+        );
+        check(
+            Connect(ErrorKind::PermissionDenied.into()),
+            502,
+            "proxy_internal_error",
+            false,
+        );
+        check(
+            Write(ErrorKind::BrokenPipe.into()),
+            502,
+            "connection_terminated",
+            true,
+        );
+        check(
+            Write(ErrorKind::TimedOut.into()),
+            504,
+            "connection_write_timeout",
+            true,
+        );
+        check(
+            Read(ErrorKind::ConnectionReset.into()),
+            502,
+            "connection_terminated",
+            true,
+        );
+        check(
+            Read(ErrorKind::TimedOut.into()),
+            504,
+            "connection_read_timeout",
+            true,
+        );
+        check(
+            Broken(ErrorKind::ConnectionReset.into()),
+            502,
+            "http_response_incomplete",
+            false,
+        );
+    }
+}

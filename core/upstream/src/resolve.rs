@@ -86,12 +86,7 @@ impl Names {
     /// From the system's hosts file and resolv.conf.
     pub(crate) fn system() -> Names {
         let source = match system_conf::read_system_conf() {
-            Ok((config, mut options)) => {
-                // The hosts file and the cache are ours.
-                options.use_hosts_file = ResolveHosts::Never;
-                options.cache_size = 0;
-                Source::Dns(Box::new((config, options)))
-            }
+            Ok((config, options)) => Source::Dns(Box::new((config, own_cache(options)))),
             Err(error) => {
                 tracing::warn!(%error, "no usable resolver configuration: names come from the hosts file only");
                 Source::Broken(format!("no usable resolver configuration: {error}").into())
@@ -272,6 +267,13 @@ impl NameClient {
     }
 }
 
+/// The hosts file and the cache are ours, so the client has none.
+fn own_cache(mut options: ResolverOpts) -> ResolverOpts {
+    options.use_hosts_file = ResolveHosts::Never;
+    options.cache_size = 0;
+    options
+}
+
 /// A DNS client for this worker.
 fn client(settings: &(ResolverConfig, ResolverOpts)) -> Result<TokioResolver, Arc<str>> {
     Resolver::builder_with_config(settings.0.clone(), TokioRuntimeProvider::default())
@@ -309,4 +311,164 @@ pub(crate) fn alternate(found: impl Iterator<Item = IpAddr>) -> Addresses {
         order.extend(four.pop());
     }
     order
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::{RData, Record, RecordType};
+    use std::cell::Cell;
+    use tokio::net::UdpSocket;
+
+    fn parse(list: &[&str]) -> Addresses {
+        list.iter().map(|a| a.parse().unwrap()).collect()
+    }
+
+    #[track_caller]
+    fn check_alternate(given: &[&str], expected: &[&str]) {
+        assert_eq!(alternate(parse(given).into_iter()), parse(expected));
+    }
+
+    #[test]
+    fn families_alternate_and_keep_their_order() {
+        check_alternate(&[], &[]);
+        check_alternate(&["1.1.1.1", "2.2.2.2"], &["1.1.1.1", "2.2.2.2"]);
+        check_alternate(
+            &["1.1.1.1", "2.2.2.2", "::1", "::2"],
+            &["::1", "1.1.1.1", "::2", "2.2.2.2"],
+        );
+        check_alternate(&["::1", "::2", "1.1.1.1"], &["::1", "1.1.1.1", "::2"]);
+    }
+
+    #[track_caller]
+    fn check_held(answer: Answer, seconds: u64) {
+        let names = Names::custom(HostsFile::default(), None);
+        let now = Instant::now();
+        names.remember("a", answer, now).ok();
+        let end = now + Duration::from_secs(seconds);
+        assert!(
+            names.cached("a", end - Duration::from_millis(1)).is_some(),
+            "too short"
+        );
+        assert!(names.cached("a", end).is_none(), "too long");
+    }
+
+    #[test]
+    fn answers_are_held_for_their_time_within_bounds() {
+        let seconds = Duration::from_secs;
+        let found = |ttl| Ok((parse(&["192.0.2.1"]), seconds(ttl)));
+        check_held(found(60), 60);
+        check_held(found(0), 1);
+        check_held(found(1_000_000), 3600);
+        let absent = |ttl| Err(LookupError::NotFound { ttl });
+        check_held(absent(Some(seconds(20))), 20);
+        check_held(absent(Some(seconds(0))), 1);
+        check_held(absent(Some(seconds(9999))), 60);
+        check_held(absent(None), 1);
+        check_held(Err(LookupError::Timeout), 1);
+        check_held(Err(LookupError::Failed("x".into())), 1);
+    }
+
+    #[test]
+    fn the_cache_has_an_end() {
+        let names = Names::custom(HostsFile::default(), None);
+        let now = Instant::now();
+        let found = || Ok((parse(&["192.0.2.1"]), Duration::from_secs(60)));
+        for i in 0..2 * MAX_NAMES {
+            names.remember(&i.to_string(), found(), now).ok();
+            assert!(names.cache().len() <= MAX_NAMES);
+        }
+        // The last one is there, and most of the others are.
+        assert!(
+            names
+                .cached(&(2 * MAX_NAMES - 1).to_string(), now)
+                .is_some()
+        );
+        assert!(names.cache().len() > MAX_NAMES / 2);
+        // What is past its time goes first.
+        names
+            .remember("late", found(), now + Duration::from_secs(61))
+            .ok();
+        while names.cache().len() < MAX_NAMES && names.cache().len() > 1 {
+            let next = format!("more{}", names.cache().len());
+            names
+                .remember(&next, found(), now + Duration::from_secs(61))
+                .ok();
+        }
+        names
+            .remember("last", found(), now + Duration::from_secs(61))
+            .ok();
+        assert!(
+            names
+                .cached("late", now + Duration::from_secs(61))
+                .is_some()
+        );
+    }
+
+    /// A name server for one question of each kind after the other; `a.example` has two addresses, nothing else any.
+    async fn serve(socket: &UdpSocket, asked: &Cell<usize>) {
+        let mut buf = [0; 1500];
+        loop {
+            let (n, from) = socket.recv_from(&mut buf).await.unwrap();
+            asked.set(asked.get() + 1);
+            let question = Message::from_vec(&buf[..n]).unwrap();
+            let query = question.queries[0].clone();
+            let mut answer = question.into_response();
+            let address: IpAddr = match query.query_type() {
+                RecordType::A => "192.0.2.1".parse().unwrap(),
+                _ => "2001:db8::1".parse().unwrap(),
+            };
+            if query.name().to_ascii() == "a.example." {
+                answer.add_answer(Record::from_rdata(
+                    query.name().clone(),
+                    60,
+                    RData::from(address),
+                ));
+            } else {
+                answer.metadata.response_code = ResponseCode::NXDomain;
+            }
+            socket
+                .send_to(&answer.to_vec().unwrap(), from)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// A client of that server.
+    fn dns_client(port: u16) -> NameClient {
+        let mut udp = ConnectionConfig::udp();
+        udp.port = port;
+        let mut server = NameServerConfig::udp(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        server.connections = vec![udp];
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let source = Source::Dns(Box::new((config, own_cache(ResolverOpts::default()))));
+        NameClient::new(Arc::new(Names::new(HostsFile::default(), source)))
+    }
+
+    #[tokio::test]
+    async fn dns_is_asked_for_both_families_and_its_answers_are_remembered() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let client = dns_client(socket.local_addr().unwrap().port());
+        let asked = Cell::new(0);
+        let ask = async {
+            for _ in 0..3 {
+                let found = client.resolve("A.example").await.unwrap();
+                assert_eq!(found, parse(&["2001:db8::1", "192.0.2.1"]));
+            }
+            assert_eq!(asked.get(), 2);
+            for _ in 0..3 {
+                let error = client.resolve("no.example").await.unwrap_err();
+                assert_eq!(error.word(), "dns_error", "{error:?}");
+            }
+            assert_eq!(asked.get(), 4);
+        };
+        tokio::select! {
+            () = serve(&socket, &asked) => {}
+            () = ask => {}
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("the test hangs"),
+        }
+    }
 }
