@@ -24,7 +24,7 @@ const HTTP11: &[u8] = b"HTTP/1.1";
 /// Empty lines (CRLF) before the request line are skipped and counted in the length (RFC 9112 section 2.2).
 ///
 /// `TooLarge` comes as soon as `buf` holds `limits.bytes` without a complete head, `TargetTooLong` as soon as the first
-/// line shows it, and most other errors before the head is complete; a refused head stays refused whatever follows.
+/// line shows it, and most other errors before the head is complete; no bytes that follow make a refused head acceptable.
 pub fn parse_request(
     buf: &[u8],
     limits: &HeadLimits,
