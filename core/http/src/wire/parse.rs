@@ -24,7 +24,7 @@ const HTTP11: &[u8] = b"HTTP/1.1";
 /// Empty lines (CRLF) before the request line are skipped and counted in the length (RFC 9112 section 2.2).
 ///
 /// `TooLarge` comes as soon as `buf` holds `limits.bytes` without a complete head, `TargetTooLong` as soon as the first
-/// line shows it, and most other errors before the head is complete; a refused head stays refused whatever follows.
+/// line shows it, and most other errors before the head is complete; no bytes that follow make a refused head acceptable.
 pub fn parse_request(
     buf: &[u8],
     limits: &HeadLimits,
@@ -38,28 +38,21 @@ pub fn parse_request(
             return Ok(None);
         }
     }
-    let result = request(window, limits, table);
-    match result {
-        Ok(None) => {
-            incomplete(window, limits)?;
-            Ok(None)
-        }
-        Err(HeadError::Version) => {
+    let mut result = request(window, limits, table);
+    if matches!(result, Err(HeadError::Version)) {
+        if memchr::memchr(b'\r', first_line(window)).is_none() {
             // Until its line has ended, what stands for the version may still be cut short.
-            if memchr::memchr(b'\r', first_line(window)).is_none() {
-                return Ok(None);
-            }
-            let Some(plain) = as_http11(window, version_at(window)) else {
-                return result;
-            };
-            request(&plain, limits, Vec::new())
+            result = Ok(None);
+        } else if let Some(plain) = as_http11(window, version_at(window)) {
+            result = request(&plain, limits, Vec::new());
         }
-        Err(error) if error != HeadError::TargetTooLong => {
-            target_fits(window, limits)?;
-            Err(error)
-        }
-        result => result,
     }
+    match result {
+        Ok(None) => incomplete(window, limits)?,
+        Err(_) => target_fits(window, limits)?,
+        Ok(Some(_)) => {}
+    }
+    result
 }
 
 /// Parses a response head at the start of `buf`. `Ok(None)`: more bytes are wanted. `table` is emptied and reused.
