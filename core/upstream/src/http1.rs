@@ -343,6 +343,8 @@ impl OriginStream {
             self.buf.reserve(ROOM);
             return pin!(self.stream.read_buf(&mut self.buf)).poll(cx);
         }
+        // Empty or not, it may be a part of the block and so keep it from being used again.
+        self.buf = BytesMut::new();
         let mut block = self.lease.upstreams.block.borrow_mut();
         // When everything split off before is gone, the block starts anew at its front, where the processor's caches
         // still hold it. When not, its rest will do if it is enough, and a new block is begun if it is not.

@@ -442,6 +442,34 @@ async fn absence_and_failure_are_remembered_and_told_apart() {
     }
 }
 
+/// Never answers.
+#[derive(Debug)]
+struct Hangs;
+
+impl Lookup for Hangs {
+    fn lookup(&self, _: &str) -> LocalBoxFuture<'static, Answer> {
+        std::future::pending().boxed_local()
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_hangs_does_not_keep_a_group_from_its_next_server() {
+    let origin = Origin::new().await;
+    let mut config = group(&[origin.address()]);
+    config.groups[0].servers.insert(0, ("a.example".into(), 80));
+    config.connect_timeout = Duration::from_millis(50);
+    let shared = Shared::with_lookup(&config, HostsFile::default(), Some(Arc::new(Hangs)));
+    let up = Upstreams::new(config, Arc::new(AllowAll), shared);
+    let stream = guard(up.connect(&Destination::Group(0), false))
+        .await
+        .unwrap();
+    assert_eq!(stream.peer(), origin.address());
+    let error = guard(up.connect(&host("a.example", 80), false))
+        .await
+        .unwrap_err();
+    assert_eq!(error.word(), "dns_timeout");
+}
+
 #[tokio::test]
 async fn without_a_resolver_the_reason_is_told() {
     let up = upstreams(config());
