@@ -229,8 +229,7 @@ impl OriginStream {
                 Framing::Length(length) => Some(length),
                 _ => None,
             };
-            let persists =
-                framing != Framing::UntilClose && persists(head.version(), head.fields());
+            let persists = persists(head.version(), head.fields());
             State::Body {
                 reader: BodyReader::new(framing),
                 persists,
@@ -282,7 +281,7 @@ impl OriginStream {
         }
     }
 
-    /// The connection ended within the body.
+    /// The connection ended, which is the end of the body or within it; it cannot be used again.
     fn body_eof(&mut self) -> Result<(), UpstreamError> {
         match &mut self.state {
             State::Body { reader, persists } => {
