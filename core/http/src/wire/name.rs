@@ -186,7 +186,9 @@ impl Name {
     #[inline]
     pub fn of(name: &[u8]) -> Name {
         let candidate = candidate(name);
-        if candidate.as_str().as_bytes().eq_ignore_ascii_case(name) {
+        let spelling = candidate.as_str().as_bytes();
+        // Most senders use the canonical spelling, and comparing exactly is cheaper.
+        if spelling == name || spelling.eq_ignore_ascii_case(name) {
             candidate
         } else {
             Name::Other

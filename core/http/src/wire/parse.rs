@@ -24,7 +24,7 @@ const HTTP11: &[u8] = b"HTTP/1.1";
 /// Empty lines (CRLF) before the request line are skipped and counted in the length (RFC 9112 section 2.2).
 ///
 /// `TooLarge` comes as soon as `buf` holds `limits.bytes` without a complete head, `TargetTooLong` as soon as the first
-/// line shows it, and most other errors before the head is complete; a refused head stays refused whatever follows.
+/// line shows it, and most other errors before the head is complete; no bytes that follow make a refused head acceptable.
 pub fn parse_request(
     buf: &[u8],
     limits: &HeadLimits,
@@ -38,24 +38,21 @@ pub fn parse_request(
             return Ok(None);
         }
     }
-    let result = request(window, limits, table);
-    match result {
-        Ok(None) => {
-            incomplete(window, limits)?;
-            Ok(None)
+    let mut result = request(window, limits, table);
+    if matches!(result, Err(HeadError::Version)) {
+        if memchr::memchr(b'\r', first_line(window)).is_none() {
+            // Until its line has ended, what stands for the version may still be cut short.
+            result = Ok(None);
+        } else if let Some(plain) = as_http11(window, version_at(window)) {
+            result = request(&plain, limits, Vec::new());
         }
-        Err(HeadError::Version) => {
-            let Some(plain) = as_http11(window, version_at(window)) else {
-                return result;
-            };
-            request(&plain, limits, Vec::new())
-        }
-        Err(error) if error != HeadError::TargetTooLong => {
-            target_fits(window, limits)?;
-            Err(error)
-        }
-        result => result,
     }
+    match result {
+        Ok(None) => incomplete(window, limits)?,
+        Err(_) => target_fits(window, limits)?,
+        Ok(Some(_)) => {}
+    }
+    result
 }
 
 /// Parses a response head at the start of `buf`. `Ok(None)`: more bytes are wanted. `table` is emptied and reused.
@@ -333,16 +330,18 @@ fn version(minor: u8) -> Version {
 
 /// What `httparse` refused, in our words. A bare CR or LF is named as such, wherever the parser stumbled over it.
 fn refusal(error: httparse::Error, buf: &[u8]) -> HeadError {
-    let end = memchr::memmem::find(buf, b"\r\n\r\n").unwrap_or(buf.len());
+    let end = memchr::memmem::find(buf, b"\r\n\r\n").map_or(buf.len(), |at| at + 2);
     if let Err(bare) = line_ends(buf.get(..end).unwrap_or(buf)) {
         return bare;
     }
     match error {
         httparse::Error::HeaderName => HeadError::FieldName,
         httparse::Error::HeaderValue => HeadError::FieldValue,
-        httparse::Error::NewLine => HeadError::LineEnding,
         httparse::Error::TooManyHeaders => HeadError::TooManyFields,
         httparse::Error::Version => HeadError::Version,
-        httparse::Error::Status | httparse::Error::Token => HeadError::StartLine,
+        // All line ends being right, a missing one is something after the version.
+        httparse::Error::Status | httparse::Error::Token | httparse::Error::NewLine => {
+            HeadError::StartLine
+        }
     }
 }

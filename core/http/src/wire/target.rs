@@ -144,6 +144,23 @@ fn is_ipv6(address: &[u8]) -> bool {
     std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
+/// `unreserved / sub-delims`, by byte.
+const REG_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"-._~!$&'()*+,;=";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = table[byte] || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// `1*( unreserved / pct-encoded / sub-delims )` (RFC 3986 section 3.2.2); an IPv4 address is one of these.
 fn is_reg_name(name: &[u8]) -> bool {
     let mut rest = name;
@@ -155,11 +172,7 @@ fn is_reg_name(name: &[u8]) -> bool {
             {
                 after
             }
-            [byte, after @ ..]
-                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
-            {
-                after
-            }
+            [byte, after @ ..] if REG_NAME[usize::from(*byte)] => after,
             _ => return false,
         }
     }
