@@ -237,6 +237,8 @@ mod tests {
         group.servers[0].health.failed(0);
         check_order(&group, 2000, &["0", "1"]);
         group.servers[0].claim(2000);
+        // Whosever turn it is.
+        check_order(&group, 2000, &["1", "0"]);
         check_order(&group, 2000, &["1", "0"]);
         // A claim on a server that is well changes nothing.
         group.servers[1].claim(2000);

@@ -229,8 +229,7 @@ impl OriginStream {
                 Framing::Length(length) => Some(length),
                 _ => None,
             };
-            let persists =
-                framing != Framing::UntilClose && persists(head.version(), head.fields());
+            let persists = persists(head.version(), head.fields());
             State::Body {
                 reader: BodyReader::new(framing),
                 persists,
@@ -282,7 +281,7 @@ impl OriginStream {
         }
     }
 
-    /// The connection ended within the body.
+    /// The connection ended, which is the end of the body or within it; it cannot be used again.
     fn body_eof(&mut self) -> Result<(), UpstreamError> {
         match &mut self.state {
             State::Body { reader, persists } => {
@@ -343,6 +342,8 @@ impl OriginStream {
             self.buf.reserve(ROOM);
             return pin!(self.stream.read_buf(&mut self.buf)).poll(cx);
         }
+        // Empty or not, it may be a part of the block and so keep it from being used again.
+        self.buf = BytesMut::new();
         let mut block = self.lease.upstreams.block.borrow_mut();
         // When everything split off before is gone, the block starts anew at its front, where the processor's caches
         // still hold it. When not, its rest will do if it is enough, and a new block is begun if it is not.

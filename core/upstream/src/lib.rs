@@ -31,7 +31,7 @@ pub use worker::Upstreams;
 /// Settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// For connecting to one host or server, all its addresses together.
+    /// For connecting to one host or server, all its addresses together; and as much again for resolving its name.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,

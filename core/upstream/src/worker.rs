@@ -5,6 +5,7 @@
 
 use crate::balance::{Group, Server};
 use crate::dial::Dial;
+use crate::hosts::Addresses;
 use crate::http1::{BLOCK, Lease};
 use crate::pool::{Limits, Pool, Slot, is_quiet};
 use crate::resolve::NameClient;
@@ -208,7 +209,7 @@ impl Upstreams {
             Destination::Group(group) => *group,
             Destination::Host { host, port } => {
                 let lease = Lease::new(self, &self.slot(destination));
-                let addresses = self.names.resolve(host).await?;
+                let addresses = self.addresses(host).await?;
                 let (stream, peer) = self.guarded(&addresses, *port, None).run().await?;
                 return Ok((stream, peer, lease));
             }
@@ -253,7 +254,7 @@ impl Upstreams {
     }
 
     async fn dial_server(&self, server: &Server) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let addresses = self.names.resolve(&server.host).await?;
+        let addresses = self.addresses(&server.host).await?;
         let timeout = self.config.connect_timeout;
         Dial {
             addresses: &addresses,
@@ -264,6 +265,15 @@ impl Upstreams {
         }
         .run()
         .await
+    }
+
+    /// The addresses of a host, within the time for connecting: a name server that hangs must not keep a group from
+    /// trying its next server.
+    async fn addresses(&self, host: &str) -> Result<Addresses, UpstreamError> {
+        match tokio::time::timeout(self.config.connect_timeout, self.names.resolve(host)).await {
+            Ok(found) => found,
+            Err(_) => Err(UpstreamError::ResolveTimeout),
+        }
     }
 
     /// A dial under the policy.

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use understudy_http::Method;
 use understudy_upstream::hosts::HostsFile;
 use understudy_upstream::policy::AllowAll;
 use understudy_upstream::resolve::{Answer, Lookup, LookupError};
-use understudy_upstream::{Config, Destination, Shared, UpstreamError, Upstreams};
+use understudy_upstream::{BACKOFF_FIRST, Config, Destination, Shared, UpstreamError, Upstreams};
 
 fn refuse(addresses: &[&str]) -> Arc<Refuse> {
     Arc::new(Refuse(
@@ -241,13 +242,31 @@ async fn a_group_is_not_under_the_policy() {
 
 #[tokio::test]
 async fn a_server_that_fails_gives_way_and_is_set_aside() {
-    let (dead, origin) = (Dead::new(), Origin::new().await);
-    let up = upstreams(group(&[dead.address, origin.address()]));
-    for _ in 0..4 {
-        let stream = guard(up.connect(&Destination::Group(0), true))
-            .await
-            .unwrap();
-        assert_eq!(stream.peer(), origin.address());
+    loop {
+        let (dead, origin) = (Dead::new(), Origin::new().await);
+        let start = Instant::now();
+        let up = upstreams(group(&[dead.address, origin.address()]));
+        let mut used = vec![
+            guard(up.connect(&Destination::Group(0), true))
+                .await
+                .unwrap()
+                .peer(),
+        ];
+        // It is well again, but nobody asks it before its back-off is over.
+        dead.revive();
+        for _ in 0..4 {
+            used.push(
+                guard(up.connect(&Destination::Group(0), true))
+                    .await
+                    .unwrap()
+                    .peer(),
+            );
+        }
+        // On a machine that stalls the back-off may be over: then this has shown nothing yet.
+        if start.elapsed() < BACKOFF_FIRST {
+            assert_eq!(used, [origin.address(); 5]);
+            break;
+        }
     }
 }
 
@@ -313,17 +332,21 @@ async fn servers_take_turns_and_the_least_busy_goes_first() {
 async fn kept_connections_of_a_group_take_turns_too() {
     let (a, b) = (Origin::new().await, Origin::new().await);
     let up = upstreams(group(&[a.address(), b.address()]));
-    let _a = keep(&up, &Destination::Group(0), &a).await;
-    let _b = keep(&up, &Destination::Group(0), &b).await;
-    assert_eq!(up.idle(), 2);
-    let first = guard(up.connect(&Destination::Group(0), false))
-        .await
-        .unwrap();
-    let second = guard(up.connect(&Destination::Group(0), false))
-        .await
-        .unwrap();
-    assert!(first.reused() && second.reused());
-    assert_eq!((first.peer(), second.peer()), (a.address(), b.address()));
+    let mut peers = Vec::new();
+    let peer_a = keep(&up, &Destination::Group(0), &a).await;
+    let peer_b = keep(&up, &Destination::Group(0), &b).await;
+    for mut peer in [peer_a, peer_b] {
+        let mut stream = guard(up.connect(&Destination::Group(0), false))
+            .await
+            .unwrap();
+        assert!(stream.reused());
+        send_request(&mut stream).await.unwrap();
+        guard(peer.answer(b"HTTP/1.1 204 No Content\r\n\r\n")).await;
+        read_response(&mut stream, Method::Get).await.unwrap();
+        stream.release(true);
+        assert_eq!(up.idle(), 2);
+        peers.push(peer);
+    }
 }
 
 /// Answers from a table and counts the questions.
@@ -440,6 +463,34 @@ async fn absence_and_failure_are_remembered_and_told_apart() {
         }
         assert_eq!(table.asked.load(Relaxed), 1);
     }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Hangs;
+
+impl Lookup for Hangs {
+    fn lookup(&self, _: &str) -> LocalBoxFuture<'static, Answer> {
+        std::future::pending().boxed_local()
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_hangs_does_not_keep_a_group_from_its_next_server() {
+    let origin = Origin::new().await;
+    let mut config = group(&[origin.address()]);
+    config.groups[0].servers.insert(0, ("a.example".into(), 80));
+    config.connect_timeout = Duration::from_millis(50);
+    let shared = Shared::with_lookup(&config, HostsFile::default(), Some(Arc::new(Hangs)));
+    let up = Upstreams::new(config, Arc::new(AllowAll), shared);
+    let stream = guard(up.connect(&Destination::Group(0), false))
+        .await
+        .unwrap();
+    assert_eq!(stream.peer(), origin.address());
+    let error = guard(up.connect(&host("a.example", 80), false))
+        .await
+        .unwrap_err();
+    assert_eq!(error.word(), "dns_timeout");
 }
 
 #[tokio::test]

@@ -340,6 +340,41 @@ fn a_large_body_arrives_whole_in_pieces_of_at_most_a_block() {
 }
 
 #[test]
+fn a_block_whose_pieces_are_gone_is_used_again() {
+    for head in ["Content-Length: 500000", "Connection: close"] {
+        run(async {
+            let origin = Origin::new().await;
+            let upstreams = upstreams(config());
+            let serve = async {
+                let mut peer = origin.accept().await;
+                peer.answer(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").as_bytes())
+                    .await;
+                peer.send(&[b'x'; 500_000]).await;
+            };
+            let ask = async {
+                let mut stream = upstreams
+                    .connect(&origin.destination(), false)
+                    .await
+                    .unwrap();
+                send_request(&mut stream).await.unwrap();
+                drop(stream.read_head(Method::Get).await.unwrap());
+                let (mut places, mut sum) = (Vec::new(), 0);
+                while let Decoded::Data(bytes) = piece(&mut stream).await.unwrap() {
+                    places.push(bytes.as_ptr() as usize);
+                    sum += bytes.len();
+                }
+                assert_eq!(sum, 500_000);
+                // The first one may have come behind the head.
+                places.remove(0);
+                places.dedup();
+                assert_eq!(places.len(), 1, "every read goes to the front of one block");
+            };
+            tokio::join!(serve, ask);
+        });
+    }
+}
+
+#[test]
 fn head_and_first_bytes_come_in_one_read() {
     run(async {
         let origin = Origin::new().await;
