@@ -146,3 +146,138 @@ impl Sieve {
         self.nodes.get_mut(place as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::Prepared;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use understudy_http::semantics::{
+        cache_control::ResponseDirectives, freshness::Freshness, vary::VaryKey,
+    };
+    use understudy_store::budget::Budget;
+
+    fn stored() -> Arc<Stored> {
+        let prepared = Prepared {
+            head: Bytes::new(),
+            status: 200,
+            freshness: Freshness {
+                response_time: 0,
+                corrected_initial_age: 0,
+                lifetime: 0,
+                heuristic: false,
+            },
+            directives: ResponseDirectives::default(),
+            vary: VaryKey::default(),
+            received: 0,
+            length: Some(0),
+        };
+        let share = Budget::new(0).empty();
+        Arc::new(Stored::new(
+            Arc::new(prepared),
+            Default::default(),
+            Bytes::new(),
+            share,
+        ))
+    }
+
+    /// A queue of responses named by number, and the handles a slot would hold.
+    fn queue(names: impl IntoIterator<Item = u8>) -> (Sieve, Vec<Arc<Stored>>) {
+        let mut queue = Sieve::default();
+        let handles = names
+            .into_iter()
+            .map(|name| {
+                let stored = stored();
+                assert!(queue.insert(Arc::from([name]), Arc::clone(&stored)));
+                stored
+            })
+            .collect();
+        (queue, handles)
+    }
+
+    fn evicted(queue: &mut Sieve) -> Option<u8> {
+        queue.evict().map(|(key, _)| key[0])
+    }
+
+    #[test]
+    fn evicts_the_oldest_first() {
+        let (mut queue, _handles) = queue(0..3);
+        let order: Vec<_> = std::iter::from_fn(|| evicted(&mut queue)).collect();
+        assert_eq!((order, queue.len()), (vec![0, 1, 2], 0));
+    }
+
+    #[test]
+    fn spares_what_was_used_and_then_no_more() {
+        let (mut queue, handles) = queue(0..3);
+        handles[0].touch();
+        let order: Vec<_> = std::iter::from_fn(|| evicted(&mut queue)).collect();
+        assert_eq!(order, [1, 2, 0]);
+    }
+
+    #[test]
+    fn all_used_alike_is_all_unused() {
+        let (mut queue, handles) = queue(0..3);
+        handles.iter().for_each(|stored| stored.touch());
+        assert_eq!(evicted(&mut queue), Some(0));
+    }
+
+    #[test]
+    fn passes_by_what_is_in_use_and_ends_when_all_is() {
+        let (mut queue, handles) = queue(0..3);
+        let _used = (Arc::clone(&handles[0]), Arc::clone(&handles[2]));
+        assert_eq!(
+            (evicted(&mut queue), evicted(&mut queue), queue.len()),
+            (Some(1), None, 2)
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_not_removed() {
+        let (mut queue, handles) = queue(0..2);
+        assert!(!queue.remove(&stored()));
+        assert!(queue.remove(&handles[0]) && !queue.remove(&handles[0]));
+        assert_eq!((evicted(&mut queue), queue.len()), (Some(1), 0));
+    }
+
+    proptest! {
+        // Against a plain list: the same members whatever is inserted, touched, removed and evicted, and the first unmarked from the hand goes.
+        #[test]
+        fn members_and_links_stay_whole(steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>()), 0..200)) {
+            let mut queue = Sieve::default();
+            let mut members: Vec<(u8, Arc<Stored>)> = Vec::new();
+            for (name, (step, which)) in steps.into_iter().enumerate() {
+                let name = name as u8;
+                match step {
+                    0 => {
+                        let stored = stored();
+                        queue.insert(Arc::from([name]), Arc::clone(&stored));
+                        members.push((name, stored));
+                    }
+                    _ if members.is_empty() => prop_assert!(queue.evict().is_none()),
+                    1 => members[which.index(members.len())].1.touch(),
+                    2 => {
+                        let (_, stored) = members.remove(which.index(members.len()));
+                        prop_assert!(queue.remove(&stored));
+                    }
+                    _ => {
+                        let (key, stored) = queue.evict().unwrap();
+                        let at = members.iter().position(|(name, held)| *name == key[0] && Arc::ptr_eq(held, &stored));
+                        members.remove(at.unwrap());
+                    }
+                }
+                prop_assert_eq!(queue.len(), members.len());
+                let mut walked = Vec::new();
+                let mut at = queue.oldest;
+                while let Some(node) = queue.node(at) {
+                    walked.push(node.entry.as_ref().unwrap().0[0]);
+                    at = node.newer;
+                }
+                let expected: Vec<u8> = members.iter().map(|(name, _)| *name).collect();
+                prop_assert_eq!(walked, expected);
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ pub const MAX_BLOCK: usize = 256 * 1024;
 /// A piece at least this long becomes a block of its own instead of being gathered.
 pub const MIN_BLOCK: usize = 4 * 1024;
 /// Sizes of the stage as the body grows: short bodies waste nothing, dribbled long ones get long blocks.
-const STAGES: [usize; 4] = [4 * 1024, 16 * 1024, 64 * 1024, MAX_BLOCK];
+const STAGES: [usize; 3] = [MIN_BLOCK, 16 * 1024, 64 * 1024];
 
 /// Budget bytes a block takes beside its data: the handle in the list (with its offset) and the counted owner behind it.
 pub const BLOCK_OVERHEAD: u64 = (size_of::<Placed>() + size_of::<Bytes>()) as u64

@@ -6,3 +6,8 @@
 pub mod blocks;
 pub mod budget;
 pub mod footprint;
+pub mod memory;
+pub mod noop;
+pub mod tier;
+
+pub use tier::Store;
