@@ -26,7 +26,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::{
     budget::{Budget, Reservation},
     footprint::footprint,
@@ -34,11 +34,12 @@ use understudy_store::{
 
 pub use fill::{Fill, reader::FillReader, state::WINDOW};
 pub use index::Slot;
+pub use shard::KEEP_STALE;
 pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Invalidate, Room, RoomAnswer, Trim};
+use messages::{AskShard, Expire, Invalidate, Room, RoomAnswer, Trim};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in the shard's table.
@@ -90,6 +91,7 @@ pub(crate) struct Counts {
     pub(crate) evicted: AtomicU64,
     pub(crate) evicted_bytes: AtomicU64,
     pub(crate) invalidated: AtomicU64,
+    pub(crate) expired: AtomicU64,
     pub(crate) freshened: AtomicU64,
 }
 
@@ -171,6 +173,8 @@ pub struct Stats {
     pub evicted_bytes: u64,
     /// Responses removed by invalidation since the start.
     pub invalidated: u64,
+    /// Responses removed since the start because they had been stale for long.
+    pub expired: u64,
     /// Responses freshened since the start.
     pub freshened: u64,
 }
@@ -249,6 +253,16 @@ impl Cache {
         let _ = shard.send(Invalidate { transaction, key }).await;
     }
 
+    /// Removes responses that nobody used lately and that have been stale at `now` for more than [`KEEP_STALE`] beyond any permission to serve them
+    /// stale. Each call looks at a bounded part of each shard; with every commit a shard looks at a little
+    /// more by itself.
+    pub async fn expire(&self, transaction: TransactionId, now: Seconds) {
+        for shard in &self.handle.shards {
+            // A stopped shard has nothing left that could be found.
+            let _ = shard.send(Expire { transaction, now }).await;
+        }
+    }
+
     /// Sizes and counts.
     pub fn stats(&self) -> Stats {
         let Shared { budget, counts, .. } = &*self.handle.shared;
@@ -262,6 +276,7 @@ impl Cache {
             evicted: read(&counts.evicted),
             evicted_bytes: read(&counts.evicted_bytes),
             invalidated: read(&counts.invalidated),
+            expired: read(&counts.expired),
             freshened: read(&counts.freshened),
         }
     }

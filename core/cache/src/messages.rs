@@ -7,7 +7,7 @@
 use actix::Message;
 use bytes::Bytes;
 use std::sync::Arc;
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::budget::Reservation;
 
 use crate::{Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, stored::Stored};
@@ -69,6 +69,14 @@ pub(crate) enum RoomAnswer {
 pub(crate) struct Invalidate {
     pub(crate) transaction: TransactionId,
     pub(crate) key: Bytes,
+}
+
+/// Remove some of what has been stale for long.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Expire {
+    pub(crate) transaction: TransactionId,
+    pub(crate) now: Seconds,
 }
 
 /// Notice: a fill ended without a commit.

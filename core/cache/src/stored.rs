@@ -144,6 +144,11 @@ impl Stored {
         }
     }
 
+    /// Whether it was used since the hand last passed.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.visited.load(Ordering::Relaxed)
+    }
+
     /// Takes the mark away; whether it was there.
     pub(crate) fn take_mark(&self) -> bool {
         self.visited.load(Ordering::Relaxed) && self.visited.swap(false, Ordering::Relaxed)

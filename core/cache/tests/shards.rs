@@ -194,3 +194,20 @@ async fn with_the_last_handle_everything_goes() {
     }
     assert!(weak.upgrade().is_none());
 }
+
+#[actix_rt::test]
+async fn an_overloaded_shard_is_passed_by_and_recovers() {
+    let cache = cache(64 * MIB);
+    // All are sent before the shard has its first turn.
+    let answers = join_all((0..3000).map(|at| {
+        let cache = &cache;
+        async move { cache.ask(plain(&at.to_string())).await.map(drop) }
+    }))
+    .await;
+    let passed = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(NoStoreReason::NoRoom)))
+        .count();
+    assert!(passed > 0 && passed < 3000, "{passed} were passed");
+    let _fill = lead(&cache, plain("later")).await;
+}
