@@ -1,8 +1,10 @@
 //! Keys whose responses are not to be coalesced for a while (Varnish's hit-for-miss).
 //!
-//! Owns a bounded table of key hashes and the time each ends. When followers waited for a response that then could not be shared, the next askers
-//! would queue up behind each other for nothing; the marker lets each fetch at once. Invariant: never more than [`MOST`] markers, each
-//! paid from the budget. The awkward case is a collision of hashes: it only costs another key its coalescing for a while.
+//! Owns a bounded table of key hashes and the time each ends. When followers waited for a response
+//! that then could not be shared, the next askers would queue up behind each other for nothing; the
+//! marker lets each fetch at once. Invariant: never more than [`MOST`] markers, each paid from the
+//! budget. The awkward case is a collision of hashes: it only costs another key its coalescing for
+//! a while.
 
 use foldhash::fast::RandomState;
 use std::{

@@ -1,8 +1,9 @@
 //! The cache-shard actor: sole writer of its slice of the index.
 //!
-//! Owns the fills under way, the eviction queue and the do-not-coalesce markers of the keys that hash to it. Invariant: the slots published for
-//! those keys and the queue hold the same responses. Handlers never wait: each is a few table operations, so that the
-//! mailbox drains at the speed of memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
+//! Owns the fills under way, the eviction queue and the do-not-coalesce markers of the keys that
+//! hash to it. Invariant: the slots published for those keys and the queue hold the same responses.
+//! Handlers never wait: each is a few table operations, so that the mailbox drains at the speed of
+//! memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
 //! arrived, so an ask that meets an ended fill forgets it there and then.
 
 use actix::{Actor, AsyncContext, Context, Handler};
@@ -31,15 +32,18 @@ pub(crate) const MAILBOX: usize = 1024;
 /// Most that is evicted beyond what was asked for, so that not every miss has to ask, in bytes.
 const SPARE: u64 = 1024 * 1024;
 
-/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter also serves hits, and
-/// to evict ten thousand small responses for a large one would hold them up for milliseconds.
+/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter
+/// also serves hits, and to evict ten thousand small responses for a large one would hold them up
+/// for milliseconds.
 const EVICT_FOR_ROOM: usize = 1024;
 const EVICT_AFTER_COMMIT: usize = 16;
 
-/// How long a response is kept after it may no longer be served, in seconds: until then a validation can still bring it back.
+/// How long a response is kept after it may no longer be served, in seconds: until then a
+/// validation can still bring it back.
 pub const KEEP_STALE: u32 = 3600;
-/// Responses a shard looks at for having been stale for long, after each commit and when it is told to. There is no timer: while nothing is
-/// stored nothing wants the room, and a commit brings the time with it.
+/// Responses a shard looks at for having been stale for long, after each commit and when it is told
+/// to. There is no timer: while nothing is stored nothing wants the room, and a commit brings the
+/// time with it.
 const SWEEP_AFTER_COMMIT: usize = 2;
 const SWEEP_AT_MOST: usize = 1024;
 

@@ -1,10 +1,12 @@
 //! SIEVE: which response goes when room is wanted.
 //!
-//! Owns a queue of every stored response of one shard, newest at the head, and a hand that walks from the oldest to the newest.
-//! The hand spares what was used since it last passed (and takes the mark away) and evicts the first that was not. Compared with LRU a hit moves nothing:
-//! it sets one bit. Invariant: a response is in the queue exactly while it is in the index, and `Stored::place` names its node.
-//! The awkward case is a response some connection is still sending: evicting it frees nothing yet, so the hand passes it by; the walk is
-//! bounded, and when it meets nothing else the answer is that there is nothing to evict.
+//! Owns a queue of every stored response of one shard, newest at the head, and a hand that walks
+//! from the oldest to the newest. The hand spares what was used since it last passed (and takes the
+//! mark away) and evicts the first that was not. Compared with LRU a hit moves nothing: it sets one
+//! bit. Invariant: a response is in the queue exactly while it is in the index, and `Stored::place`
+//! names its node. The awkward case is a response some connection is still sending: evicting it
+//! frees nothing yet, so the hand passes it by; the walk is bounded, and when it meets nothing else
+//! the answer is that there is nothing to evict.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -123,7 +125,8 @@ impl Sieve {
         None
     }
 
-    /// Takes out what is `dead` among the next `at_most` places of a walk over the whole queue, which goes on where it stopped.
+    /// Takes out what is `dead` among the next `at_most` places of a walk over the whole queue,
+    /// which goes on where it stopped.
     pub(crate) fn sweep(
         &mut self,
         at_most: usize,
@@ -286,7 +289,8 @@ mod tests {
     }
 
     proptest! {
-        // Against a plain list: the same members in the same order, whatever is inserted, touched, removed and evicted.
+        // Against a plain list: the same members in the same order, whatever is inserted, touched,
+        // removed and evicted.
         #[test]
         fn members_and_links_stay_whole(steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>()), 0..200)) {
             let mut queue = Sieve::default();

@@ -1,11 +1,14 @@
 //! The memory tier behind the common seam.
 //!
-//! Owns a table of resident objects whose bodies are the same budgeted [`Blocks`] a fill writes. Invariant: key, head, trailers and table place are in the budget as long as the
-//! object is in the table, the blocks as long as anybody holds them. It does not evict: `NoRoom` is answered, and who goes is decided above.
+//! Owns a table of resident objects whose bodies are the same budgeted [`Blocks`] a fill writes.
+//! Invariant: key, head, trailers and table place are in the budget as long as the object is in the
+//! table, the blocks as long as anybody holds them. It does not evict: `NoRoom` is answered, and
+//! who goes is decided above.
 //!
-//! The cache's own memory is not reached through here: a published entry holds its blocks directly, so that a hit is one look-up
-//! in one table. This tier is for what stacks tiers, and the yardstick their shared tests are written against. The awkward case is
-//! therefore the same body in both: blocks are shared handles, paid for once.
+//! The cache's own memory is not reached through here: a published entry holds its blocks directly,
+//! so that a hit is one look-up in one table. This tier is for what stacks tiers, and the yardstick
+//! their shared tests are written against. The awkward case is therefore the same body in both:
+//! blocks are shared handles, paid for once.
 
 use bytes::Bytes;
 use smallvec::SmallVec;

@@ -1,7 +1,8 @@
 //! The tier that keeps nothing: what stands behind memory when no other tier is configured.
 //!
-//! Invariant: every look-up misses. The awkward case is a writer that streams into it all the same: the bytes are dropped and the commit succeeds,
-//! so nothing above has to ask whether there is a tier.
+//! Invariant: every look-up misses. The awkward case is a writer that streams into it all the same:
+//! the bytes are dropped and the commit succeeds, so nothing above has to ask whether there is a
+//! tier.
 
 use bytes::Bytes;
 use std::future::ready;

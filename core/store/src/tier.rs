@@ -1,12 +1,15 @@
 //! The seam behind which storage tiers stand: what a tier must do, and nothing about how.
 //!
-//! Owns no bytes. A tier keeps *objects* under opaque keys (the cache writes primary and secondary key into one): a head (opaque too: the
-//! entry's encoding is the cache's affair), a body and trailers. Invariant every tier keeps: an object is found whole or not at all, so what
-//! was put is found only after `commit`. The awkward case is a tier that fails or is slow: each answer is a `Result` and an error
-//! counts as a miss, never as an error to a client; deadlines are the tier's own.
+//! Owns no bytes. A tier keeps *objects* under opaque keys (the cache writes primary and secondary
+//! key into one): a head (opaque too: the entry's encoding is the cache's affair), a body and
+//! trailers. Invariant every tier keeps: an object is found whole or not at all, so what was put is
+//! found only after `commit`. The awkward case is a tier that fails or is slow: each answer is a
+//! `Result` and an error counts as a miss, never as an error to a client; deadlines are the tier's
+//! own.
 //!
-//! Calls return boxed futures, so that tiers can be chosen at run time; that is one allocation per object or piece on paths that wait for a disk
-//! or a network anyway. A hit in memory does not come here at all: see [`crate::memory`].
+//! Calls return boxed futures, so that tiers can be chosen at run time; that is one allocation per
+//! object or piece on paths that wait for a disk or a network anyway. A hit in memory does not come
+//! here at all: see [`crate::memory`].
 
 use bytes::Bytes;
 use std::{
@@ -95,7 +98,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Answer<'a, Box<dyn Put>>;
     /// Removes an object; whether there was one.
     fn remove<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool>;
-    /// Shows key, encoded head and body length of every object, in no order, until told to break: how the index is rebuilt after a start.
+    /// Shows key, encoded head and body length of every object, in no order, until told to break:
+    /// how the index is rebuilt after a start.
     fn iterate<'a>(&'a self, each: Each<'a>) -> Answer<'a, ()>;
     /// Sizes.
     fn stats(&self) -> TierStats;
