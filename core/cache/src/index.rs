@@ -1,8 +1,9 @@
 //! The published index: what any worker may read without a message.
 //!
-//! Owns the map from key to slot. Invariant: only the key's shard writes a key, and always a whole new [`Slot`], so a reader sees one
-//! state or the next and never half of one. The awkward case is dashmap itself: a guard held while the map is touched again (or
-//! across an await) deadlocks, so every method here clones the `Arc` out and returns with no guard alive.
+//! Owns the map from key to slot. Invariant: only the key's shard writes a key, and always a whole
+//! new [`Slot`], so a reader sees one state or the next and never half of one. The awkward case is
+//! dashmap itself: a guard held while the map is touched again (or across an await) deadlocks, so
+//! every method here clones the `Arc` out and returns with no guard alive.
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
@@ -18,9 +19,11 @@ pub(crate) type Key = Arc<[u8]>;
 
 /// The two counters in front of what an `Arc` holds.
 const ARC: usize = 2 * size_of::<usize>();
-/// One place of the map: the pair and a control byte, doubled, since the table doubles when seven eighths are taken.
+/// One place of the map: the pair and a control byte, doubled, since the table doubles when seven
+/// eighths are taken.
 const PLACE_COST: u64 = 2 * (size_of::<(Key, Arc<Slot>)>() as u64 + 1);
-/// Budget bytes every entry takes beside key, head and body: the response, its slot, its place in the index and in the queue.
+/// Budget bytes every entry takes beside key, head and body: the response, its slot, its place in
+/// the index and in the queue.
 pub(crate) const ENTRY_OVERHEAD: u64 = footprint((ARC + size_of::<Stored>()) as u64)
     + footprint((ARC + size_of::<crate::Prepared>()) as u64)
     + footprint((ARC + size_of::<Slot>()) as u64)

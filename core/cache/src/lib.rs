@@ -1,11 +1,14 @@
 //! The cache: a published index any worker reads without a message, and shard actors that alone write it.
 //!
-//! A hit is [`Cache::find`] and [`Slot::select`]: no message, no wait. A miss is one message, [`Cache::ask`], answered *lead* or
-//! *follow*. The leader writes the fill, everybody (its own client included) reads the same fill as it grows.
+//! A hit is [`Cache::find`] and [`Slot::select`]: no message, no wait. A miss is one message,
+//! [`Cache::ask`], answered *lead* or *follow*. The leader writes the fill, everybody (its own
+//! client included) reads the same fill as it grows.
 //!
-//! Owns the handle, its settings and the routing of a key to its shard. Invariant: everything held for a key, stored or under way, is in the
-//! budget, and only the key's shard changes what is published for it. The awkward case is room: the ceiling is one for all shards, so a
-//! fill that finds its own shard with nothing left to evict asks the others, one after the other; no shard ever waits for another.
+//! Owns the handle, its settings and the routing of a key to its shard. Invariant: everything held
+//! for a key, stored or under way, is in the budget, and only the key's shard changes what is
+//! published for it. The awkward case is room: the ceiling is one for all shards, so a fill that
+//! finds its own shard with nothing left to evict asks the others, one after the other; no shard
+//! ever waits for another.
 #![forbid(unsafe_code)]
 
 mod fill;
@@ -26,7 +29,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::{
     budget::{Budget, Reservation},
     footprint::footprint,
@@ -34,14 +37,16 @@ use understudy_store::{
 
 pub use fill::{Fill, reader::FillReader, state::WINDOW};
 pub use index::Slot;
+pub use shard::KEEP_STALE;
 pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Invalidate, Room, RoomAnswer, Trim};
+use messages::{AskShard, Expire, Invalidate, Room, RoomAnswer, Trim};
 use shard::{MAILBOX, Shard};
 
-/// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in the shard's table.
+/// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
+/// the shard's table.
 const FILL_COST: u64 = footprint((size_of::<Inner>() + 2 * size_of::<usize>()) as u64)
     + 2 * size_of::<(index::Key, smallvec::SmallVec<[Arc<Inner>; 1]>)>() as u64;
 
@@ -59,7 +64,8 @@ pub struct Config {
 /// A transaction's id, unique in the life of the process (and over restarts with high probability).
 pub type TransactionId = u64;
 
-/// Handle to the whole cache; cheap to clone, usable on any thread. With the last handle (and the last fill) the shards end.
+/// Handle to the whole cache; cheap to clone, usable on any thread. With the last handle (and the
+/// last fill) the shards end.
 #[derive(Clone)]
 pub struct Cache {
     handle: Arc<Handle>,
@@ -68,7 +74,8 @@ pub struct Cache {
 struct Handle {
     shared: Arc<Shared>,
     shards: Box<[Addr<Shard>]>,
-    /// Requests on their way to each shard, as long as the mailbox at most: beyond that the shard counts as overloaded.
+    /// Requests on their way to each shard, as long as the mailbox at most: beyond that the shard
+    /// counts as overloaded.
     waiting: Box<[AtomicUsize]>,
 }
 
@@ -90,6 +97,7 @@ pub(crate) struct Counts {
     pub(crate) evicted: AtomicU64,
     pub(crate) evicted_bytes: AtomicU64,
     pub(crate) invalidated: AtomicU64,
+    pub(crate) expired: AtomicU64,
     pub(crate) freshened: AtomicU64,
 }
 
@@ -109,11 +117,11 @@ pub struct Ask {
     pub transaction: TransactionId,
     /// The key as written by `understudy_http::semantics::key::write_key`.
     pub key: Bytes,
-    /// Whether to validate this stored response; `None` for a plain miss. Followers of a validation wait for its outcome like those
-    /// of a fetch.
+    /// Whether to validate this stored response; `None` for a plain miss. Followers of a validation
+    /// wait for its outcome like those of a fetch.
     pub validate: Option<Arc<Stored>>,
-    /// Never follow another's fill (the request insists on its own exchange: no-cache, or a follower that was sent away); lead without
-    /// being followed when somebody leads already.
+    /// Never follow another's fill (the request insists on its own exchange: no-cache, or a
+    /// follower that was sent away); lead without being followed when somebody leads already.
     pub alone: bool,
 }
 
@@ -171,12 +179,15 @@ pub struct Stats {
     pub evicted_bytes: u64,
     /// Responses removed by invalidation since the start.
     pub invalidated: u64,
+    /// Responses removed since the start because they had been stale for long.
+    pub expired: u64,
     /// Responses freshened since the start.
     pub freshened: u64,
 }
 
 impl Cache {
-    /// Starts one shard actor on each of the arbiters given (on the current one when there is none). To be called within a system.
+    /// Starts one shard actor on each of the arbiters given (on the current one when there is
+    /// none). To be called within a system.
     pub fn start(config: Config, arbiters: &[ArbiterHandle]) -> Cache {
         let shared = Arc::new(Shared {
             index: Index::default(),
@@ -208,16 +219,19 @@ impl Cache {
         self.handle.shared.index.get(key)
     }
 
-    /// One message to the key's shard and its answer. An overloaded or stopped shard answers `Err(NoRoom)`: pass.
+    /// One message to the key's shard and its answer. An overloaded or stopped shard answers
+    /// `Err(NoRoom)`: pass.
     ///
-    /// What is committed between this call and its answer is answered with [`Answer::Again`]. What another thread committed between the caller's
-    /// [`Cache::find`] and this call is not seen, and would be fetched once more: [`Cache::ask_after`] closes that gap.
+    /// What is committed between this call and its answer is answered with [`Answer::Again`]. What
+    /// another thread committed between the caller's [`Cache::find`] and this call is not seen, and
+    /// would be fetched once more: [`Cache::ask_after`] closes that gap.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, NoStoreReason> {
         let seen = self.find(&ask.key);
         self.ask_after(ask, seen).await
     }
 
-    /// [`Cache::ask`] of a caller who says what [`Cache::find`] gave him: if that is no longer what is published, he is to look again.
+    /// [`Cache::ask`] of a caller who says what [`Cache::find`] gave him: if that is no longer what
+    /// is published, he is to look again.
     pub async fn ask_after(
         &self,
         ask: Ask,
@@ -242,11 +256,22 @@ impl Cache {
             .map_err(|_| NoStoreReason::NoRoom)
     }
 
-    /// Removes everything stored under the key (RFC 9111 section 4.4); fills in progress are marked not to be committed.
+    /// Removes everything stored under the key (RFC 9111 section 4.4); fills in progress are marked
+    /// not to be committed.
     pub async fn invalidate(&self, transaction: TransactionId, key: Bytes) {
         let shard = self.shard(&key);
         // A stopped shard has nothing left that could be found.
         let _ = shard.send(Invalidate { transaction, key }).await;
+    }
+
+    /// Removes responses that nobody used lately and that have been stale at `now` for more than
+    /// [`KEEP_STALE`] beyond any permission to serve them stale. Each call looks at a bounded part
+    /// of each shard; with every commit a shard looks at a little more by itself.
+    pub async fn expire(&self, transaction: TransactionId, now: Seconds) {
+        for shard in &self.handle.shards {
+            // A stopped shard has nothing left that could be found.
+            let _ = shard.send(Expire { transaction, now }).await;
+        }
     }
 
     /// Sizes and counts.
@@ -262,6 +287,7 @@ impl Cache {
             evicted: read(&counts.evicted),
             evicted_bytes: read(&counts.evicted_bytes),
             invalidated: read(&counts.invalidated),
+            expired: read(&counts.expired),
             freshened: read(&counts.freshened),
         }
     }
@@ -293,7 +319,8 @@ impl Cache {
         }
         let (before, own) = self.handle.shards.split_at(self.shard_number(key));
         for shard in own.iter().chain(before) {
-            // Each turn evicts a bounded number, so every repetition has made progress; a stopped shard has nothing to give.
+            // Each turn evicts a bounded number, so every repetition has made progress; a stopped
+            // shard has nothing to give.
             while let Ok(answer) = shard.send(Room { transaction, bytes }).await {
                 match answer {
                     RoomAnswer::Granted(share) => return Some(share),

@@ -1,8 +1,10 @@
 //! Keys whose responses are not to be coalesced for a while (Varnish's hit-for-miss).
 //!
-//! Owns a bounded table of key hashes and the time each ends. When followers waited for a response that then could not be shared, the next askers
-//! would queue up behind each other for nothing; the marker lets each fetch at once. Invariant: never more than [`MOST`] markers, each
-//! paid from the budget. The awkward case is a collision of hashes: it only costs another key its coalescing for a while.
+//! Owns a bounded table of key hashes and the time each ends. When followers waited for a response
+//! that then could not be shared, the next askers would queue up behind each other for nothing; the
+//! marker lets each fetch at once. Invariant: never more than [`MOST`] markers, each paid from the
+//! budget. The awkward case is a collision of hashes: it only costs another key its coalescing for
+//! a while.
 
 use foldhash::fast::RandomState;
 use std::{
@@ -78,5 +80,41 @@ impl Markers {
     /// Forgets all, for the budget's sake.
     pub(crate) fn clear(&mut self) {
         self.table.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_ends_by_itself_and_pays_its_way() {
+        let (budget, start) = (Budget::new(1 << 20), Instant::now());
+        let mut markers = Markers::default();
+        markers.mark(1, start, &budget);
+        assert!(markers.has(1, || start) && !markers.has(2, || start));
+        assert!(budget.used() > 0);
+        assert!(!markers.has(1, || start + LASTS));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_makes_room_from_what_has_ended() {
+        let (budget, start) = (Budget::new(1 << 20), Instant::now());
+        let mut markers = Markers::default();
+        let most = MOST as u64;
+        (0..=most).for_each(|hash| markers.mark(hash, start, &budget));
+        assert!(markers.has(0, || start) && !markers.has(most, || start));
+        let later = start + LASTS;
+        markers.mark(most, later, &budget);
+        assert!(markers.has(most, || later));
+        assert_eq!(budget.used(), COST);
+    }
+
+    #[test]
+    fn without_budget_nothing_is_marked() {
+        let mut markers = Markers::default();
+        markers.mark(1, Instant::now(), &Budget::new(COST - 1));
+        assert!(!markers.has(1, Instant::now));
     }
 }

@@ -1,13 +1,15 @@
 //! The typed messages of the cache-shard actor.
 //!
-//! Requests carry the transaction's id and are awaited (`send`, bounded mailbox). Two are notices sent with `do_send`, which ignores the bound:
-//! [`Ended`], at most one a fill, so no more of them wait than there are transactions, and a lost one only leaves an ended fill in the
-//! table until the next ask for its key; and [`Trim`], one a reload. None holds body bytes, only handles to them.
+//! Requests carry the transaction's id and are awaited (`send`, bounded mailbox). Two are notices
+//! sent with `do_send`, which ignores the bound: [`Ended`], at most one a fill, so no more of them
+//! wait than there are transactions, and a lost one only leaves an ended fill in the table until
+//! the next ask for its key; and [`Trim`], one a reload. None holds body bytes, only handles to
+//! them.
 
 use actix::Message;
 use bytes::Bytes;
 use std::sync::Arc;
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::budget::Reservation;
 
 use crate::{Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, stored::Stored};
@@ -17,7 +19,8 @@ use crate::{Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, 
 #[rtype(result = "Answer")]
 pub(crate) struct AskShard {
     pub(crate) ask: Ask,
-    /// What the index held when the question was sent: if it is something else by now, the asker is to look again.
+    /// What the index held when the question was sent: if it is something else by now, the asker is
+    /// to look again.
     pub(crate) seen: Option<Arc<Slot>>,
     /// Pays for the fill if there is to be one.
     pub(crate) share: Reservation,
@@ -34,7 +37,8 @@ pub(crate) struct Commit {
     pub(crate) stored: Arc<Stored>,
 }
 
-/// A validation succeeded: publish the response with its new head in place of the old. Answers whether it was published.
+/// A validation succeeded: publish the response with its new head in place of the old. Answers
+/// whether it was published.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(crate) struct Freshen {
@@ -69,6 +73,14 @@ pub(crate) enum RoomAnswer {
 pub(crate) struct Invalidate {
     pub(crate) transaction: TransactionId,
     pub(crate) key: Bytes,
+}
+
+/// Remove some of what has been stale for long.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Expire {
+    pub(crate) transaction: TransactionId,
+    pub(crate) now: Seconds,
 }
 
 /// Notice: a fill ended without a commit.

@@ -1,8 +1,9 @@
 //! The cache-shard actor: sole writer of its slice of the index.
 //!
-//! Owns the fills under way, the eviction queue and the do-not-coalesce markers of the keys that hash to it. Invariant: the slots published for
-//! those keys and the queue hold the same responses. Handlers never wait: each is a few table operations, so that the
-//! mailbox drains at the speed of memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
+//! Owns the fills under way, the eviction queue and the do-not-coalesce markers of the keys that
+//! hash to it. Invariant: the slots published for those keys and the queue hold the same responses.
+//! Handlers never wait: each is a few table operations, so that the mailbox drains at the speed of
+//! memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
 //! arrived, so an ask that meets an ended fill forgets it there and then.
 
 use actix::{Actor, AsyncContext, Context, Handler};
@@ -14,14 +15,14 @@ use std::{
     time::Instant,
 };
 use tracing::trace;
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 
 use crate::{
-    Answer, Fill, FillHead, Shared, TransactionId,
+    Answer, Fill, FillHead, Prepared, Shared, TransactionId,
     fill::state::{End, Inner},
     index::{Key, Slot},
     markers::Markers,
-    messages::{AskShard, Commit, Ended, Freshen, Invalidate, Room, RoomAnswer, Trim},
+    messages::{AskShard, Commit, Ended, Expire, Freshen, Invalidate, Room, RoomAnswer, Trim},
     sieve::Sieve,
     stored::Stored,
 };
@@ -31,10 +32,20 @@ pub(crate) const MAILBOX: usize = 1024;
 /// Most that is evicted beyond what was asked for, so that not every miss has to ask, in bytes.
 const SPARE: u64 = 1024 * 1024;
 
-/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter also serves hits, and
-/// to evict ten thousand small responses for a large one would hold them up for milliseconds.
+/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter
+/// also serves hits, and to evict ten thousand small responses for a large one would hold them up
+/// for milliseconds.
 const EVICT_FOR_ROOM: usize = 1024;
 const EVICT_AFTER_COMMIT: usize = 16;
+
+/// How long a response is kept after it may no longer be served, in seconds: until then a
+/// validation can still bring it back.
+pub const KEEP_STALE: u32 = 3600;
+/// Responses a shard looks at for having been stale for long, after each commit and when it is told
+/// to. There is no timer: while nothing is stored nothing wants the room, and a commit brings the
+/// time with it.
+const SWEEP_AFTER_COMMIT: usize = 2;
+const SWEEP_AT_MOST: usize = 1024;
 
 /// How an eviction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +191,27 @@ impl Shard {
         Evicted::AtMost
     }
 
+    /// Removes what was long stale at `now` from the next part of the queue.
+    fn expire(&mut self, now: Seconds, at_most: usize) {
+        let found = self.queue.sweep(at_most, |stored| {
+            let Prepared {
+                freshness,
+                directives,
+                ..
+            } = stored.prepared();
+            let grace = directives
+                .stale_while_revalidate
+                .max(directives.stale_if_error)
+                .unwrap_or(0);
+            !stored.is_marked() && freshness.ttl(now) < -(i64::from(grace) + i64::from(KEEP_STALE))
+        });
+        for (key, stored) in found {
+            self.unpublish(&key, &stored);
+            self.shared.counts.entries.fetch_sub(1, Ordering::Relaxed);
+            self.shared.counts.expired.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// What is kept free, so that misses find room without asking.
     fn spare(&self) -> u64 {
         SPARE.min(self.shared.budget.ceiling() / 64)
@@ -251,6 +283,7 @@ impl Handler<Commit> for Shard {
         self.publish(&fill.key, &stored, None);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);
         fill.end(None, End::Complete(stored.trailers().clone()));
+        self.expire(stored.prepared().received, SWEEP_AFTER_COMMIT);
         self.evict_until_free(self.spare(), EVICT_AFTER_COMMIT);
         self.trace(transaction, "commit");
         Ok(stored)
@@ -324,6 +357,15 @@ impl Handler<Invalidate> for Shard {
                 .fetch_add(slot.variants().len() as u64, Ordering::Relaxed);
         }
         self.trace(message.transaction, "invalidate");
+    }
+}
+
+impl Handler<Expire> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Expire, _: &mut Self::Context) {
+        self.expire(message.now, SWEEP_AT_MOST);
+        self.trace(message.transaction, "expire");
     }
 }
 

@@ -1,8 +1,9 @@
 //! Complete responses as the index holds them.
 //!
-//! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is immutable but two atomics, the eviction mark
-//! (set by any worker) and the place in the eviction queue (written by the shard alone). The awkward case is that a worker may
-//! hold one long after it was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
+//! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
+//! immutable but two atomics, the eviction mark (set by any worker) and the place in the eviction
+//! queue (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -27,8 +28,9 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 /// The stored (or about to be stored) response without its body.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via included, without Age,
-    /// Cache-Status, Connection and the final empty line. A buffer of its own: a slice of a larger one would keep that alive uncounted.
+    /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via
+    /// included, without Age, Cache-Status, Connection and the final empty line. A buffer of its
+    /// own: a slice of a larger one would keep that alive uncounted.
     pub head: Bytes,
     /// Status code.
     pub status: u16,
@@ -45,7 +47,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the stored head's fields (parses it again: only conditional, range and validating requests want this).
+    /// Reads the stored head's fields (parses it again: only conditional, range and validating
+    /// requests want this).
     pub fn with_fields<R>(&self, f: impl FnOnce(Fields<'_>) -> R) -> R {
         // The head was written by us and passed the limits of the day it came; they must not refuse it now.
         const NONE: HeadLimits = HeadLimits {
@@ -142,6 +145,11 @@ impl Stored {
         if !self.visited.load(Ordering::Relaxed) {
             self.visited.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether it was used since the hand last passed.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.visited.load(Ordering::Relaxed)
     }
 
     /// Takes the mark away; whether it was there.

@@ -7,7 +7,7 @@ use actix_rt::Arbiter;
 use bytes::Bytes;
 use common::*;
 use std::sync::Arc;
-use understudy_cache::{Cache, Config};
+use understudy_cache::{Cache, Config, KEEP_STALE};
 use understudy_http::semantics::storing::NoStoreReason;
 
 const BODY: usize = 16 * 1024;
@@ -253,4 +253,32 @@ async fn a_variant_evicted_leaves_the_others() {
     }
     let slot = find(&cache, "v").unwrap();
     assert!(slot.variants().len() == 1 && Arc::ptr_eq(&slot.variants()[0], &held));
+}
+
+#[actix_rt::test]
+async fn what_has_been_stale_for_long_and_is_not_used_expires() {
+    let cache = cache(MIB);
+    store(&cache, "used", b"x").await.touch();
+    store(&cache, "unused", b"x").await;
+    // Fresh for 60 seconds from 0 on.
+    let last = 60 + i64::from(KEEP_STALE);
+    cache.expire(1, last).await;
+    assert_eq!(cache.stats().entries, 2);
+    cache.expire(1, last + 1).await;
+    assert!(find(&cache, "used").is_some() && find(&cache, "unused").is_none());
+    assert_eq!((cache.stats().entries, cache.stats().expired), (1, 1));
+}
+
+#[actix_rt::test]
+async fn commits_of_later_responses_expire_earlier_ones() {
+    let cache = cache(MIB);
+    for at in 0..20 {
+        store(&cache, &format!("early-{at}"), b"x").await;
+    }
+    for at in 0..30 {
+        let mut fill = lead(&cache, plain(&format!("late-{at}"))).await;
+        fill.respond(received_at(100_000)).await.unwrap();
+        fill.commit(Bytes::new()).await.unwrap();
+    }
+    assert_eq!((cache.stats().entries, cache.stats().expired), (30, 20));
 }

@@ -8,7 +8,7 @@ use common::*;
 use futures_util::future::join_all;
 use std::{future::poll_fn, sync::Arc};
 use understudy_cache::{Answer, Ask, FillEvent, FillHead, WINDOW};
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::{Name, semantics::storing::NoStoreReason};
 
 #[actix_rt::test]
 async fn a_committed_response_is_found_by_the_next_look_up() {
@@ -455,4 +455,38 @@ async fn a_commit_given_up_half_way_still_completes_its_readers() {
     );
     settle(&cache).await;
     assert_eq!(cache.stats().fills, 0);
+}
+
+#[actix_rt::test]
+async fn an_asker_whose_look_up_is_out_of_date_looks_again() {
+    let cache = cache(MIB);
+    store(&cache, "a", b"one").await;
+    let old = find(&cache, "a");
+    store(&cache, "a", b"two").await;
+    for seen in [None, old] {
+        let answer = cache.ask_after(plain("a"), seen).await.unwrap();
+        assert!(matches!(answer, Answer::Again), "{answer:?}");
+    }
+    // Who saw what is there and cannot use it (another variant, say) leads.
+    let now = find(&cache, "a");
+    let answer = cache.ask_after(plain("a"), now).await.unwrap();
+    assert!(matches!(answer, Answer::Lead(_)), "{answer:?}");
+}
+
+#[actix_rt::test]
+async fn who_asks_alone_leads_whatever_was_committed_meanwhile() {
+    let cache = cache(MIB);
+    store(&cache, "a", b"one").await;
+    let answer = cache.ask_after(alone("a"), None).await.unwrap();
+    assert!(matches!(answer, Answer::Lead(_)), "{answer:?}");
+}
+
+#[actix_rt::test]
+async fn the_fields_of_a_stored_head_can_be_read() {
+    let cache = cache(MIB);
+    let stored = store(&cache, "a", b"x").await;
+    let etag = stored
+        .prepared()
+        .with_fields(|fields| fields.get(Name::Etag).map(<[u8]>::to_vec));
+    assert_eq!(etag.unwrap(), b"\"a\"");
 }

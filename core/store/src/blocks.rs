@@ -1,9 +1,12 @@
-//! A body as it grows: blocks of bytes that readers share while the writer appends, each carrying its own share of the budget.
+//! A body as it grows: blocks of bytes that readers share while the writer appends, each carrying
+//! its own share of the budget.
 //!
-//! Owns the bytes of one body. Invariant: every block is immutable, sized to what it holds, and holds its reservation itself, so that the
-//! bytes leave the budget when the last handle to them goes, be it in the index, in a fill or in a connection's write queue.
-//! The awkward case is an origin that dribbles: pieces too small for a block of their own are gathered in a *stage*, whose bytes are
-//! copied out to the readers that want them at once, and which becomes a block when it is full.
+//! Owns the bytes of one body. Invariant: every block is immutable, sized to what it holds, and
+//! holds its reservation itself, so that the bytes leave the budget when the last handle to them
+//! goes, be it in the index, in a fill or in a connection's write queue. The awkward case is an
+//! origin that dribbles: pieces too small for a block of their own are gathered in a *stage*, whose
+//! bytes are copied out to the readers that want them at once, and which becomes a block when it is
+//! full.
 
 use crate::{
     budget::{Budget, Reservation},
@@ -18,9 +21,10 @@ pub const MAX_BLOCK: usize = 256 * 1024;
 /// A piece at least this long becomes a block of its own instead of being gathered.
 pub const MIN_BLOCK: usize = 4 * 1024;
 /// Sizes of the stage as the body grows: short bodies waste nothing, dribbled long ones get long blocks.
-const STAGES: [usize; 4] = [4 * 1024, 16 * 1024, 64 * 1024, MAX_BLOCK];
+const STAGES: [usize; 3] = [MIN_BLOCK, 16 * 1024, 64 * 1024];
 
-/// Budget bytes a block takes beside its data: the handle in the list (with its offset) and the counted owner behind it.
+/// Budget bytes a block takes beside its data: the handle in the list (with its offset) and the
+/// counted owner behind it.
 pub const BLOCK_OVERHEAD: u64 = (size_of::<Placed>() + size_of::<Bytes>()) as u64
     + footprint((size_of::<Owner>() + 2 * size_of::<usize>()) as u64);
 
@@ -29,8 +33,9 @@ pub const fn block_cost(len: usize) -> u64 {
     footprint(len as u64) + BLOCK_OVERHEAD
 }
 
-/// A safe estimate of the budget bytes a body of a known length takes: it arrives in blocks of at least [`MIN_BLOCK`], and rounding
-/// adds up to a quarter (counted for the first mebibyte only; what is missing is drawn as the body grows).
+/// A safe estimate of the budget bytes a body of a known length takes: it arrives in blocks of at
+/// least [`MIN_BLOCK`], and rounding adds up to a quarter (counted for the first mebibyte only;
+/// what is missing is drawn as the body grows).
 pub const fn body_cost(length: u64) -> u64 {
     let counted = if length < 1 << 20 { length } else { 1 << 20 };
     let blocks = 1 + length.div_ceil(MIN_BLOCK as u64);
@@ -39,7 +44,8 @@ pub const fn body_cost(length: u64) -> u64 {
         .saturating_add(blocks.saturating_mul(BLOCK_OVERHEAD))
 }
 
-/// A block's bytes and its share of the budget, dropped together. No share: the block was made when there was no room.
+/// A block's bytes and its share of the budget, dropped together. No share: the block was made when
+/// there was no room.
 struct Owner {
     data: Box<[u8]>,
     _share: Option<Reservation>,
@@ -76,7 +82,8 @@ pub struct Blocks {
     stages: usize,
 }
 
-/// One block of its own, not part of a growing body (a copy of a head, a test): `None` when the budget has no room.
+/// One block of its own, not part of a growing body (a copy of a head, a test): `None` when the
+/// budget has no room.
 pub fn block(budget: &Arc<Budget>, data: &[u8]) -> Option<Bytes> {
     let share = budget.try_reserve(block_cost(data.len()))?;
     Some(Bytes::from_owner(Owner {
@@ -96,8 +103,9 @@ impl Blocks {
         self.length == 0
     }
 
-    /// Appends a copy of `piece`, paid from `credit` (which grows by itself while the budget allows). `expected` is what is still to
-    /// come of a body of known length, this piece included. `false`: some of it found no room in the budget; the bytes are there all the same,
+    /// Appends a copy of `piece`, paid from `credit` (which grows by itself while the budget
+    /// allows). `expected` is what is still to come of a body of known length, this piece included.
+    /// `false`: some of it found no room in the budget; the bytes are there all the same,
     /// uncounted, and the caller is to stop storing.
     pub fn append(
         &mut self,
@@ -185,7 +193,8 @@ impl Blocks {
         self.placed.push(Placed { start, bytes });
     }
 
-    /// The bytes from `offset` on, as many as lie together; `None` when none are there yet (or they were released).
+    /// The bytes from `offset` on, as many as lie together; `None` when none are there yet (or they
+    /// were released).
     pub fn read(&self, offset: u64) -> Option<Bytes> {
         if offset >= self.length {
             return None;

@@ -1,9 +1,10 @@
 //! A byte budget that is a ceiling: reservations succeed or fail, they never overshoot.
 //!
-//! Owns the count of bytes in use. Invariant: the count is the sum of all live [`Reservation`]s, and no reservation is ever granted
-//! that would lift it above the ceiling (one compare-and-swap decides). The awkward case is a ceiling lowered below what is in use
-//! (a reload): nothing can be taken back from its holders, so the count stays above it until they give bytes back, and until then
-//! every new reservation fails.
+//! Owns the count of bytes in use. Invariant: the count is the sum of all live [`Reservation`]s,
+//! and no reservation is ever granted that would lift it above the ceiling (one compare-and-swap
+//! decides). The awkward case is a ceiling lowered below what is in use (a reload): nothing can be
+//! taken back from its holders, so the count stays above it until they give bytes back, and until
+//! then every new reservation fails.
 
 use std::sync::{
     Arc,
@@ -121,7 +122,8 @@ impl Reservation {
         })
     }
 
-    /// Cuts `bytes` off, growing by what is missing first; `None`, and nothing changed, when the budget has no room.
+    /// Cuts `bytes` off, growing by what is missing first; `None`, and nothing changed, when the
+    /// budget has no room.
     pub fn draw(&mut self, bytes: u64) -> Option<Reservation> {
         let missing = bytes.saturating_sub(self.bytes);
         if self.grow(missing) {
@@ -131,7 +133,8 @@ impl Reservation {
         }
     }
 
-    /// Takes over another reservation of the same budget. One of another budget is left counted there, beside this one's bytes.
+    /// Takes over another reservation of the same budget. One of another budget is left counted
+    /// there, beside this one's bytes.
     pub fn merge(&mut self, mut other: Reservation) {
         if Arc::ptr_eq(&self.budget, &other.budget) {
             self.bytes += std::mem::take(&mut other.bytes);

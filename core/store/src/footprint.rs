@@ -1,13 +1,15 @@
 //! What an allocation really takes: the arithmetic every weight in the cache is made of.
 //!
-//! Invariant: a footprint is never below what a size-class allocator sets aside for the request. The awkward case is just that
-//! allocator: mimalloc, jemalloc and glibc all round up, the first two to a quarter of a power of two, and a ceiling that counted
-//! only the bytes asked for would be exceeded by up to a quarter.
+//! Invariant: a footprint is never below what a size-class allocator sets aside for the request.
+//! The awkward case is just that allocator: mimalloc, jemalloc and glibc all round up, the first
+//! two to a quarter of a power of two, and a ceiling that counted only the bytes asked for would be
+//! exceeded by up to a quarter.
 
 /// The least an allocation is rounded up to, in bytes.
 const GRAIN: u64 = 16;
 
-/// Bytes an allocation of `bytes` takes: rounded up to a quarter of the power of two below it, and to 16; nothing for nothing.
+/// Bytes an allocation of `bytes` takes: rounded up to a quarter of the power of two below it, and
+/// to 16; nothing for nothing.
 pub const fn footprint(bytes: u64) -> u64 {
     if bytes == 0 {
         return 0;

@@ -1,9 +1,11 @@
 //! The leader's end of a fill.
 //!
-//! Owns the right to write one response: head, body, end. Phases: 1. `respond`; 2. `append` as `poll_room` allows; 3. one of the consuming ends
-//! (`commit`, `refuse`, `fail`, `broken`, `freshen`), or being dropped, which is an end too. Invariant: whatever happens to the leader, the fill
-//! ends: readers are woken and the shard forgets it. The awkward case is a body whose room runs out half way: appending cannot
-//! wait, so room for the next piece is asked for in `poll_room`, and when there is none the body goes on as a stream that is not stored.
+//! Owns the right to write one response: head, body, end. Phases: 1. `respond`; 2. `append` as
+//! `poll_room` allows; 3. one of the consuming ends (`commit`, `refuse`, `fail`, `broken`,
+//! `freshen`), or being dropped, which is an end too. Invariant: whatever happens to the leader,
+//! the fill ends: readers are woken and the shard forgets it. The awkward case is a body whose room
+//! runs out half way: appending cannot wait, so room for the next piece is asked for in
+//! `poll_room`, and when there is none the body goes on as a stream that is not stored.
 
 pub(crate) mod reader;
 pub(crate) mod state;
@@ -80,8 +82,9 @@ impl Fill {
         self.inner.validate.as_ref()
     }
 
-    /// Tells followers the head and makes room for the body: all of it when the length is known. An error ends the fill
-    /// (followers fetch for themselves): `TooLarge` above `max_object` or the ceiling, `NoRoom` when eviction did not help.
+    /// Tells followers the head and makes room for the body: all of it when the length is known. An
+    /// error ends the fill (followers fetch for themselves): `TooLarge` above `max_object` or the
+    /// ceiling, `NoRoom` when eviction did not help.
     pub async fn respond(&mut self, prepared: Arc<Prepared>) -> Result<(), NoStoreReason> {
         let room = match self.make_room(&prepared).await {
             Ok(room) => room,
@@ -128,8 +131,9 @@ impl Fill {
         }
     }
 
-    /// Ready when another piece may be read from the origin: while storing, when the *fastest* reader is within the window (or nobody
-    /// reads any more and the fill is to be finished); once too large to store (body of unknown length), when the *slowest* is.
+    /// Ready when another piece may be read from the origin: while storing, when the *fastest*
+    /// reader is within the window (or nobody reads any more and the fill is to be finished); once
+    /// too large to store (body of unknown length), when the *slowest* is.
     pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.inner.lock().poll_room(cx).is_pending() {
             return Poll::Pending;
@@ -183,8 +187,9 @@ impl Fill {
         prepared.cost(self.inner.key.len()) + block_cost(rest.min(AHEAD as u64) as usize)
     }
 
-    /// Adds a piece (copied into blocks of the fill's own, accounted). Never fails: a fill that outgrows its limits goes on as a stream
-    /// for the readers it has, frees what all have read, takes no new readers and is not stored; the reason is given once.
+    /// Adds a piece (copied into blocks of the fill's own, accounted). Never fails: a fill that
+    /// outgrows its limits goes on as a stream for the readers it has, frees what all have read,
+    /// takes no new readers and is not stored; the reason is given once.
     pub fn append(&mut self, piece: &[u8]) -> Result<(), NoStoreReason> {
         if piece.is_empty() {
             return Ok(());
@@ -220,9 +225,10 @@ impl Fill {
         self.inner.lock().followers()
     }
 
-    /// The body is complete: publishes it. When this returns, the next look-up finds it; await it before the client is given the last byte.
-    /// An error says why it is not stored: it outgrew its limits, its length is not the declared one (`Incomplete`; readers
-    /// are broken off), or its key was invalidated meanwhile (`Expired`).
+    /// The body is complete: publishes it. When this returns, the next look-up finds it; await it
+    /// before the client is given the last byte. An error says why it is not stored: it outgrew its
+    /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its
+    /// key was invalidated meanwhile (`Expired`).
     pub async fn commit(mut self, trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
         // Dropping self ends the fill, with what `complete` says, whichever way this function is left.
         let stored = self.finish(trailers)?;
@@ -281,8 +287,9 @@ impl Fill {
         self.inner.end(None, End::Broken);
     }
 
-    /// The validated response is good: it is published with this new head and the same body. It is returned, for this client, even when it
-    /// could not be published (no room for the head, or invalidated meanwhile).
+    /// The validated response is good: it is published with this new head and the same body. It is
+    /// returned, for this client, even when it could not be published (no room for the head, or
+    /// invalidated meanwhile).
     pub async fn freshen(mut self, prepared: Arc<Prepared>) -> Arc<Stored> {
         let cost = prepared.cost(self.inner.key.len());
         let share = self

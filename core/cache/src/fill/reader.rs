@@ -1,7 +1,8 @@
 //! The reading end of a fill: the leader's own client and every follower read alike.
 //!
-//! Owns one place among the fill's readers and gives it back when dropped. Invariant: it is given every byte once and in order, then exactly
-//! how the body ended. The awkward case is dropping it: the leader may have waited for just this reader, and is woken.
+//! Owns one place among the fill's readers and gives it back when dropped. Invariant: it is given
+//! every byte once and in order, then exactly how the body ended. The awkward case is dropping it:
+//! the leader may have waited for just this reader, and is woken.
 
 use std::{
     future::poll_fn,

@@ -1,9 +1,10 @@
 //! What a fill's two ends share: the head, the body as it grows, and who waits for what.
 //!
-//! Owns the state behind one mutex, held for a copy of at most one piece and never across an await; wakers are taken out under the lock and
-//! called after it. Phases: 1. waiting for the head; 2. the head is known, the body grows (storing, or as a stream once outgrown);
-//! 3. ended. Invariant: nothing leaves phase 3. The awkward case is the body that outgrew its limits: blocks all readers have passed are freed,
-//! so from then on nobody may join, or he would miss the beginning.
+//! Owns the state behind one mutex, held for a copy of at most one piece and never across an await;
+//! wakers are taken out under the lock and called after it. Phases: 1. waiting for the head; 2. the
+//! head is known, the body grows (storing, or as a stream once outgrown); 3. ended. Invariant:
+//! nothing leaves phase 3. The awkward case is the body that outgrew its limits: blocks all readers
+//! have passed are freed, so from then on nobody may join, or he would miss the beginning.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -111,7 +112,8 @@ impl Inner {
         self.lock().end.is_some()
     }
 
-    /// Ends the fill and wakes whoever waits; the first end stands. Followers without a head get `head`, if one is given.
+    /// Ends the fill and wakes whoever waits; the first end stands. Followers without a head get
+    /// `head`, if one is given.
     pub(crate) fn end(&self, head: Option<FillHead>, end: End) {
         let mut state = self.lock();
         if state.end.is_some() {

@@ -62,6 +62,14 @@ pub fn prepared(length: Option<u64>) -> Arc<Prepared> {
     varied(length, VaryKey::default())
 }
 
+/// An empty response received at this time.
+pub fn received_at(received: i64) -> Arc<Prepared> {
+    let mut prepared = Arc::into_inner(prepared(Some(0))).unwrap();
+    prepared.freshness.response_time = received;
+    prepared.received = received;
+    Arc::new(prepared)
+}
+
 pub fn varied(length: Option<u64>, vary: VaryKey) -> Arc<Prepared> {
     Arc::new(Prepared {
         head: Bytes::from_static(b"HTTP/1.1 200 OK\r\nETag: \"a\"\r\nX-Kept: yes\r\n"),
