@@ -4,27 +4,29 @@
 //! Awkward case: environment variables are laid under the flags later (`config::layers`), not by the parser, so that a wrong one is told by its own name.
 
 use crate::config::layers::Flags;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use clap_mangen::Man;
+use std::io;
 
+/// Paragraphs are one line each: the terminal's width breaks them. Lines of examples fit into 80 columns.
 const EXAMPLES: &str = "\
 Examples:
-  understudy run                                       forward proxy on 127.0.0.1:3128, cache in memory
-  curl -x http://127.0.0.1:3128 http://example.org/    ask through it
-  understudy run --to http://127.0.0.1:8080            cache in front of that origin
-  understudy run --listen 0.0.0.0:3128 --memory 2G     for the local network, with a larger cache
-  understudy check --config proxy.toml --print         what would run, and where each value comes from
+  understudy run                                 forward proxy, cache in memory
+  curl -x http://127.0.0.1:3128 http://example.org/           ask through it
+  understudy run --to http://127.0.0.1:8080      cache in front of that origin
+  understudy run --listen 0.0.0.0:3128           for the local network
+  understudy check --config proxy.toml --print   what would run, and why
 
-Every flag of `run` can also be given as an environment variable, such as UNDERSTUDY_LISTEN for --listen.
-Flags are stronger than the environment, the environment is stronger than the file.
+Every flag of `run` but -v can also be given in the environment, such as UNDERSTUDY_LISTEN for --listen. Flags are stronger than the environment, the environment is stronger than the file.
 
-Signals: TERM finishes what is under way and ends (a second one ends at once), HUP reads the configuration
-again, USR1 reopens the access log. Exit codes: 0 done, 1 cannot start or wrong configuration, 2 wrong
-command line, 3 ended before everything was finished.";
+Signals: TERM, QUIT or INT finish what is under way and end, a second one ends at once; HUP reads the configuration again; USR1 reopens the access log.
+
+Exit codes: 0 done, 1 cannot start or wrong configuration, 2 wrong command line, 3 ended before everything was finished.";
 
 /// A caching HTTP proxy: forward, reverse and transparent.
 #[derive(Debug, Parser)]
-#[command(name = "understudy", version, about, after_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "understudy", version, after_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true, subcommand_required = true)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -115,6 +117,22 @@ pub(crate) enum LogFormat {
     Squid,
     /// One JSON object a line
     Json,
+}
+
+/// The manual page: one for the program, with the flags of `run`, which are those of `check` too.
+pub(crate) fn manual(out: &mut Vec<u8>) -> io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    let run = command.find_subcommand("run").cloned().unwrap_or_default();
+    let (page, flags) = (Man::new(command), Man::new(run));
+    page.render_title(out)?;
+    page.render_name_section(out)?;
+    page.render_synopsis_section(out)?;
+    page.render_description_section(out)?;
+    page.render_subcommands_section(out)?;
+    flags.render_options_section(out)?;
+    page.render_extra_section(out)?;
+    page.render_version_section(out)
 }
 
 impl Settings {

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         }
         Command::Man => {
             let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
+            match cli::manual(&mut page) {
                 Ok(()) => show(&page),
                 Err(_) => Exit::Failed,
             }

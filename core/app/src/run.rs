@@ -6,7 +6,7 @@
 
 use crate::{
     admin::{Health, Socket},
-    config::{Layers, Loaded},
+    config::{Layers, Loaded, layers::Origin},
     exit::Exit,
     log::{Counts, Sink},
     messages::{Drain, Finish, Receipt, Reload, Reopen},
@@ -33,8 +33,13 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 pub(crate) fn run(layers: Layers, loaded: Loaded) -> Exit {
     let trace = Rc::new(Trace::start(loaded.values.log.level));
     let files = process::raise_open_files();
+    // The default is a ceiling nobody chose: then the kernel's limit is as good.
+    let chosen = loaded
+        .entries
+        .iter()
+        .any(|e| e.key == "limits.connections" && e.origin != Origin::Default);
     let connections = loaded.values.limits.connections as u64;
-    if let Some(files) = files.filter(|files| *files < connections) {
+    if let Some(files) = files.filter(|files| chosen && *files < connections) {
         tracing::warn!(
             "{files} files may be open, fewer than the {connections} connections of limits.connections; raise the limit (ulimit -n)"
         );

@@ -304,3 +304,47 @@ fn histogram(counts: &stats::Histogram) -> Histogram {
     histogram.set_sample_sum(counts.sum_us as f64 / 1e6);
     histogram
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Families, histogram};
+    use prometheus::TextEncoder;
+    use understudy_proxy::stats;
+
+    #[test]
+    fn buckets_are_cumulative_seconds() {
+        let mut counts = stats::Histogram {
+            sum_us: 2_000_150,
+            ..Default::default()
+        };
+        counts.counts[0] = 3;
+        counts.counts[1] = 2;
+        counts.counts[16] = 1;
+        let made = histogram(&counts);
+        let first: Vec<_> = made
+            .get_bucket()
+            .iter()
+            .take(3)
+            .map(|b| (b.upper_bound(), b.cumulative_count()))
+            .collect();
+        assert_eq!(first, [(0.000_05, 3), (0.000_1, 5), (0.000_25, 5)]);
+        assert_eq!((made.get_bucket().len(), made.get_sample_count()), (16, 6));
+        let mut families = Families(Vec::new());
+        families.histograms("x_seconds", "X.", [("hit", &counts)]);
+        families.counter1("y_total", "Y.", 7);
+        let text = TextEncoder::new().encode_to_string(&families.0).unwrap();
+        for line in [
+            "# TYPE x_seconds histogram",
+            "x_seconds_bucket{cache=\"hit\",le=\"0.00005\"} 3",
+            "x_seconds_bucket{cache=\"hit\",le=\"30\"} 5",
+            "x_seconds_bucket{cache=\"hit\",le=\"+Inf\"} 6",
+            "x_seconds_sum{cache=\"hit\"} 2.00015",
+            "x_seconds_count{cache=\"hit\"} 6",
+            "# TYPE y_total counter",
+            "y_total 7",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+}

@@ -315,7 +315,16 @@ impl Walk<'_> {
 /// What a value should be, and how that is written.
 fn wanted(schema: &Value, word: bool, key: &str) -> (&'static str, String) {
     let last = key.rsplit('.').next().unwrap_or(key);
-    if word || schema::allows(schema, "string") {
+    // An item of a list has no key of its own to write.
+    let item = last.ends_with(']');
+    if item && schema::allows(schema, "string") {
+        ("a string", "put it in quotes".to_owned())
+    } else if item && schema::allows(schema, "integer") {
+        (
+            "an integer",
+            "write a whole number without quotes".to_owned(),
+        )
+    } else if word || schema::allows(schema, "string") {
         ("a string", format!("put it in quotes: {last} = \"...\""))
     } else if schema::allows(schema, "integer") {
         (

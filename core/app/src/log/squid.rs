@@ -14,11 +14,10 @@ use understudy_proxy::record::{Outcome, Record};
 
 /// Appends the line with its line end.
 pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
-    let start = record
+    let end = record
         .at
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
-    let end = start.saturating_add(record.elapsed);
     number(end.as_secs(), 1, b'0', out);
     out.push(b'.');
     number(u64::from(end.subsec_millis()), 3, b'0', out);
