@@ -290,6 +290,16 @@ impl Lines {
         guard.0.iter().any(|l| what(l))
     }
 
+    /// Waits until `n` lines are as wanted.
+    #[track_caller]
+    pub fn wait_count(&self, what: impl Fn(&str) -> bool, n: usize) {
+        let count = |lines: &[String]| lines.iter().filter(|l| what(l)).count();
+        let guard = self.0.0.lock().unwrap();
+        let waited = self.0.1.wait_timeout_while(guard, PATIENCE, |(lines, ended)| !*ended && count(lines) < n);
+        let (guard, _) = waited.unwrap();
+        assert!(count(&guard.0) >= n, "{} of {n} lines came:\n{}", count(&guard.0), guard.0.join("\n"));
+    }
+
     /// Every line so far.
     pub fn all(&self) -> Vec<String> {
         self.0.0.lock().unwrap().0.clone()
