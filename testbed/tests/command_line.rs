@@ -6,37 +6,104 @@ use understudy_testbed::{Launch, Origin, get, reply};
 
 #[test]
 fn version_help_and_the_rest_end_well() {
-    assert!(Launch::command("version").run().expect(0).stdout.starts_with("understudy 0."));
-    assert!(Launch::command("--help").run().expect(0).stdout.contains("run"));
-    assert!(Launch::command("run").arg("--help").run().expect(0).stdout.contains("--listen"));
-    assert!(Launch::command("completions").arg("bash").run().expect(0).stdout.contains("understudy"));
-    assert!(Launch::command("man").run().expect(0).stdout.contains(".TH"));
+    assert!(
+        Launch::command("version")
+            .run()
+            .expect(0)
+            .stdout
+            .starts_with("understudy 0.")
+    );
+    assert!(
+        Launch::command("--help")
+            .run()
+            .expect(0)
+            .stdout
+            .contains("run")
+    );
+    assert!(
+        Launch::command("run")
+            .arg("--help")
+            .run()
+            .expect(0)
+            .stdout
+            .contains("--listen")
+    );
+    assert!(
+        Launch::command("completions")
+            .arg("bash")
+            .run()
+            .expect(0)
+            .stdout
+            .contains("understudy")
+    );
+    assert!(
+        Launch::command("man")
+            .run()
+            .expect(0)
+            .stdout
+            .contains(".TH")
+    );
     let schema = Launch::command("schema").run().expect(0).stdout;
-    assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap().is_object());
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&schema)
+            .unwrap()
+            .is_object()
+    );
 }
 
 #[test]
 fn wrong_usage_is_2() {
     Launch::command("run").arg("--nonsense").run().expect(2);
     Launch::command("nonsense").run().expect(2);
-    Launch::command("run").arg("--mode").arg("sideways").run().expect(2);
-    Launch::command("run").arg("--listen").arg("nowhere").run().expect(2);
+    Launch::command("run")
+        .arg("--mode")
+        .arg("sideways")
+        .run()
+        .expect(2);
+    Launch::command("run")
+        .arg("--listen")
+        .arg("nowhere")
+        .run()
+        .expect(2);
 }
 
 #[test]
 fn a_wrong_configuration_is_1_with_file_line_key_and_cure() {
     for (text, line, words) in [
-        ("[cache]\nmemmory = \"1M\"\n", 2, &["cache.memmory", "memory"][..]),
+        (
+            "[cache]\nmemmory = \"1M\"\n",
+            2,
+            &["cache.memmory", "memory"][..],
+        ),
         ("[cache]\n\nmemory = \"lots\"\n", 3, &["cache.memory"][..]),
         ("workers = -1\n", 1, &["workers"][..]),
-        ("[timeouts]\nhead = \"30 parsecs\"\n", 2, &["timeouts.head"][..]),
-        ("[access]\nclients = [\"300.0.0.0/8\"]\n", 2, &["access.clients"][..]),
-        ("[[listen]]\nname = \"a\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"nobody\"\n", 5, &["nobody"][..]),
+        (
+            "[timeouts]\nhead = \"30 parsecs\"\n",
+            2,
+            &["timeouts.head"][..],
+        ),
+        (
+            "[access]\nclients = [\"300.0.0.0/8\"]\n",
+            2,
+            &["access.clients"][..],
+        ),
+        (
+            "[[listen]]\nname = \"a\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"nobody\"\n",
+            5,
+            &["nobody"][..],
+        ),
         ("[cache\n", 1, &[][..]),
     ] {
         for subcommand in ["check", "run"] {
-            let said = Launch::command(subcommand).config(text).run().expect(1).stderr;
-            assert!(said.contains(&format!("understudy.toml:{line}")), "{text:?}: {said}");
+            let said = Launch::command(subcommand)
+                .config(text)
+                .run()
+                .expect(1)
+                .stderr;
+            assert!(
+                said.contains(&format!("understudy.toml:{line}")),
+                "{text:?}: {said}"
+            );
             for word in words {
                 assert!(said.contains(word), "{text:?}: no {word:?} in {said}");
             }
@@ -46,13 +113,21 @@ fn a_wrong_configuration_is_1_with_file_line_key_and_cure() {
 
 #[test]
 fn a_missing_file_is_1() {
-    let said = Launch::command("run").arg("--config").arg("/nonexistent/u.toml").run().expect(1).stderr;
+    let said = Launch::command("run")
+        .arg("--config")
+        .arg("/nonexistent/u.toml")
+        .run()
+        .expect(1)
+        .stderr;
     assert!(said.contains("/nonexistent/u.toml"), "{said}");
 }
 
 #[test]
 fn a_right_configuration_is_0() {
-    Launch::command("check").config("[cache]\nmemory = \"1M\"\n").run().expect(0);
+    Launch::command("check")
+        .config("[cache]\nmemory = \"1M\"\n")
+        .run()
+        .expect(0);
 }
 
 #[test]
@@ -67,18 +142,43 @@ fn print_says_where_each_value_came_from() {
         .run()
         .expect(0)
         .stdout;
-    let line = |key: &str| shown.lines().find(|l| l.starts_with(key)).unwrap_or_else(|| panic!("no {key} in {shown}")).to_lowercase();
-    assert!(line("workers").contains('5') && line("workers").contains("flag"), "{shown}");
-    assert!(line("cache.memory").contains("2m") && line("cache.memory").contains("env"), "{shown}");
-    assert!(line("timeouts.head").contains("7s") && line("timeouts.head").contains("understudy.toml"), "{shown}");
-    assert!(line("timeouts.idle").contains("75s") && line("timeouts.idle").contains("default"), "{shown}");
+    let line = |key: &str| {
+        shown
+            .lines()
+            .find(|l| l.starts_with(key))
+            .unwrap_or_else(|| panic!("no {key} in {shown}"))
+            .to_lowercase()
+    };
+    assert!(
+        line("workers").contains('5') && line("workers").contains("flag"),
+        "{shown}"
+    );
+    assert!(
+        line("cache.memory").contains("2m") && line("cache.memory").contains("env"),
+        "{shown}"
+    );
+    assert!(
+        line("timeouts.head").contains("7s") && line("timeouts.head").contains("understudy.toml"),
+        "{shown}"
+    );
+    assert!(
+        line("timeouts.idle").contains("75s") && line("timeouts.idle").contains("default"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn a_port_that_is_taken_is_1_and_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = Launch::command("run").arg("--listen").arg(&address).arg("--admin").arg("off").run().expect(1).stderr;
+    let said = Launch::command("run")
+        .arg("--listen")
+        .arg(&address)
+        .arg("--admin")
+        .arg("off")
+        .run()
+        .expect(1)
+        .stderr;
     assert!(said.contains(&address), "{said}");
 }
 
@@ -86,7 +186,13 @@ fn a_port_that_is_taken_is_1_and_named() {
 fn an_admin_port_that_was_chosen_and_is_taken_is_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    Launch::command("run").arg("--listen").arg("127.0.0.1:0").arg("--admin").arg(&address).run().expect(1);
+    Launch::command("run")
+        .arg("--listen")
+        .arg("127.0.0.1:0")
+        .arg("--admin")
+        .arg(&address)
+        .run()
+        .expect(1);
 }
 
 #[test]
@@ -99,8 +205,15 @@ fn every_listener_is_announced_with_name_mode_and_address() {
              [[upstream]]\nname = \"o\"\nservers = [\"127.0.0.1:1\"]\n",
         )
         .start();
-    let said: Vec<(&str, &str)> = proxy.listeners().iter().map(|(n, m, _)| (n.as_str(), m.as_str())).collect();
-    assert_eq!(said, [("out", "forward"), ("six", "reverse"), ("admin", "admin")]);
+    let said: Vec<(&str, &str)> = proxy
+        .listeners()
+        .iter()
+        .map(|(n, m, _)| (n.as_str(), m.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [("out", "forward"), ("six", "reverse"), ("admin", "admin")]
+    );
     assert!(proxy.listener("six").is_ipv6());
     assert!(proxy.listeners().iter().all(|l| l.2.port() != 0));
     get(proxy.listener("out"), "/", "x", "");
@@ -116,9 +229,13 @@ fn admin_off_is_off() {
 #[test]
 fn settings_come_from_the_environment() {
     let origin = Origin::answering(|_| reply(200, &[], "x"));
-    let proxy = Launch::bare().env("UNDERSTUDY_TO", format!("http://{}", origin.addr)).start();
+    let proxy = Launch::bare()
+        .env("UNDERSTUDY_TO", format!("http://{}", origin.addr))
+        .start();
     get(proxy.addr(), "/", "site.test", "").expect(200);
-    let proxy = Launch::bare().env("UNDERSTUDY_ALLOW_TO", "127.0.0.0/8").start();
+    let proxy = Launch::bare()
+        .env("UNDERSTUDY_ALLOW_TO", "127.0.0.0/8")
+        .start();
     get(proxy.addr(), &format!("http://{}/", origin.addr), "x", "").expect(200);
 }
 

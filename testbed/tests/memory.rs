@@ -19,21 +19,32 @@ const IN_FLIGHT: u64 = 48 * MIB;
 fn resident(proxy: &Proxy) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
 }
 
 /// Writes until the peer takes nothing for a second, then opens the gate, and goes on to `total`.
 fn push(stream: &std::net::TcpStream, total: u64, written: &AtomicU64, stuck: &Gate) {
     let block = vec![b'x'; 64 * 1024];
-    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
     let mut out = stream;
     while written.load(Ordering::SeqCst) < total {
-        let n = block.len().min((total - written.load(Ordering::SeqCst)) as usize);
+        let n = block
+            .len()
+            .min((total - written.load(Ordering::SeqCst)) as usize);
         match out.write(&block[..n]) {
             Ok(n) => {
                 written.fetch_add(n as u64, Ordering::SeqCst);
             }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => stuck.open(),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                stuck.open()
+            }
             Err(_) => return,
         }
     }
@@ -57,7 +68,13 @@ fn huge(total: u64, head: &'static str) -> (Origin, Arc<AtomicU64>, Gate) {
 #[test]
 fn a_client_that_does_not_read_stops_the_reading_of_its_origin() {
     for control in ["no-store", "max-age=60"] {
-        let head: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\nCache-Control: {control}\r\nContent-Length: {}\r\n\r\n", 256 * MIB).into_boxed_str());
+        let head: &'static str = Box::leak(
+            format!(
+                "HTTP/1.1 200 OK\r\nCache-Control: {control}\r\nContent-Length: {}\r\n\r\n",
+                256 * MIB
+            )
+            .into_boxed_str(),
+        );
         let (origin, written, stuck) = huge(256 * MIB, head);
         let site = Site::of(origin);
         let before = resident(&site.proxy);
@@ -65,7 +82,11 @@ fn a_client_that_does_not_read_stops_the_reading_of_its_origin() {
         client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n");
         stuck.wait();
         let taken = written.load(Ordering::SeqCst);
-        assert!(taken < IN_FLIGHT, "{control}: {} MiB were read for a client that does not", taken / MIB);
+        assert!(
+            taken < IN_FLIGHT,
+            "{control}: {} MiB were read for a client that does not",
+            taken / MIB
+        );
         let grown = resident(&site.proxy).saturating_sub(before);
         assert!(grown < 16 * MIB, "{control}: grew by {} MiB", grown / MIB);
         // It goes on when the client reads.
@@ -79,7 +100,11 @@ fn a_client_that_does_not_read_stops_the_reading_of_its_origin() {
             left -= n;
         }
         let grown = resident(&site.proxy).saturating_sub(before);
-        assert!(grown < 32 * MIB, "{control}: grew by {} MiB over the transfer", grown / MIB);
+        assert!(
+            grown < 32 * MIB,
+            "{control}: grew by {} MiB over the transfer",
+            grown / MIB
+        );
     }
 }
 
@@ -100,18 +125,28 @@ fn an_origin_that_does_not_read_stops_the_reading_of_its_client() {
     let site = Site::of(origin);
     let before = resident(&site.proxy);
     let mut client = site.client();
-    client.send(format!("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: {}\r\n\r\n", 128 * MIB));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: {}\r\n\r\n",
+        128 * MIB
+    ));
     let (written, stuck) = (AtomicU64::new(0), Gate::new());
     let stream = client.wire.stream.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| push(&stream, 128 * MIB, &written, &stuck));
         stuck.wait();
         let taken = written.load(Ordering::SeqCst);
-        assert!(taken < IN_FLIGHT, "{} MiB were read for an origin that does not", taken / MIB);
+        assert!(
+            taken < IN_FLIGHT,
+            "{} MiB were read for an origin that does not",
+            taken / MIB
+        );
         assert!(resident(&site.proxy).saturating_sub(before) < 16 * MIB);
         gate.open();
     });
-    client.response_to("POST").expect(200).expect_body("all of it");
+    client
+        .response_to("POST")
+        .expect(200)
+        .expect_body("all of it");
 }
 
 #[test]
@@ -119,9 +154,17 @@ fn a_tunnel_nobody_reads_is_bounded_too() {
     let (written, stuck) = (Arc::new(AtomicU64::new(0)), Gate::new());
     let (theirs, gate) = (written.clone(), stuck.clone());
     let origin = Origin::scripted(move |conn| push(&conn.wire.stream, 256 * MIB, &theirs, &gate));
-    let proxy = Launch::forward().config(&format!("[access]\nconnect_ports = [{}]\n", origin.addr.port())).start();
+    let proxy = Launch::forward()
+        .config(&format!(
+            "[access]\nconnect_ports = [{}]\n",
+            origin.addr.port()
+        ))
+        .start();
     let mut client = Client::to(proxy.addr());
-    client.send(format!("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", origin.addr));
+    client.send(format!(
+        "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n",
+        origin.addr
+    ));
     stuck.wait();
     assert!(written.load(Ordering::SeqCst) < IN_FLIGHT);
 }
@@ -133,7 +176,11 @@ fn pipelining_without_reading_is_bounded() {
     let before = resident(&site.proxy);
     let client = site.client();
     let block = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n".repeat(500);
-    client.wire.stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    client
+        .wire
+        .stream
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
     let mut sent = 0;
     // 2 GiB of answers are asked for; the proxy must stop taking requests.
     while sent < 20_000 && (&client.wire.stream).write_all(block.as_bytes()).is_ok() {
@@ -145,23 +192,34 @@ fn pipelining_without_reading_is_bounded() {
 
 fn bytes(proxy: &Proxy) -> u64 {
     let status = proxy.status();
-    status["cache"]["bytes"].as_u64().unwrap_or_else(|| panic!("no cache.bytes in {status}"))
+    status["cache"]["bytes"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no cache.bytes in {status}"))
 }
 
 #[test]
 fn the_ceiling_holds_and_what_is_new_is_stored() {
-    let origin = Origin::answering(|_| reply(200, &["Cache-Control: max-age=600"], vec![b'x'; 10_000]));
+    let origin =
+        Origin::answering(|_| reply(200, &["Cache-Control: max-age=600"], vec![b'x'; 10_000]));
     let proxy = Launch::reverse(&origin).arg("--memory").arg("4M").start();
     let mut client = Client::to(proxy.addr());
     for i in 0..2000 {
-        client.ask(format!("GET /{i} HTTP/1.1\r\nHost: site.test\r\n\r\n")).expect(200);
+        client
+            .ask(format!("GET /{i} HTTP/1.1\r\nHost: site.test\r\n\r\n"))
+            .expect(200);
         if i % 100 == 0 {
             assert!(bytes(&proxy) <= 4 * MIB, "over the ceiling after {i}");
         }
     }
-    assert!((MIB..=4 * MIB).contains(&bytes(&proxy)), "{} bytes are held", bytes(&proxy));
+    assert!(
+        (MIB..=4 * MIB).contains(&bytes(&proxy)),
+        "{} bytes are held",
+        bytes(&proxy)
+    );
     client.ask("GET /new HTTP/1.1\r\nHost: site.test\r\n\r\n");
-    client.ask("GET /new HTTP/1.1\r\nHost: site.test\r\n\r\n").expect_hit();
+    client
+        .ask("GET /new HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect_hit();
 }
 
 #[test]
@@ -171,25 +229,42 @@ fn many_small_objects_are_under_the_ceiling_too() {
     let before = resident(&proxy);
     let mut client = Client::to(proxy.addr());
     for i in 0..8000 {
-        client.ask(format!("GET /{i} HTTP/1.1\r\nHost: site.test\r\n\r\n")).expect(200);
+        client
+            .ask(format!("GET /{i} HTTP/1.1\r\nHost: site.test\r\n\r\n"))
+            .expect(200);
     }
     assert!(bytes(&proxy) <= MIB);
     let grown = resident(&proxy).saturating_sub(before);
-    assert!(grown < 8 * MIB, "index and heads are counted: grew by {} KiB", grown / 1024);
+    assert!(
+        grown < 8 * MIB,
+        "index and heads are counted: grew by {} KiB",
+        grown / 1024
+    );
 }
 
 #[test]
 fn what_is_used_survives_a_scan() {
-    let origin = Origin::answering(|_| reply(200, &["Cache-Control: max-age=600"], vec![b'x'; 10_000]));
+    let origin =
+        Origin::answering(|_| reply(200, &["Cache-Control: max-age=600"], vec![b'x'; 10_000]));
     let proxy = Launch::reverse(&origin).arg("--memory").arg("4M").start();
     let mut client = Client::to(proxy.addr());
-    let ask = |client: &mut Client, path: &str| client.ask(format!("GET {path} HTTP/1.1\r\nHost: site.test\r\n\r\n"));
+    let ask = |client: &mut Client, path: &str| {
+        client.ask(format!("GET {path} HTTP/1.1\r\nHost: site.test\r\n\r\n"))
+    };
     for i in 0..1500 {
         ask(&mut client, &format!("/scan/{i}"));
         ask(&mut client, "/popular");
         ask(&mut client, "/popular").expect_hit();
     }
-    assert!(origin.requests().iter().filter(|r| r.target == "/popular").count() <= 3, "a popular object was evicted by a scan");
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .filter(|r| r.target == "/popular")
+            .count()
+            <= 3,
+        "a popular object was evicted by a scan"
+    );
 }
 
 #[test]

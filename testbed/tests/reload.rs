@@ -21,7 +21,12 @@ fn started() -> (Origin, Proxy) {
 }
 
 fn post(proxy: &Proxy) -> u16 {
-    Client::to(proxy.addr()).ask(format!("POST /p HTTP/1.1\r\nHost: site.test\r\nContent-Length: 2000\r\n\r\n{}", "x".repeat(2000))).status
+    Client::to(proxy.addr())
+        .ask(format!(
+            "POST /p HTTP/1.1\r\nHost: site.test\r\nContent-Length: 2000\r\n\r\n{}",
+            "x".repeat(2000)
+        ))
+        .status
 }
 
 #[test]
@@ -38,11 +43,17 @@ fn a_good_configuration_is_taken() {
 fn a_bad_configuration_is_refused_and_the_old_one_kept() {
     let (origin, proxy) = started();
     let mut refusals = 0;
-    for bad in [small(&origin, "lots"), small(&origin, "4K") + "nonsense = 1\n", small(&origin, "4K").replace("to = \"o\"", "to = \"x\"")] {
+    for bad in [
+        small(&origin, "lots"),
+        small(&origin, "4K") + "nonsense = 1\n",
+        small(&origin, "4K").replace("to = \"o\"", "to = \"x\""),
+    ] {
         proxy.rewrite_config(&bad);
         proxy.signal(Signal::HUP);
         refusals += 1;
-        proxy.stderr.wait_count(|l| l.starts_with("reload refused:"), refusals);
+        proxy
+            .stderr
+            .wait_count(|l| l.starts_with("reload refused:"), refusals);
         assert_eq!(post(&proxy), 413);
     }
     assert!(!proxy.stderr.text().contains("\nreloaded"));
@@ -56,12 +67,19 @@ fn a_bad_configuration_is_refused_and_the_old_one_kept() {
 fn what_is_stored_and_who_is_connected_stay() {
     let (origin, proxy) = started();
     let mut client = Client::to(proxy.addr());
-    client.ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n").expect_body("1");
+    client
+        .ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect_body("1");
     proxy.rewrite_config(&small(&origin, "4K"));
     proxy.signal(Signal::HUP);
     proxy.wait_stderr(|l| l == "reloaded");
-    client.ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n").expect_body("1").expect_hit();
-    get(proxy.addr(), "/", "site.test", "").expect_body("1").expect_hit();
+    client
+        .ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect_body("1")
+        .expect_hit();
+    get(proxy.addr(), "/", "site.test", "")
+        .expect_body("1")
+        .expect_hit();
 }
 
 #[test]
@@ -71,17 +89,28 @@ fn other_servers_of_an_upstream_are_used_after_a_reload() {
     proxy.rewrite_config(&small(&other, "1K"));
     proxy.signal(Signal::HUP);
     proxy.wait_stderr(|l| l == "reloaded");
-    get(proxy.addr(), "/new", "site.test", "").expect(200).expect_body("other");
+    get(proxy.addr(), "/new", "site.test", "")
+        .expect(200)
+        .expect_body("other");
 }
 
 #[test]
 fn usr1_reopens_the_access_log() {
     let origin = Origin::answering(|_| reply(200, &[], "x"));
-    let proxy = Launch::reverse(&origin).arg("--access-log").arg("access.log").start();
-    let (log, old) = (proxy.dir().join("access.log"), proxy.dir().join("access.log.1"));
+    let proxy = Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("access.log")
+        .start();
+    let (log, old) = (
+        proxy.dir().join("access.log"),
+        proxy.dir().join("access.log.1"),
+    );
     let wait = |path: &std::path::Path, what: &str| {
         let end = Instant::now() + PATIENCE;
-        while !std::fs::read_to_string(path).unwrap_or_default().contains(what) {
+        while !std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .contains(what)
+        {
             assert!(Instant::now() < end, "no {what} in {path:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -92,7 +121,10 @@ fn usr1_reopens_the_access_log() {
     proxy.signal(Signal::USR1);
     // Asked until one is written to the new file: the signal is taken up at a moment of the proxy's own.
     let end = Instant::now() + PATIENCE;
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains("/after") {
+    while !std::fs::read_to_string(&log)
+        .unwrap_or_default()
+        .contains("/after")
+    {
         assert!(Instant::now() < end, "the log was not reopened");
         get(proxy.addr(), "/after", "site.test", "");
         std::thread::sleep(Duration::from_millis(20));

@@ -88,10 +88,18 @@ fn a_tunnel_in_use_is_drained_until_the_bound() {
             conn.send([byte]);
         }
     });
-    let config = format!("[access]\nconnect_ports = [{}]\n[timeouts]\ndrain = \"500ms\"\n", origin.addr.port());
+    let config = format!(
+        "[access]\nconnect_ports = [{}]\n[timeouts]\ndrain = \"500ms\"\n",
+        origin.addr.port()
+    );
     let mut proxy = Launch::forward().config(&config).start();
     let mut client = Client::to(proxy.addr());
-    client.ask(format!("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", origin.addr)).expect(200);
+    client
+        .ask(format!(
+            "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n",
+            origin.addr
+        ))
+        .expect(200);
     client.send("a");
     assert_eq!(client.wire.exactly(1), b"a");
     proxy.signal(Signal::TERM);
@@ -108,5 +116,8 @@ fn an_idle_keep_alive_connection_does_not_hold_it_up() {
     proxy.signal(Signal::TERM);
     client.expect_closed();
     assert_eq!(proxy.wait_exit(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(10), "it waited for an idle connection");
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "it waited for an idle connection"
+    );
 }
