@@ -4,14 +4,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The IMF-fixdate of now plus `offset` seconds.
 pub fn http_date(offset: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     format(now as i64 + offset)
 }
 
 /// The IMF-fixdate of a number of seconds since 1970.
 pub fn format(at: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let (days, second) = (at.div_euclid(86_400), at.rem_euclid(86_400));
     let weekday = DAYS[days.rem_euclid(7) as usize];
     let leap = |y: i64| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
@@ -20,14 +25,31 @@ pub fn format(at: i64) -> String {
         left -= if leap(year) { 366 } else { 365 };
         year += 1;
     }
-    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [
+        31,
+        if leap(year) { 29 } else { 28 },
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let mut month = 0;
     while left >= lengths[month] {
         left -= lengths[month];
         month += 1;
     }
     let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{weekday}, {:02} {} {year} {h:02}:{m:02}:{s:02} GMT", left + 1, MONTHS[month])
+    format!(
+        "{weekday}, {:02} {} {year} {h:02}:{m:02}:{s:02} GMT",
+        left + 1,
+        MONTHS[month]
+    )
 }
 
 #[cfg(test)]

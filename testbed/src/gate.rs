@@ -22,7 +22,11 @@ impl Gate {
     /// Waits until it is open, and fails when that takes too long.
     pub fn wait(&self) {
         let guard = self.0.0.lock().unwrap();
-        let (_guard, timeout) = self.0.1.wait_timeout_while(guard, PATIENCE, |open| !*open).unwrap();
+        let (_guard, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(guard, PATIENCE, |open| !*open)
+            .unwrap();
         assert!(!timeout.timed_out(), "a gate did not open in time");
     }
 

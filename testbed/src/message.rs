@@ -61,17 +61,27 @@ impl Head {
     /// Reads a head strictly: every line ends in CRLF, no folding, no white space before a colon.
     pub fn parse(raw: &[u8]) -> Head {
         let text = String::from_utf8_lossy(raw).into_owned();
-        let text = text.strip_suffix("\r\n\r\n").unwrap_or_else(|| panic!("not a whole head: {text:?}"));
+        let text = text
+            .strip_suffix("\r\n\r\n")
+            .unwrap_or_else(|| panic!("not a whole head: {text:?}"));
         let mut lines = text.split("\r\n");
         let start = lines.next().unwrap().to_owned();
         let fields: Vec<(String, String)> = lines.map(field_line).collect();
         assert!(!start.contains(['\r', '\n']), "bare CR or LF in {start:?}");
-        Head { raw: raw.to_vec(), start, fields }
+        Head {
+            raw: raw.to_vec(),
+            start,
+            fields,
+        }
     }
 
     /// Every value of a field, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
+        self.fields
+            .iter()
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+            .collect()
     }
 
     /// The value of a field that must not be repeated.
@@ -94,8 +104,13 @@ impl Head {
 
 /// One field line without its line ending.
 pub(crate) fn field_line(line: &str) -> (String, String) {
-    let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("not a field line: {line:?}"));
-    assert!(!name.is_empty() && !name.contains([' ', '\t', '\r', '\n']), "a malformed field name: {line:?}");
+    let (name, value) = line
+        .split_once(':')
+        .unwrap_or_else(|| panic!("not a field line: {line:?}"));
+    assert!(
+        !name.is_empty() && !name.contains([' ', '\t', '\r', '\n']),
+        "a malformed field name: {line:?}"
+    );
     assert!(!value.contains(['\r', '\n']), "bare CR or LF in {line:?}");
     (name.to_owned(), value.trim_matches([' ', '\t']).to_owned())
 }
@@ -120,7 +135,12 @@ impl Response {
 
     /// The last member of Cache-Status: ours, nearest to the client.
     pub fn cache_status(&self) -> String {
-        self.head.list("cache-status").rsplit(", ").next().unwrap_or_default().to_owned()
+        self.head
+            .list("cache-status")
+            .rsplit(", ")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Whether Cache-Status says `hit`.
@@ -130,7 +150,8 @@ impl Response {
 
     /// The word after `fwd=` in Cache-Status.
     pub fn fwd(&self) -> Option<String> {
-        self.parameters().find_map(|p| p.strip_prefix("fwd=").map(str::to_owned))
+        self.parameters()
+            .find_map(|p| p.strip_prefix("fwd=").map(str::to_owned))
     }
 
     /// Whether Cache-Status says `stored`.
@@ -139,7 +160,12 @@ impl Response {
     }
 
     fn parameters(&self) -> impl Iterator<Item = String> {
-        self.cache_status().split(';').skip(1).map(|p| p.trim().to_owned()).collect::<Vec<_>>().into_iter()
+        self.cache_status()
+            .split(';')
+            .skip(1)
+            .map(|p| p.trim().to_owned())
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Asserts the status, showing the whole response otherwise; gives it back for more.
@@ -166,7 +192,12 @@ impl Response {
     /// Asserts the body.
     #[track_caller]
     pub fn expect_body(self, body: impl AsRef<[u8]>) -> Response {
-        assert_eq!(self.text(), String::from_utf8_lossy(body.as_ref()), "{}", self.head.text());
+        assert_eq!(
+            self.text(),
+            String::from_utf8_lossy(body.as_ref()),
+            "{}",
+            self.head.text()
+        );
         self
     }
 }
@@ -175,7 +206,10 @@ impl Response {
 pub fn reply(status: u16, fields: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut out = format!("HTTP/1.1 {status} {}\r\n", reason(status)).into_bytes();
-    if !fields.iter().any(|f| f.to_ascii_lowercase().starts_with("date:")) {
+    if !fields
+        .iter()
+        .any(|f| f.to_ascii_lowercase().starts_with("date:"))
+    {
         out.extend(format!("Date: {}\r\n", http_date(0)).bytes());
     }
     if status != 204 && status != 304 {

@@ -88,7 +88,10 @@ impl Origin {
 
     /// An address nobody listens on.
     pub fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
     }
 
     /// The requests received so far, in order.
@@ -124,7 +127,11 @@ impl Origin {
         let mut requests = self.shared.requests.lock().unwrap();
         while requests.len() < n {
             let left = end.saturating_duration_since(Instant::now());
-            assert!(left > Duration::ZERO, "the origin was asked {} times, not {n}", requests.len());
+            assert!(
+                left > Duration::ZERO,
+                "the origin was asked {} times, not {n}",
+                requests.len()
+            );
             requests = self.shared.changed.wait_timeout(requests, left).unwrap().0;
         }
         requests.clone()
@@ -145,11 +152,21 @@ impl Drop for Origin {
 }
 
 fn serve(stream: TcpStream, index: usize, shared: Arc<Shared>, script: &Script) {
-    let mut conn = Conn { wire: Wire::new(stream), index, shared: shared.clone() };
+    let mut conn = Conn {
+        wire: Wire::new(stream),
+        index,
+        shared: shared.clone(),
+    };
     // An origin waits as long as the proxy keeps its connections; the client's patience bounds the test.
-    conn.wire.stream.set_read_timeout(Some(PATIENCE * 10)).unwrap();
+    conn.wire
+        .stream
+        .set_read_timeout(Some(PATIENCE * 10))
+        .unwrap();
     if let Err(failure) = catch_unwind(AssertUnwindSafe(|| script(&mut conn))) {
-        let text = failure.downcast_ref::<String>().cloned().or_else(|| failure.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        let text = failure
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| failure.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         *shared.failure.lock().unwrap() = Some(text.unwrap_or_default());
     }
 }
@@ -168,10 +185,21 @@ impl Conn {
     pub fn request_head(&mut self) -> Option<Request> {
         let head = self.wire.head()?;
         let mut words = head.start.split(' ');
-        let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap_or_default().to_owned());
+        let (method, target) = (
+            words.next().unwrap().to_owned(),
+            words.next().unwrap_or_default().to_owned(),
+        );
         assert_eq!(words.next(), Some("HTTP/1.1"), "{:?}", head.start);
         let n = self.shared.heads.fetch_add(1, Ordering::SeqCst) + 1;
-        Some(Request { head, n, connection: self.index, method, target, body: Vec::new(), trailers: Vec::new() })
+        Some(Request {
+            head,
+            n,
+            connection: self.index,
+            method,
+            target,
+            body: Vec::new(),
+            trailers: Vec::new(),
+        })
     }
 
     /// Records a request as received.

@@ -24,7 +24,11 @@ impl Finished {
     /// Asserts the exit code and gives it back for more.
     #[track_caller]
     pub fn expect(self, code: i32) -> Finished {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -38,7 +42,10 @@ impl Finished {
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {
     let mut bounded = Command::new("timeout");
-    bounded.args(["-k", "5", "120"]).arg(command.get_program()).args(command.get_args());
+    bounded
+        .args(["-k", "5", "120"])
+        .arg(command.get_program())
+        .args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => bounded.env(name, value),
@@ -48,15 +55,29 @@ pub fn run(command: &mut Command) -> Finished {
     if let Some(dir) = command.get_current_dir() {
         bounded.current_dir(dir);
     }
-    let Output { status, stdout, stderr } =
-        bounded.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = bounded
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("cannot run {command:?}: {e}"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Finished { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+    Finished {
+        code: status.code().unwrap_or(-1),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
 }
 
 /// A port that was free a moment ago, for programs that cannot bind port 0 themselves.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Waits until something listens.
@@ -97,20 +118,33 @@ impl Nginx {
     #[track_caller]
     pub fn serving(root: &Path, more: &str) -> Nginx {
         let dir = tempfile::tempdir().unwrap();
-        let (addr, tls): (SocketAddr, SocketAddr) = (([127, 0, 0, 1], free_port()).into(), ([127, 0, 0, 1], free_port()).into());
+        let (addr, tls): (SocketAddr, SocketAddr) = (
+            ([127, 0, 0, 1], free_port()).into(),
+            ([127, 0, 0, 1], free_port()).into(),
+        );
         let at = dir.path().display();
-        run(Command::new("openssl").args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]).args([
-            "-keyout",
-            &format!("{at}/key.pem"),
-            "-out",
-            &format!("{at}/cert.pem"),
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        ]))
+        run(Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
+            .args([
+                "-keyout",
+                &format!("{at}/key.pem"),
+                "-out",
+                &format!("{at}/cert.pem"),
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            ]))
         .expect(0);
         let config = format!(
             "daemon off; master_process off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\n\
@@ -123,20 +157,36 @@ impl Nginx {
         );
         std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
         let child = Command::new("nginx")
-            .args(["-p", &at.to_string(), "-c", &format!("{at}/nginx.conf"), "-e", &format!("{at}/error.log")])
+            .args([
+                "-p",
+                &at.to_string(),
+                "-c",
+                &format!("{at}/nginx.conf"),
+                "-e",
+                &format!("{at}/error.log"),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|e| panic!("cannot start nginx: {e}"));
-        let nginx = Nginx { addr, tls, dir, _child: Background(child) };
+        let nginx = Nginx {
+            addr,
+            tls,
+            dir,
+            _child: Background(child),
+        };
         wait_listening(addr);
         nginx
     }
 
     /// Lines of its access log so far.
     pub fn log(&self) -> Vec<String> {
-        std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(self.dir.path().join("access.log"))
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Its certificate, which clients are to trust.

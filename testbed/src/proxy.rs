@@ -43,17 +43,26 @@ pub struct Proxy {
 
 /// Lines that a thread collects from a pipe.
 #[derive(Debug, Clone, Default)]
-pub struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+pub struct Lines(Arc<(Mutex<Collected>, Condvar)>);
+
+/// The lines, and whether the pipe has ended.
+type Collected = (Vec<String>, bool);
 
 impl Launch {
     /// A forward proxy on a port of its own that may reach loopback.
     pub fn forward() -> Launch {
-        Launch::bare().arg("--allow-to").arg("127.0.0.0/8").arg("--allow-to").arg("::1/128")
+        Launch::bare()
+            .arg("--allow-to")
+            .arg("127.0.0.0/8")
+            .arg("--allow-to")
+            .arg("::1/128")
     }
 
     /// A reverse proxy of this origin on a port of its own.
     pub fn reverse(origin: &Origin) -> Launch {
-        Launch::bare().arg("--to").arg(format!("http://{}", origin.addr))
+        Launch::bare()
+            .arg("--to")
+            .arg(format!("http://{}", origin.addr))
     }
 
     /// `understudy run` on ports of its own, nothing else said.
@@ -131,7 +140,10 @@ impl Launch {
         let mut words: Vec<&OsStr> = self.before.iter().map(OsStr::new).collect();
         words.push(binary().as_os_str());
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(&self.subcommand).args(&self.args);
+        command
+            .args(&words[1..])
+            .arg(&self.subcommand)
+            .args(&self.args);
         if self.listen && !self.args.iter().any(|a| a == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -141,28 +153,51 @@ impl Launch {
         if let Some(n) = self.workers {
             command.args(["--workers", &n.to_string()]);
         }
-        for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("UNDERSTUDY_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("UNDERSTUDY_"))
+        {
             command.env_remove(name);
         }
-        command.envs(self.env.iter().map(|(n, v)| (n, v))).env_remove("RUST_LOG").current_dir(self.dir.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .envs(self.env.iter().map(|(n, v)| (n, v)))
+            .env_remove("RUST_LOG")
+            .current_dir(self.dir.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub fn start(self) -> Proxy {
-        let mut child = self.build().spawn().unwrap_or_else(|e| panic!("cannot start {}: {e}", binary().display()));
-        let (stderr, stdout) = (Lines::collect(child.stderr.take().unwrap()), Lines::collect(child.stdout.take().unwrap()));
+        let mut child = self
+            .build()
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {}: {e}", binary().display()));
+        let (stderr, stdout) = (
+            Lines::collect(child.stderr.take().unwrap()),
+            Lines::collect(child.stdout.take().unwrap()),
+        );
         let pid = Pid::from_child(&child);
-        let mut proxy = Proxy { child, pid, listeners: Vec::new(), stderr, stdout, dir: self.dir };
+        let mut proxy = Proxy {
+            child,
+            pid,
+            listeners: Vec::new(),
+            stderr,
+            stdout,
+            dir: self.dir,
+        };
         if !proxy.stderr.wait(|line| line == "ready") {
             panic!("the proxy did not become ready:\n{}", proxy.stderr.text());
         }
         for line in proxy.stderr.all() {
             let words: Vec<&str> = line.split(' ').collect();
             if let ["listening", name, mode, address] = words[..] {
-                let address = address.parse().unwrap_or_else(|_| panic!("not an address in {line:?}"));
+                let address = address
+                    .parse()
+                    .unwrap_or_else(|_| panic!("not an address in {line:?}"));
                 proxy.listeners.push((name.into(), mode.into(), address));
             }
         }
@@ -180,13 +215,21 @@ impl Proxy {
     /// The address of the first listener that is not the admin's.
     #[track_caller]
     pub fn addr(&self) -> SocketAddr {
-        self.listeners.iter().find(|l| l.1 != "admin").expect("no listener").2
+        self.listeners
+            .iter()
+            .find(|l| l.1 != "admin")
+            .expect("no listener")
+            .2
     }
 
     /// The address of a listener by name.
     #[track_caller]
     pub fn listener(&self, name: &str) -> SocketAddr {
-        self.listeners.iter().find(|l| l.0 == name).unwrap_or_else(|| panic!("no listener {name}")).2
+        self.listeners
+            .iter()
+            .find(|l| l.0 == name)
+            .unwrap_or_else(|| panic!("no listener {name}"))
+            .2
     }
 
     /// Names, modes and addresses as announced.
@@ -197,14 +240,20 @@ impl Proxy {
     /// Asks the admin listener.
     #[track_caller]
     pub fn admin(&self, path: &str) -> Response {
-        get(self.listener("admin"), path, "admin.test", "Connection: close\r\n")
+        get(
+            self.listener("admin"),
+            path,
+            "admin.test",
+            "Connection: close\r\n",
+        )
     }
 
     /// The admin's `/status`.
     #[track_caller]
     pub fn status(&self) -> serde_json::Value {
         let response = self.admin("/status").expect(200);
-        serde_json::from_slice(&response.body).unwrap_or_else(|e| panic!("/status is not JSON ({e}): {}", response.text()))
+        serde_json::from_slice(&response.body)
+            .unwrap_or_else(|e| panic!("/status is not JSON ({e}): {}", response.text()))
     }
 
     /// The proxy's own directory (its working directory, with the configuration file).
@@ -230,13 +279,22 @@ impl Proxy {
     /// Waits for a line on stderr.
     #[track_caller]
     pub fn wait_stderr(&self, what: impl Fn(&str) -> bool) {
-        assert!(self.stderr.wait(what), "the line did not come; stderr:\n{}", self.stderr.text());
+        assert!(
+            self.stderr.wait(what),
+            "the line did not come; stderr:\n{}",
+            self.stderr.text()
+        );
     }
 
     /// Waits for a line on stdout.
     #[track_caller]
     pub fn wait_stdout(&self, what: impl Fn(&str) -> bool) {
-        assert!(self.stdout.wait(what), "the line did not come; stdout:\n{}\nstderr:\n{}", self.stdout.text(), self.stderr.text());
+        assert!(
+            self.stdout.wait(what),
+            "the line did not come; stdout:\n{}\nstderr:\n{}",
+            self.stdout.text(),
+            self.stderr.text()
+        );
     }
 
     /// Waits for its end: the exit code, or `None` when a signal killed it.
@@ -273,7 +331,12 @@ impl Lines {
         let sink = lines.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                sink.0.0.lock().unwrap().0.push(String::from_utf8_lossy(&line).into_owned());
+                sink.0
+                    .0
+                    .lock()
+                    .unwrap()
+                    .0
+                    .push(String::from_utf8_lossy(&line).into_owned());
                 sink.0.1.notify_all();
             }
             sink.0.0.lock().unwrap().1 = true;
@@ -285,9 +348,34 @@ impl Lines {
     /// Waits until a line is as wanted; false when the pipe closed or time ran out before.
     pub fn wait(&self, what: impl Fn(&str) -> bool) -> bool {
         let guard = self.0.0.lock().unwrap();
-        let (guard, _) =
-            self.0.1.wait_timeout_while(guard, PATIENCE, |(lines, ended)| !*ended && !lines.iter().any(|l| what(l))).unwrap();
+        let (guard, _) = self
+            .0
+            .1
+            .wait_timeout_while(guard, PATIENCE, |(lines, ended)| {
+                !*ended && !lines.iter().any(|l| what(l))
+            })
+            .unwrap();
         guard.0.iter().any(|l| what(l))
+    }
+
+    /// Waits until `n` lines are as wanted.
+    #[track_caller]
+    pub fn wait_count(&self, what: impl Fn(&str) -> bool, n: usize) {
+        let count = |lines: &[String]| lines.iter().filter(|l| what(l)).count();
+        let guard = self.0.0.lock().unwrap();
+        let waited = self
+            .0
+            .1
+            .wait_timeout_while(guard, PATIENCE, |(lines, ended)| {
+                !*ended && count(lines) < n
+            });
+        let (guard, _) = waited.unwrap();
+        assert!(
+            count(&guard.0) >= n,
+            "{} of {n} lines came:\n{}",
+            count(&guard.0),
+            guard.0.join("\n")
+        );
     }
 
     /// Every line so far.
@@ -309,11 +397,18 @@ pub fn binary() -> &'static Path {
             return path.into();
         }
         let test = std::env::current_exe().unwrap();
-        let path = test.parent().and_then(Path::parent).unwrap().join("understudy");
+        let path = test
+            .parent()
+            .and_then(Path::parent)
+            .unwrap()
+            .join("understudy");
         if !path.exists() {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let target = path.parent().and_then(Path::parent).unwrap();
-            let status = Command::new(cargo).args(["build", "-p", "understudy"]).env("CARGO_TARGET_DIR", target).status();
+            let status = Command::new(cargo)
+                .args(["build", "-p", "understudy"])
+                .env("CARGO_TARGET_DIR", target)
+                .status();
             assert!(status.is_ok_and(|s| s.success()), "cannot build the proxy");
         }
         path

@@ -44,7 +44,9 @@ impl Site {
     /// Any request without a body, on a connection of its own.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, fields: &str) -> Response {
-        self.client().ask(format!("{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n"))
+        self.client().ask(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n"
+        ))
     }
 
     /// A connection to the proxy.

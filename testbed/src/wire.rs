@@ -23,14 +23,19 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Wire { stream, buffer: Vec::new() }
+        Wire {
+            stream,
+            buffer: Vec::new(),
+        }
     }
 
     /// Writes all; tells whether the peer still took it.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         match self.stream.write_all(bytes) {
             Ok(()) => true,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => panic!("the peer does not read ({} bytes to send)", bytes.len()),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                panic!("the peer does not read ({} bytes to send)", bytes.len())
+            }
             Err(_) => false,
         }
     }
@@ -51,7 +56,10 @@ impl Wire {
                 true
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                panic!("nothing came in time; unread so far: {:?}", String::from_utf8_lossy(&self.buffer))
+                panic!(
+                    "nothing came in time; unread so far: {:?}",
+                    String::from_utf8_lossy(&self.buffer)
+                )
             }
             Err(_) => false,
         }
@@ -65,7 +73,11 @@ impl Wire {
                 return Some(Head::parse(&std::mem::replace(&mut self.buffer, rest)));
             }
             if !self.more() {
-                assert!(self.buffer.is_empty(), "ended within a head: {:?}", String::from_utf8_lossy(&self.buffer));
+                assert!(
+                    self.buffer.is_empty(),
+                    "ended within a head: {:?}",
+                    String::from_utf8_lossy(&self.buffer)
+                );
                 return None;
             }
         }
@@ -99,14 +111,19 @@ impl Wire {
                 let line = std::mem::replace(&mut self.buffer, rest);
                 return String::from_utf8_lossy(&line[..at]).into_owned();
             }
-            assert!(self.more(), "ended within a line: {:?}", String::from_utf8_lossy(&self.buffer));
+            assert!(
+                self.more(),
+                "ended within a line: {:?}",
+                String::from_utf8_lossy(&self.buffer)
+            );
         }
     }
 
     /// The data of one chunk (empty for the last).
     pub fn chunk(&mut self) -> Vec<u8> {
         let line = self.line();
-        let size = usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("not a chunk size: {line:?}"));
+        let size = usize::from_str_radix(&line, 16)
+            .unwrap_or_else(|_| panic!("not a chunk size: {line:?}"));
         let data = self.exactly(size);
         if size > 0 {
             assert_eq!(self.line(), "", "a chunk does not end in CRLF");
@@ -153,8 +170,14 @@ impl Wire {
 /// The framing a head announces; anything ambiguous is a failure of whoever wrote it.
 pub fn framing(head: &Head, otherwise: Framing) -> Framing {
     match (head.get("content-length"), head.get("transfer-encoding")) {
-        (Some(_), Some(_)) => panic!("both Content-Length and Transfer-Encoding:\n{}", head.text()),
-        (Some(n), None) => Framing::Length(n.parse().unwrap_or_else(|_| panic!("bad Content-Length {n:?}"))),
+        (Some(_), Some(_)) => panic!(
+            "both Content-Length and Transfer-Encoding:\n{}",
+            head.text()
+        ),
+        (Some(n), None) => Framing::Length(
+            n.parse()
+                .unwrap_or_else(|_| panic!("bad Content-Length {n:?}")),
+        ),
         (None, Some(coding)) => {
             assert_eq!(coding, "chunked", "{}", head.text());
             Framing::Chunked

@@ -10,13 +10,24 @@ const STALE: &str = "Cache-Control: max-age=0";
 #[track_caller]
 fn stored_then(fields: &[&str], request: &str) -> u16 {
     let owned: Vec<String> = fields.iter().map(|f| (*f).to_owned()).collect();
-    let site = Site::new(move |_| reply(200, &owned.iter().map(String::as_str).collect::<Vec<_>>(), "body"));
+    let site = Site::new(move |_| {
+        reply(
+            200,
+            &owned.iter().map(String::as_str).collect::<Vec<_>>(),
+            "body",
+        )
+    });
     site.get("/", "").expect(200);
     let mut client = site.client();
-    let response = client.ask(format!("GET / HTTP/1.1\r\nHost: site.test\r\n{request}\r\n"));
+    let response = client.ask(format!(
+        "GET / HTTP/1.1\r\nHost: site.test\r\n{request}\r\n"
+    ));
     assert_eq!(site.origin.count(), 1, "{request:?}: the origin was asked");
     // The framing was right if the connection carries another exchange.
-    client.ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200).expect_body("body");
+    client
+        .ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect(200)
+        .expect_body("body");
     response.status
 }
 
@@ -34,13 +45,26 @@ fn if_none_match() {
         ("\"a\"", "a", 200),
         ("\"a\"", "w/\"a\"", 200),
     ] {
-        assert_eq!(stored_then(&[FRESH, &format!("ETag: {etag}")], &format!("If-None-Match: {condition}\r\n")), status, "{etag} {condition}");
+        assert_eq!(
+            stored_then(
+                &[FRESH, &format!("ETag: {etag}")],
+                &format!("If-None-Match: {condition}\r\n")
+            ),
+            status,
+            "{etag} {condition}"
+        );
     }
 }
 
 #[test]
 fn if_none_match_on_several_lines() {
-    assert_eq!(stored_then(&[FRESH, "ETag: \"b\""], "If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n"), 304);
+    assert_eq!(
+        stored_then(
+            &[FRESH, "ETag: \"b\""],
+            "If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n"
+        ),
+        304
+    );
 }
 
 #[test]
@@ -53,36 +77,69 @@ fn if_modified_since() {
         ("yesterday".to_owned(), 200),
         ("0".to_owned(), 200),
     ] {
-        assert_eq!(stored_then(&[FRESH, &format!("Last-Modified: {modified}")], &format!("If-Modified-Since: {since}\r\n")), status, "{since}");
+        assert_eq!(
+            stored_then(
+                &[FRESH, &format!("Last-Modified: {modified}")],
+                &format!("If-Modified-Since: {since}\r\n")
+            ),
+            status,
+            "{since}"
+        );
     }
 }
 
 #[test]
 fn if_modified_since_is_ignored_beside_if_none_match() {
     let modified = format!("Last-Modified: {}", http_date(-1000));
-    let since = format!("If-None-Match: \"b\"\r\nIf-Modified-Since: {}\r\n", http_date(0));
+    let since = format!(
+        "If-None-Match: \"b\"\r\nIf-Modified-Since: {}\r\n",
+        http_date(0)
+    );
     assert_eq!(stored_then(&[FRESH, "ETag: \"a\"", &modified], &since), 200);
 }
 
 #[test]
 fn a_304_from_the_cache_has_the_fields_it_should_and_no_body() {
-    let site = Site::new(|_| reply(200, &[FRESH, "ETag: \"a\"", "Content-Type: text/css", "Vary: Accept", "Content-Location: /c"], "body"));
+    let site = Site::new(|_| {
+        reply(
+            200,
+            &[
+                FRESH,
+                "ETag: \"a\"",
+                "Content-Type: text/css",
+                "Vary: Accept",
+                "Content-Location: /c",
+            ],
+            "body",
+        )
+    });
     site.get("/", "");
-    let response = site.get("/", "If-None-Match: \"a\"\r\n").expect(304).expect_hit();
+    let response = site
+        .get("/", "If-None-Match: \"a\"\r\n")
+        .expect(304)
+        .expect_hit();
     assert_eq!(response.get("etag"), Some("\"a\""));
     assert_eq!(response.get("cache-control"), Some("max-age=60"));
     assert_eq!(response.get("vary"), Some("Accept"));
     assert!(response.get("date").is_some(), "{}", response.head.text());
     assert_eq!(response.get("transfer-encoding"), None);
-    assert!(matches!(response.get("content-length"), None | Some("4")), "{}", response.head.text());
+    assert!(
+        matches!(response.get("content-length"), None | Some("4")),
+        "{}",
+        response.head.text()
+    );
 }
 
 #[test]
 fn head_is_conditional_too() {
     let site = Site::new(|_| reply(200, &[FRESH, "ETag: \"a\""], "body"));
     site.get("/", "");
-    site.ask("HEAD", "/", "If-None-Match: \"a\"\r\n").expect(304).expect_hit();
-    site.ask("HEAD", "/", "If-None-Match: \"b\"\r\n").expect(200).expect_hit();
+    site.ask("HEAD", "/", "If-None-Match: \"a\"\r\n")
+        .expect(304)
+        .expect_hit();
+    site.ask("HEAD", "/", "If-None-Match: \"b\"\r\n")
+        .expect(200)
+        .expect_hit();
 }
 
 /// An origin with one resource, tagged, that honours If-None-Match.
@@ -98,7 +155,10 @@ fn a_condition_on_a_miss_never_fills_the_cache_with_a_304() {
     let site = tagged(FRESH);
     site.get("/", "If-None-Match: \"a\"\r\n").expect(304);
     site.get("/", "").expect(200).expect_body("body");
-    site.get("/", "").expect(200).expect_body("body").expect_hit();
+    site.get("/", "")
+        .expect(200)
+        .expect_body("body")
+        .expect_hit();
 }
 
 #[test]
@@ -107,7 +167,12 @@ fn a_stale_response_is_validated_with_its_etag() {
     site.get("/", "").expect_body("body");
     let second = site.get("/", "").expect(200).expect_body("body");
     assert_eq!(site.origin.last().get("if-none-match"), Some("\"a\""));
-    assert_eq!(second.fwd().as_deref(), Some("stale"), "{}", second.head.text());
+    assert_eq!(
+        second.fwd().as_deref(),
+        Some("stale"),
+        "{}",
+        second.head.text()
+    );
     assert_eq!(site.origin.count(), 2);
 }
 
@@ -121,26 +186,52 @@ fn a_stale_response_is_validated_with_its_date() {
     });
     site.get("/", "").expect_body("body");
     site.get("/", "").expect(200).expect_body("body");
-    assert_eq!(site.origin.last().get("if-modified-since"), Some(modified.as_str()));
+    assert_eq!(
+        site.origin.last().get("if-modified-since"),
+        Some(modified.as_str())
+    );
 }
 
 #[test]
 fn a_304_freshens_what_is_stored() {
     let site = Site::new(|r| match r.get("if-none-match") {
-        Some(_) => reply(304, &[FRESH, "ETag: \"a\"", "X-Version: 2", "Content-Length: 99"], ""),
-        None => reply(200, &[STALE, "ETag: \"a\"", "X-Version: 1", "X-Kept: yes"], "body"),
+        Some(_) => reply(
+            304,
+            &[FRESH, "ETag: \"a\"", "X-Version: 2", "Content-Length: 99"],
+            "",
+        ),
+        None => reply(
+            200,
+            &[STALE, "ETag: \"a\"", "X-Version: 1", "X-Kept: yes"],
+            "body",
+        ),
     });
     site.get("/", "");
     let second = site.get("/", "").expect(200).expect_body("body");
-    assert_eq!((second.get("x-version"), second.get("x-kept")), (Some("2"), Some("yes")));
+    assert_eq!(
+        (second.get("x-version"), second.get("x-kept")),
+        (Some("2"), Some("yes"))
+    );
     let third = site.get("/", "").expect_hit().expect_body("body");
-    assert_eq!((third.get("x-version"), third.get("cache-control")), (Some("2"), Some("max-age=60")));
+    assert_eq!(
+        (third.get("x-version"), third.get("cache-control")),
+        (Some("2"), Some("max-age=60"))
+    );
     assert_eq!(site.origin.count(), 2);
 }
 
 #[test]
 fn a_200_to_a_validation_replaces_what_was_stored() {
-    let site = Site::new(|r| reply(200, &[if r.n == 1 { STALE } else { FRESH }, &format!("ETag: \"{}\"", r.n)], format!("body {}", r.n)));
+    let site = Site::new(|r| {
+        reply(
+            200,
+            &[
+                if r.n == 1 { STALE } else { FRESH },
+                &format!("ETag: \"{}\"", r.n),
+            ],
+            format!("body {}", r.n),
+        )
+    });
     site.get("/", "").expect_body("body 1");
     site.get("/", "").expect_body("body 2");
     site.get("/", "").expect_body("body 2").expect_hit();
@@ -151,7 +242,11 @@ fn a_server_error_to_a_validation_does_not_destroy_what_is_stored() {
     let site = Site::new(|r| match r.n {
         2 => reply(503, &[], "down"),
         _ if r.get("if-none-match").is_some() => reply(304, &["ETag: \"a\""], ""),
-        _ => reply(200, &["Cache-Control: max-age=0, must-revalidate", "ETag: \"a\""], format!("body {}", r.n)),
+        _ => reply(
+            200,
+            &["Cache-Control: max-age=0, must-revalidate", "ETag: \"a\""],
+            format!("body {}", r.n),
+        ),
     });
     site.get("/", "").expect_body("body 1");
     assert!(site.get("/", "").status >= 500);
@@ -163,7 +258,9 @@ fn a_client_s_condition_is_answered_after_a_validation() {
     let site = tagged(STALE);
     site.get("/", "");
     site.get("/", "If-None-Match: \"a\"\r\n").expect(304);
-    site.get("/", "If-None-Match: \"old\"\r\n").expect(200).expect_body("body");
+    site.get("/", "If-None-Match: \"old\"\r\n")
+        .expect(200)
+        .expect_body("body");
 }
 
 #[test]
@@ -182,13 +279,19 @@ fn validation_keeps_to_the_variant() {
         let tag = format!("ETag: \"{}\"", r.get("accept-language").unwrap_or("none"));
         match r.get("if-none-match") {
             Some(_) => reply(304, &[&tag, "Vary: Accept-Language", STALE], ""),
-            None => reply(200, &[&tag, "Vary: Accept-Language", STALE], r.get("accept-language").unwrap_or("none")),
+            None => reply(
+                200,
+                &[&tag, "Vary: Accept-Language", STALE],
+                r.get("accept-language").unwrap_or("none"),
+            ),
         }
     };
     let site = Site::new(answer);
     for _ in 0..2 {
         for language in ["de", "en"] {
-            site.get("/", &format!("Accept-Language: {language}\r\n")).expect(200).expect_body(language);
+            site.get("/", &format!("Accept-Language: {language}\r\n"))
+                .expect(200)
+                .expect_body(language);
         }
     }
 }

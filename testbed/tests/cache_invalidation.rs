@@ -14,7 +14,11 @@ fn site() -> Site {
             fields.extend(r.get(&format!("x-{name}")).map(|v| format!("{name}: {v}")));
         }
         let status = r.get("x-status").map_or(200, |s| s.parse().unwrap());
-        reply(status, &fields.iter().map(String::as_str).collect::<Vec<_>>(), if status == 204 { "" } else { "done" })
+        reply(
+            status,
+            &fields.iter().map(String::as_str).collect::<Vec<_>>(),
+            if status == 204 { "" } else { "done" },
+        )
     })
 }
 
@@ -31,7 +35,12 @@ fn a_successful_unsafe_method_invalidates() {
             site.get("/", "").expect_body("1");
             unsafe_ask(&site, method, "/", &format!("X-Status: {status}\r\n")).expect(status);
             let after = site.get("/", "");
-            assert_eq!(after.text(), "3", "{method} {status}: {}", after.head.text());
+            assert_eq!(
+                after.text(),
+                "3",
+                "{method} {status}: {}",
+                after.head.text()
+            );
         }
     }
 }
@@ -56,7 +65,13 @@ fn safe_methods_do_not() {
 
 #[test]
 fn every_variant_goes() {
-    let site = Site::new(|r| reply(200, &["Cache-Control: max-age=60", "Vary: X-Kind"], r.n.to_string()));
+    let site = Site::new(|r| {
+        reply(
+            200,
+            &["Cache-Control: max-age=60", "Vary: X-Kind"],
+            r.n.to_string(),
+        )
+    });
     site.get("/", "X-Kind: a\r\n").expect_body("1");
     site.get("/", "X-Kind: b\r\n").expect_body("2");
     unsafe_ask(&site, "POST", "/", "");
@@ -76,10 +91,21 @@ fn only_the_target_goes() {
 #[test]
 fn location_and_content_location_of_the_same_origin_go_too() {
     for name in ["X-Location", "X-Content-Location"] {
-        for value in ["/other", "http://site.test/other", "http://SITE.test:80/other", "other"] {
+        for value in [
+            "/other",
+            "http://site.test/other",
+            "http://SITE.test:80/other",
+            "other",
+        ] {
             let site = site();
             site.get("/other", "").expect_body("1");
-            unsafe_ask(&site, "POST", "/form", &format!("X-Status: 201\r\n{name}: {value}\r\n")).expect(201);
+            unsafe_ask(
+                &site,
+                "POST",
+                "/form",
+                &format!("X-Status: 201\r\n{name}: {value}\r\n"),
+            )
+            .expect(201);
             let after = site.get("/other", "");
             assert!(!after.is_hit(), "{name}: {value}: {}", after.head.text());
         }
@@ -91,8 +117,17 @@ fn those_of_another_origin_stay() {
     let site = site();
     let other = |site: &Site| get(site.proxy.addr(), "/other", "victim.test", "");
     other(&site).expect_body("1");
-    for value in ["http://victim.test/other", "//victim.test/other", "https://site.test/other"] {
-        unsafe_ask(&site, "POST", "/form", &format!("X-Location: {value}\r\nX-Content-Location: {value}\r\n"));
+    for value in [
+        "http://victim.test/other",
+        "//victim.test/other",
+        "https://site.test/other",
+    ] {
+        unsafe_ask(
+            &site,
+            "POST",
+            "/form",
+            &format!("X-Location: {value}\r\nX-Content-Location: {value}\r\n"),
+        );
     }
     other(&site).expect_body("1").expect_hit();
 }
@@ -105,7 +140,15 @@ fn a_write_during_a_fetch_keeps_the_old_answer_out_of_the_cache() {
         if r.method == "GET" && r.n == 1 {
             theirs.wait();
         }
-        reply(200, &["Cache-Control: max-age=60"], if r.n == 1 { "before the write" } else { "after the write" })
+        reply(
+            200,
+            &["Cache-Control: max-age=60"],
+            if r.n == 1 {
+                "before the write"
+            } else {
+                "after the write"
+            },
+        )
     });
     let mut reader = Client::to(site.proxy.addr());
     reader.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n");

@@ -7,7 +7,11 @@ use understudy_testbed::{Request, Site, reply};
 fn varying(names: &'static str) -> Site {
     Site::new(move |r: &Request| {
         let seen: Vec<String> = names.split(", ").map(|n| r.head.list(n)).collect();
-        reply(200, &["Cache-Control: max-age=60", &format!("Vary: {names}")], seen.join("|"))
+        reply(
+            200,
+            &["Cache-Control: max-age=60", &format!("Vary: {names}")],
+            seen.join("|"),
+        )
     })
 }
 
@@ -15,10 +19,13 @@ fn varying(names: &'static str) -> Site {
 fn each_variant_is_stored_beside_the_others() {
     let site = varying("Accept-Encoding");
     for value in ["gzip", "br", "zstd"] {
-        site.get("/", &format!("Accept-Encoding: {value}\r\n")).expect_body(value);
+        site.get("/", &format!("Accept-Encoding: {value}\r\n"))
+            .expect_body(value);
     }
     for value in ["gzip", "br", "zstd"] {
-        site.get("/", &format!("Accept-Encoding: {value}\r\n")).expect_body(value).expect_hit();
+        site.get("/", &format!("Accept-Encoding: {value}\r\n"))
+            .expect_body(value)
+            .expect_hit();
     }
     assert_eq!(site.origin.count(), 3);
 }
@@ -26,8 +33,10 @@ fn each_variant_is_stored_beside_the_others() {
 #[test]
 fn another_variant_is_a_vary_miss() {
     let site = varying("Accept-Language");
-    site.get("/", "Accept-Language: de\r\n").expect_fwd("uri-miss");
-    site.get("/", "Accept-Language: en\r\n").expect_fwd("vary-miss");
+    site.get("/", "Accept-Language: de\r\n")
+        .expect_fwd("uri-miss");
+    site.get("/", "Accept-Language: en\r\n")
+        .expect_fwd("vary-miss");
 }
 
 #[test]
@@ -41,9 +50,13 @@ fn absent_is_a_value_of_its_own() {
 #[test]
 fn every_nominated_field_counts_and_no_other() {
     let site = varying("Accept-Language, X-Kind");
-    site.get("/", "Accept-Language: de\r\nX-Kind: 1\r\n").expect_body("de|1");
-    site.get("/", "Accept-Language: de\r\nX-Kind: 2\r\n").expect_body("de|2");
-    site.get("/", "x-kind: 1\r\nX-Other: 9\r\naccept-language: de\r\n").expect_body("de|1").expect_hit();
+    site.get("/", "Accept-Language: de\r\nX-Kind: 1\r\n")
+        .expect_body("de|1");
+    site.get("/", "Accept-Language: de\r\nX-Kind: 2\r\n")
+        .expect_body("de|2");
+    site.get("/", "x-kind: 1\r\nX-Other: 9\r\naccept-language: de\r\n")
+        .expect_body("de|1")
+        .expect_hit();
 }
 
 #[test]
@@ -51,7 +64,8 @@ fn values_do_not_run_together() {
     let site = varying("X-A, X-B");
     site.get("/", "X-A: 1\r\nX-B: 23\r\n").expect_body("1|23");
     site.get("/", "X-A: 12\r\nX-B: 3\r\n").expect_body("12|3");
-    site.get("/", "X-A: 1, 2\r\nX-B: 3\r\n").expect_body("1, 2|3");
+    site.get("/", "X-A: 1, 2\r\nX-B: 3\r\n")
+        .expect_body("1, 2|3");
 }
 
 #[test]
@@ -59,7 +73,9 @@ fn the_name_in_vary_is_case_insensitive() {
     let site = varying("aCCEPT-lANGUAGE");
     site.get("/", "Accept-Language: de\r\n").expect_body("de");
     site.get("/", "Accept-Language: en\r\n").expect_body("en");
-    site.get("/", "ACCEPT-LANGUAGE: de\r\n").expect_body("de").expect_hit();
+    site.get("/", "ACCEPT-LANGUAGE: de\r\n")
+        .expect_body("de")
+        .expect_hit();
 }
 
 #[test]
@@ -67,28 +83,55 @@ fn a_head_request_selects_its_variant() {
     let site = varying("Accept-Language");
     site.get("/", "Accept-Language: german\r\n");
     site.get("/", "Accept-Language: en\r\n");
-    let head = site.ask("HEAD", "/", "Accept-Language: german\r\n").expect_hit();
+    let head = site
+        .ask("HEAD", "/", "Accept-Language: german\r\n")
+        .expect_hit();
     assert_eq!(head.get("content-length"), Some("6"));
 }
 
 #[test]
 fn a_response_that_stops_varying_is_found_by_all() {
     let site = Site::new(|r| match r.n {
-        1 => reply(200, &["Cache-Control: max-age=60", "Vary: Accept-Language"], "varies"),
+        1 => reply(
+            200,
+            &["Cache-Control: max-age=60", "Vary: Accept-Language"],
+            "varies",
+        ),
         _ => reply(200, &["Cache-Control: max-age=60"], "for all"),
     });
-    site.get("/", "Accept-Language: de\r\n").expect_body("varies");
-    site.get("/", "Accept-Language: en\r\n").expect_body("for all");
-    site.get("/", "Accept-Language: fr\r\n").expect_body("for all").expect_hit();
+    site.get("/", "Accept-Language: de\r\n")
+        .expect_body("varies");
+    site.get("/", "Accept-Language: en\r\n")
+        .expect_body("for all");
+    site.get("/", "Accept-Language: fr\r\n")
+        .expect_body("for all")
+        .expect_hit();
 }
 
 #[test]
 fn more_variants_than_the_setting_allows_push_out_old_ones() {
-    let origin = understudy_testbed::Origin::answering(|r| reply(200, &["Cache-Control: max-age=60", "Vary: X-Kind"], r.get("x-kind").unwrap()));
+    let origin = understudy_testbed::Origin::answering(|r| {
+        reply(
+            200,
+            &["Cache-Control: max-age=60", "Vary: X-Kind"],
+            r.get("x-kind").unwrap(),
+        )
+    });
     let site = Site::with(origin, "[cache]\nmax_variants = 2\n");
     for kind in ["1", "2", "3", "4", "5"] {
-        site.get("/", &format!("X-Kind: {kind}\r\n")).expect_body(kind);
+        site.get("/", &format!("X-Kind: {kind}\r\n"))
+            .expect_body(kind);
     }
-    let hits = ["1", "2", "3", "4", "5"].iter().filter(|k| site.get("/", &format!("X-Kind: {k}\r\nCache-Control: only-if-cached\r\n")).status == 200).count();
+    let hits = ["1", "2", "3", "4", "5"]
+        .iter()
+        .filter(|k| {
+            site.get(
+                "/",
+                &format!("X-Kind: {k}\r\nCache-Control: only-if-cached\r\n"),
+            )
+            .status
+                == 200
+        })
+        .count();
     assert!((1..=2).contains(&hits), "{hits} variants are stored");
 }

@@ -21,7 +21,9 @@ fn halves(gate: &Gate) -> Origin {
     let gate = gate.clone();
     Origin::scripted(move |conn| {
         while conn.request().is_some() {
-            conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst-");
+            conn.send(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst-",
+            );
             gate.wait();
             conn.send("second");
         }
@@ -34,7 +36,11 @@ fn fifty_askers_are_one_request() {
     let theirs = gate.clone();
     let site = Site::new(move |r| {
         theirs.wait();
-        reply(200, &["Cache-Control: max-age=60"], format!("answer {}", r.n))
+        reply(
+            200,
+            &["Cache-Control: max-age=60"],
+            format!("answer {}", r.n),
+        )
     });
     let mut clients = askers(&site, 50);
     site.origin.wait_requests(1);
@@ -125,7 +131,9 @@ fn a_leader_that_leaves_in_the_body_does_not_break_its_followers() {
     for follower in &mut followers {
         assert_eq!(follower.wire.exactly(6), b"second");
     }
-    site.get("/big", "").expect_hit().expect_body("first-second");
+    site.get("/big", "")
+        .expect_hit()
+        .expect_body("first-second");
     assert_eq!(site.origin.count(), 1);
 }
 
@@ -138,14 +146,25 @@ fn a_private_response_is_fetched_by_each_for_itself() {
             if r.n == 1 {
                 theirs.wait();
             }
-            reply(200, &[&format!("Cache-Control: {control}")], r.n.to_string())
+            reply(
+                200,
+                &[&format!("Cache-Control: {control}")],
+                r.n.to_string(),
+            )
         });
         let mut clients = askers(&site, 6);
         site.origin.wait_requests(1);
         gate.open();
-        let mut bodies: Vec<String> = clients.iter_mut().map(|c| c.response().expect(200).text()).collect();
+        let mut bodies: Vec<String> = clients
+            .iter_mut()
+            .map(|c| c.response().expect(200).text())
+            .collect();
         bodies.sort();
-        assert_eq!(bodies, ["1", "2", "3", "4", "5", "6"], "{control}: an answer was shared");
+        assert_eq!(
+            bodies,
+            ["1", "2", "3", "4", "5", "6"],
+            "{control}: an answer was shared"
+        );
     }
 }
 
@@ -157,11 +176,17 @@ fn another_variant_is_fetched_for_itself() {
         if r.n == 1 {
             theirs.wait();
         }
-        reply(200, &["Cache-Control: max-age=60", "Vary: Accept-Encoding"], r.head.list("accept-encoding"))
+        reply(
+            200,
+            &["Cache-Control: max-age=60", "Vary: Accept-Encoding"],
+            r.head.list("accept-encoding"),
+        )
     });
     let ask = |encoding: &str| {
         let mut client = site.client();
-        client.send(format!("GET / HTTP/1.1\r\nHost: site.test\r\nAccept-Encoding: {encoding}\r\n\r\n"));
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: site.test\r\nAccept-Encoding: {encoding}\r\n\r\n"
+        ));
         client
     };
     let mut gzip = ask("gzip");
@@ -180,7 +205,9 @@ fn an_origin_that_breaks_off_breaks_every_reader_and_stores_nothing() {
     let theirs = gate.clone();
     let site = Site::of(Origin::scripted(move |conn| {
         if conn.request().is_some_and(|r| r.n == 1) {
-            conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst-");
+            conn.send(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 12\r\n\r\nfirst-",
+            );
             theirs.wait();
         } else {
             conn.send(reply(200, &["Cache-Control: max-age=60"], "whole"));

@@ -43,7 +43,13 @@ fn a_server_may_be_written_as_a_url() {
 
 #[test]
 fn absolute_form_is_taken_and_its_authority_is_the_host() {
-    let site = Site::new(|r| reply(200, &["Cache-Control: max-age=60"], format!("{} {}", r.get("host").unwrap(), r.target)));
+    let site = Site::new(|r| {
+        reply(
+            200,
+            &["Cache-Control: max-age=60"],
+            format!("{} {}", r.get("host").unwrap(), r.target),
+        )
+    });
     get(site.proxy.addr(), "http://named.test/p", "other.test", "").expect_body("named.test /p");
     get(site.proxy.addr(), "/p", "other.test", "").expect_body("other.test /p");
 }
@@ -73,23 +79,42 @@ fn a_dead_server_is_passed_over() {
     let alive = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "alive"));
     let proxy = group(&[Origin::nobody().to_string(), alive.addr.to_string()], "").start();
     for _ in 0..6 {
-        get(proxy.addr(), "/", "site.test", "").expect(200).expect_body("alive");
+        get(proxy.addr(), "/", "site.test", "")
+            .expect(200)
+            .expect_body("alive");
     }
 }
 
 #[test]
 fn every_server_is_used() {
-    let origins: Vec<Origin> = (0..3).map(|_| Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "x"))).collect();
-    let proxy = group(&origins.iter().map(|o| o.addr.to_string()).collect::<Vec<_>>(), "").start();
+    let origins: Vec<Origin> = (0..3)
+        .map(|_| Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "x")))
+        .collect();
+    let proxy = group(
+        &origins
+            .iter()
+            .map(|o| o.addr.to_string())
+            .collect::<Vec<_>>(),
+        "",
+    )
+    .start();
     for _ in 0..60 {
         get(proxy.addr(), "/", "site.test", "").expect(200);
     }
-    assert!(origins.iter().all(|o| o.count() > 0), "{:?}", origins.iter().map(Origin::count).collect::<Vec<_>>());
+    assert!(
+        origins.iter().all(|o| o.count() > 0),
+        "{:?}",
+        origins.iter().map(Origin::count).collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn no_server_at_all_is_said_with_an_error_page() {
-    let proxy = group(&[Origin::nobody().to_string(), Origin::nobody().to_string()], "").start();
+    let proxy = group(
+        &[Origin::nobody().to_string(), Origin::nobody().to_string()],
+        "",
+    )
+    .start();
     let page = get(proxy.addr(), "/", "site.test", "");
     assert!(matches!(page.status, 502 | 503), "{}", page.head.text());
     assert_eq!(page.get("cache-control"), Some("no-store"));
@@ -113,7 +138,8 @@ fn a_server_that_comes_back_is_used_again() {
 
 #[test]
 fn origin_connections_are_reused() {
-    let origin = Origin::answering(|r| reply(200, &["Cache-Control: no-store"], r.connection.to_string()));
+    let origin =
+        Origin::answering(|r| reply(200, &["Cache-Control: no-store"], r.connection.to_string()));
     let proxy = Launch::reverse(&origin).workers(1).start();
     for _ in 0..5 {
         get(proxy.addr(), "/", "site.test", "").expect_body("1");
@@ -123,11 +149,21 @@ fn origin_connections_are_reused() {
 
 #[test]
 fn a_connection_the_origin_ends_is_not_reused() {
-    let origin = Origin::answering(|r| reply(200, &["Connection: close", "Cache-Control: no-store"], r.connection.to_string()));
+    let origin = Origin::answering(|r| {
+        reply(
+            200,
+            &["Connection: close", "Cache-Control: no-store"],
+            r.connection.to_string(),
+        )
+    });
     let proxy = Launch::reverse(&origin).workers(1).start();
     for n in ["1", "2"] {
         let response = get(proxy.addr(), "/", "site.test", "").expect_body(n);
-        assert_eq!(response.get("connection"), None, "the origin's Connection is not the client's");
+        assert_eq!(
+            response.get("connection"),
+            None,
+            "the origin's Connection is not the client's"
+        );
     }
 }
 
@@ -141,7 +177,13 @@ fn forgetful() -> Origin {
             conn.request().unwrap();
             return;
         }
-        conn.answer_all(&|r| reply(200, &["Cache-Control: no-store"], format!("again {}", r.method)));
+        conn.answer_all(&|r| {
+            reply(
+                200,
+                &["Cache-Control: no-store"],
+                format!("again {}", r.method),
+            )
+        });
     })
 }
 
@@ -150,7 +192,9 @@ fn an_idempotent_request_on_a_dead_reused_connection_is_sent_again() {
     let origin = forgetful();
     let proxy = Launch::reverse(&origin).workers(1).start();
     get(proxy.addr(), "/", "site.test", "").expect_body("first");
-    get(proxy.addr(), "/", "site.test", "").expect(200).expect_body("again GET");
+    get(proxy.addr(), "/", "site.test", "")
+        .expect(200)
+        .expect_body("again GET");
 }
 
 #[test]
@@ -158,11 +202,20 @@ fn a_post_on_a_dead_reused_connection_is_not_sent_twice() {
     let origin = forgetful();
     let proxy = Launch::reverse(&origin).workers(1).start();
     get(proxy.addr(), "/", "site.test", "").expect_body("first");
-    let response = Client::to(proxy.addr()).ask("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 3\r\n\r\nabc");
-    let posts = origin.requests().iter().filter(|r| r.method == "POST").count();
+    let response = Client::to(proxy.addr())
+        .ask("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 3\r\n\r\nabc");
+    let posts = origin
+        .requests()
+        .iter()
+        .filter(|r| r.method == "POST")
+        .count();
     // Either it went out on the old connection, once, and failed; or on a fresh one from the start.
     assert_eq!(posts, 1);
-    assert!(response.status == 502 || response.text() == "again POST", "{}", response.head.text());
+    assert!(
+        response.status == 502 || response.text() == "again POST",
+        "{}",
+        response.head.text()
+    );
 }
 
 #[test]
@@ -185,7 +238,13 @@ fn an_origin_that_resets_is_a_bad_gateway() {
 #[test]
 fn connect_is_not_for_reverse_listeners() {
     let site = Site::new(|_| reply(200, &[], "x"));
-    let status = site.client().ask(format!("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", site.origin.addr)).status;
+    let status = site
+        .client()
+        .ask(format!(
+            "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n",
+            site.origin.addr
+        ))
+        .status;
     assert!((400..=501).contains(&status), "{status}");
     assert_eq!(site.origin.count(), 0);
 }
@@ -199,6 +258,10 @@ fn a_forged_forwarded_for_is_replaced() {
 
 #[test]
 fn a_trusted_proxy_s_forwarded_for_is_extended() {
-    let site = Site::with(Origin::answering(|r| reply(200, &[], r.head.list("x-forwarded-for"))), "[access]\ntrusted_proxies = [\"127.0.0.0/8\"]\n");
-    site.get("/", "X-Forwarded-For: 192.0.2.1\r\n").expect_body("192.0.2.1, 127.0.0.1");
+    let site = Site::with(
+        Origin::answering(|r| reply(200, &[], r.head.list("x-forwarded-for"))),
+        "[access]\ntrusted_proxies = [\"127.0.0.0/8\"]\n",
+    );
+    site.get("/", "X-Forwarded-For: 192.0.2.1\r\n")
+        .expect_body("192.0.2.1, 127.0.0.1");
 }

@@ -22,12 +22,20 @@ fn refused(statuses: &[u16], rows: &[&[u8]]) {
         let one = text.matches("HTTP/1.1 ").count() == 1;
         if !statuses.contains(&got) || !one || site.origin.count() > 0 {
             let sent = String::from_utf8_lossy(row).into_owned();
-            wrong.push(format!("{sent:?}: status {got}, {} answers, origin asked {} times in all", text.matches("HTTP/1.1 ").count(), site.origin.count()));
+            wrong.push(format!(
+                "{sent:?}: status {got}, {} answers, origin asked {} times in all",
+                text.matches("HTTP/1.1 ").count(),
+                site.origin.count()
+            ));
         }
     }
     // The proxy still serves.
     site.get("/alive", "").expect(200);
-    assert!(wrong.is_empty(), "wanted {statuses:?} and nothing more:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "wanted {statuses:?} and nothing more:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// A POST with these lines after Host.
@@ -38,7 +46,10 @@ fn post(lines: &str, body: &str) -> Vec<u8> {
 #[track_caller]
 fn refused_posts(statuses: &[u16], rows: &[(&str, &str)]) {
     let rows: Vec<Vec<u8>> = rows.iter().map(|(lines, body)| post(lines, body)).collect();
-    refused(statuses, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    refused(
+        statuses,
+        &rows.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -46,10 +57,22 @@ fn length_beside_transfer_encoding() {
     refused_posts(
         &[400],
         &[
-            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
-            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
-            ("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
-            ("transfer-encoding: CHUNKED\r\ncontent-length: 3\r\n", "0\r\n\r\n"),
+            (
+                "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                "0\r\n\r\n",
+            ),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+                "0\r\n\r\n",
+            ),
+            (
+                "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+                "0\r\n\r\n",
+            ),
+            (
+                "transfer-encoding: CHUNKED\r\ncontent-length: 3\r\n",
+                "0\r\n\r\n",
+            ),
         ],
     );
 }
@@ -79,7 +102,13 @@ fn lengths_that_are_not_one_number() {
 
 #[test]
 fn a_length_said_twice() {
-    refused_posts(&[400], &[("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), ("Content-Length: 5, 5\r\n", "hello")]);
+    refused_posts(
+        &[400],
+        &[
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"),
+            ("Content-Length: 5, 5\r\n", "hello"),
+        ],
+    );
 }
 
 #[test]
@@ -91,8 +120,14 @@ fn transfer_encodings_that_are_not_exactly_chunked() {
             ("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"),
             ("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"),
             ("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"),
-            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
-            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                "0\r\n\r\n",
+            ),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+                "0\r\n\r\n",
+            ),
             ("Transfer-Encoding: identity\r\n", "0\r\n\r\n"),
             ("Transfer-Encoding: identity, chunked\r\n", "0\r\n\r\n"),
             ("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
@@ -109,7 +144,10 @@ fn transfer_encodings_that_are_not_exactly_chunked() {
 
 #[test]
 fn transfer_encoding_in_1_0() {
-    refused(&[400, 501], &[b"POST / HTTP/1.0\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]);
+    refused(
+        &[400, 501],
+        &[b"POST / HTTP/1.0\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    );
 }
 
 #[test]
@@ -251,7 +289,10 @@ fn chunked_bodies_that_are_not() {
     ]
     .iter()
     .map(|b| b.to_vec())
-    .chain([format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(100_000)).into_bytes(), format!("5\r\nhello\r\n0\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).into_bytes()])
+    .chain([
+        format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(100_000)).into_bytes(),
+        format!("5\r\nhello\r\n0\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)).into_bytes(),
+    ])
     .collect();
     let mut wrong = Vec::new();
     for body in bodies {
@@ -263,7 +304,11 @@ fn chunked_bodies_that_are_not() {
         drop(site);
         let sent = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
         let seen = String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
-        if !(answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 413 ") || answer.starts_with("HTTP/1.1 431 ")) || answer.matches("HTTP/1.1 ").count() != 1 {
+        if !(answer.starts_with("HTTP/1.1 400 ")
+            || answer.starts_with("HTTP/1.1 413 ")
+            || answer.starts_with("HTTP/1.1 431 "))
+            || answer.matches("HTTP/1.1 ").count() != 1
+        {
             wrong.push(format!("{sent:?}: answered {answer:?}"));
         }
         if seen.contains("0\r\n\r\n") || seen.contains("smuggled") {
@@ -284,7 +329,10 @@ fn a_body_that_ends_early_reaches_the_origin_as_incomplete() {
         site.client().send(request).finish().rest();
         drop(site);
         let seen = String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
-        assert!(!seen.contains("0\r\n\r\n") && !seen.contains("Content-Length: 5\r\n"), "{seen:?}");
+        assert!(
+            !seen.contains("0\r\n\r\n") && !seen.contains("Content-Length: 5\r\n"),
+            "{seen:?}"
+        );
     }
 }
 
@@ -300,9 +348,22 @@ fn a_1_0_body_without_length_is_no_body() {
 
 #[test]
 fn framing_is_written_anew() {
-    let site = Site::new(|r| reply(200, &[], format!("{:?} {:?}", r.get("content-length"), r.get("transfer-encoding"))));
+    let site = Site::new(|r| {
+        reply(
+            200,
+            &[],
+            format!(
+                "{:?} {:?}",
+                r.get("content-length"),
+                r.get("transfer-encoding")
+            ),
+        )
+    });
     let mut client = site.client();
-    client.ask("POST / HTTP/1.1\r\nHost: site.test\r\nCONTENT-LENGTH:\t 0005 \r\n\r\nhello").expect(200).expect_body("Some(\"5\") None");
+    client
+        .ask("POST / HTTP/1.1\r\nHost: site.test\r\nCONTENT-LENGTH:\t 0005 \r\n\r\nhello")
+        .expect(200)
+        .expect_body("Some(\"5\") None");
     client.ask("POST / HTTP/1.1\r\nHost: site.test\r\ntransfer-encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").expect(200).expect_body("None Some(\"chunked\")");
     assert!(site.origin.requests().iter().all(|r| r.body == b"hello"));
 }
@@ -312,12 +373,27 @@ fn refusals_in_forward_mode_too() {
     let origin = Origin::answering(|_| reply(200, &[], "reached"));
     let proxy = Launch::forward().start();
     let host = origin.addr;
-    for lines in ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n", "X: a\r\n b\r\n", "Content-Length : 5\r\n"] {
+    for lines in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "X: a\r\n b\r\n",
+        "Content-Length : 5\r\n",
+    ] {
         let mut client = Client::to(proxy.addr());
-        client.send(format!("POST http://{host}/ HTTP/1.1\r\nHost: {host}\r\n{lines}\r\nhello"));
+        client.send(format!(
+            "POST http://{host}/ HTTP/1.1\r\nHost: {host}\r\n{lines}\r\nhello"
+        ));
         assert_eq!(status(&client.head()), 400, "{lines:?}");
     }
-    for target in ["http://a\x01b/", "http://user@127.0.0.1/", "http://127.0.0.1:80:80/", "http://[::1]x/", "http:/127.0.0.1/", "http:127.0.0.1/", "http://127.0.0.1\\@evil/"] {
+    for target in [
+        "http://a\x01b/",
+        "http://user@127.0.0.1/",
+        "http://127.0.0.1:80:80/",
+        "http://[::1]x/",
+        "http:/127.0.0.1/",
+        "http:127.0.0.1/",
+        "http://127.0.0.1\\@evil/",
+    ] {
         let mut client = Client::to(proxy.addr());
         client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(status(&client.head()), 400, "{target:?}");

@@ -18,7 +18,10 @@ fn first_then_good(bytes: &[u8]) -> Site {
         }
         conn.send(&bytes);
         conn.wire.finish();
-        assert!(conn.request().is_none(), "a refused connection was used again");
+        assert!(
+            conn.request().is_none(),
+            "a refused connection was used again"
+        );
     }))
 }
 
@@ -30,10 +33,19 @@ fn bad_gateway(rows: &[&[u8]]) {
         let status = site.get("/", "").status;
         let after = site.get("/", "");
         if status != 502 || after.text() != "good" {
-            wrong.push(format!("{:?}: {status}, then {} {:?}", String::from_utf8_lossy(row), after.status, after.text()));
+            wrong.push(format!(
+                "{:?}: {status}, then {} {:?}",
+                String::from_utf8_lossy(row),
+                after.status,
+                after.text()
+            ));
         }
     }
-    assert!(wrong.is_empty(), "wanted 502 and nothing stored:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "wanted 502 and nothing stored:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -97,7 +109,9 @@ fn field_lines() {
 
 #[test]
 fn a_folded_line_is_refused_or_unfolded() {
-    let site = first_then_good(b"HTTP/1.1 200 OK\r\nX: a\r\n Set-Cookie: evil\r\nContent-Length: 4\r\n\r\nbody");
+    let site = first_then_good(
+        b"HTTP/1.1 200 OK\r\nX: a\r\n Set-Cookie: evil\r\nContent-Length: 4\r\n\r\nbody",
+    );
     let response = site.get("/", "");
     if response.status != 502 {
         assert_eq!(response.get("set-cookie"), None);
@@ -124,18 +138,36 @@ fn chunked_bodies_that_are_not_are_broken_off_and_not_stored() {
         let mut client = site.client();
         client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n");
         let all = String::from_utf8_lossy(&client.rest()).into_owned();
-        assert!(!all.contains("evil") && !all.ends_with("0\r\n\r\n"), "{body:?}: {all:?}");
+        assert!(
+            !all.contains("evil") && !all.ends_with("0\r\n\r\n"),
+            "{body:?}: {all:?}"
+        );
         site.get("/", "").expect(200).expect_body("good");
     }
 }
 
 #[test]
 fn bytes_behind_a_response_never_answer_the_next_request() {
-    for extra in ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", "x", "\r\n"] {
-        let site = first_then_good(format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: no-store\r\n\r\nfine{extra}").as_bytes());
+    for extra in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        "x",
+        "\r\n",
+    ] {
+        let site = first_then_good(
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nCache-Control: no-store\r\n\r\nfine{extra}"
+            )
+            .as_bytes(),
+        );
         let mut client = site.client();
-        client.ask("GET /1 HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200).expect_body("fine");
-        client.ask("GET /2 HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200).expect_body("good");
+        client
+            .ask("GET /1 HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200)
+            .expect_body("fine");
+        client
+            .ask("GET /2 HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200)
+            .expect_body("good");
     }
 }
 
@@ -143,8 +175,13 @@ fn bytes_behind_a_response_never_answer_the_next_request() {
 fn bytes_behind_the_answer_to_a_head_never_answer_the_next_request() {
     let site = first_then_good(b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
     let mut client = site.client();
-    client.ask("HEAD / HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200);
-    client.ask("GET /2 HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200).expect_body("good");
+    client
+        .ask("HEAD / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect(200);
+    client
+        .ask("GET /2 HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .expect(200)
+        .expect_body("good");
 }
 
 #[test]
@@ -164,6 +201,13 @@ fn an_answer_sent_before_it_was_asked_for_is_never_used() {
 #[test]
 fn a_good_response_is_framed_anew() {
     let site = first_then_good(b"HTTP/1.1 200 OK\r\nTRANSFER-encoding: Chunked\r\nCache-Control: max-age=60\r\n\r\n4;x=1\r\nfine\r\n0\r\n\r\n");
-    assert_eq!(site.get("/", "").expect(200).expect_body("fine").head.all("transfer-encoding"), ["chunked"]);
+    assert_eq!(
+        site.get("/", "")
+            .expect(200)
+            .expect_body("fine")
+            .head
+            .all("transfer-encoding"),
+        ["chunked"]
+    );
     site.get("/", "").expect_hit().expect_body("fine");
 }

@@ -11,7 +11,10 @@ use understudy_testbed::{Client, Gate, Launch, Origin, Site, get, reply};
 const ASK: &str = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
 
 fn timed(timeouts: &str) -> Site {
-    Site::with(Origin::answering(|r| reply(200, &[], &r.body)), &format!("[timeouts]\n{timeouts}\n"))
+    Site::with(
+        Origin::answering(|r| reply(200, &[], &r.body)),
+        &format!("[timeouts]\n{timeouts}\n"),
+    )
 }
 
 /// An origin that does this and then holds its connection until the proxy ends it.
@@ -65,7 +68,10 @@ fn a_head_that_trickles_is_408() {
 
 #[test]
 fn a_body_that_stalls_is_408() {
-    let site = Site::with(Origin::scripted(|conn| drop(conn.wire.rest())), "[timeouts]\nbody = \"300ms\"\n");
+    let site = Site::with(
+        Origin::scripted(|conn| drop(conn.wire.rest())),
+        "[timeouts]\nbody = \"300ms\"\n",
+    );
     let mut client = site.client();
     client.send("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 10\r\n\r\nhalf");
     client.response_to("POST").expect(408);
@@ -85,13 +91,18 @@ fn a_connection_that_never_asks_is_closed() {
     let site = timed("idle = \"300ms\"\nhead = \"300ms\"");
     let mut client = site.client();
     let said = String::from_utf8_lossy(&client.rest()).into_owned();
-    assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{said}");
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 408 "),
+        "{said}"
+    );
 }
 
 /// A listener whose queue is full, so that connecting to it neither succeeds nor fails. The streams keep it full.
 fn unreachable() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let mut held = Vec::new();
@@ -108,14 +119,26 @@ fn unreachable() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
 #[test]
 fn connecting_for_too_long_is_504() {
     let (_socket, address, _held) = unreachable();
-    let proxy = Launch::forward().config("[timeouts]\nconnect = \"300ms\"\n").start();
-    get(proxy.addr(), &format!("http://{address}/"), &address.to_string(), "").expect(504);
+    let proxy = Launch::forward()
+        .config("[timeouts]\nconnect = \"300ms\"\n")
+        .start();
+    get(
+        proxy.addr(),
+        &format!("http://{address}/"),
+        &address.to_string(),
+        "",
+    )
+    .expect(504);
 }
 
 #[test]
 fn connecting_for_too_long_is_504_or_503_in_reverse_mode() {
     let (_socket, address, _held) = unreachable();
-    let proxy = Launch::bare().arg("--to").arg(format!("http://{address}")).config("[timeouts]\nconnect = \"300ms\"\n").start();
+    let proxy = Launch::bare()
+        .arg("--to")
+        .arg(format!("http://{address}"))
+        .config("[timeouts]\nconnect = \"300ms\"\n")
+        .start();
     let status = get(proxy.addr(), "/", "site.test", "").status;
     assert!(matches!(status, 503 | 504), "{status}");
 }
@@ -124,13 +147,27 @@ fn connecting_for_too_long_is_504_or_503_in_reverse_mode() {
 fn a_refused_connection_is_502() {
     let nobody = Origin::nobody();
     let proxy = Launch::forward().start();
-    get(proxy.addr(), &format!("http://{nobody}/"), &nobody.to_string(), "").expect(502);
+    get(
+        proxy.addr(),
+        &format!("http://{nobody}/"),
+        &nobody.to_string(),
+        "",
+    )
+    .expect(502);
 }
 
 #[test]
 fn a_name_that_does_not_resolve_is_a_gateway_error() {
-    let proxy = Launch::forward().config("[timeouts]\nconnect = \"2s\"\n").start();
-    let status = get(proxy.addr(), "http://nothing.invalid/", "nothing.invalid", "").status;
+    let proxy = Launch::forward()
+        .config("[timeouts]\nconnect = \"2s\"\n")
+        .start();
+    let status = get(
+        proxy.addr(),
+        "http://nothing.invalid/",
+        "nothing.invalid",
+        "",
+    )
+    .status;
     assert!(matches!(status, 502..=504), "{status}");
 }
 
@@ -143,14 +180,19 @@ fn no_first_byte_is_504() {
 
 #[test]
 fn half_a_response_head_is_504() {
-    let site = Site::with(holding("HTTP/1.1 200 OK\r\nContent-"), "[timeouts]\nfirst_byte = \"300ms\"\n");
+    let site = Site::with(
+        holding("HTTP/1.1 200 OK\r\nContent-"),
+        "[timeouts]\nfirst_byte = \"300ms\"\n",
+    );
     site.get("/", "").expect(504);
 }
 
 #[test]
 fn a_post_that_is_never_answered_is_504() {
     let site = Site::with(holding(""), "[timeouts]\nfirst_byte = \"300ms\"\n");
-    site.client().ask("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 2\r\n\r\nhi").expect(504);
+    site.client()
+        .ask("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 2\r\n\r\nhi")
+        .expect(504);
 }
 
 #[test]
@@ -163,8 +205,13 @@ fn a_body_that_stalls_between_bytes_is_broken_off() {
         let mut client = site.client();
         client.send(ASK);
         let all = String::from_utf8_lossy(&client.rest()).into_owned();
-        assert!(all.starts_with("HTTP/1.1 200 ") && !all.ends_with("0\r\n\r\n"), "{all}");
-        let again = site.client().ask("GET / HTTP/1.1\r\nHost: site.test\r\nCache-Control: only-if-cached\r\n\r\n");
+        assert!(
+            all.starts_with("HTTP/1.1 200 ") && !all.ends_with("0\r\n\r\n"),
+            "{all}"
+        );
+        let again = site
+            .client()
+            .ask("GET / HTTP/1.1\r\nHost: site.test\r\nCache-Control: only-if-cached\r\n\r\n");
         assert_eq!(again.status, 504, "half a body was stored");
     }
 }
@@ -172,10 +219,18 @@ fn a_body_that_stalls_between_bytes_is_broken_off() {
 #[test]
 fn a_tunnel_without_traffic_is_closed() {
     let origin = Origin::scripted(|conn| assert!(conn.wire.rest().is_empty()));
-    let config = format!("[access]\nconnect_ports = [{}]\n[timeouts]\ntunnel = \"300ms\"\n", origin.addr.port());
+    let config = format!(
+        "[access]\nconnect_ports = [{}]\n[timeouts]\ntunnel = \"300ms\"\n",
+        origin.addr.port()
+    );
     let proxy = Launch::forward().config(&config).start();
     let mut client = Client::to(proxy.addr());
-    client.ask(format!("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", origin.addr)).expect(200);
+    client
+        .ask(format!(
+            "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n",
+            origin.addr
+        ))
+        .expect(200);
     client.expect_closed();
 }
 

@@ -4,21 +4,38 @@
 use std::time::Duration;
 use understudy_testbed::{Framing, Gate, Origin, Site, client::status, reply};
 
-const EXPECTING: &str = "POST /up HTTP/1.1\r\nHost: site.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+const EXPECTING: &str =
+    "POST /up HTTP/1.1\r\nHost: site.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
 
 #[test]
 fn a_100_continue_goes_end_to_end() {
     let site = Site::of(Origin::scripted(|conn| {
         let mut request = conn.request_head().unwrap();
-        assert_eq!(request.get("expect").map(str::to_ascii_lowercase).as_deref(), Some("100-continue"));
+        assert_eq!(
+            request
+                .get("expect")
+                .map(str::to_ascii_lowercase)
+                .as_deref(),
+            Some("100-continue")
+        );
         conn.send("HTTP/1.1 100 Continue\r\n\r\n");
-        request.body = conn.wire.body(understudy_testbed::wire::framing(&request.head, Framing::None)).0;
+        request.body = conn
+            .wire
+            .body(understudy_testbed::wire::framing(
+                &request.head,
+                Framing::None,
+            ))
+            .0;
         conn.send(reply(200, &[], &request.body));
     }));
     let mut client = site.client();
     let head = client.send(EXPECTING).head();
     assert_eq!(status(&head), 100, "{}", head.text());
-    client.send("body").response_to("POST").expect(200).expect_body("body");
+    client
+        .send("body")
+        .response_to("POST")
+        .expect(200)
+        .expect_body("body");
 }
 
 #[test]
@@ -30,8 +47,13 @@ fn an_expectation_refused_early_needs_no_body() {
                 conn.send(reply(200, &[], request.target));
                 continue;
             }
-            conn.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            assert!(conn.wire.rest().is_empty(), "a body was sent after a refusal");
+            conn.send(
+                "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+            assert!(
+                conn.wire.rest().is_empty(),
+                "a body was sent after a refusal"
+            );
             return;
         }
     }));
@@ -41,7 +63,10 @@ fn an_expectation_refused_early_needs_no_body() {
     assert_eq!(status(&head), 417, "{}", head.text());
     // What follows is either the body the client decides not to send, or a new request on a connection that says it persists.
     if head.get("connection") != Some("close") {
-        client.ask("GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n").expect(200).expect_body("/next");
+        client
+            .ask("GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200)
+            .expect_body("/next");
     } else {
         client.expect_closed();
     }
@@ -63,7 +88,9 @@ fn a_hit_needs_no_continue() {
     let site = Site::new(|_| reply(200, &["Cache-Control: max-age=60"], "x"));
     site.get("/", "");
     let mut client = site.client();
-    client.send("GET / HTTP/1.1\r\nHost: site.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    client.send(
+        "GET / HTTP/1.1\r\nHost: site.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+    );
     let mut head = client.head();
     if status(&head) == 100 {
         client.send("body");
@@ -112,7 +139,9 @@ fn hints_are_forwarded_when_they_come() {
         conn.send(reply(200, &[], "page"));
     }));
     let mut client = site.client();
-    let head = client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n").head();
+    let head = client
+        .send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .head();
     assert_eq!(status(&head), 103);
     gate.open();
     client.response().expect(200).expect_body("page");
@@ -122,7 +151,9 @@ fn hints_are_forwarded_when_they_come() {
 fn a_1_0_client_sees_the_final_answer_only() {
     let site = hinting();
     let mut client = site.client();
-    let head = client.send("GET / HTTP/1.0\r\nHost: site.test\r\n\r\n").head();
+    let head = client
+        .send("GET / HTTP/1.0\r\nHost: site.test\r\n\r\n")
+        .head();
     assert_eq!(status(&head), 200, "{}", head.text());
     assert_eq!(client.rest(), b"page");
 }
@@ -132,7 +163,9 @@ fn a_hit_has_no_hints_mixed_in() {
     let site = hinting();
     site.get("/", "").expect_body("page");
     let mut client = site.client();
-    let head = client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n").head();
+    let head = client
+        .send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+        .head();
     assert_eq!(status(&head), 200);
     assert_eq!(head.get("link"), None);
 }
@@ -144,13 +177,30 @@ fn an_upgrade_is_a_tunnel_after_its_101_and_not_before() {
     let site = Site::of(Origin::scripted(|conn| {
         let request = conn.request_head().unwrap();
         assert_eq!(request.get("upgrade"), Some("websocket"));
-        assert!(request.head.list("connection").to_ascii_lowercase().contains("upgrade"), "{}", request.head.text());
+        assert!(
+            request
+                .head
+                .list("connection")
+                .to_ascii_lowercase()
+                .contains("upgrade"),
+            "{}",
+            request.head.text()
+        );
         assert_eq!(request.get("sec-websocket-version"), Some("13"));
         // Nothing behind the head may come before the 101: look for a while.
-        conn.wire.stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+        conn.wire
+            .stream
+            .set_read_timeout(Some(Duration::from_millis(150)))
+            .unwrap();
         let early = std::io::Read::read(&mut (&conn.wire.stream), &mut [0; 64]);
-        assert!(conn.wire.unread().is_empty() && early.is_err(), "bytes were forwarded before the 101: {early:?}");
-        conn.wire.stream.set_read_timeout(Some(understudy_testbed::PATIENCE)).unwrap();
+        assert!(
+            conn.wire.unread().is_empty() && early.is_err(),
+            "bytes were forwarded before the 101: {early:?}"
+        );
+        conn.wire
+            .stream
+            .set_read_timeout(Some(understudy_testbed::PATIENCE))
+            .unwrap();
         conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nhello ");
         let all = conn.wire.exactly(10);
         conn.send(all);
@@ -172,10 +222,19 @@ fn an_upgrade_is_a_tunnel_after_its_101_and_not_before() {
 fn an_upgrade_refused_is_an_ordinary_answer() {
     let site = Site::new(|r| reply(200, &["Cache-Control: no-store"], r.target.clone()));
     let mut client = site.client();
-    client.send(UPGRADE).send("GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    client
+        .send(UPGRADE)
+        .send("GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n");
     client.response().expect(200).expect_body("/ws");
     client.response().expect(200).expect_body("/next");
-    assert_eq!(site.origin.requests().iter().map(|r| r.target.as_str()).collect::<Vec<_>>(), ["/ws", "/next"]);
+    assert_eq!(
+        site.origin
+            .requests()
+            .iter()
+            .map(|r| r.target.as_str())
+            .collect::<Vec<_>>(),
+        ["/ws", "/next"]
+    );
 }
 
 #[test]
@@ -204,7 +263,10 @@ fn a_101_nobody_asked_for_is_a_bad_gateway() {
 #[test]
 fn a_1_0_client_cannot_upgrade() {
     let site = Site::new(|r| reply(200, &[], r.head.list("upgrade")));
-    site.client().ask(UPGRADE.replace("HTTP/1.1", "HTTP/1.0")).expect(200).expect_body("");
+    site.client()
+        .ask(UPGRADE.replace("HTTP/1.1", "HTTP/1.0"))
+        .expect(200)
+        .expect_body("");
 }
 
 #[test]
