@@ -51,7 +51,7 @@ impl Transaction {
                     | ValidateReason::RequestMaxAge
                     | ValidateReason::RequestMinFresh => Forward::Request,
                 };
-                if self.head.method() != Method::Get {
+                if self.head.method() != Method::Get || !self.body.is_empty() {
                     return self.bypass(forward, NoStoreReason::Method);
                 }
                 // A client that insists on the origin's word does not take another's.
@@ -69,7 +69,7 @@ impl Transaction {
         if self.directives.only_if_cached {
             return only_if_cached();
         }
-        if self.head.method() != Method::Get {
+        if self.head.method() != Method::Get || !self.body.is_empty() {
             return self.bypass(forward, NoStoreReason::Method);
         }
         if self.directives.no_store {

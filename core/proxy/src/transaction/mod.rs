@@ -189,6 +189,7 @@ impl Transaction {
     ) -> Transaction {
         let live = worker.live();
         let id = worker.transaction_id();
+        worker.stats.requests.add(1);
         worker.stats.transactions_open.add(1);
         let directives = RequestDirectives::parse(head.fields());
         let persist = may_persist(
@@ -257,6 +258,11 @@ impl Transaction {
         }
     }
 
+    /// Names a step within a step in the trace.
+    fn trace(&self, step: &'static str) {
+        tracing::debug!(id = self.id, step, "step");
+    }
+
     fn now(&self) -> Seconds {
         self.worker.clock.unix(Instant::now())
     }
@@ -280,6 +286,7 @@ impl Transaction {
         if !self.persist {
             return None;
         }
+        self.worker.table.set(self.head.into_table());
         let mut client = self.client;
         client.served += 1;
         Some(client)
@@ -289,7 +296,6 @@ impl Transaction {
         let elapsed = self.started.elapsed();
         let tally = &self.tally;
         let stats = &self.worker.stats;
-        stats.requests.add(1);
         stats
             .bytes_in
             .add(self.head.size() as u64 + self.body.received());
@@ -338,7 +344,9 @@ pub(crate) fn may_persist(
     fields: understudy_http::Fields<'_>,
 ) -> bool {
     let limit = live.settings.limits.requests_per_connection;
-    understudy_http::wire::framing::persists(version, fields)
+    // RFC 9112 section 9.3: a proxy keeps no connection of an HTTP/1.0 client; a reverse proxy is an origin to its clients.
+    let old = version == Version::Http10 && !matches!(source.listener.mode, crate::settings::Mode::Reverse { .. });
+    !old && understudy_http::wire::framing::persists(version, fields)
         && !worker.draining.get()
         && !source.retired.get()
         && (limit == 0 || client.served + 1 < limit)
