@@ -18,6 +18,7 @@ impl Transaction {
             return self.bypass(Forward::Bypass, NoStoreReason::Disabled);
         };
         let slot = cache.find(&route.key);
+        self.seen = slot.clone();
         let fields = self.head.fields();
         let stored = slot.as_ref().and_then(|slot| slot.select(fields).cloned());
         let Some(stored) = stored else {

@@ -47,7 +47,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use understudy_cache::{Fill, FillReader, Stored};
+use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
@@ -69,6 +69,8 @@ pub(crate) struct Transaction {
     started: Instant,
     /// Whether the client's connection is to persist after the answer.
     persist: bool,
+    /// What the index held at the last look.
+    seen: Option<Arc<Slot>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -213,6 +215,7 @@ impl Transaction {
             route: None,
             started,
             persist,
+            seen: None,
             detours: 0,
             logged_url: None,
             tally: Tally {
@@ -345,7 +348,8 @@ pub(crate) fn may_persist(
 ) -> bool {
     let limit = live.settings.limits.requests_per_connection;
     // RFC 9112 section 9.3: a proxy keeps no connection of an HTTP/1.0 client; a reverse proxy is an origin to its clients.
-    let old = version == Version::Http10 && !matches!(source.listener.mode, crate::settings::Mode::Reverse { .. });
+    let old = version == Version::Http10
+        && !matches!(source.listener.mode, crate::settings::Mode::Reverse { .. });
     !old && understudy_http::wire::framing::persists(version, fields)
         && !worker.draining.get()
         && !source.retired.get()
