@@ -67,17 +67,21 @@ async fn serve(layers: Layers, loaded: Loaded, trace: Trace) -> Exit {
         overseer,
         mut signals,
     } = running;
+    let mut reload: Option<actix_rt::task::JoinHandle<()>> = None;
     loop {
         match signals.next().await {
             Event::Stop => break,
             Event::Reload => {
-                let asked = overseer.send(Reload);
-                // Not waited for: TERM is heard meanwhile.
-                actix_rt::spawn(async move {
-                    if let Ok(receipt) = asked.await {
+                // Not waited for, so that TERM is heard meanwhile; but one after the other, so that the last one reads the last text.
+                let (overseer, before) = (overseer.clone(), reload.take());
+                reload = Some(actix_rt::spawn(async move {
+                    if let Some(before) = before {
+                        let _ = before.await;
+                    }
+                    if let Ok(receipt) = overseer.send(Reload).await {
                         tell(&receipt);
                     }
-                });
+                }));
             }
             Event::Reopen => overseer.do_send(Reopen),
         }
