@@ -1,1 +1,103 @@
-fn main(){}
+//! `understudy`: the command line over the proxy. Only this crate names concrete parts and wires them together.
+//!
+//! What is absent: no decision about HTTP, no caching, no sockets of clients. Those live on the floors beneath.
+#![forbid(unsafe_code)]
+
+mod admin;
+mod cli;
+mod config;
+mod exit;
+mod log;
+mod messages;
+mod overseer;
+mod process;
+mod run;
+mod settings;
+mod signals;
+mod trace;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use config::{Layers, Loaded};
+use exit::Exit;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come as errors too, but are none.
+            let _ = e.print();
+            return if e.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Ok.into()
+            };
+        }
+    };
+    let exit = match cli.command {
+        Command::Run(settings) => match load(settings) {
+            Ok((layers, loaded)) => run::run(layers, loaded),
+            Err(exit) => exit,
+        },
+        Command::Check { settings, print } => check(settings, print),
+        Command::Version => show(format!("understudy {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "understudy", &mut script);
+            show(&script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            match cli::manual(&mut page) {
+                Ok(()) => show(&page),
+                Err(_) => Exit::Failed,
+            }
+        }
+        Command::Schema => show(config::schema::text().as_bytes()),
+    };
+    exit.into()
+}
+
+/// Reads the configuration, or tells what is wrong with it.
+fn load(settings: cli::Settings) -> Result<(Layers, Loaded), Exit> {
+    let layers = Layers::new(&settings.into_flags(), |name| std::env::var_os(name));
+    let loaded = layers.and_then(|layers| config::load(&layers).map(|loaded| (layers, loaded)));
+    loaded.map_err(|problems| {
+        let _ = writeln!(io::stderr(), "{problems}");
+        if problems.only_flags() {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        }
+    })
+}
+
+fn check(settings: cli::Settings, print: bool) -> Exit {
+    match load(settings) {
+        Ok((_, loaded)) if print => show(config::print::table(&loaded.entries).as_bytes()),
+        Ok((_, loaded)) => match &loaded.file {
+            Some(file) => {
+                show(format!("{}: the configuration is good\n", file.display()).as_bytes())
+            }
+            None => show(b"the configuration is good\n"),
+        },
+        Err(exit) => exit,
+    }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no failure.
+fn show(bytes: &[u8]) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Ok,
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(_) => Exit::Failed,
+    }
+}

@@ -1,15 +1,54 @@
 //! The cache: a published index any worker reads without a message, and shard actors that alone write it.
 //!
-//! A hit is [`Cache::find`] and [`Slot::select`]: no message, no wait. A miss is one message, [`Cache::ask`], answered *lead* or
-//! *follow*. The leader writes the fill, everybody (its own client included) reads the same fill as it grows.
+//! A hit is [`Cache::find`] and [`Slot::select`]: no message, no wait. A miss is one message,
+//! [`Cache::ask`], answered *lead* or *follow*. The leader writes the fill, everybody (its own
+//! client included) reads the same fill as it grows.
+//!
+//! Owns the handle, its settings and the routing of a key to its shard. Invariant: everything held
+//! for a key, stored or under way, is in the budget, and only the key's shard changes what is
+//! published for it. The awkward case is room: the ceiling is one for all shards, so a fill that
+//! finds its own shard with nothing left to evict asks the others, one after the other; no shard
+//! ever waits for another.
 #![forbid(unsafe_code)]
 
-pub mod messages;
+mod fill;
+mod index;
+mod markers;
+mod messages;
+mod shard;
+mod sieve;
+mod stored;
 
-use actix_rt::ArbiterHandle;
+use actix::{Actor, Addr};
+use actix_rt::{Arbiter, ArbiterHandle};
 use bytes::Bytes;
-use std::{sync::Arc, task::{Context, Poll}};
-use understudy_http::{Fields, semantics::{cache_control::ResponseDirectives, date::Seconds, freshness::Freshness, storing::NoStoreReason, vary::VaryKey}};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
+use understudy_store::{
+    budget::{Budget, Reservation},
+    footprint::footprint,
+};
+
+pub use fill::{Fill, reader::FillReader, state::WINDOW};
+pub use index::Slot;
+pub use shard::KEEP_STALE;
+pub use stored::{Prepared, Stored};
+
+use fill::state::Inner;
+use index::{Index, key_cost};
+use messages::{AskShard, Expire, Invalidate, Room, RoomAnswer, Trim};
+use shard::{MAILBOX, Shard};
+
+/// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
+/// the shard's table.
+const FILL_COST: u64 = footprint((size_of::<Inner>() + 2 * size_of::<usize>()) as u64)
+    + 2 * size_of::<(index::Key, smallvec::SmallVec<[Arc<Inner>; 1]>)>() as u64;
 
 /// Settings of the cache.
 #[derive(Debug, Clone)]
@@ -21,86 +60,84 @@ pub struct Config {
     /// Most variants kept for one key.
     pub max_variants: usize,
 }
+
 /// A transaction's id, unique in the life of the process (and over restarts with high probability).
 pub type TransactionId = u64;
 
-/// Handle to the whole cache; cheap to clone, usable on any thread.
-#[derive(Debug, Clone)]
-pub struct Cache { _p: () }
-/// What the index holds for a key: its variants, immutable; replaced whole by the shard.
-#[derive(Debug)]
-pub struct Slot { _p: () }
+/// Handle to the whole cache; cheap to clone, usable on any thread. With the last handle (and the
+/// last fill) the shards end.
+#[derive(Clone)]
+pub struct Cache {
+    handle: Arc<Handle>,
+}
 
-/// The stored (or about to be stored) response without its body.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via included, without Age, Cache-Status, Connection and the final empty line.
-    pub head: Bytes,
-    /// Status code.
-    pub status: u16,
-    /// Freshness, fixed at `received`.
-    pub freshness: Freshness,
-    /// Response directives.
-    pub directives: ResponseDirectives,
-    /// The secondary key.
-    pub vary: VaryKey,
-    /// When the response was received.
-    pub received: Seconds,
-    /// Body length when known beforehand.
-    pub length: Option<u64>,
+struct Handle {
+    shared: Arc<Shared>,
+    shards: Box<[Addr<Shard>]>,
+    /// Requests on their way to each shard, as long as the mailbox at most: beyond that the shard
+    /// counts as overloaded.
+    waiting: Box<[AtomicUsize]>,
 }
-impl Prepared {
-    /// Reads the stored head's fields (parses it again: only conditional, range and validating requests want this).
-    pub fn with_fields<R>(&self, f: impl FnOnce(Fields<'_>) -> R) -> R { todo!() }
+
+/// What handles and shards share. It holds no address of a shard, or no shard would ever end.
+pub(crate) struct Shared {
+    pub(crate) index: Index,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) max_object: AtomicU64,
+    pub(crate) max_variants: AtomicUsize,
+    pub(crate) counts: Counts,
 }
-/// A complete stored response.
-#[derive(Debug)]
-pub struct Stored { _p: () }
-impl Stored {
-    /// Head and freshness.
-    pub fn prepared(&self) -> &Prepared { todo!() }
-    /// The body, in one or more blocks.
-    pub fn blocks(&self) -> &[Bytes] { todo!() }
-    /// Trailer section received with it (field lines each ending in CRLF), usually empty.
-    pub fn trailers(&self) -> &Bytes { todo!() }
-    /// Body length.
-    pub fn length(&self) -> u64 { todo!() }
-    /// Marks it as used, for eviction: one relaxed atomic, written only when not already set.
-    pub fn touch(&self) { todo!() }
+
+/// Counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) entries: AtomicU64,
+    pub(crate) fills: AtomicU64,
+    pub(crate) stored: AtomicU64,
+    pub(crate) evicted: AtomicU64,
+    pub(crate) evicted_bytes: AtomicU64,
+    pub(crate) invalidated: AtomicU64,
+    pub(crate) expired: AtomicU64,
+    pub(crate) freshened: AtomicU64,
 }
-impl Slot {
-    /// The variant this request selects, most recent first.
-    pub fn select(&self, request: Fields<'_>) -> Option<&Arc<Stored>> { todo!() }
-    /// Whether any variant is stored (a miss is then a vary-miss, not a uri-miss).
-    pub fn has_variants(&self) -> bool { todo!() }
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("shards", &self.handle.shards.len())
+            .field("stats", &self.stats())
+            .finish()
+    }
 }
+
 /// What a worker asks a shard for.
 #[derive(Debug)]
-pub struct Ask { 
+pub struct Ask {
     /// The asking transaction.
-    pub transaction: TransactionId, 
+    pub transaction: TransactionId,
     /// The key as written by `understudy_http::semantics::key::write_key`.
-    pub key: Bytes, 
-    /// Whether to validate this stored response; `None` for a plain miss. Followers of a validation wait for its outcome like those of a fetch.
-    pub validate: Option<Arc<Stored>>, 
-    /// Never follow another's fill (the request insists on its own exchange: no-cache, or a follower that was sent away); lead without being followed when somebody leads already.
+    pub key: Bytes,
+    /// Whether to validate this stored response; `None` for a plain miss. Followers of a validation
+    /// wait for its outcome like those of a fetch.
+    pub validate: Option<Arc<Stored>>,
+    /// Never follow another's fill (the request insists on its own exchange: no-cache, or a
+    /// follower that was sent away); lead without being followed when somebody leads already.
     pub alone: bool,
 }
+
 /// A shard's answer.
 #[derive(Debug)]
-#[allow(missing_docs)]
-pub enum Answer { Lead(Fill), Follow(FillReader), /// Somebody committed meanwhile: look again.
- Again }
+pub enum Answer {
+    /// Fetch it: this is the writing end.
+    Lead(Fill),
+    /// Somebody fetches it: this is a reading end.
+    Follow(FillReader),
+    /// Somebody committed meanwhile: look again.
+    Again,
+}
 
-/// The leader's end of a fill. Dropped without an end it is abandoned: followers ask again, nothing is stored.
-#[derive(Debug)]
-pub struct Fill { _p: () }
-/// A reader of a fill.
-#[derive(Debug)]
-pub struct FillReader { _p: () }
 /// What a follower learns before any body byte.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub enum FillHead {
     /// The response can be shared: check `vary` and freshness, then read the body with `poll_next`.
     Shared(Arc<Prepared>),
@@ -111,59 +148,226 @@ pub enum FillHead {
     /// The leader went away, or a validation ended: look up again.
     Again,
 }
+
 /// One step of reading a fill.
 #[derive(Debug)]
-#[allow(missing_docs)]
-pub enum FillEvent { Data(Bytes), /// Complete; the trailer section.
- End(Bytes), /// The origin broke off: the client's answer must be broken off too.
- Broken }
+pub enum FillEvent {
+    /// The next bytes.
+    Data(Bytes),
+    /// Complete; the trailer section.
+    End(Bytes),
+    /// The origin broke off: the client's answer must be broken off too.
+    Broken,
+}
+
+/// Sizes and counts of the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Responses stored now, every variant counted.
+    pub entries: u64,
+    /// Bytes of the budget in use.
+    pub bytes: u64,
+    /// The ceiling in bytes.
+    pub ceiling: u64,
+    /// Fills under way.
+    pub fills: u64,
+    /// Responses stored since the start.
+    pub stored: u64,
+    /// Responses evicted for room since the start.
+    pub evicted: u64,
+    /// Their weight in bytes.
+    pub evicted_bytes: u64,
+    /// Responses removed by invalidation since the start.
+    pub invalidated: u64,
+    /// Responses removed since the start because they had been stale for long.
+    pub expired: u64,
+    /// Responses freshened since the start.
+    pub freshened: u64,
+}
 
 impl Cache {
-    /// Starts one shard actor on each of the arbiters given.
-    pub fn start(config: Config, arbiters: &[ArbiterHandle]) -> Cache { todo!() }
-    /// The slot of a key: reads the published index, sends nothing.
-    pub fn find(&self, key: &[u8]) -> Option<Arc<Slot>> { todo!() }
-    /// One message to the key's shard and its answer. An overloaded or stopped shard answers `Err(NoRoom)`: pass.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, NoStoreReason> { todo!() }
-    /// Removes everything stored under the key (RFC 9111 section 4.4); fills in progress are marked not to be committed.
-    pub async fn invalidate(&self, transaction: TransactionId, key: Bytes) { todo!() }
-    /// Sizes and counts.
-    pub fn stats(&self) -> Stats { todo!() }
-    /// Changes the settings (a reload); a smaller ceiling evicts.
-    pub fn reconfigure(&self, config: Config) { todo!() }
-}
-/// Sizes and counts of the cache.
-#[derive(Debug, Clone, Copy, Default)]
-#[allow(missing_docs)]
-pub struct Stats { pub entries: u64, pub bytes: u64, pub ceiling: u64, pub fills: u64, pub stored: u64, pub evicted: u64, pub evicted_bytes: u64, pub invalidated: u64, pub freshened: u64 }
+    /// Starts one shard actor on each of the arbiters given (on the current one when there is
+    /// none). To be called within a system.
+    pub fn start(config: Config, arbiters: &[ArbiterHandle]) -> Cache {
+        let shared = Arc::new(Shared {
+            index: Index::default(),
+            budget: Budget::new(config.memory),
+            max_object: AtomicU64::new(config.max_object),
+            max_variants: AtomicUsize::new(config.max_variants),
+            counts: Counts::default(),
+        });
+        let start = |arbiter: &ArbiterHandle| {
+            let shared = Arc::clone(&shared);
+            Shard::start_in_arbiter(arbiter, move |_| Shard::new(shared))
+        };
+        let shards: Box<[Addr<Shard>]> = match arbiters {
+            [] => Box::new([start(&Arbiter::current())]),
+            _ => arbiters.iter().map(start).collect(),
+        };
+        let waiting = shards.iter().map(|_| AtomicUsize::new(0)).collect();
+        Cache {
+            handle: Arc::new(Handle {
+                shared,
+                shards,
+                waiting,
+            }),
+        }
+    }
 
-impl Fill {
-    /// Tells followers the head and makes room for the body: all of it when the length is known. An error ends the fill (followers fetch for themselves).
-    pub async fn respond(&mut self, prepared: Arc<Prepared>) -> Result<(), NoStoreReason> { todo!() }
-    /// A reader for the leader's own client, from the first byte.
-    pub fn reader(&self) -> FillReader { todo!() }
-    /// Ready when another piece may be read from the origin: while storing, when the *fastest* reader is within the window (or nobody reads any more and
-    /// the fill is to be finished); once too large to store (body of unknown length), when the *slowest* is.
-    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> { todo!() }
-    /// Adds a piece (copied into blocks of the fill's own, accounted). Never fails: a fill that outgrows its limits goes on as a stream for the readers it has,
-    /// frees what all have read, takes no new readers and is not stored; the reason is given once.
-    pub fn append(&mut self, piece: &[u8]) -> Result<(), NoStoreReason> { todo!() }
-    /// Readers other than the leader's own.
-    pub fn followers(&self) -> usize { todo!() }
-    /// The body is complete: publishes it.
-    pub fn commit(self, trailers: Bytes) { todo!() }
-    /// The response is not storable: followers fetch for themselves. 
-    pub fn refuse(self, reason: NoStoreReason) { todo!() }
-    /// The origin failed before a head: followers get this status.
-    pub fn fail(self, status: u16) { todo!() }
-    /// The origin broke off in the body: readers learn it.
-    pub fn broken(self) { todo!() }
-    /// The validated response is good: it is published with this new head and the same body.
-    pub async fn freshen(self, prepared: Arc<Prepared>) -> Arc<Stored> { todo!() }
+    /// The slot of a key: reads the published index, sends nothing.
+    pub fn find(&self, key: &[u8]) -> Option<Arc<Slot>> {
+        self.handle.shared.index.get(key)
+    }
+
+    /// One message to the key's shard and its answer. An overloaded or stopped shard answers
+    /// `Err(NoRoom)`: pass.
+    ///
+    /// What is committed between this call and its answer is answered with [`Answer::Again`]. What
+    /// another thread committed between the caller's [`Cache::find`] and this call is not seen, and
+    /// would be fetched once more: [`Cache::ask_after`] closes that gap.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, NoStoreReason> {
+        let seen = self.find(&ask.key);
+        self.ask_after(ask, seen).await
+    }
+
+    /// [`Cache::ask`] of a caller who says what [`Cache::find`] gave him: if that is no longer what
+    /// is published, he is to look again.
+    pub async fn ask_after(
+        &self,
+        ask: Ask,
+        seen: Option<Arc<Slot>>,
+    ) -> Result<Answer, NoStoreReason> {
+        let number = self.shard_number(&ask.key);
+        let _place = Place::take(&self.handle, number).ok_or(NoStoreReason::NoRoom)?;
+        let cost = FILL_COST + key_cost(ask.key.len());
+        let share = self
+            .room(ask.transaction, &ask.key, cost)
+            .await
+            .ok_or(NoStoreReason::NoRoom)?;
+        let message = AskShard {
+            ask,
+            seen,
+            share,
+            cache: self.clone(),
+        };
+        self.handle.shards[number]
+            .send(message)
+            .await
+            .map_err(|_| NoStoreReason::NoRoom)
+    }
+
+    /// Removes everything stored under the key (RFC 9111 section 4.4); fills in progress are marked
+    /// not to be committed.
+    pub async fn invalidate(&self, transaction: TransactionId, key: Bytes) {
+        let shard = self.shard(&key);
+        // A stopped shard has nothing left that could be found.
+        let _ = shard.send(Invalidate { transaction, key }).await;
+    }
+
+    /// Removes responses that nobody used lately and that have been stale at `now` for more than
+    /// [`KEEP_STALE`] beyond any permission to serve them stale. Each call looks at a bounded part
+    /// of each shard; with every commit a shard looks at a little more by itself.
+    pub async fn expire(&self, transaction: TransactionId, now: Seconds) {
+        for shard in &self.handle.shards {
+            // A stopped shard has nothing left that could be found.
+            let _ = shard.send(Expire { transaction, now }).await;
+        }
+    }
+
+    /// Sizes and counts.
+    pub fn stats(&self) -> Stats {
+        let Shared { budget, counts, .. } = &*self.handle.shared;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Stats {
+            entries: read(&counts.entries),
+            bytes: budget.used(),
+            ceiling: budget.ceiling(),
+            fills: read(&counts.fills),
+            stored: read(&counts.stored),
+            evicted: read(&counts.evicted),
+            evicted_bytes: read(&counts.evicted_bytes),
+            invalidated: read(&counts.invalidated),
+            expired: read(&counts.expired),
+            freshened: read(&counts.freshened),
+        }
+    }
+
+    /// Changes the settings (a reload); a smaller ceiling evicts.
+    pub fn reconfigure(&self, config: Config) {
+        let shared = &self.handle.shared;
+        shared.budget.set_ceiling(config.memory);
+        shared
+            .max_object
+            .store(config.max_object, Ordering::Relaxed);
+        shared
+            .max_variants
+            .store(config.max_variants, Ordering::Relaxed);
+        for shard in &self.handle.shards {
+            shard.do_send(Trim);
+        }
+    }
+
+    /// Reserves, evicting where that is needed: first from the key's own shard, then from the others in turn.
+    pub(crate) async fn room(
+        &self,
+        transaction: TransactionId,
+        key: &[u8],
+        bytes: u64,
+    ) -> Option<Reservation> {
+        if let Some(share) = self.budget().try_reserve(bytes) {
+            return Some(share);
+        }
+        let (before, own) = self.handle.shards.split_at(self.shard_number(key));
+        for shard in own.iter().chain(before) {
+            // Each turn evicts a bounded number, so every repetition has made progress; a stopped
+            // shard has nothing to give.
+            while let Ok(answer) = shard.send(Room { transaction, bytes }).await {
+                match answer {
+                    RoomAnswer::Granted(share) => return Some(share),
+                    RoomAnswer::Evicting => {}
+                    RoomAnswer::Exhausted => break,
+                }
+            }
+        }
+        None
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.handle.shared.budget
+    }
+
+    pub(crate) fn max_object(&self) -> u64 {
+        self.handle.shared.max_object.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn shard(&self, key: &[u8]) -> &Addr<Shard> {
+        &self.handle.shards[self.shard_number(key)]
+    }
+
+    fn shard_number(&self, key: &[u8]) -> usize {
+        match self.handle.shards.len() {
+            1 => 0,
+            // Always below the number of shards, of which there is at least one.
+            shards => (self.handle.shared.index.hash(key) % shards as u64) as usize,
+        }
+    }
 }
-impl FillReader {
-    /// Waits for the head.
-    pub async fn head(&mut self) -> FillHead { todo!() }
-    /// The next piece after those already given.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<FillEvent> { todo!() }
+
+/// One of the places in front of a shard; given back when dropped, so a cancelled request gives it back too.
+struct Place<'a> {
+    waiting: &'a AtomicUsize,
+}
+
+impl<'a> Place<'a> {
+    fn take(handle: &'a Handle, number: usize) -> Option<Place<'a>> {
+        let waiting = handle.waiting.get(number)?;
+        let place = Place { waiting };
+        (waiting.fetch_add(1, Ordering::Relaxed) < MAILBOX).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }

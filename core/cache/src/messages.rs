@@ -1,1 +1,99 @@
 //! The typed messages of the cache-shard actor.
+//!
+//! Requests carry the transaction's id and are awaited (`send`, bounded mailbox). Two are notices
+//! sent with `do_send`, which ignores the bound: [`Ended`], at most one a fill, so no more of them
+//! wait than there are transactions, and a lost one only leaves an ended fill in the table until
+//! the next ask for its key; and [`Trim`], one a reload. None holds body bytes, only handles to
+//! them.
+
+use actix::Message;
+use bytes::Bytes;
+use std::sync::Arc;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
+use understudy_store::budget::Reservation;
+
+use crate::{Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, stored::Stored};
+
+/// A worker wants a response: lead, follow, or look again?
+#[derive(Debug, Message)]
+#[rtype(result = "Answer")]
+pub(crate) struct AskShard {
+    pub(crate) ask: Ask,
+    /// What the index held when the question was sent: if it is something else by now, the asker is
+    /// to look again.
+    pub(crate) seen: Option<Arc<Slot>>,
+    /// Pays for the fill if there is to be one.
+    pub(crate) share: Reservation,
+    /// The handle the fill keeps to reach the shards.
+    pub(crate) cache: Cache,
+}
+
+/// A body is complete: publish it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Arc<Stored>, NoStoreReason>")]
+pub(crate) struct Commit {
+    pub(crate) transaction: TransactionId,
+    pub(crate) fill: Arc<Inner>,
+    pub(crate) stored: Arc<Stored>,
+}
+
+/// A validation succeeded: publish the response with its new head in place of the old. Answers
+/// whether it was published.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Freshen {
+    pub(crate) transaction: TransactionId,
+    pub(crate) fill: Arc<Inner>,
+    pub(crate) old: Arc<Stored>,
+    pub(crate) stored: Arc<Stored>,
+}
+
+/// A fill needs room in the budget: evict, and hand over the reservation.
+#[derive(Debug, Message)]
+#[rtype(result = "RoomAnswer")]
+pub(crate) struct Room {
+    pub(crate) transaction: TransactionId,
+    pub(crate) bytes: u64,
+}
+
+/// What came of a request for room.
+#[derive(Debug, actix::MessageResponse)]
+pub(crate) enum RoomAnswer {
+    /// Here it is.
+    Granted(Reservation),
+    /// Some was evicted, not enough yet: ask again (so that other requests get their turn in between).
+    Evicting,
+    /// This shard has nothing left to evict.
+    Exhausted,
+}
+
+/// Remove what is stored under a key, and commit nothing of what is under way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Invalidate {
+    pub(crate) transaction: TransactionId,
+    pub(crate) key: Bytes,
+}
+
+/// Remove some of what has been stale for long.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Expire {
+    pub(crate) transaction: TransactionId,
+    pub(crate) now: Seconds,
+}
+
+/// Notice: a fill ended without a commit.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ended {
+    pub(crate) transaction: TransactionId,
+    pub(crate) fill: Arc<Inner>,
+    /// Followers waited for nothing: do not coalesce this key for a while.
+    pub(crate) mark: bool,
+}
+
+/// Notice: the ceiling came down, evict to below it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Trim;

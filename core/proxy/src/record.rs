@@ -1,6 +1,9 @@
 //! What the log learns of a transaction when it is over.
 
-use std::{net::SocketAddr, time::{Duration, SystemTime}};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 use understudy_http::semantics::{cache_status::Forward, storing::NoStoreReason};
 
 /// One finished transaction, borrowed from the worker for the length of the call. Times are measured from the request head's first byte.
@@ -41,11 +44,22 @@ pub struct Record<'a> {
 /// How a transaction was answered; Squid's words in the native log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Outcome { Hit, /// Fresh hit answered with 304 to a conditional request.
- HitNotModified, Stale, Revalidated, Miss, /// Followed another's fetch.
- Collapsed, Pass, Tunnel, /// Refused by access rules.
- Denied, /// Answered by the proxy itself (errors, PAC, TRACE).
- Local }
+pub enum Outcome {
+    Hit,
+    /// Fresh hit answered with 304 to a conditional request.
+    HitNotModified,
+    Stale,
+    Revalidated,
+    Miss,
+    /// Followed another's fetch.
+    Collapsed,
+    Pass,
+    Tunnel,
+    /// Refused by access rules.
+    Denied,
+    /// Answered by the proxy itself (errors, PAC, TRACE).
+    Local,
+}
 /// Where records go. Called on workers: must not block.
 pub trait TransactionLog: std::fmt::Debug + Send + Sync {
     /// Takes one record.

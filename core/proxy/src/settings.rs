@@ -1,7 +1,11 @@
 //! Checked values the proxy runs on. The application makes them from the configuration; nothing here is parsed again.
 
 use ipnet::IpNet;
-use std::{net::{IpAddr, SocketAddr}, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use understudy_http::wire::head::HeadLimits;
 
 /// Everything.
@@ -26,41 +30,55 @@ pub struct Settings {
 /// One listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Listener { pub name: String, pub address: SocketAddr, pub mode: Mode }
+pub struct Listener {
+    pub name: String,
+    pub address: SocketAddr,
+    pub mode: Mode,
+}
 /// What a listener does with requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// Absolute-form and CONNECT.
     Forward,
     /// Origin-form, to a group of servers.
-    Reverse { 
+    Reverse {
         /// Index into the upstream configuration's groups.
-        group: usize, 
+        group: usize,
         /// Whether Host goes on as received, or as this value.
-        host: HostMode },
+        host: HostMode,
+    },
     /// Intercepted connections.
-    Transparent { #[allow(missing_docs)] intercept: Intercept, 
+    Transparent {
+        #[allow(missing_docs)]
+        intercept: Intercept,
         /// TPROXY only: dial the origin from the client's address.
-        keep_client_address: bool },
+        keep_client_address: bool,
+    },
 }
 /// How a reverse listener treats Host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum HostMode { Keep, Set(String) }
+pub enum HostMode {
+    Keep,
+    Set(String),
+}
 /// How connections reach a transparent listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Intercept { /// nftables redirect; the destination is read with SO_ORIGINAL_DST.
- Redirect, /// nftables tproxy; the socket is IP_TRANSPARENT and its local address is the destination.
- Tproxy }
+pub enum Intercept {
+    /// nftables redirect; the destination is read with SO_ORIGINAL_DST.
+    Redirect,
+    /// nftables tproxy; the socket is IP_TRANSPARENT and its local address is the destination.
+    Tproxy,
+}
 /// Ceilings.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
-pub struct Limits { 
+pub struct Limits {
     /// Request heads (431, 414) and response heads (502).
-    pub head: HeadLimits, 
+    pub head: HeadLimits,
     /// Largest request body (413).
-    pub request_body: u64, 
+    pub request_body: u64,
     /// Client connections over all workers; beyond, new ones get 503 and are closed.
     pub connections: usize,
     /// Requests on one connection before it is closed; 0: no limit.
@@ -69,17 +87,17 @@ pub struct Limits {
 /// Times of each phase.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
-pub struct Timeouts { 
+pub struct Timeouts {
     /// From a request's first byte to the end of its head (408).
-    pub head: Duration, 
+    pub head: Duration,
     /// Between pieces of a request body (408), and of writes to a client that does not read (closed).
-    pub body: Duration, 
+    pub body: Duration,
     /// An idle keep-alive connection.
-    pub idle: Duration, 
+    pub idle: Duration,
     /// Resolving and connecting (504).
-    pub connect: Duration, 
+    pub connect: Duration,
     /// From the request sent to the response head (504).
-    pub first_byte: Duration, 
+    pub first_byte: Duration,
     /// Between pieces of a response (broken off).
     pub between_bytes: Duration,
     /// A tunnel without traffic either way.
@@ -88,21 +106,28 @@ pub struct Timeouts {
 /// Who may ask for what.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
-pub struct Access { 
+pub struct Access {
     /// Clients of forward and transparent listeners (403 to others). Reverse listeners answer everybody.
-    pub clients: Vec<IpNet>, 
+    pub clients: Vec<IpNet>,
     /// Ports CONNECT may reach.
-    pub connect_ports: Vec<u16>, 
+    pub connect_ports: Vec<u16>,
     /// Destinations refused and, stronger, allowed.
-    pub deny_to: Vec<IpNet>, 
+    pub deny_to: Vec<IpNet>,
     pub allow_to: Vec<IpNet>,
     /// Peers whose X-Forwarded-For and Forwarded are believed and extended; from others they are replaced.
     pub trusted: Vec<IpNet>,
 }
 impl Access {
     /// Whether this client may use forward and transparent listeners.
-    pub fn client(&self, ip: IpAddr) -> bool { let ip = ip.to_canonical(); self.clients.iter().any(|n| n.contains(&ip)) }
+    pub fn client(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.clients.iter().any(|n| n.contains(&ip))
+    }
 }
 impl understudy_upstream::DialPolicy for Access {
-    fn allows(&self, ip: IpAddr) -> bool { let ip = ip.to_canonical(); self.allow_to.iter().any(|n| n.contains(&ip)) || !self.deny_to.iter().any(|n| n.contains(&ip)) }
+    fn allows(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.allow_to.iter().any(|n| n.contains(&ip))
+            || !self.deny_to.iter().any(|n| n.contains(&ip))
+    }
 }

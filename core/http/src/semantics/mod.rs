@@ -1,4 +1,7 @@
 //! What a shared cache may do, as pure functions of request, response, configuration and time (RFC 9110, RFC 9111).
+//!
+//! Nothing here keeps state, reads a clock or fails loudly: a malformed value has one defined, conservative meaning,
+//! and it stands beside the branch that gives it.
 
 pub mod cache_control;
 pub mod cache_status;
@@ -9,5 +12,6 @@ pub mod key;
 pub mod range;
 pub mod reuse;
 pub mod storing;
+mod text;
 pub mod update;
 pub mod vary;

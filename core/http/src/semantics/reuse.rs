@@ -1,23 +1,124 @@
 //! May this stored response answer this request? (RFC 9111 sections 4 and 4.2.4)
+//!
+//! The caller has found it by key, method and Vary (the first rules of section 4); what is left here is freshness and
+//! permission. Runs on every hit: comparisons of integers and nothing else.
+//! Awkward case: `no-store` of a request does not forbid reuse (section 5.2.1.5), and `only-if-cached` is the caller's 504.
 
-use super::{cache_control::{RequestDirectives, ResponseDirectives}, date::Seconds, freshness::Freshness};
+use super::cache_control::{RequestDirectives, ResponseDirectives};
+use super::date::Seconds;
+use super::freshness::Freshness;
 
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Reuse { 
+pub enum Reuse {
     /// As it is.
-    Fresh, 
+    Fresh,
     /// Stale but the request's max-stale takes it.
-    StaleAllowed, 
+    StaleAllowed,
     /// After a successful validation only.
-    Validate(ValidateReason) 
+    Validate(ValidateReason),
 }
+
 /// Why a validation is needed; the words appear in Cache-Status (`fwd=stale`, `fwd=request`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum ValidateReason { Stale, ResponseNoCache, RequestNoCache, RequestMaxAge, RequestMinFresh }
+pub enum ValidateReason {
+    Stale,
+    ResponseNoCache,
+    RequestNoCache,
+    RequestMaxAge,
+    RequestMinFresh,
+}
+
 /// Decides.
-pub fn may_reuse(request: &RequestDirectives, stored: &ResponseDirectives, freshness: &Freshness, now: Seconds) -> Reuse { todo!() }
+#[inline]
+pub fn may_reuse(
+    request: &RequestDirectives,
+    stored: &ResponseDirectives,
+    freshness: &Freshness,
+    now: Seconds,
+) -> Reuse {
+    // "the stored response does not contain the no-cache directive, unless it is successfully validated" (section 5.2.2.4).
+    if stored.no_cache {
+        return Reuse::Validate(ValidateReason::ResponseNoCache);
+    }
+    // Section 5.2.1.4.
+    if request.no_cache {
+        return Reuse::Validate(ValidateReason::RequestNoCache);
+    }
+    // "the stored response is one of: fresh, allowed to be served stale, or successfully validated".
+    let age = freshness.age(now);
+    let ttl = i64::from(freshness.lifetime) - i64::from(age);
+    let fresh = ttl > 0;
+    if !fresh && !takes_stale(request, stored, -ttl) {
+        return Reuse::Validate(ValidateReason::Stale);
+    }
+    // Section 5.2.1.1: no older than this. Ages are whole seconds, so 0 can only mean: ask the origin.
+    if request
+        .max_age
+        .is_some_and(|limit| limit == 0 || age > limit)
+    {
+        return Reuse::Validate(ValidateReason::RequestMaxAge);
+    }
+    // Section 5.2.1.3: fresh for at least that long.
+    if request
+        .min_fresh
+        .is_some_and(|wanted| ttl < i64::from(wanted))
+    {
+        return Reuse::Validate(ValidateReason::RequestMinFresh);
+    }
+    if fresh {
+        Reuse::Fresh
+    } else {
+        Reuse::StaleAllowed
+    }
+}
+
+/// Section 5.2.1.2: the request takes what has been stale for so long, and the response does not forbid it.
+#[inline]
+fn takes_stale(request: &RequestDirectives, stored: &ResponseDirectives, staleness: i64) -> bool {
+    match request.max_stale {
+        None => false,
+        Some(RequestDirectives::ANY_STALENESS) => !forbids_stale(stored),
+        Some(limit) => staleness <= i64::from(limit) && !forbids_stale(stored),
+    }
+}
+
+/// Section 4.2.4: directives that forbid a shared cache to serve stale, disconnected or not: must-revalidate (section
+/// 5.2.2.2), proxy-revalidate (5.2.2.8), s-maxage, which has the meaning of proxy-revalidate (5.2.2.10), and no-cache (5.2.2.4).
+#[inline]
+fn forbids_stale(stored: &ResponseDirectives) -> bool {
+    stored.must_revalidate
+        || stored.proxy_revalidate
+        || stored.s_maxage.is_some()
+        || stored.no_cache
+}
+
 /// Whether the stored response may be served stale when the origin cannot be reached (section 4.2.4; RFC 5861 section 4).
-pub fn may_serve_stale_on_error(request: &RequestDirectives, stored: &ResponseDirectives, freshness: &Freshness, now: Seconds) -> bool { todo!() }
+///
+/// A response that is still fresh (it may have needed validation for other reasons) has a staleness below 0, within any limit.
+pub fn may_serve_stale_on_error(
+    request: &RequestDirectives,
+    stored: &ResponseDirectives,
+    freshness: &Freshness,
+    now: Seconds,
+) -> bool {
+    if forbids_stale(stored) {
+        return false;
+    }
+    // Section 5.2.1.4: the client asked for the origin's word; an old one in its place would hide the failure from it.
+    if request.no_cache {
+        return false;
+    }
+    let staleness = -freshness.ttl(now);
+    // RFC 5861 section 4: within this time, "regardless of other freshness information", the request's included.
+    if let Some(limit) = stored.stale_if_error {
+        return staleness <= i64::from(limit);
+    }
+    // Section 5.2.1.2: the client named the staleness it takes.
+    match request.max_stale {
+        None | Some(RequestDirectives::ANY_STALENESS) => true,
+        Some(limit) => staleness <= i64::from(limit),
+    }
+}

@@ -1,9 +1,111 @@
 //! A 304 freshens a stored response (RFC 9111 sections 3.2 and 4.3.4).
+//!
+//! Invariant: what describes the stored body (its length, coding, type, range and tag) stays that of the stored body.
+//! Awkward case: Age. It tells how old the message was that brought it, so the stored one goes even when the 304 has none.
+//! A 304 without Date leaves the stored Date and with it the stored age; whoever receives it adds one (RFC 9110 section 6.6.1).
 
-use crate::Fields;
+use super::conditional::{strong_eq, weak_eq};
+use super::date;
+use super::text::members;
+use crate::{Fields, Name};
 
 /// Whether the 304 validates this stored response: its validators do not disagree.
-pub fn validates(stored: Fields<'_>, not_modified: Fields<'_>) -> bool { todo!() }
+///
+/// The request that asked carried the validators of this response alone, so a 304 without any speaks of it.
+pub fn validates(stored: Fields<'_>, not_modified: Fields<'_>) -> bool {
+    let tags = (stored.get(Name::Etag), not_modified.get(Name::Etag));
+    match tags {
+        // Section 4.3.4: a strong validator selects the stored response that has the same. The comparison is weak all the
+        // same, as the one that led to the 304 was: an origin that compresses on the way out marks the tag of its 200 as
+        // weak and not that of its 304.
+        (Some(ours), Some(theirs)) => return weak_eq(ours, theirs),
+        // "If none of the stored responses contains the same strong validator, the cache MUST NOT use the new response".
+        (None, Some(theirs)) if strong_eq(theirs, theirs) => return false,
+        _ => {}
+    }
+    // Without a pair of tags, weak validators must correspond: Last-Modified, where both have it.
+    match (
+        stored.get(Name::LastModified),
+        not_modified.get(Name::LastModified),
+    ) {
+        (Some(ours), Some(theirs)) => match (date::parse(ours), date::parse(theirs)) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => ours == theirs,
+        },
+        _ => true,
+    }
+}
+
 /// Writes the stored field lines updated by those of the 304 (each line ending in CRLF, no start line, no final empty line):
 /// fields in the 304 replace those stored, except those section 3.2 exempts (hop-by-hop, Content-Length, Content-Encoding, Content-Range, Content-Type, Transfer-Encoding, ETag stays unless absent).
-pub fn write_updated(stored: Fields<'_>, not_modified: Fields<'_>, out: &mut Vec<u8>) { todo!() }
+/// A replaced field stands where its first line stood; new ones follow at the end. `out` is appended to.
+pub fn write_updated(stored: Fields<'_>, not_modified: Fields<'_>, out: &mut Vec<u8>) {
+    let replaces = |id: Name, name: &[u8]| {
+        has(not_modified, id, name)
+            && !is_exempt(id, name, not_modified)
+            && !(id == Name::Etag && stored.has(id))
+    };
+    let mut written: Vec<&[u8]> = Vec::new();
+    for (id, name, value) in stored.iter() {
+        if id == Name::Age {
+            continue;
+        }
+        if !replaces(id, name) {
+            line(name, value, out);
+        } else if !written.iter().any(|done| done.eq_ignore_ascii_case(name)) {
+            written.push(name);
+            for (_, name, value) in not_modified
+                .iter()
+                .filter(|(_, other, _)| other.eq_ignore_ascii_case(name))
+            {
+                line(name, value, out);
+            }
+        }
+    }
+    for (id, name, value) in not_modified.iter() {
+        let stays = id != Name::Age && has(stored, id, name);
+        if !stays && !is_exempt(id, name, not_modified) {
+            line(name, value, out);
+        }
+    }
+}
+
+fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn has(fields: Fields<'_>, id: Name, name: &[u8]) -> bool {
+    if id == Name::Other {
+        fields.find(name).is_some()
+    } else {
+        fields.has(id)
+    }
+}
+
+/// Fields of a 304 that never change what is stored (sections 3.1 and 3.2).
+fn is_exempt(id: Name, name: &[u8], not_modified: Fields<'_>) -> bool {
+    match id {
+        // Section 3.1: for one hop (RFC 9110 section 7.6.1), or for the proxy itself (section 11.7).
+        Name::Connection
+        | Name::KeepAlive
+        | Name::ProxyConnection
+        | Name::Te
+        | Name::Trailer
+        | Name::TransferEncoding
+        | Name::Upgrade => true,
+        Name::ProxyAuthenticate | Name::ProxyAuthorization => true,
+        // Section 3.2: Content-Length, and what the processing of the stored content depends upon.
+        Name::ContentLength | Name::ContentEncoding | Name::ContentRange | Name::ContentType => {
+            true
+        }
+        Name::Other if name.eq_ignore_ascii_case(b"Proxy-Authentication-Info") => true,
+        // What Connection nominates is for this hop as well.
+        _ => not_modified
+            .all(Name::Connection)
+            .flat_map(members)
+            .any(|nominated| nominated.eq_ignore_ascii_case(name)),
+    }
+}

@@ -2,6 +2,10 @@
 //!
 //! Invariant: every span lies within the head's bytes, or (top bit of `start` set) within its overlay.
 //! Order and case are those received; edits append to the overlay and change the table, never the bytes.
+//! Awkward case: a table joined with other bytes than its own gives wrong or empty values, never a panic.
+
+use super::list;
+pub use super::name::Name;
 
 /// Where a name or value lies: in the head's bytes, or in the overlay of edits when [`Span::OVERLAY`] is set in `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,18 +14,6 @@ pub struct Span {
     pub start: u32,
     /// Length in bytes.
     pub len: u32,
-}
-
-/// Fields the proxy itself reads, told apart once, when the head is parsed; everything else is `Other`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum Name {
-    Other, Accept, AcceptEncoding, AcceptLanguage, Age, Allow, Authorization, CacheControl, CacheStatus, CdnCacheControl, Connection,
-    ContentEncoding, ContentLength, ContentLocation, ContentRange, ContentType, Cookie, Date, Etag, Expect, Expires,
-    Forwarded, Host, IfMatch, IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince, KeepAlive, LastModified,
-    Location, MaxForwards, Origin, Pragma, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, ProxyStatus, Range, Referer, RetryAfter, Server,
-    SetCookie, SurrogateControl, Te, Trailer, TransferEncoding, Upgrade, UserAgent, Vary, Via, Warning, XForwardedFor, XForwardedHost, XForwardedProto,
 }
 
 /// One field line.
@@ -42,33 +34,123 @@ pub struct Fields<'a> {
     overlay: &'a [u8],
     table: &'a [FieldSpan],
 }
-impl Span { 
+
+impl Span {
     /// Set in `start` when the span lies in the overlay.
-    pub const OVERLAY: u32 = 1 << 31; 
+    pub const OVERLAY: u32 = 1 << 31;
+
+    /// The bytes this span stands for; empty when it lies outside of both.
+    #[inline]
+    pub(crate) fn of<'a>(self, bytes: &'a [u8], overlay: &'a [u8]) -> &'a [u8] {
+        let base = if self.start & Span::OVERLAY == 0 {
+            bytes
+        } else {
+            overlay
+        };
+        let start = (self.start & !Span::OVERLAY) as usize;
+        base.get(start..start + self.len as usize)
+            .unwrap_or_default()
+    }
 }
-impl Name {
-    /// The known field of this name (case-insensitive), or `Other`.
-    pub fn of(name: &[u8]) -> Name { todo!() }
-    /// The canonical spelling (`Content-Length`); empty for `Other`.
-    pub fn as_str(self) -> &'static str { todo!() }
-}
+
 impl<'a> Fields<'a> {
     /// A view over a buffer, its overlay and its table.
-    pub fn new(bytes: &'a [u8], overlay: &'a [u8], table: &'a [FieldSpan]) -> Self { Fields { bytes, overlay, table } }
+    #[inline]
+    pub fn new(bytes: &'a [u8], overlay: &'a [u8], table: &'a [FieldSpan]) -> Self {
+        Fields {
+            bytes,
+            overlay,
+            table,
+        }
+    }
+
     /// The first value of a known field.
-    pub fn get(&self, id: Name) -> Option<&'a [u8]> { todo!() }
+    #[inline]
+    pub fn get(&self, id: Name) -> Option<&'a [u8]> {
+        let line = self.table.iter().find(|line| line.id == id)?;
+        Some(line.value.of(self.bytes, self.overlay))
+    }
+
     /// Every value of a known field, in order.
-    pub fn all(&self, id: Name) -> impl Iterator<Item = &'a [u8]> + use<'a> { std::iter::empty() }
+    #[inline]
+    pub fn all(&self, id: Name) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let Fields {
+            bytes,
+            overlay,
+            table,
+        } = *self;
+        table
+            .iter()
+            .filter(move |line| line.id == id)
+            .map(move |line| line.value.of(bytes, overlay))
+    }
+
     /// Whether the known field is present.
-    pub fn has(&self, id: Name) -> bool { todo!() }
+    #[inline]
+    pub fn has(&self, id: Name) -> bool {
+        self.table.iter().any(|line| line.id == id)
+    }
+
     /// How many lines the known field has.
-    pub fn count(&self, id: Name) -> usize { todo!() }
+    #[inline]
+    pub fn count(&self, id: Name) -> usize {
+        self.table.iter().filter(|line| line.id == id).count()
+    }
+
+    /// How many lines there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no line at all.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// The first value of a field by name (case-insensitive), known or not.
-    pub fn find(&self, name: &[u8]) -> Option<&'a [u8]> { todo!() }
+    pub fn find(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.find_all(name).next()
+    }
+
     /// Every value of a field by name (case-insensitive), known or not.
-    pub fn find_all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> { std::iter::empty() }
+    pub fn find_all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let Fields {
+            bytes,
+            overlay,
+            table,
+        } = *self;
+        let id = Name::of(name);
+        table
+            .iter()
+            .filter(move |line| {
+                line.id == id
+                    && (id != Name::Other
+                        || line.name.of(bytes, overlay).eq_ignore_ascii_case(name))
+            })
+            .map(move |line| line.value.of(bytes, overlay))
+    }
+
     /// Every line: known name, name as received, value.
-    pub fn iter(&self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> + use<'a> { std::iter::empty() }
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> + use<'a> {
+        let Fields {
+            bytes,
+            overlay,
+            table,
+        } = *self;
+        table.iter().map(move |line| {
+            (
+                line.id,
+                line.name.of(bytes, overlay),
+                line.value.of(bytes, overlay),
+            )
+        })
+    }
+
     /// Members of a comma-separated list field over all its lines (RFC 9110 section 5.6.1), trimmed, empty ones skipped, quoted strings respected.
-    pub fn list(&self, id: Name) -> impl Iterator<Item = &'a [u8]> + use<'a> { std::iter::empty() }
+    pub fn list(&self, id: Name) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.all(id).flat_map(list::members)
+    }
 }

@@ -2,19 +2,40 @@
 //!
 //! Parsing gives *parts* (spans only, no lifetime) and the length of the head; parts joined with the bytes they were parsed from
 //! make a head. A hit joins them with a borrowed slice and allocates nothing; a miss joins them with its own `Bytes`.
+//!
+//! Invariant: whatever was received or set, `write` gives one start line and well-formed field lines.
+//! Awkward case: parts joined with other bytes than their own give wrong or empty values, never a panic.
 
+use super::chunked::is_token;
+use super::edit;
 use super::field::{FieldSpan, Fields, Name, Span};
+pub use super::parse::{parse_request, parse_response};
 use bytes::Bytes;
 
 /// The protocol version of a message; anything of major version 1 above 1.1 counts as 1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub enum Version { Http10, Http11 }
+pub enum Version {
+    Http10,
+    Http11,
+}
 
 /// The request method (RFC 9110 section 9); the token itself stays in the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-pub enum Method { Get, Head, Post, Put, Delete, Connect, Options, Trace, Patch, Purge, Other }
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Connect,
+    Options,
+    Trace,
+    Patch,
+    Purge,
+    Other,
+}
 
 /// What a head may measure.
 #[derive(Debug, Clone, Copy)]
@@ -31,107 +52,336 @@ pub struct HeadLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum HeadError {
-    #[error("the head is larger than the limit")] TooLarge,
-    #[error("the request target is longer than the limit")] TargetTooLong,
-    #[error("the head has more field lines than the limit")] TooManyFields,
-    #[error("a line ends in a bare LF or holds a bare CR")] LineEnding,
-    #[error("the start line is malformed")] StartLine,
-    #[error("the protocol version is not HTTP/1.x")] Version,
-    #[error("a field name is malformed")] FieldName,
-    #[error("a field value is malformed")] FieldValue,
+    #[error("the head is larger than the limit")]
+    TooLarge,
+    #[error("the request target is longer than the limit")]
+    TargetTooLong,
+    #[error("the head has more field lines than the limit")]
+    TooManyFields,
+    #[error("a line ends in a bare LF or holds a bare CR")]
+    LineEnding,
+    #[error("the start line is malformed")]
+    StartLine,
+    #[error("the protocol version is not HTTP/1.x")]
+    Version,
+    #[error("a field name is malformed")]
+    FieldName,
+    #[error("a field value is malformed")]
+    FieldValue,
 }
 
 /// A parsed request head without its bytes.
 #[derive(Debug, Clone)]
-pub struct RequestParts { pub(crate) len: usize, pub(crate) method: Method, pub(crate) method_span: Span, pub(crate) target: Span, pub(crate) version: Version, pub(crate) overlay: Vec<u8>, pub(crate) table: Vec<FieldSpan> }
+pub struct RequestParts {
+    pub(crate) len: usize,
+    pub(crate) method: Method,
+    pub(crate) method_span: Span,
+    pub(crate) target: Span,
+    pub(crate) version: Version,
+    pub(crate) overlay: Vec<u8>,
+    pub(crate) table: Vec<FieldSpan>,
+}
 /// A parsed response head without its bytes.
 #[derive(Debug, Clone)]
-pub struct ResponseParts { pub(crate) len: usize, pub(crate) status: u16, pub(crate) reason: Span, pub(crate) version: Version, pub(crate) overlay: Vec<u8>, pub(crate) table: Vec<FieldSpan> }
+pub struct ResponseParts {
+    pub(crate) len: usize,
+    pub(crate) status: u16,
+    pub(crate) reason: Span,
+    pub(crate) version: Version,
+    pub(crate) overlay: Vec<u8>,
+    pub(crate) table: Vec<FieldSpan>,
+}
 
 /// A request head: its bytes (borrowed or owned) and the ranges over them.
 #[derive(Debug, Clone)]
-pub struct RequestHead<B = Bytes> { bytes: B, parts: RequestParts }
+pub struct RequestHead<B = Bytes> {
+    bytes: B,
+    parts: RequestParts,
+}
 /// A response head: its bytes (borrowed or owned) and the ranges over them.
 #[derive(Debug, Clone)]
-pub struct ResponseHead<B = Bytes> { bytes: B, parts: ResponseParts }
-
-/// Parses a request head at the start of `buf`. `Ok(None)`: more bytes are wanted. `table` is emptied and reused.
-/// Empty lines (CRLF) before the request line are skipped and counted in the length (RFC 9112 section 2.2).
-pub fn parse_request(buf: &[u8], limits: &HeadLimits, table: Vec<FieldSpan>) -> Result<Option<RequestParts>, HeadError> { todo!() }
-/// Parses a response head at the start of `buf`. `Ok(None)`: more bytes are wanted. `table` is emptied and reused.
-pub fn parse_response(buf: &[u8], limits: &HeadLimits, table: Vec<FieldSpan>) -> Result<Option<ResponseParts>, HeadError> { todo!() }
+pub struct ResponseHead<B = Bytes> {
+    bytes: B,
+    parts: ResponseParts,
+}
 
 impl Method {
     /// The method of this token (case-sensitive), or `Other`.
-    pub fn of(token: &[u8]) -> Method { todo!() }
+    #[inline]
+    pub fn of(token: &[u8]) -> Method {
+        match token {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"CONNECT" => Method::Connect,
+            b"OPTIONS" => Method::Options,
+            b"TRACE" => Method::Trace,
+            b"PATCH" => Method::Patch,
+            b"PURGE" => Method::Purge,
+            _ => Method::Other,
+        }
+    }
     /// RFC 9110 section 9.2.1.
-    pub fn is_safe(self) -> bool { todo!() }
+    pub fn is_safe(self) -> bool {
+        matches!(
+            self,
+            Method::Get | Method::Head | Method::Options | Method::Trace
+        )
+    }
     /// RFC 9110 section 9.2.2.
-    pub fn is_idempotent(self) -> bool { todo!() }
+    pub fn is_idempotent(self) -> bool {
+        self.is_safe() || matches!(self, Method::Put | Method::Delete)
+    }
 }
+impl RequestHead<Bytes> {
+    /// A head that was not received: as HTTP/1.1, without field lines, all in the overlay.
+    /// `Err(StartLine)` when the method is not a token or the target is not printable ASCII.
+    pub fn new(method: &[u8], target: &[u8]) -> Result<RequestHead<Bytes>, HeadError> {
+        let clean = |bytes: &[u8], fits: fn(u8) -> bool| {
+            !bytes.is_empty() && bytes.iter().all(|byte| fits(*byte))
+        };
+        if !clean(method, is_token) || !clean(target, |byte| byte.is_ascii_graphic()) {
+            return Err(HeadError::StartLine);
+        }
+        let mut overlay = Vec::with_capacity(256);
+        let parts = RequestParts {
+            len: 0,
+            method: Method::of(method),
+            method_span: edit::push(&mut overlay, method)?,
+            target: edit::push(&mut overlay, target)?,
+            version: Version::Http11,
+            overlay,
+            table: Vec::new(),
+        };
+        Ok(parts.with(Bytes::new()))
+    }
+}
+impl ResponseHead<Bytes> {
+    /// A head that was not received: as HTTP/1.1, without field lines, all in the overlay; cleaned as by `set_status`.
+    pub fn new(status: u16, reason: &[u8]) -> ResponseHead<Bytes> {
+        let overlay = Vec::with_capacity(256);
+        let reason_span = Span {
+            start: Span::OVERLAY,
+            len: 0,
+        };
+        let parts = ResponseParts {
+            len: 0,
+            status,
+            reason: reason_span,
+            version: Version::Http11,
+            overlay,
+            table: Vec::new(),
+        };
+        let mut head = parts.with(Bytes::new());
+        head.set_status(status, reason);
+        head
+    }
+}
+#[allow(clippy::len_without_is_empty)] // No head is empty.
 impl RequestParts {
     /// Length in bytes of the head in the buffer it was parsed from: what to consume.
-    pub fn len(&self) -> usize { self.len }
+    pub fn len(&self) -> usize {
+        self.len
+    }
     /// Joins the parts with the bytes they were parsed from (at least `len` of them).
-    pub fn with<B: AsRef<[u8]>>(self, bytes: B) -> RequestHead<B> { RequestHead { bytes, parts: self } }
+    pub fn with<B: AsRef<[u8]>>(self, bytes: B) -> RequestHead<B> {
+        RequestHead { bytes, parts: self }
+    }
 }
+#[allow(clippy::len_without_is_empty)] // No head is empty.
 impl ResponseParts {
     /// Length in bytes of the head in the buffer it was parsed from: what to consume.
-    pub fn len(&self) -> usize { self.len }
+    pub fn len(&self) -> usize {
+        self.len
+    }
     /// Joins the parts with the bytes they were parsed from (at least `len` of them).
-    pub fn with<B: AsRef<[u8]>>(self, bytes: B) -> ResponseHead<B> { ResponseHead { bytes, parts: self } }
+    pub fn with<B: AsRef<[u8]>>(self, bytes: B) -> ResponseHead<B> {
+        ResponseHead { bytes, parts: self }
+    }
 }
 impl<B: AsRef<[u8]>> RequestHead<B> {
-    /// The method. 
-    pub fn method(&self) -> Method { self.parts.method }
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.parts.method
+    }
     /// The method's token as received.
-    pub fn method_bytes(&self) -> &[u8] { todo!() }
+    #[inline]
+    pub fn method_bytes(&self) -> &[u8] {
+        self.parts
+            .method_span
+            .of(self.bytes.as_ref(), &self.parts.overlay)
+    }
     /// The request target as received, or as set.
-    pub fn target(&self) -> &[u8] { todo!() }
+    #[inline]
+    pub fn target(&self) -> &[u8] {
+        self.parts
+            .target
+            .of(self.bytes.as_ref(), &self.parts.overlay)
+    }
+    /// Bytes of the head as received.
+    pub fn size(&self) -> usize {
+        self.parts.len
+    }
     /// The version received.
-    pub fn version(&self) -> Version { self.parts.version }
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
     /// The field lines.
-    pub fn fields(&self) -> Fields<'_> { todo!() }
+    #[inline]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(self.bytes.as_ref(), &self.parts.overlay, &self.parts.table)
+    }
     /// The same head over its own bytes (one copy of the head).
-    pub fn to_owned(self) -> RequestHead<Bytes> { todo!() }
+    pub fn to_owned(self) -> RequestHead<Bytes> {
+        let bytes = self.bytes.as_ref();
+        let bytes = Bytes::copy_from_slice(bytes.get(..self.parts.len).unwrap_or(bytes));
+        RequestHead {
+            bytes,
+            parts: self.parts,
+        }
+    }
     /// Gives the table back for reuse.
-    pub fn into_table(self) -> Vec<FieldSpan> { self.parts.table }
-    /// Replaces the request target.
-    pub fn set_target(&mut self, target: &[u8]) { todo!() }
+    pub fn into_table(self) -> Vec<FieldSpan> {
+        self.parts.table
+    }
+    /// Replaces the request target. It cannot break the request line: what is not printable ASCII is percent-encoded,
+    /// and an empty target becomes `/`.
+    pub fn set_target(&mut self, target: &[u8]) {
+        let overlay = &mut self.parts.overlay;
+        let span = if !target.is_empty() && target.iter().all(u8::is_ascii_graphic) {
+            edit::push(overlay, target)
+        } else {
+            edit::push(overlay, &edit::clean_target(target))
+        };
+        debug_assert!(span.is_ok(), "an overlay of 2 GiB");
+        self.parts.target = span.unwrap_or(self.parts.target);
+    }
+    /// The bytes, the overlay and the table, for edits of the whole table.
+    pub(super) fn edit_table(&mut self) -> (&[u8], &[u8], &mut Vec<FieldSpan>) {
+        (
+            self.bytes.as_ref(),
+            &self.parts.overlay,
+            &mut self.parts.table,
+        )
+    }
     /// Removes every line of a known field.
-    pub fn remove(&mut self, id: Name) { todo!() }
+    pub fn remove(&mut self, id: Name) {
+        self.parts.table.retain(|line| line.id != id);
+    }
     /// Removes every line for which the predicate (known name, name, value) is true.
-    pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) { todo!() }
+    pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) {
+        edit::remove_if(
+            self.bytes.as_ref(),
+            &self.parts.overlay,
+            &mut self.parts.table,
+            f,
+        );
+    }
     /// Appends a line; refused when name or value hold what a field line must not (RFC 9110 section 5.1, 5.5).
-    pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> { todo!() }
+    pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        edit::append(&mut self.parts.overlay, &mut self.parts.table, name, value)
+    }
     /// Replaces all lines of a field by one, at the place of the first (or appends).
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> { todo!() }
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        let RequestParts { overlay, table, .. } = &mut self.parts;
+        edit::set(self.bytes.as_ref(), overlay, table, name, value)
+    }
     /// Writes the request line and the field lines, without the final empty line, always as HTTP/1.1.
-    pub fn write(&self, out: &mut Vec<u8>) { todo!() }
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let (method, target) = (self.method_bytes(), self.target());
+        out.reserve(self.parts.len + self.parts.overlay.len() + 16);
+        out.extend_from_slice(method);
+        out.push(b' ');
+        out.extend_from_slice(target);
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        edit::write(self.fields(), out);
+    }
 }
 impl<B: AsRef<[u8]>> ResponseHead<B> {
     /// The status code.
-    pub fn status(&self) -> u16 { self.parts.status }
-    /// Sets status and reason phrase.
-    pub fn set_status(&mut self, status: u16, reason: &[u8]) { todo!() }
+    pub fn status(&self) -> u16 {
+        self.parts.status
+    }
+    /// Sets status (held within 100 to 999) and reason phrase (controls become spaces).
+    pub fn set_status(&mut self, status: u16, reason: &[u8]) {
+        self.parts.status = status.clamp(100, 999);
+        let span = edit::push(&mut self.parts.overlay, &edit::clean_reason(reason));
+        debug_assert!(span.is_ok(), "an overlay of 2 GiB");
+        self.parts.reason = span.unwrap_or(self.parts.reason);
+    }
     /// The reason phrase as received.
-    pub fn reason(&self) -> &[u8] { todo!() }
+    #[inline]
+    pub fn reason(&self) -> &[u8] {
+        self.parts
+            .reason
+            .of(self.bytes.as_ref(), &self.parts.overlay)
+    }
+    /// Bytes of the head as received.
+    pub fn size(&self) -> usize {
+        self.parts.len
+    }
     /// The version received.
-    pub fn version(&self) -> Version { self.parts.version }
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
     /// The field lines.
-    pub fn fields(&self) -> Fields<'_> { todo!() }
+    #[inline]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(self.bytes.as_ref(), &self.parts.overlay, &self.parts.table)
+    }
     /// The same head over its own bytes (one copy of the head).
-    pub fn to_owned(self) -> ResponseHead<Bytes> { todo!() }
+    pub fn to_owned(self) -> ResponseHead<Bytes> {
+        let bytes = self.bytes.as_ref();
+        let bytes = Bytes::copy_from_slice(bytes.get(..self.parts.len).unwrap_or(bytes));
+        ResponseHead {
+            bytes,
+            parts: self.parts,
+        }
+    }
     /// Gives the table back for reuse.
-    pub fn into_table(self) -> Vec<FieldSpan> { self.parts.table }
+    pub fn into_table(self) -> Vec<FieldSpan> {
+        self.parts.table
+    }
+    /// The bytes, the overlay and the table, for edits of the whole table.
+    pub(super) fn edit_table(&mut self) -> (&[u8], &[u8], &mut Vec<FieldSpan>) {
+        (
+            self.bytes.as_ref(),
+            &self.parts.overlay,
+            &mut self.parts.table,
+        )
+    }
     /// Removes every line of a known field.
-    pub fn remove(&mut self, id: Name) { todo!() }
+    pub fn remove(&mut self, id: Name) {
+        self.parts.table.retain(|line| line.id != id);
+    }
     /// Removes every line for which the predicate (known name, name, value) is true.
-    pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) { todo!() }
+    pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) {
+        edit::remove_if(
+            self.bytes.as_ref(),
+            &self.parts.overlay,
+            &mut self.parts.table,
+            f,
+        );
+    }
     /// Appends a line; refused when name or value hold what a field line must not.
-    pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> { todo!() }
+    pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        edit::append(&mut self.parts.overlay, &mut self.parts.table, name, value)
+    }
     /// Replaces all lines of a field by one, at the place of the first (or appends).
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> { todo!() }
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        let ResponseParts { overlay, table, .. } = &mut self.parts;
+        edit::set(self.bytes.as_ref(), overlay, table, name, value)
+    }
     /// Writes the status line (always HTTP/1.1) and the field lines, without the final empty line.
-    pub fn write(&self, out: &mut Vec<u8>) { todo!() }
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(self.parts.len + self.parts.overlay.len() + 16);
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(itoa::Buffer::new().format(self.parts.status).as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.reason());
+        out.extend_from_slice(b"\r\n");
+        edit::write(self.fields(), out);
+    }
 }

@@ -2,8 +2,12 @@
 
 pub mod body;
 pub mod chunked;
+mod edit;
 pub mod field;
 pub mod framing;
 pub mod head;
 pub mod hop;
+mod list;
+mod name;
+mod parse;
 pub mod target;

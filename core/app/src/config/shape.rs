@@ -1,0 +1,306 @@
+//! What may be written in the configuration file. The documentation of each field is the text of the published JSON schema.
+//!
+//! Invariant: unknown keys are refused; nothing here is checked beyond its type, which is the work of `values`.
+//! Awkward case: the `default` of the schema stands beside the field but is decided in `values`; a test compares the two.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+use std::{borrow::Cow, fmt};
+
+/// The configuration of Understudy, a caching HTTP proxy. Every key may be left out.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "Understudy configuration")]
+pub(crate) struct Shape {
+    /// Worker threads, each with its own listeners and connections. Default: the number of cores. Cannot change while running.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) workers: Option<i64>,
+    /// Where clients are served. Default: one forward listener on 127.0.0.1:3128.
+    pub(crate) listen: Vec<Listen>,
+    /// Groups of servers for reverse listeners.
+    pub(crate) upstream: Vec<Upstream>,
+    /// What is stored and for how long.
+    pub(crate) cache: Cache,
+    /// Ceilings on what clients and origins may send.
+    pub(crate) limits: Limits,
+    /// How long each phase may take.
+    pub(crate) timeouts: Timeouts,
+    /// The access log and diagnostics.
+    pub(crate) log: Log,
+    /// The listener for operators: metrics, health, status.
+    pub(crate) admin: AdminShape,
+    /// Who may ask for what.
+    pub(crate) access: Access,
+    /// How the proxy names itself.
+    pub(crate) identity: Identity,
+}
+
+/// A listener.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listen {
+    /// A unique name, seen in logs and metrics. Default: the mode.
+    pub(crate) name: Option<String>,
+    /// What the listener does with requests. Default: reverse when `to` is given, else forward.
+    pub(crate) mode: Option<Mode>,
+    /// IP address and port, such as "127.0.0.1:3128" or "[::]:3128"; port 0 takes a free one.
+    pub(crate) address: Option<String>,
+    /// Reverse only: the name of the [[upstream]] that requests go to.
+    pub(crate) to: Option<String>,
+    /// Reverse only: the Host the upstream sees: "keep" (as the client sent it) or "set:VALUE". Default: "keep".
+    pub(crate) host: Option<String>,
+    /// Transparent only: how connections reach this listener. Default: redirect.
+    pub(crate) intercept: Option<Intercept>,
+    /// Transparent with tproxy only: connect to origins from the client's own address. Default: false.
+    pub(crate) keep_client_address: Option<bool>,
+}
+
+/// What a listener does with requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Clients know the proxy and send it absolute URLs and CONNECT.
+    Forward,
+    /// Clients take the proxy for the origin.
+    Reverse,
+    /// Connections are intercepted by the packet filter.
+    Transparent,
+}
+
+/// How intercepted connections arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Intercept {
+    /// By nftables `redirect`; works without privileges.
+    Redirect,
+    /// By nftables `tproxy`; needs CAP_NET_ADMIN.
+    Tproxy,
+}
+
+/// A group of servers that serve the same content.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Upstream {
+    /// A unique name, for `to` of a listener.
+    pub(crate) name: Option<String>,
+    /// The servers, "host:port" or "http://host:port" each; at least one.
+    pub(crate) servers: Vec<String>,
+}
+
+/// What is stored and for how long.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cache {
+    /// Whether anything is stored at all.
+    #[schemars(extend("default" = true))]
+    pub(crate) enabled: Option<bool>,
+    /// Ceiling of the memory cache: keys, heads, bodies, index and fetches in progress.
+    #[schemars(extend("default" = "256M"))]
+    pub(crate) memory: Option<Size>,
+    /// Largest body that is stored. Default: a sixteenth of `memory`.
+    pub(crate) max_object: Option<Size>,
+    /// Most variants (Vary) kept of one URL.
+    #[schemars(extend("default" = 16), range(min = 1, max = 65_536))]
+    pub(crate) max_variants: Option<i64>,
+    /// Freshness of responses that state none: per cent of the time since Last-Modified; 0 turns the guess off.
+    #[schemars(extend("default" = 10), range(min = 0, max = 100))]
+    pub(crate) heuristic_percent: Option<i64>,
+    /// Ceiling of that guess.
+    #[schemars(extend("default" = "1d"))]
+    pub(crate) heuristic_max: Option<Time>,
+}
+
+/// Ceilings on what clients and origins may send.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Bytes of a whole request or response head; more is answered 431 (request) or 502 (response).
+    #[schemars(extend("default" = "64K"))]
+    pub(crate) head_size: Option<Size>,
+    /// Bytes of a request target; more is answered 414.
+    #[schemars(extend("default" = "16K"))]
+    pub(crate) target_size: Option<Size>,
+    /// Field lines of a head; more is answered 431 (request) or 502 (response).
+    #[schemars(extend("default" = 128), range(min = 8, max = 65_535))]
+    pub(crate) head_fields: Option<i64>,
+    /// Bytes of a request body; more is answered 413.
+    #[schemars(extend("default" = "1G"))]
+    pub(crate) request_body: Option<Size>,
+    /// Client connections at a time; more are answered 503 and closed.
+    #[schemars(extend("default" = 100_000), range(min = 1, max = 10_000_000))]
+    pub(crate) connections: Option<i64>,
+    /// Requests on one connection before it is closed; 0 means no limit.
+    #[schemars(extend("default" = 0), range(min = 0))]
+    pub(crate) requests_per_connection: Option<i64>,
+}
+
+/// How long each phase may take.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    /// From a request's first byte to the end of its head; then 408.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) head: Option<Time>,
+    /// Between pieces of a request body (then 408), and for a client that does not read (then closed).
+    #[schemars(extend("default" = "1m"))]
+    pub(crate) body: Option<Time>,
+    /// An idle client connection; then closed.
+    #[schemars(extend("default" = "75s"))]
+    pub(crate) idle: Option<Time>,
+    /// Resolving and connecting to an origin; then 504.
+    #[schemars(extend("default" = "10s"))]
+    pub(crate) connect: Option<Time>,
+    /// From the request sent to the head of the response; then 504.
+    #[schemars(extend("default" = "1m"))]
+    pub(crate) first_byte: Option<Time>,
+    /// Between pieces of a response; then the answer is broken off.
+    #[schemars(extend("default" = "1m"))]
+    pub(crate) between_bytes: Option<Time>,
+    /// A tunnel without traffic either way; then closed.
+    #[schemars(extend("default" = "10m"))]
+    pub(crate) tunnel: Option<Time>,
+    /// How long transactions may go on after TERM before they are cut.
+    #[schemars(extend("default" = "30s"))]
+    pub(crate) drain: Option<Time>,
+    /// An idle connection to an origin; then closed.
+    #[schemars(extend("default" = "1m"))]
+    pub(crate) origin_idle: Option<Time>,
+}
+
+/// The access log and diagnostics.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// Where a line for each transaction goes: a path, "-" (standard output) or "off".
+    #[schemars(extend("default" = "off"))]
+    pub(crate) access: Option<String>,
+    /// The form of those lines.
+    #[schemars(extend("default" = "squid"))]
+    pub(crate) format: Option<LogFormat>,
+    /// How much is told on standard error.
+    #[schemars(extend("default" = "info"))]
+    pub(crate) level: Option<Level>,
+}
+
+/// The form of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Squid's native line.
+    Squid,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is told on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// What went wrong and needs somebody.
+    Error,
+    /// What may need somebody.
+    Warn,
+    /// What the proxy does as a whole.
+    Info,
+    /// Each transaction's steps by name.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The listener for operators: metrics, health, status.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Admin")]
+pub(crate) struct AdminShape {
+    /// IP address and port, "unix:PATH" or "off".
+    #[schemars(extend("default" = "127.0.0.1:3130"))]
+    pub(crate) address: Option<String>,
+}
+
+/// Who may ask for what. Ranges are CIDRs, addresses or the words loopback, private, link-local, metadata, unspecified, multicast, all.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Access {
+    /// Clients that forward and transparent listeners serve; others get 403. Reverse listeners serve everybody.
+    #[schemars(extend("default" = ["loopback", "private"]))]
+    pub(crate) clients: Option<Vec<String>>,
+    /// Ports that CONNECT may reach.
+    #[schemars(extend("default" = [443]))]
+    pub(crate) connect_ports: Option<Vec<i64>>,
+    /// Destinations that forward and transparent listeners refuse, checked on the address actually dialled.
+    #[schemars(extend("default" = ["loopback", "link-local", "metadata", "unspecified", "multicast"]))]
+    pub(crate) deny_to: Option<Vec<String>>,
+    /// Destinations allowed although `deny_to` refuses them.
+    #[schemars(extend("default" = []))]
+    pub(crate) allow_to: Option<Vec<String>>,
+    /// Peers whose X-Forwarded-For and Forwarded are believed and extended; those of others are replaced.
+    #[schemars(extend("default" = []))]
+    pub(crate) trusted_proxies: Option<Vec<String>>,
+}
+
+/// How the proxy names itself.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Identity {
+    /// The name in Via and Cache-Status; a token.
+    #[schemars(extend("default" = "understudy"))]
+    pub(crate) name: Option<String>,
+}
+
+/// A size as written: a number of bytes, or text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) String);
+/// A duration as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Time(pub(crate) String);
+
+/// Takes text or a whole number and keeps it as text: what it means is decided later, with a better message than a type error.
+struct AsText;
+impl de::Visitor<'_> for AsText {
+    type Value = String;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text or a whole number")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+    fn visit_i64<E>(self, n: i64) -> Result<String, E> {
+        Ok(n.to_string())
+    }
+    fn visit_u64<E>(self, n: u64) -> Result<String, E> {
+        Ok(n.to_string())
+    }
+}
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(AsText).map(Size)
+    }
+}
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(AsText).map(Time)
+    }
+}
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes as a whole number, or text with K, M, G or T (powers of 1024), such as \"256M\".",
+            "type": ["string", "integer"], "pattern": "^[0-9]+ *([KMGTkmgt](i?B)?|B)?$", "minimum": 0,
+        })
+    }
+}
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number with ms, s, m, h or d, such as \"30s\".",
+            "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$",
+        })
+    }
+}

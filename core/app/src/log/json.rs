@@ -1,0 +1,143 @@
+//! One JSON object a line. Times are seconds, sizes are bytes; what is not known is left out.
+
+use super::escape::{json, number};
+use std::{
+    io::Write,
+    time::{Duration, UNIX_EPOCH},
+};
+use understudy_http::{Version, semantics::cache_status::Forward};
+use understudy_proxy::record::{Outcome, Record};
+
+/// The most that is kept of a field a client may fill as it likes.
+const LONGEST: usize = 1024;
+
+/// Appends the object with its line end.
+pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"time\":");
+    seconds(
+        record
+            .at
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO),
+        out,
+    );
+    out.extend_from_slice(b",\"elapsed\":");
+    seconds(record.elapsed, out);
+    // As text: readers that count in doubles would round it.
+    let _ = write!(out, ",\"id\":\"{:016x}\"", record.id);
+    text("listener", record.listener.as_bytes(), out);
+    let _ = write!(out, ",\"client\":\"{}\"", record.client);
+    text("method", record.method, out);
+    text("url", record.url, out);
+    text(
+        "version",
+        if record.version == Version::Http10 {
+            b"HTTP/1.0"
+        } else {
+            b"HTTP/1.1"
+        },
+        out,
+    );
+    count("status", u64::from(record.status), out);
+    count("bytes_out", record.bytes_out, out);
+    count("body_out", record.body_out, out);
+    count("body_in", record.body_in, out);
+    text("outcome", outcome(record.outcome).as_bytes(), out);
+    if let Some(forward) = record.forward {
+        text("forward", self::forward(forward).as_bytes(), out);
+    }
+    if let Some(reason) = record.not_stored {
+        // The reasons are words of ours: nothing to escape.
+        let _ = write!(out, ",\"not_stored\":\"{reason}\"");
+    }
+    if let Some(origin) = record.origin {
+        let _ = write!(out, ",\"origin\":\"{origin}\"");
+    }
+    let said = [
+        ("content_type", record.content_type),
+        ("referer", record.referer),
+        ("user_agent", record.user_agent),
+    ];
+    for (name, value) in said {
+        if let Some(value) = value {
+            text(name, value.get(..LONGEST).unwrap_or(value), out);
+        }
+    }
+    if let Some(error) = record.error {
+        text("error", error.as_bytes(), out);
+    }
+    let _ = writeln!(out, ",\"aborted\":{}}}", record.aborted);
+}
+
+/// The word of an outcome, in logs and metrics.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Hit => "hit",
+        Outcome::HitNotModified => "hit-not-modified",
+        Outcome::Stale => "stale",
+        Outcome::Revalidated => "revalidated",
+        Outcome::Miss => "miss",
+        Outcome::Collapsed => "collapsed",
+        Outcome::Pass => "pass",
+        Outcome::Tunnel => "tunnel",
+        Outcome::Denied => "denied",
+        Outcome::Local => "local",
+    }
+}
+
+/// The words of all outcomes, in the order in which they are declared and counted.
+pub(crate) fn outcome_words() -> impl Iterator<Item = &'static str> {
+    use Outcome::{
+        Collapsed, Denied, Hit, HitNotModified, Local, Miss, Pass, Revalidated, Stale, Tunnel,
+    };
+    [
+        Hit,
+        HitNotModified,
+        Stale,
+        Revalidated,
+        Miss,
+        Collapsed,
+        Pass,
+        Tunnel,
+        Denied,
+        Local,
+    ]
+    .into_iter()
+    .map(outcome)
+}
+
+/// The words of RFC 9211 section 2.2.
+fn forward(forward: Forward) -> &'static str {
+    match forward {
+        Forward::Bypass => "bypass",
+        Forward::Method => "method",
+        Forward::UriMiss => "uri-miss",
+        Forward::VaryMiss => "vary-miss",
+        Forward::Miss => "miss",
+        Forward::Request => "request",
+        Forward::Stale => "stale",
+        Forward::Partial => "partial",
+    }
+}
+
+fn seconds(d: Duration, out: &mut Vec<u8>) {
+    number(d.as_secs(), 1, b'0', out);
+    out.push(b'.');
+    number(u64::from(d.subsec_micros()), 6, b'0', out);
+}
+
+fn text(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    key(name, out);
+    json(value, out);
+}
+
+fn count(name: &str, value: u64, out: &mut Vec<u8>) {
+    key(name, out);
+    number(value, 1, b'0', out);
+}
+
+fn key(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}

@@ -1,0 +1,326 @@
+//! The overseer: the actor on the main thread that holds the running proxy, answers how things are, and puts a new configuration to use.
+//!
+//! Phases of its life: (1) started with everything bound; (2) serving, with reloads one at a time; (3) draining, when reloads are refused.
+//! Invariant: a reload is all or nothing. Everything that can fail is done first, beside what runs; only then is anything replaced.
+
+use crate::{
+    admin::{Health, Server, Socket},
+    config::{
+        self, Layers, Loaded, Problems,
+        layers::Origin,
+        problem::{Fault, Place},
+    },
+    log::{Counts, Sink},
+    messages::{Ask, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
+    run::{announce, explain},
+    settings::settings,
+    trace::Trace,
+};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseActFuture,
+    ResponseFuture, WrapFuture,
+};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, SystemTime},
+};
+use understudy_proxy::{Proxy, TransactionLog};
+
+/// How long the admin's last answers may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// The actor.
+pub(crate) struct Overseer {
+    pub(crate) proxy: Rc<Proxy>,
+    pub(crate) layers: Layers,
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) log: Option<Arc<Sink>>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) admin: Option<Server>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) trace: Rc<Trace>,
+    pub(crate) started: SystemTime,
+    pub(crate) reloads: (u64, u64),
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) reloading: bool,
+}
+
+/// A configuration that was read, with everything bound and opened for it.
+struct Prepared {
+    loaded: Loaded,
+    /// None: the log stays as it is.
+    log: Option<Option<Arc<Sink>>>,
+    /// None: the admin stays as it is.
+    admin: Option<Option<Socket>>,
+}
+
+impl Actor for Overseer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask> for Overseer {
+    type Result = MessageResult<Ask>;
+
+    fn handle(&mut self, _: Ask, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Report {
+            started: self.started,
+            listeners: listeners(&self.proxy, &self.loaded),
+            loaded: self.loaded.clone(),
+            counters: self.proxy.stats(),
+            cache: self
+                .loaded
+                .values
+                .cache
+                .enabled
+                .then(|| self.proxy.cache().stats()),
+            log: (
+                self.counts.written.load(Relaxed),
+                self.counts.dropped.load(Relaxed),
+            ),
+            reloads: self.reloads,
+            receipt: self.receipt.clone(),
+            draining: !self.health.ready(),
+        })
+    }
+}
+
+impl Handler<Reopen> for Overseer {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Self::Context) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+}
+
+impl Handler<Reload> for Overseer {
+    type Result = ResponseActFuture<Self, Receipt>;
+
+    fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
+        let at = SystemTime::now();
+        let prepared = match self.prepare() {
+            Ok(prepared) => prepared,
+            Err(problems) => {
+                return Box::pin(actix::fut::ready(
+                    self.settle(Receipt::refused(at, &problems)),
+                ));
+            }
+        };
+        self.reloading = true;
+        let proxy = self.proxy.clone();
+        let settings = settings(&prepared.loaded.values);
+        let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
+        let asked = async move {
+            proxy
+                .reconfigure(settings, log.map(|log| log as Arc<dyn TransactionLog>))
+                .await
+        };
+        Box::pin(asked.into_actor(self).map(move |result, overseer, ctx| {
+            overseer.reloading = false;
+            let outcome = match result {
+                Ok(()) => Ok(overseer.replace(prepared, ctx)),
+                Err(e) => Err(vec![explain(&e)]),
+            };
+            overseer.settle(Receipt { at, outcome })
+        }))
+    }
+}
+
+impl Handler<Drain> for Overseer {
+    type Result = ResponseFuture<usize>;
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        self.health.set_ready(false);
+        let proxy = self.proxy.clone();
+        let bound = self.loaded.values.timeouts.drain;
+        Box::pin(async move { proxy.drain(bound).await })
+    }
+}
+
+impl Handler<Finish> for Overseer {
+    type Result = ResponseFuture<Option<Arc<Sink>>>;
+
+    fn handle(&mut self, _: Finish, _: &mut Self::Context) -> Self::Result {
+        let (admin, log) = (self.admin.take(), self.log.take());
+        Box::pin(async move {
+            if let Some(admin) = admin {
+                // A scraper that does not read must not hold up the end.
+                let _ = tokio::time::timeout(LAST_ANSWERS, admin.stop()).await;
+            }
+            log
+        })
+    }
+}
+
+impl Overseer {
+    /// Everything that can fail, without touching what runs.
+    fn prepare(&self) -> Result<Prepared, Problems> {
+        let refuse = |key: &str, message: String, cure: &str| {
+            Problems::one(
+                Place::of(&self.origin_of(key)),
+                key,
+                Fault::new(message, cure),
+            )
+        };
+        if !self.health.ready() {
+            return Err(refuse(
+                "reload",
+                "the proxy is draining".to_owned(),
+                "start it again with the new configuration",
+            ));
+        }
+        if self.reloading {
+            return Err(refuse(
+                "reload",
+                "another reload is under way".to_owned(),
+                "ask again when it is through",
+            ));
+        }
+        let loaded = config::load(&self.layers)?;
+        let (old, new) = (&self.loaded.values, &loaded.values);
+        if old.workers != new.workers {
+            let place = loaded
+                .entries
+                .iter()
+                .find(|e| e.key == "workers")
+                .map_or(Place::Nowhere, |e| Place::of(&e.origin));
+            let fault = Fault::new(
+                format!(
+                    "cannot change from {} to {} while running",
+                    old.workers, new.workers
+                ),
+                "restart to change it",
+            );
+            return Err(Problems::one(place, "workers", fault));
+        }
+        let at = |key: &str| {
+            loaded
+                .entries
+                .iter()
+                .find(|e| e.key == key)
+                .map_or(Place::Nowhere, |e| Place::of(&e.origin))
+        };
+        let admin = if old.admin == new.admin {
+            None
+        } else {
+            let fault = |e: std::io::Error| {
+                Fault::new(
+                    format!("cannot listen on {}: {e}", new.admin),
+                    "choose another address, or \"off\"",
+                )
+            };
+            Some(
+                Socket::bind(&new.admin)
+                    .map_err(|e| Problems::one(at("admin.address"), "admin.address", fault(e)))?,
+            )
+        };
+        let log = if old.log.access == new.log.access
+            && self.log.as_ref().is_none_or(|log| log.serves(&new.log))
+        {
+            None
+        } else {
+            let fault = |e: std::io::Error| {
+                Fault::new(
+                    format!("cannot open: {e}"),
+                    "check the path and its permissions",
+                )
+            };
+            Some(
+                Sink::open(&new.log, &self.counts)
+                    .map_err(|e| Problems::one(at("log.access"), "log.access", fault(e)))?,
+            )
+        };
+        Ok(Prepared { loaded, log, admin })
+    }
+
+    fn origin_of(&self, key: &str) -> Origin {
+        self.loaded
+            .entries
+            .iter()
+            .find(|e| e.key == key)
+            .map_or(Origin::Default, |e| e.origin.clone())
+    }
+
+    /// Nothing here can fail any more.
+    fn replace(&mut self, prepared: Prepared, ctx: &mut Context<Self>) -> Vec<Part> {
+        let Prepared { loaded, log, admin } = prepared;
+        let before = listeners(&self.proxy, &self.loaded);
+        let mut parts = vec![Part {
+            name: "proxy",
+            done: "reconfigured",
+        }];
+        self.trace.set(loaded.values.log.level);
+        self.loaded = Arc::new(loaded);
+        for (name, mode, address) in listeners(&self.proxy, &self.loaded) {
+            if !before.contains(&(name.clone(), mode, address)) {
+                announce(&name, mode, &address.to_string());
+            }
+        }
+        parts.push(Part {
+            name: "log",
+            done: if log.is_some() { "opened" } else { "unchanged" },
+        });
+        if let Some(log) = log {
+            // Workers may still hold the old one; it ends when the last of them lets go.
+            self.log = log;
+        }
+        parts.push(Part {
+            name: "admin",
+            done: if admin.is_some() {
+                "moved"
+            } else {
+                "unchanged"
+            },
+        });
+        if let Some(socket) = admin {
+            let old = std::mem::take(&mut self.admin);
+            self.admin =
+                socket.and_then(
+                    |socket| match socket.serve(ctx.address(), self.health.clone()) {
+                        Ok(server) => Some(server),
+                        Err(e) => {
+                            tracing::error!("admin: cannot serve: {e}");
+                            None
+                        }
+                    },
+                );
+            if let Some(server) = &self.admin {
+                announce("admin", "admin", &server.address);
+            }
+            if let Some(old) = old {
+                actix_rt::spawn(old.stop());
+            }
+        }
+        parts
+    }
+
+    /// Remembers the receipt.
+    fn settle(&mut self, receipt: Receipt) -> Receipt {
+        match &receipt.outcome {
+            Ok(_) => self.reloads.0 += 1,
+            Err(_) => self.reloads.1 += 1,
+        }
+        self.receipt = Some(receipt.clone());
+        receipt
+    }
+}
+
+/// Name, mode and bound address of each listener.
+pub(crate) fn listeners(proxy: &Proxy, loaded: &Loaded) -> Vec<(String, &'static str, SocketAddr)> {
+    let mode = |name: &str| {
+        loaded
+            .values
+            .listeners
+            .iter()
+            .find(|l| l.name == name)
+            .map(|l| l.does.mode())
+    };
+    proxy
+        .addresses()
+        .into_iter()
+        .filter_map(|(name, address)| mode(&name).map(|mode| (name, mode, address)))
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! The reading end of a fill: the leader's own client and every follower read alike.
+//!
+//! Owns one place among the fill's readers and gives it back when dropped. Invariant: it is given
+//! every byte once and in order, then exactly how the body ended. The awkward case is dropping it:
+//! the leader may have waited for just this reader, and is woken.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use super::state::Inner;
+use crate::{FillEvent, FillHead};
+
+/// A reader of a fill.
+#[derive(Debug)]
+pub struct FillReader {
+    pub(crate) fill: Arc<Inner>,
+    pub(crate) place: usize,
+}
+
+impl FillReader {
+    /// Waits for the head.
+    pub async fn head(&mut self) -> FillHead {
+        poll_fn(|cx| self.poll_head(cx)).await
+    }
+
+    /// [`FillReader::head`] as a poll.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<FillHead> {
+        self.fill.lock().poll_head(self.place, cx)
+    }
+
+    /// The next piece after those already given.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<FillEvent> {
+        let (event, leader) = self.fill.lock().poll_next(self.place, cx);
+        if let Some(leader) = leader {
+            leader.wake();
+        }
+        event
+    }
+}
+
+impl Drop for FillReader {
+    fn drop(&mut self) {
+        let leader = self.fill.lock().remove_reader(self.place);
+        leader.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,266 @@
+//! What a fill's two ends share: the head, the body as it grows, and who waits for what.
+//!
+//! Owns the state behind one mutex, held for a copy of at most one piece and never across an await;
+//! wakers are taken out under the lock and called after it. Phases: 1. waiting for the head; 2. the
+//! head is known, the body grows (storing, or as a stream once outgrown); 3. ended. Invariant:
+//! nothing leaves phase 3. The awkward case is the body that outgrew its limits: blocks all readers
+//! have passed are freed, so from then on nobody may join, or he would miss the beginning.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_store::{blocks::Blocks, budget::Reservation};
+
+use crate::{FillEvent, FillHead, FillReader, TransactionId, index::Key, stored::Stored};
+
+/// How far a body may grow ahead of the reader it waits for, in bytes.
+pub const WINDOW: u64 = 256 * 1024;
+
+/// Wakers to be called once the lock is released.
+pub(crate) type Wakers = SmallVec<[Waker; 2]>;
+
+/// What a fill's two ends and its shard share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) key: Key,
+    /// The leading transaction.
+    pub(crate) transaction: TransactionId,
+    /// Whether others may follow at all.
+    pub(crate) followable: bool,
+    /// The stored response this fill validates.
+    pub(crate) validate: Option<Arc<Stored>>,
+    state: Mutex<State>,
+    _share: Reservation,
+}
+
+/// How a fill ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The body is complete; its trailer section.
+    Complete(Bytes),
+    /// Nothing more will come.
+    Broken,
+}
+
+#[derive(Debug)]
+struct Reader {
+    offset: u64,
+    leader: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) head: Option<FillHead>,
+    pub(crate) body: Blocks,
+    pub(crate) end: Option<End>,
+    /// Why the body goes on as a stream and is not stored.
+    pub(crate) outgrown: Option<NoStoreReason>,
+    /// The key was invalidated while this fill was under way.
+    pub(crate) invalidated: bool,
+    readers: SmallVec<[Option<Reader>; 2]>,
+    followers: usize,
+    leader: Option<Waker>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        key: Key,
+        transaction: TransactionId,
+        followable: bool,
+        validate: Option<Arc<Stored>>,
+        share: Reservation,
+    ) -> Arc<Inner> {
+        Arc::new(Inner {
+            key,
+            transaction,
+            followable,
+            validate,
+            state: Mutex::default(),
+            _share: share,
+        })
+    }
+
+    /// The state. A panic while it was locked leaves it usable: every change under the lock is a plain store.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins as a follower, if that is still possible.
+    pub(crate) fn follow(self: &Arc<Self>) -> Option<FillReader> {
+        let mut state = self.lock();
+        let open = self.followable
+            && state.end.is_none()
+            && state.outgrown.is_none()
+            && !state.invalidated
+            && !matches!(
+                state.head,
+                Some(FillHead::Refused(_) | FillHead::Failed(_) | FillHead::Again)
+            );
+        open.then(|| FillReader {
+            fill: Arc::clone(self),
+            place: state.add_reader(false),
+        })
+    }
+
+    /// Whether it ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    /// Ends the fill and wakes whoever waits; the first end stands. Followers without a head get
+    /// `head`, if one is given.
+    pub(crate) fn end(&self, head: Option<FillHead>, end: End) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        if head.is_some() {
+            state.head = head;
+        }
+        state.end = Some(end);
+        let wakers = state.take_readers();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    pub(crate) fn add_reader(&mut self, leader: bool) -> usize {
+        self.followers += usize::from(!leader);
+        let reader = Some(Reader {
+            offset: 0,
+            leader,
+            waker: None,
+        });
+        match self.readers.iter().position(Option::is_none) {
+            Some(place) => {
+                if let Some(slot) = self.readers.get_mut(place) {
+                    *slot = reader;
+                }
+                place
+            }
+            None => {
+                self.readers.push(reader);
+                self.readers.len() - 1
+            }
+        }
+    }
+
+    /// Takes a reader away; the leader may have to be woken for it.
+    pub(crate) fn remove_reader(&mut self, place: usize) -> Option<Waker> {
+        let reader = self.readers.get_mut(place)?.take()?;
+        self.followers -= usize::from(!reader.leader);
+        self.release();
+        self.leader_if_room()
+    }
+
+    pub(crate) fn followers(&self) -> usize {
+        self.followers
+    }
+
+    /// Wakers of all readers that wait.
+    pub(crate) fn take_readers(&mut self) -> Wakers {
+        self.readers
+            .iter_mut()
+            .flatten()
+            .filter_map(|reader| reader.waker.take())
+            .collect()
+    }
+
+    /// Goes on as a stream from here.
+    pub(crate) fn outgrow(&mut self, reason: NoStoreReason) {
+        self.outgrown.get_or_insert(reason);
+        self.release();
+    }
+
+    /// Whether another piece may be appended (see `Fill::poll_room`).
+    fn has_room(&self) -> bool {
+        let offsets = self.readers.iter().flatten().map(|reader| reader.offset);
+        let awaited = if self.outgrown.is_some() {
+            offsets.min()
+        } else {
+            offsets.max()
+        };
+        awaited.is_none_or(|offset| self.body.len().saturating_sub(offset) < WINDOW)
+    }
+
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.end.is_some() || self.has_room() {
+            return Poll::Ready(());
+        }
+        register(&mut self.leader, cx);
+        Poll::Pending
+    }
+
+    /// Frees what a stream's readers have all passed.
+    pub(crate) fn release(&mut self) {
+        if self.outgrown.is_some() {
+            let slowest = self
+                .readers
+                .iter()
+                .flatten()
+                .map(|reader| reader.offset)
+                .min();
+            self.body.release_before(slowest.unwrap_or(u64::MAX));
+        }
+    }
+
+    fn leader_if_room(&mut self) -> Option<Waker> {
+        if self.leader.is_some() && self.has_room() {
+            self.leader.take()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn poll_head(&mut self, place: usize, cx: &mut Context<'_>) -> Poll<FillHead> {
+        match (&self.head, &self.end) {
+            (Some(head), _) => Poll::Ready(head.clone()),
+            (None, Some(_)) => Poll::Ready(FillHead::Again),
+            (None, None) => self.wait(place, cx),
+        }
+    }
+
+    /// The reader's next event, and the leader's waker if it made room.
+    pub(crate) fn poll_next(
+        &mut self,
+        place: usize,
+        cx: &mut Context<'_>,
+    ) -> (Poll<FillEvent>, Option<Waker>) {
+        let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) else {
+            return (Poll::Ready(FillEvent::Broken), None);
+        };
+        if let Some(bytes) = self.body.read(reader.offset) {
+            reader.offset += bytes.len() as u64;
+            self.release();
+            return (Poll::Ready(FillEvent::Data(bytes)), self.leader_if_room());
+        }
+        // Released before this reader began: it came too late for a stream.
+        let missed = reader.offset < self.body.len();
+        let event = match &self.end {
+            Some(End::Complete(trailers)) if !missed => FillEvent::End(trailers.clone()),
+            None if !missed => return (self.wait(place, cx), None),
+            _ => FillEvent::Broken,
+        };
+        (Poll::Ready(event), None)
+    }
+
+    fn wait<T>(&mut self, place: usize, cx: &mut Context<'_>) -> Poll<T> {
+        if let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) {
+            register(&mut reader.waker, cx);
+        }
+        Poll::Pending
+    }
+}
+
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,116 @@
+//! The published index: what any worker may read without a message.
+//!
+//! Owns the map from key to slot. Invariant: only the key's shard writes a key, and always a whole
+//! new [`Slot`], so a reader sees one state or the next and never half of one. The awkward case is
+//! dashmap itself: a guard held while the map is touched again (or across an await) deadlocks, so
+//! every method here clones the `Arc` out and returns with no guard alive.
+
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use std::{hash::BuildHasher, sync::Arc};
+use understudy_http::Fields;
+use understudy_store::footprint::footprint;
+
+use crate::{sieve::NODE_COST, stored::Stored};
+
+/// A primary key, shared by index, eviction queue and fill.
+pub(crate) type Key = Arc<[u8]>;
+
+/// The two counters in front of what an `Arc` holds.
+const ARC: usize = 2 * size_of::<usize>();
+/// One place of the map: the pair and a control byte, doubled, since the table doubles when seven
+/// eighths are taken.
+const PLACE_COST: u64 = 2 * (size_of::<(Key, Arc<Slot>)>() as u64 + 1);
+/// Budget bytes every entry takes beside key, head and body: the response, its slot, its place in
+/// the index and in the queue.
+pub(crate) const ENTRY_OVERHEAD: u64 = footprint((ARC + size_of::<Stored>()) as u64)
+    + footprint((ARC + size_of::<crate::Prepared>()) as u64)
+    + footprint((ARC + size_of::<Slot>()) as u64)
+    + PLACE_COST
+    + NODE_COST;
+
+/// Budget bytes of a key of `len` bytes.
+pub(crate) const fn key_cost(len: usize) -> u64 {
+    footprint((ARC + len) as u64)
+}
+
+/// What the index holds for a key: its variants, immutable; replaced whole by the shard.
+#[derive(Debug)]
+pub struct Slot {
+    /// Newest first, never empty once published.
+    variants: SmallVec<[Arc<Stored>; 1]>,
+    /// Whether the newest has no Vary and so answers any request: what `select` wants to know first.
+    unvaried: bool,
+}
+
+impl Slot {
+    /// The variant this request selects, most recent first.
+    pub fn select(&self, request: Fields<'_>) -> Option<&Arc<Stored>> {
+        if self.unvaried {
+            return self.variants.first();
+        }
+        self.variants.iter().find(|stored| {
+            let vary = &stored.prepared().vary;
+            vary.is_empty() || vary.matches(request)
+        })
+    }
+
+    /// Whether any variant is stored (a miss is then a vary-miss, not a uri-miss).
+    pub fn has_variants(&self) -> bool {
+        !self.variants.is_empty()
+    }
+
+    /// The variants, newest first.
+    pub fn variants(&self) -> &[Arc<Stored>] {
+        &self.variants
+    }
+
+    pub(crate) fn of(variants: SmallVec<[Arc<Stored>; 1]>) -> Slot {
+        let unvaried = variants
+            .first()
+            .is_some_and(|newest| newest.prepared().vary.is_empty());
+        Slot { variants, unvaried }
+    }
+
+    pub(crate) fn contains(&self, stored: &Arc<Stored>) -> bool {
+        self.variants
+            .iter()
+            .any(|variant| Arc::ptr_eq(variant, stored))
+    }
+}
+
+/// The map.
+#[derive(Default)]
+pub(crate) struct Index {
+    map: DashMap<Key, Arc<Slot>, RandomState>,
+}
+
+impl Index {
+    /// The slot of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Arc<Slot>> {
+        self.map.get(key).map(|slot| Arc::clone(slot.value()))
+    }
+
+    /// The key's own copy in the map, with its slot: entries share it rather than hold one each.
+    pub(crate) fn get_with_key(&self, key: &[u8]) -> Option<(Key, Arc<Slot>)> {
+        self.map
+            .get(key)
+            .map(|pair| (Arc::clone(pair.key()), Arc::clone(pair.value())))
+    }
+
+    /// Publishes a slot. Only the key's shard calls this.
+    pub(crate) fn publish(&self, key: &Key, slot: Slot) {
+        self.map.insert(Arc::clone(key), Arc::new(slot));
+    }
+
+    /// Removes a slot. Only the key's shard calls this.
+    pub(crate) fn remove(&self, key: &[u8]) -> Option<Arc<Slot>> {
+        self.map.remove(key).map(|(_, slot)| slot)
+    }
+
+    /// The key's hash, which also chooses its shard.
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.map.hasher().hash_one(key)
+    }
+}

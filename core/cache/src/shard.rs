@@ -1,0 +1,396 @@
+//! The cache-shard actor: sole writer of its slice of the index.
+//!
+//! Owns the fills under way, the eviction queue and the do-not-coalesce markers of the keys that
+//! hash to it. Invariant: the slots published for those keys and the queue hold the same responses.
+//! Handlers never wait: each is a few table operations, so that the mailbox drains at the speed of
+//! memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
+//! arrived, so an ask that meets an ended fill forgets it there and then.
+
+use actix::{Actor, AsyncContext, Context, Handler};
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+use tracing::trace;
+use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
+
+use crate::{
+    Answer, Fill, FillHead, Prepared, Shared, TransactionId,
+    fill::state::{End, Inner},
+    index::{Key, Slot},
+    markers::Markers,
+    messages::{AskShard, Commit, Ended, Expire, Freshen, Invalidate, Room, RoomAnswer, Trim},
+    sieve::Sieve,
+    stored::Stored,
+};
+
+/// Requests that wait in a shard's mailbox before askers have to wait outside.
+pub(crate) const MAILBOX: usize = 1024;
+/// Most that is evicted beyond what was asked for, so that not every miss has to ask, in bytes.
+const SPARE: u64 = 1024 * 1024;
+
+/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter
+/// also serves hits, and to evict ten thousand small responses for a large one would hold them up
+/// for milliseconds.
+const EVICT_FOR_ROOM: usize = 1024;
+const EVICT_AFTER_COMMIT: usize = 16;
+
+/// How long a response is kept after it may no longer be served, in seconds: until then a
+/// validation can still bring it back.
+pub const KEEP_STALE: u32 = 3600;
+/// Responses a shard looks at for having been stale for long, after each commit and when it is told
+/// to. There is no timer: while nothing is stored nothing wants the room, and a commit brings the
+/// time with it.
+const SWEEP_AFTER_COMMIT: usize = 2;
+const SWEEP_AT_MOST: usize = 1024;
+
+/// How an eviction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Evicted {
+    Enough,
+    AtMost,
+    All,
+}
+
+/// A cache-shard actor.
+pub(crate) struct Shard {
+    shared: Arc<Shared>,
+    /// By key; usually one, more when requests insisted on their own exchange.
+    fills: HashMap<Key, SmallVec<[Arc<Inner>; 1]>, RandomState>,
+    queue: Sieve,
+    markers: Markers,
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>) -> Shard {
+        Shard {
+            shared,
+            fills: HashMap::default(),
+            queue: Sieve::default(),
+            markers: Markers::default(),
+        }
+    }
+
+    fn forget(&mut self, fill: &Arc<Inner>) {
+        if let Some(fills) = self.fills.get_mut(&fill.key) {
+            let before = fills.len();
+            fills.retain(|other| !Arc::ptr_eq(other, fill));
+            self.shared
+                .counts
+                .fills
+                .fetch_sub((before - fills.len()) as u64, Ordering::Relaxed);
+            if fills.is_empty() {
+                self.fills.remove(&fill.key);
+            }
+        }
+    }
+
+    /// Lets the asker lead. Followers are taken unless somebody leads already or the key is marked.
+    fn lead(&mut self, message: AskShard, followable: bool) -> Answer {
+        let AskShard {
+            ask, share, cache, ..
+        } = message;
+        let key = match self.shared.index.get_with_key(&ask.key) {
+            Some((key, _)) => key,
+            None => Arc::from(&*ask.key),
+        };
+        let inner = Inner::new(
+            Arc::clone(&key),
+            ask.transaction,
+            followable,
+            ask.validate,
+            share,
+        );
+        self.fills.entry(key).or_default().push(Arc::clone(&inner));
+        self.shared.counts.fills.fetch_add(1, Ordering::Relaxed);
+        Answer::Lead(Fill::new(inner, cache))
+    }
+
+    /// Publishes a response as its key's newest, in place of those it makes unreachable.
+    fn publish(&mut self, key: &Key, stored: &Arc<Stored>, replaced: Option<&Arc<Stored>>) {
+        let (key, old) = match self.shared.index.get_with_key(key) {
+            Some((key, slot)) => (key, Some(slot)),
+            None => (Arc::clone(key), None),
+        };
+        let most = self.shared.max_variants.load(Ordering::Relaxed).max(1);
+        let vary = &stored.prepared().vary;
+        let mut variants: SmallVec<[Arc<Stored>; 1]> = SmallVec::new();
+        variants.push(Arc::clone(stored));
+        for variant in old.iter().flat_map(|slot| slot.variants()) {
+            // A response without Vary answers every request, so nothing older could be selected any more.
+            let unreachable = vary.is_empty() || variant.prepared().vary == *vary;
+            let replaced = replaced.is_some_and(|replaced| Arc::ptr_eq(replaced, variant));
+            if unreachable || replaced || variants.len() >= most {
+                self.discard(variant);
+            } else {
+                variants.push(Arc::clone(variant));
+            }
+        }
+        if !self.queue.insert(Arc::clone(&key), Arc::clone(stored)) {
+            return;
+        }
+        self.shared.index.publish(&key, Slot::of(variants));
+        self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a response out of the queue (its slot is written by the caller).
+    fn discard(&mut self, stored: &Arc<Stored>) {
+        if self.queue.remove(stored) {
+            self.shared.counts.entries.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes an evicted response out of its slot.
+    fn unpublish(&mut self, key: &Key, stored: &Arc<Stored>) {
+        let Some(slot) = self.shared.index.get(key) else {
+            return;
+        };
+        let rest: SmallVec<[Arc<Stored>; 1]> = slot
+            .variants()
+            .iter()
+            .filter(|variant| !Arc::ptr_eq(variant, stored))
+            .cloned()
+            .collect();
+        if rest.is_empty() {
+            self.shared.index.remove(key);
+        } else {
+            self.shared.index.publish(key, Slot::of(rest));
+        }
+    }
+
+    /// Evicts until so many bytes are free, nothing is left that could go, or `at_most` entries went.
+    fn evict_until_free(&mut self, bytes: u64, at_most: usize) -> Evicted {
+        for _ in 0..at_most {
+            if self.shared.budget.available() >= bytes {
+                return Evicted::Enough;
+            }
+            let Some((key, stored)) = self.queue.evict() else {
+                // The last to go: markers are worth less than a response.
+                self.markers.clear();
+                return Evicted::All;
+            };
+            self.unpublish(&key, &stored);
+            let counts = &self.shared.counts;
+            counts.entries.fetch_sub(1, Ordering::Relaxed);
+            counts.evicted.fetch_add(1, Ordering::Relaxed);
+            counts
+                .evicted_bytes
+                .fetch_add(stored.weight(), Ordering::Relaxed);
+        }
+        Evicted::AtMost
+    }
+
+    /// Removes what was long stale at `now` from the next part of the queue.
+    fn expire(&mut self, now: Seconds, at_most: usize) {
+        let found = self.queue.sweep(at_most, |stored| {
+            let Prepared {
+                freshness,
+                directives,
+                ..
+            } = stored.prepared();
+            let grace = directives
+                .stale_while_revalidate
+                .max(directives.stale_if_error)
+                .unwrap_or(0);
+            !stored.is_marked() && freshness.ttl(now) < -(i64::from(grace) + i64::from(KEEP_STALE))
+        });
+        for (key, stored) in found {
+            self.unpublish(&key, &stored);
+            self.shared.counts.entries.fetch_sub(1, Ordering::Relaxed);
+            self.shared.counts.expired.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What is kept free, so that misses find room without asking.
+    fn spare(&self) -> u64 {
+        SPARE.min(self.shared.budget.ceiling() / 64)
+    }
+
+    fn trace(&self, transaction: TransactionId, what: &'static str) {
+        trace!(transaction, what, entries = self.queue.len(), "cache");
+    }
+}
+
+impl Handler<AskShard> for Shard {
+    type Result = actix::MessageResult<AskShard>;
+
+    fn handle(&mut self, message: AskShard, _: &mut Self::Context) -> Self::Result {
+        let ask = &message.ask;
+        if !ask.alone {
+            let now = self.shared.index.get(&ask.key);
+            let changed = match (&now, &ask.validate, &message.seen) {
+                (None, _, _) => false,
+                (Some(now), Some(stored), _) => !now.contains(stored),
+                (Some(now), None, Some(seen)) => !Arc::ptr_eq(now, seen),
+                (Some(_), None, None) => true,
+            };
+            if changed {
+                self.trace(ask.transaction, "again");
+                return actix::MessageResult(Answer::Again);
+            }
+        }
+        let mut led = false;
+        if let Some(fills) = self.fills.get_mut(&*ask.key) {
+            let before = fills.len();
+            fills.retain(|fill| !fill.has_ended());
+            self.shared
+                .counts
+                .fills
+                .fetch_sub((before - fills.len()) as u64, Ordering::Relaxed);
+            for fill in fills {
+                if ask.alone {
+                    led |= fill.followable;
+                } else if let Some(reader) = fill.follow() {
+                    self.trace(ask.transaction, "follow");
+                    return actix::MessageResult(Answer::Follow(reader));
+                }
+            }
+        }
+        let marked = self
+            .markers
+            .has(self.shared.index.hash(&ask.key), Instant::now);
+        self.trace(ask.transaction, "lead");
+        actix::MessageResult(self.lead(message, !led && !marked))
+    }
+}
+
+impl Handler<Commit> for Shard {
+    type Result = Result<Arc<Stored>, NoStoreReason>;
+
+    fn handle(&mut self, message: Commit, _: &mut Self::Context) -> Self::Result {
+        let Commit {
+            transaction,
+            fill,
+            stored,
+        } = message;
+        self.forget(&fill);
+        if fill.lock().invalidated {
+            self.trace(transaction, "invalidated before commit");
+            return Err(NoStoreReason::Expired);
+        }
+        self.markers.forget(self.shared.index.hash(&fill.key));
+        self.publish(&fill.key, &stored, None);
+        self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);
+        fill.end(None, End::Complete(stored.trailers().clone()));
+        self.expire(stored.prepared().received, SWEEP_AFTER_COMMIT);
+        self.evict_until_free(self.spare(), EVICT_AFTER_COMMIT);
+        self.trace(transaction, "commit");
+        Ok(stored)
+    }
+}
+
+impl Handler<Freshen> for Shard {
+    type Result = bool;
+
+    fn handle(&mut self, message: Freshen, _: &mut Self::Context) -> bool {
+        let Freshen {
+            transaction,
+            fill,
+            old,
+            stored,
+        } = message;
+        self.forget(&fill);
+        let slot = self.shared.index.get(&fill.key);
+        // Another leader may have stored a newer response meanwhile: that one stays.
+        let overtaken = slot.is_some_and(|slot| {
+            !slot.contains(&old)
+                && slot
+                    .variants()
+                    .iter()
+                    .any(|v| v.prepared().vary == stored.prepared().vary)
+        });
+        let good = !overtaken && !fill.lock().invalidated;
+        if good {
+            self.publish(&fill.key, &stored, Some(&old));
+            self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);
+        }
+        fill.end(Some(FillHead::Again), End::Broken);
+        self.trace(transaction, "freshen");
+        good
+    }
+}
+
+impl Handler<Room> for Shard {
+    type Result = RoomAnswer;
+
+    fn handle(&mut self, message: Room, _: &mut Self::Context) -> RoomAnswer {
+        self.trace(message.transaction, "room");
+        let budget = Arc::clone(&self.shared.budget);
+        let wanted = message
+            .bytes
+            .saturating_add(self.spare())
+            .min(budget.ceiling());
+        let evicted = self.evict_until_free(wanted, EVICT_FOR_ROOM);
+        match (budget.try_reserve(message.bytes), evicted) {
+            (Some(share), _) => RoomAnswer::Granted(share),
+            (None, Evicted::All) => RoomAnswer::Exhausted,
+            (None, _) => RoomAnswer::Evicting,
+        }
+    }
+}
+
+impl Handler<Invalidate> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Invalidate, _: &mut Self::Context) {
+        for fill in self.fills.get(&*message.key).into_iter().flatten() {
+            fill.lock().invalidated = true;
+        }
+        if let Some(slot) = self.shared.index.remove(&message.key) {
+            for stored in slot.variants() {
+                self.discard(stored);
+            }
+            self.shared
+                .counts
+                .invalidated
+                .fetch_add(slot.variants().len() as u64, Ordering::Relaxed);
+        }
+        self.trace(message.transaction, "invalidate");
+    }
+}
+
+impl Handler<Expire> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Expire, _: &mut Self::Context) {
+        self.expire(message.now, SWEEP_AT_MOST);
+        self.trace(message.transaction, "expire");
+    }
+}
+
+impl Handler<Ended> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Ended, _: &mut Self::Context) {
+        self.forget(&message.fill);
+        if message.mark {
+            let hash = self.shared.index.hash(&message.fill.key);
+            self.markers.mark(hash, Instant::now(), &self.shared.budget);
+        }
+        self.trace(message.transaction, "ended");
+    }
+}
+
+impl Handler<Trim> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, _: Trim, ctx: &mut Self::Context) {
+        if self.shared.budget.used() > self.shared.budget.ceiling()
+            && self.evict_until_free(1, EVICT_FOR_ROOM) == Evicted::AtMost
+        {
+            // The rest in turns, so that requests get theirs in between.
+            ctx.notify(Trim);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Complete responses as the index holds them.
+//!
+//! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
+//! immutable but two atomics, the eviction mark (set by any worker) and the place in the eviction
+//! queue (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+use understudy_http::{
+    Fields,
+    semantics::{
+        cache_control::ResponseDirectives, date::Seconds, freshness::Freshness, vary::VaryKey,
+    },
+    wire::head::{HeadLimits, parse_response},
+};
+use understudy_store::{blocks::block_cost, budget::Reservation, footprint::footprint};
+
+use crate::index::{ENTRY_OVERHEAD, key_cost};
+
+/// The place of a response that is in no eviction queue.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// The stored (or about to be stored) response without its body.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via
+    /// included, without Age, Cache-Status, Connection and the final empty line. A buffer of its
+    /// own: a slice of a larger one would keep that alive uncounted.
+    pub head: Bytes,
+    /// Status code.
+    pub status: u16,
+    /// Freshness, fixed at `received`.
+    pub freshness: Freshness,
+    /// Response directives.
+    pub directives: ResponseDirectives,
+    /// The secondary key.
+    pub vary: VaryKey,
+    /// When the response was received.
+    pub received: Seconds,
+    /// Body length when known beforehand.
+    pub length: Option<u64>,
+}
+
+impl Prepared {
+    /// Reads the stored head's fields (parses it again: only conditional, range and validating
+    /// requests want this).
+    pub fn with_fields<R>(&self, f: impl FnOnce(Fields<'_>) -> R) -> R {
+        // The head was written by us and passed the limits of the day it came; they must not refuse it now.
+        const NONE: HeadLimits = HeadLimits {
+            bytes: usize::MAX,
+            target: usize::MAX,
+            fields: usize::MAX,
+        };
+        let mut whole = Vec::with_capacity(self.head.len() + 2);
+        whole.extend_from_slice(&self.head);
+        whole.extend_from_slice(b"\r\n");
+        match parse_response(&whole, &NONE, Vec::new()) {
+            Ok(Some(parts)) => f(parts.with(whole.as_slice()).fields()),
+            Ok(None) | Err(_) => f(Fields::new(&[], &[], &[])),
+        }
+    }
+
+    /// Budget bytes of an entry with this head under a key of `key` bytes, body and trailers excepted.
+    pub(crate) fn cost(&self, key: usize) -> u64 {
+        ENTRY_OVERHEAD
+            + key_cost(key)
+            + footprint(self.head.len() as u64)
+            // Names and values are two allocations: one more rounding.
+            + footprint(self.vary.weight() as u64 + 16)
+    }
+}
+
+/// A complete stored response.
+#[derive(Debug)]
+pub struct Stored {
+    prepared: Arc<Prepared>,
+    blocks: SmallVec<[Bytes; 1]>,
+    trailers: Bytes,
+    length: u64,
+    weight: u64,
+    visited: AtomicBool,
+    pub(crate) place: AtomicU32,
+    _share: Reservation,
+}
+
+impl Stored {
+    /// A response of these parts; `share` pays for all but the blocks, which pay for themselves.
+    pub(crate) fn new(
+        prepared: Arc<Prepared>,
+        blocks: SmallVec<[Bytes; 1]>,
+        trailers: Bytes,
+        share: Reservation,
+    ) -> Stored {
+        let body: u64 = blocks.iter().map(|block| block_cost(block.len())).sum();
+        Stored {
+            prepared,
+            length: blocks.iter().map(|block| block.len() as u64).sum(),
+            blocks,
+            trailers,
+            weight: share.bytes() + body,
+            visited: AtomicBool::new(false),
+            place: AtomicU32::new(NOWHERE),
+            _share: share,
+        }
+    }
+
+    /// The same body under a new head (RFC 9111 section 4.3.4).
+    pub(crate) fn freshened(&self, prepared: Arc<Prepared>, share: Reservation) -> Stored {
+        Stored::new(prepared, self.blocks.clone(), self.trailers.clone(), share)
+    }
+
+    /// Head and freshness.
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
+    /// The body, in one or more blocks.
+    pub fn blocks(&self) -> &[Bytes] {
+        &self.blocks
+    }
+
+    /// Trailer section received with it (field lines each ending in CRLF), usually empty.
+    pub fn trailers(&self) -> &Bytes {
+        &self.trailers
+    }
+
+    /// Body length.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes it takes of the budget: key, head, blocks, index and queue.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Marks it as used, for eviction: one relaxed atomic, written only when not already set.
+    pub fn touch(&self) {
+        // Reading first keeps the cache line shared between the workers that serve a hot entry.
+        if !self.visited.load(Ordering::Relaxed) {
+            self.visited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was used since the hand last passed.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.visited.load(Ordering::Relaxed)
+    }
+
+    /// Takes the mark away; whether it was there.
+    pub(crate) fn take_mark(&self) -> bool {
+        self.visited.load(Ordering::Relaxed) && self.visited.swap(false, Ordering::Relaxed)
+    }
+}

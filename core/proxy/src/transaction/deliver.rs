@@ -1,0 +1,356 @@
+//! The step `deliver`: head and body to the client, framed for it, from an origin past the store or from a fill.
+//!
+//! How the answer is framed and whether the connection persists behind it is decided here and nowhere else, before the head
+//! is written. Awkward case: a body that breaks off after the head is out can only be told by cutting the connection.
+
+use super::exchange::{Exchanged, Upload, push_end, push_piece};
+use super::{Step, Transaction, response_head};
+use crate::client::{Gone, Queue};
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::task::Poll;
+use understudy_cache::{FillEvent, FillReader};
+use understudy_http::semantics::cache_status::CacheStatus;
+use understudy_http::wire::body::Decoded;
+use understudy_http::{Method, Version};
+use understudy_upstream::UpstreamError;
+
+/// How the body is framed towards the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framed {
+    /// No body; Content-Length may speak of the one that is not there (HEAD, 304).
+    Empty,
+    Length,
+    Chunked,
+    Close,
+}
+
+/// Most bytes gathered from a fill for one write.
+const GATHER: usize = 256 * 1024;
+
+impl Transaction {
+    /// How a body is framed for this client. `length`: of the body, when known.
+    pub(super) fn framed(&mut self, status: u16, length: Option<u64>) -> Framed {
+        if self.is_head() || matches!(status, 100..=199 | 204 | 304) {
+            Framed::Empty
+        } else if length.is_some() {
+            Framed::Length
+        } else if self.head.version() == Version::Http11 {
+            Framed::Chunked
+        } else {
+            self.persist = false;
+            Framed::Close
+        }
+    }
+
+    /// The last word on whether the connection persists: an unread request body or a drain ends it.
+    pub(super) fn settle(&mut self, uploading: bool) {
+        let unread = !self.body.is_done() && !self.body.is_drainable();
+        if unread || uploading || self.worker.draining.get() || self.source.retired.get() {
+            self.persist = false;
+        }
+    }
+
+    /// The lines of this answer alone: Age, framing, Cache-Status, Connection, and the empty line.
+    pub(super) fn lines(&self, age: Option<u32>, framed: Framed, cache: &CacheStatus<'_>) -> Bytes {
+        let mut out = Vec::with_capacity(160);
+        if let Some(age) = age {
+            out.extend_from_slice(b"Age: ");
+            out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if framed == Framed::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        out.extend_from_slice(b"Cache-Status: ");
+        cache.write(&self.live.settings.name, &mut out);
+        out.extend_from_slice(b"\r\n");
+        connection_line(self.persist, self.head.version(), &mut out);
+        out.extend_from_slice(b"\r\n");
+        out.into()
+    }
+
+    /// Cache-Status of an answer that was forwarded for.
+    pub(super) fn forwarded_status(
+        &self,
+        status: Option<u16>,
+        stored: bool,
+    ) -> CacheStatus<'static> {
+        CacheStatus {
+            hit: false,
+            fwd: self.tally.forward,
+            fwd_status: status,
+            ttl: None,
+            stored,
+            collapsed: self.tally.collapsed,
+            detail: self.tally.not_stored.map(|why| why.as_str()),
+        }
+    }
+
+    /// Delivers an origin's answer past the store, as it comes.
+    pub(super) async fn relay(&mut self, exchanged: Exchanged) -> Step {
+        let Exchanged {
+            mut origin,
+            head,
+            mut upload,
+            ..
+        } = exchanged;
+        let status = head.status();
+        if status == 101 {
+            return self.switch_protocols(origin, head).await;
+        }
+        self.note_head(&head);
+        let bodyless = self.is_head() || matches!(status, 204 | 304);
+        let length = if bodyless && status != 204 {
+            response_head::declared_length(&head)
+        } else {
+            origin.body_length()
+        };
+        let framed = self.framed(status, length);
+        // A 204 has no Content-Length (RFC 9110 section 8.6).
+        let written = if status == 204 { None } else { length };
+        self.settle(!upload.is_complete());
+        let rendered = response_head::render(head, written, &self.worker.pseudonym, self.now());
+        let cache = self.forwarded_status(None, false);
+        let lines = self.lines(rendered.age, framed, &cache);
+        let mut queue = Queue::default();
+        let overhead = (rendered.head.len() + lines.len()) as u64;
+        queue.push(rendered.head);
+        queue.push(lines);
+        let outcome = self
+            .relay_body(&mut queue, &mut origin, &mut upload, framed)
+            .await;
+        self.sent(&queue, overhead);
+        match outcome {
+            Ok(()) => origin.release(upload.is_complete()),
+            Err(Broken::Client) => self.aborted(),
+            Err(Broken::Origin(word)) => self.broken(word),
+        }
+        Step::Log
+    }
+
+    async fn relay_body(
+        &mut self,
+        queue: &mut Queue,
+        origin: &mut understudy_upstream::OriginStream,
+        upload: &mut Upload,
+        framed: Framed,
+    ) -> Result<(), Broken> {
+        let mut ended = framed == Framed::Empty;
+        // What came with the head goes out with it.
+        while !ended {
+            match origin
+                .buffered_piece()
+                .map_err(|e| Broken::Origin(e.word()))?
+            {
+                Some(Decoded::Data(piece)) => {
+                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                    push_piece(queue, piece, framed == Framed::Chunked);
+                }
+                Some(Decoded::End(trailers)) => {
+                    ended = true;
+                    if framed == Framed::Chunked {
+                        push_end(queue, &trailers);
+                    }
+                }
+                Some(Decoded::More) | None => break,
+            }
+        }
+        loop {
+            self.flush_while_uploading(queue, origin, upload).await?;
+            if ended {
+                return self.finish_upload(origin, upload).await;
+            }
+            match self.next_piece(origin, upload).await? {
+                Decoded::Data(piece) => {
+                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                    push_piece(queue, piece, framed == Framed::Chunked);
+                }
+                Decoded::End(trailers) => {
+                    ended = true;
+                    if framed == Framed::Chunked {
+                        push_end(queue, &trailers);
+                    }
+                }
+                Decoded::More => {}
+            }
+        }
+    }
+
+    /// An answer that is complete before its request is: the connection closes behind it, the rest of the body is not wanted.
+    async fn finish_upload(
+        &mut self,
+        _origin: &mut understudy_upstream::OriginStream,
+        upload: &mut Upload,
+    ) -> Result<(), Broken> {
+        if !upload.is_complete() {
+            self.persist = false;
+        }
+        Ok(())
+    }
+
+    async fn flush_while_uploading(
+        &mut self,
+        queue: &mut Queue,
+        origin: &mut understudy_upstream::OriginStream,
+        upload: &mut Upload,
+    ) -> Result<(), Broken> {
+        let limit = self.live.settings.timeouts.body;
+        self.client.deadline.arm_now(limit);
+        poll_fn(|cx| {
+            self.poll_upload(cx, origin, upload);
+            self.client.poll_flush(cx, queue, limit)
+        })
+        .await
+        .map_err(|Gone| Broken::Client)
+    }
+
+    async fn next_piece(
+        &mut self,
+        origin: &mut understudy_upstream::OriginStream,
+        upload: &mut Upload,
+    ) -> Result<Decoded, Broken> {
+        self.client
+            .deadline
+            .arm_now(self.live.settings.timeouts.between_bytes);
+        poll_fn(|cx| {
+            self.poll_upload(cx, origin, upload);
+            if let Poll::Ready(piece) = origin.poll_piece(cx) {
+                return Poll::Ready(piece.map_err(|e: UpstreamError| Broken::Origin(e.word())));
+            }
+            self.client
+                .deadline
+                .poll(cx)
+                .map(|()| Err(Broken::Origin("between-bytes-timeout")))
+        })
+        .await
+    }
+
+    /// The rest of the request goes on while its answer comes down; what goes wrong with it only ends the connection.
+    fn poll_upload(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+        origin: &mut understudy_upstream::OriginStream,
+        upload: &mut Upload,
+    ) {
+        if upload.is_over() {
+            return;
+        }
+        let limit = self.live.settings.timeouts.body;
+        if let Poll::Ready(Err(refusal)) =
+            upload.poll(cx, &mut self.body, &mut self.client, origin, limit)
+        {
+            self.tally.error = Some(refusal.word);
+            upload.give_up();
+        }
+    }
+
+    /// Delivers from a fill that somebody else (or the leader's pump) completes, until its end.
+    pub(super) async fn drain_reader(
+        &mut self,
+        queue: &mut Queue,
+        reader: &mut FillReader,
+        framed: Framed,
+    ) -> Result<(), Broken> {
+        let limit = self.live.settings.timeouts.body;
+        let patience = self.live.settings.timeouts.between_bytes;
+        let mut ended = false;
+        loop {
+            // Gather what is there, then write it at once.
+            let mut gathered = 0;
+            let mut broken = false;
+            if !ended {
+                let wait = queue.is_empty();
+                self.client.deadline.arm_now(patience);
+                let late = poll_fn(|cx| {
+                    while gathered < GATHER && !ended {
+                        match reader.poll_next(cx) {
+                            Poll::Ready(FillEvent::Data(piece)) => {
+                                gathered += piece.len();
+                                push_piece(queue, piece, framed == Framed::Chunked);
+                            }
+                            Poll::Ready(FillEvent::End(trailers)) => {
+                                ended = true;
+                                if framed == Framed::Chunked {
+                                    push_end(queue, &trailers);
+                                }
+                            }
+                            Poll::Ready(FillEvent::Broken) => {
+                                broken = true;
+                                return Poll::Ready(false);
+                            }
+                            Poll::Pending if gathered > 0 || !wait => return Poll::Ready(false),
+                            Poll::Pending => return self.client.deadline.poll(cx).map(|()| true),
+                        }
+                    }
+                    Poll::Ready(false)
+                })
+                .await;
+                if late {
+                    return Err(Broken::Origin("between-bytes-timeout"));
+                }
+            }
+            self.client
+                .flush(queue, limit)
+                .await
+                .map_err(|Gone| Broken::Client)?;
+            if broken {
+                return Err(Broken::Origin("origin-broke-off"));
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes what the log says of the answer's head.
+    pub(super) fn note_head(&mut self, head: &understudy_http::ResponseHead<Bytes>) {
+        self.tally.status = head.status();
+        if self.live.log.is_some() {
+            self.tally.content_type = head
+                .fields()
+                .get(understudy_http::Name::ContentType)
+                .map(Bytes::copy_from_slice);
+        }
+    }
+
+    /// Counts what was written; `overhead` bytes of it were the head.
+    pub(super) fn sent(&mut self, queue: &Queue, overhead: u64) {
+        self.tally.bytes_out += queue.written;
+        self.tally.body_out += queue.written.saturating_sub(overhead);
+    }
+
+    /// The client went away.
+    pub(super) fn aborted(&mut self) {
+        self.tally.aborted = true;
+        self.persist = false;
+    }
+
+    /// The answer broke off: the client learns it by the end of its connection.
+    pub(super) fn broken(&mut self, word: &'static str) {
+        self.tally.error = Some(word);
+        self.tally.aborted = true;
+        self.persist = false;
+    }
+
+    /// Whether the request's method asks an origin to change something (RFC 9111 section 4.4).
+    pub(super) fn is_unsafe(&self) -> bool {
+        !self.head.method().is_safe() && self.head.method() != Method::Connect
+    }
+}
+
+/// Why an answer broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    Client,
+    Origin(&'static str),
+}
+
+/// Connection, when it says something: close, or keep-alive to an HTTP/1.0 client.
+pub(super) fn connection_line(persist: bool, version: Version, out: &mut Vec<u8>) {
+    if !persist {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if version == Version::Http10 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+}

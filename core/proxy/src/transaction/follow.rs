@@ -1,0 +1,72 @@
+//! The step `follow`: answer from another's fetch while it grows.
+
+use super::deliver::Broken;
+use super::exchange::within;
+use super::refusal::Refusal;
+use super::{Step, Transaction};
+use crate::client::Queue;
+use crate::record::Outcome;
+use understudy_cache::{FillHead, FillReader};
+use understudy_http::Name;
+use understudy_http::semantics::cache_status::Forward;
+
+impl Transaction {
+    pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
+        let forward = self.tally.forward.unwrap_or(Forward::Miss);
+        let timeouts = &self.live.settings.timeouts;
+        // The leader has as long as anybody to connect and wait for an answer.
+        let limit = timeouts.connect + timeouts.first_byte;
+        let prepared = match within(&self.client.deadline, limit, reader.head()).await {
+            None => return Step::Answer(Refusal::new(504, "http_response_timeout")),
+            Some(FillHead::Shared(prepared)) => prepared,
+            Some(FillHead::Again) => return self.again(forward),
+            Some(FillHead::Failed(status)) => {
+                return Step::Answer(Refusal::new(status, "collapsed-failure"));
+            }
+            Some(FillHead::Refused(_)) => return self.alone(forward),
+        };
+        if !prepared.vary.matches(self.head.fields()) {
+            return self.alone(Forward::VaryMiss);
+        }
+        self.tally.outcome = Outcome::Collapsed;
+        self.tally.collapsed = true;
+        if self.not_modified(&prepared) {
+            return self.deliver_not_modified(&prepared, false).await;
+        }
+        self.tally.status = prepared.status;
+        if self.live.log.is_some() {
+            self.tally.content_type = prepared.with_fields(|fields| {
+                fields
+                    .get(Name::ContentType)
+                    .map(bytes::Bytes::copy_from_slice)
+            });
+        }
+        let framed = self.framed(prepared.status, prepared.length);
+        self.settle(false);
+        let cache = self.forwarded_status(None, false);
+        let age = prepared.freshness.age(self.now());
+        let lines = self.lines(Some(age), framed, &cache);
+        let overhead = (prepared.head.len() + lines.len()) as u64;
+        let mut queue = Queue::default();
+        queue.push(prepared.head.clone());
+        queue.push(lines);
+        let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
+        self.sent(&queue, overhead);
+        match outcome {
+            Ok(()) => {}
+            Err(Broken::Client) => self.aborted(),
+            Err(Broken::Origin(word)) => self.broken(word),
+        }
+        Step::Log
+    }
+
+    /// What the leader got is not for this request: fetch for ourselves.
+    fn alone(&mut self, forward: Forward) -> Step {
+        self.detours += 1;
+        Step::Ask {
+            validate: None,
+            alone: true,
+            forward,
+        }
+    }
+}

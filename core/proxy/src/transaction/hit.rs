@@ -1,0 +1,246 @@
+//! The step `hit`: an answer out of the store, with the client's conditions and range applied.
+
+use super::deliver::{Framed, connection_line};
+use super::fast::BlockedHit;
+use super::{Step, Transaction};
+use crate::client::Queue;
+use crate::record::Outcome;
+use bytes::Bytes;
+use std::sync::Arc;
+use understudy_cache::{Prepared, Stored};
+use understudy_http::semantics::cache_status::CacheStatus;
+use understudy_http::semantics::conditional::in_not_modified;
+use understudy_http::semantics::range::{self, RangeAnswer};
+use understudy_http::{Method, Name};
+
+impl Transaction {
+    pub(super) async fn hit(&mut self, stored: Arc<Stored>, how: Outcome) -> Step {
+        self.tally.outcome = how;
+        stored.touch();
+        let prepared = stored.prepared();
+        if self.not_modified(prepared) {
+            if how == Outcome::Hit {
+                self.tally.outcome = Outcome::HitNotModified;
+            }
+            return self.deliver_not_modified(prepared, false).await;
+        }
+        let whole = stored.length();
+        let range = if prepared.status == 200 && self.head.method() == Method::Get {
+            let request = self.head.fields();
+            prepared.with_fields(|fields| range::answer(request, fields, whole))
+        } else {
+            RangeAnswer::Whole
+        };
+        let mut queue = Queue::default();
+        self.settle(false);
+        let framed = if self.is_head() || prepared.status == 204 {
+            Framed::Empty
+        } else {
+            Framed::Length
+        };
+        let age = prepared.freshness.age(self.now());
+        let cache = self.stored_status(prepared);
+        let (head, from, until) = match range {
+            RangeAnswer::Whole => (self.whole_head(&stored), 0, whole),
+            RangeAnswer::Part { first, last } => {
+                (part_head(prepared, first, last, whole), first, last + 1)
+            }
+            RangeAnswer::Unsatisfiable => (unsatisfiable_head(prepared, whole), 0, 0),
+        };
+        self.tally.status = match range {
+            RangeAnswer::Whole => prepared.status,
+            RangeAnswer::Part { .. } => 206,
+            RangeAnswer::Unsatisfiable => 416,
+        };
+        self.note_type(prepared);
+        let lines = self.lines(Some(age), framed, &cache);
+        let overhead = (head.len() + lines.len()) as u64;
+        queue.push(head);
+        queue.push(lines);
+        if framed == Framed::Length {
+            push_blocks(&mut queue, stored.blocks(), from, until);
+        }
+        self.flush_hit(queue, overhead).await
+    }
+
+    /// Goes on with a plain hit that did not fit into the socket at once.
+    pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
+        self.tally.outcome = Outcome::Hit;
+        let BlockedHit {
+            stored,
+            lines,
+            sent,
+            url,
+            ..
+        } = hit;
+        let prepared = stored.prepared();
+        self.tally.status = prepared.status;
+        self.logged_url = Some(url);
+        self.note_type(prepared);
+        let mut queue = Queue::default();
+        let overhead = (prepared.head.len() + lines.len()) as u64;
+        queue.push(prepared.head.clone());
+        queue.push(lines);
+        push_blocks(&mut queue, stored.blocks(), 0, stored.length());
+        queue.advance(sent);
+        self.flush_hit(queue, overhead).await
+    }
+
+    async fn flush_hit(&mut self, mut queue: Queue, overhead: u64) -> Step {
+        let limit = self.live.settings.timeouts.body;
+        let flushed = self.client.flush(&mut queue, limit).await;
+        self.sent(&queue, overhead);
+        if flushed.is_err() {
+            self.aborted();
+        }
+        Step::Log
+    }
+
+    /// The stored head; Content-Length is added where the origin sent none and the body's length is known by now.
+    fn whole_head(&self, stored: &Stored) -> Bytes {
+        let prepared = stored.prepared();
+        if prepared.length.is_some() || prepared.status == 204 {
+            return prepared.head.clone();
+        }
+        let mut head = Vec::with_capacity(prepared.head.len() + 32);
+        head.extend_from_slice(&prepared.head);
+        length_line(stored.length(), &mut head);
+        head.into()
+    }
+
+    fn note_type(&mut self, prepared: &Prepared) {
+        if self.live.log.is_some() {
+            self.tally.content_type = prepared
+                .with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice));
+        }
+    }
+
+    fn stored_status(&self, prepared: &Prepared) -> CacheStatus<'static> {
+        let ttl = Some(prepared.freshness.ttl(self.now()));
+        match self.tally.outcome {
+            Outcome::Revalidated => CacheStatus {
+                hit: false,
+                fwd: self.tally.forward,
+                fwd_status: Some(304),
+                ttl,
+                stored: true,
+                collapsed: false,
+                detail: None,
+            },
+            _ => CacheStatus {
+                hit: true,
+                fwd: None,
+                fwd_status: None,
+                ttl,
+                stored: false,
+                collapsed: false,
+                detail: self.tally.error,
+            },
+        }
+    }
+
+    /// A 304 to the client's own conditions (RFC 9110 section 15.4.5). `stored`: the response behind it is being stored.
+    pub(super) async fn deliver_not_modified(&mut self, prepared: &Prepared, stored: bool) -> Step {
+        self.tally.status = 304;
+        self.settle(false);
+        let mut head = Vec::with_capacity(prepared.head.len());
+        head.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\n");
+        prepared.with_fields(|fields| {
+            for (id, name, value) in fields.iter() {
+                if in_not_modified(id) || id == Name::Via {
+                    super::request_out::line(&mut head, name, value);
+                }
+            }
+        });
+        let from_store = matches!(
+            self.tally.outcome,
+            Outcome::Hit | Outcome::HitNotModified | Outcome::Stale | Outcome::Revalidated
+        );
+        let cache = if from_store {
+            self.stored_status(prepared)
+        } else {
+            self.forwarded_status(None, stored)
+        };
+        let age = prepared.freshness.age(self.now());
+        let lines = self.lines(Some(age), Framed::Empty, &cache);
+        let overhead = (head.len() + lines.len()) as u64;
+        let mut queue = Queue::default();
+        queue.push(head.into());
+        queue.push(lines);
+        self.flush_hit(queue, overhead).await
+    }
+}
+
+/// Queues the bytes `from..until` of a body in blocks.
+fn push_blocks(queue: &mut Queue, blocks: &[Bytes], from: u64, until: u64) {
+    let mut at = 0;
+    for block in blocks {
+        let end = at + block.len() as u64;
+        let (first, last) = (from.max(at), until.min(end));
+        if first < last {
+            queue.push(block.slice((first - at) as usize..(last - at) as usize));
+        }
+        at = end;
+    }
+}
+
+fn length_line(length: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Content-Length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 section 15.3.7.
+fn part_head(prepared: &Prepared, first: u64, last: u64, whole: u64) -> Bytes {
+    let mut head = b"HTTP/1.1 206 Partial Content\r\n".to_vec();
+    copy_fields(prepared, &mut head, |id| {
+        !matches!(id, Name::ContentLength | Name::ContentRange)
+    });
+    head.extend_from_slice(format!("Content-Range: bytes {first}-{last}/{whole}\r\n").as_bytes());
+    length_line(last + 1 - first, &mut head);
+    head.into()
+}
+
+/// RFC 9110 section 15.5.17.
+fn unsatisfiable_head(prepared: &Prepared, whole: u64) -> Bytes {
+    let mut head = b"HTTP/1.1 416 Range Not Satisfiable\r\n".to_vec();
+    copy_fields(prepared, &mut head, |id| {
+        matches!(id, Name::Date | Name::Via | Name::Etag | Name::LastModified)
+    });
+    head.extend_from_slice(format!("Content-Range: bytes */{whole}\r\n").as_bytes());
+    length_line(0, &mut head);
+    head.into()
+}
+
+fn copy_fields(prepared: &Prepared, out: &mut Vec<u8>, keep: impl Fn(Name) -> bool) {
+    prepared.with_fields(|fields| {
+        for (id, name, value) in fields.iter() {
+            if keep(id) {
+                super::request_out::line(out, name, value);
+            }
+        }
+    });
+}
+
+/// The lines a plain hit adds to the stored head; the same as [`Transaction::lines`] writes, into a buffer that is reused.
+pub(super) fn plain_lines(
+    age: u32,
+    length: Option<u64>,
+    cache: &CacheStatus<'_>,
+    name: &str,
+    persist: bool,
+    version: understudy_http::Version,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"Age: ");
+    out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if let Some(length) = length {
+        length_line(length, out);
+    }
+    out.extend_from_slice(b"Cache-Status: ");
+    cache.write(name, out);
+    out.extend_from_slice(b"\r\n");
+    connection_line(persist, version, out);
+    out.extend_from_slice(b"\r\n");
+}

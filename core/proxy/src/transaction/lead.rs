@@ -1,0 +1,455 @@
+//! The step `lead`: fetch for ourselves and for whoever follows, validate, store.
+//!
+//! Awkward case: the leader's client may go away while others read the fill. Then the fill is pumped on without it.
+
+use super::deliver::{Broken, Framed};
+use super::exchange::Exchanged;
+use super::refusal::Failure;
+use super::request_out::Purpose;
+use super::{Step, Transaction, response_head};
+use crate::client::Queue;
+use crate::clock::Deadline;
+use crate::record::Outcome;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use understudy_cache::{Fill, FillEvent, Prepared, Stored};
+use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::conditional;
+use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::reuse::may_serve_stale_on_error;
+use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::update::{validates, write_updated};
+use understudy_http::semantics::vary::VaryKey;
+use understudy_http::wire::body::Decoded;
+use understudy_http::wire::head::{HeadLimits, parse_response};
+use understudy_http::{Name, ResponseHead};
+use understudy_upstream::OriginStream;
+
+/// Bytes taken from the origin before the client gets its turn.
+const TURN: usize = 128 * 1024;
+/// A fill whose client went away and that nobody follows is still finished when no more than this is missing.
+const FINISH_ANYWAY: u64 = 64 * 1024;
+
+/// How the origin's side of a fill ended.
+enum End {
+    Complete(Bytes),
+    Broken(&'static str),
+    ClientGone,
+}
+
+impl Transaction {
+    pub(super) async fn lead(&mut self, fill: Fill, validate: Option<Arc<Stored>>) -> Step {
+        self.tally.outcome = Outcome::Miss;
+        let purpose = match &validate {
+            Some(stored) => Purpose::Validate(stored),
+            None => Purpose::Fetch,
+        };
+        let request = self.request_out(purpose);
+        let exchanged = match self.exchange(request).await {
+            Ok(exchanged) => exchanged,
+            Err(failure) => return self.lead_failed(fill, validate, failure),
+        };
+        let Some(stored) = validate else {
+            return self.fetched(fill, exchanged).await;
+        };
+        let status = exchanged.head.status();
+        if status == 304 {
+            return self.validated(fill, stored, exchanged).await;
+        }
+        // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
+        if status >= 500 && self.may_serve_stale(&stored) {
+            drop(fill);
+            return Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            };
+        }
+        self.fetched(fill, exchanged).await
+    }
+
+    fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
+        if matches!(failure, Failure::Gone) {
+            // Dropped without an end: followers ask again and one of them leads.
+            drop(fill);
+            return self.failed(failure);
+        }
+        if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
+            drop(fill);
+            self.tally.error = Some(failure.refusal().word);
+            return Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            };
+        }
+        fill.fail(failure.refusal().status);
+        self.failed(failure)
+    }
+
+    fn may_serve_stale(&self, stored: &Stored) -> bool {
+        let prepared = stored.prepared();
+        may_serve_stale_on_error(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        )
+    }
+
+    /// A 304: the stored response is good again (RFC 9111 section 4.3.4).
+    async fn validated(&mut self, fill: Fill, stored: Arc<Stored>, exchanged: Exchanged) -> Step {
+        let Exchanged {
+            origin,
+            head,
+            request_time,
+            upload,
+        } = exchanged;
+        origin.release(upload.is_complete());
+        if !stored
+            .prepared()
+            .with_fields(|fields| validates(fields, head.fields()))
+        {
+            // It speaks of another representation: fetch without conditions (section 4.3.4, last paragraph).
+            drop(fill);
+            return self.refetch();
+        }
+        match self.freshened(&stored, head, request_time) {
+            Some(prepared) => {
+                let stored = fill.freshen(Arc::new(prepared)).await;
+                Step::Hit {
+                    stored,
+                    how: Outcome::Revalidated,
+                }
+            }
+            None => {
+                drop(fill);
+                self.refetch()
+            }
+        }
+    }
+
+    fn refetch(&mut self) -> Step {
+        let forward = self
+            .tally
+            .forward
+            .unwrap_or(understudy_http::semantics::cache_status::Forward::Stale);
+        self.detours += 1;
+        if self.detours > 2 {
+            return self.bypass(forward, NoStoreReason::Incomplete);
+        }
+        Step::Ask {
+            validate: None,
+            alone: true,
+            forward,
+        }
+    }
+
+    /// The stored head updated by a 304's fields, with new freshness.
+    fn freshened(
+        &self,
+        stored: &Stored,
+        mut head: ResponseHead<Bytes>,
+        request_time: i64,
+    ) -> Option<Prepared> {
+        let now = self.now();
+        let old = stored.prepared();
+        response_head::own(&mut head, &self.worker.pseudonym, now);
+        let mut merged = Vec::with_capacity(old.head.len() + 128);
+        let line = memchr::memchr(b'\n', &old.head)? + 1;
+        merged.extend_from_slice(&old.head[..line]);
+        old.with_fields(|fields| write_updated(fields, head.fields(), &mut merged));
+        merged.extend_from_slice(b"\r\n");
+        let limits = HeadLimits {
+            bytes: usize::MAX,
+            target: 0,
+            fields: 4096,
+        };
+        let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
+        let mut merged = parts.with(Bytes::from(merged));
+        let directives = ResponseDirectives::parse(merged.fields());
+        let heuristic = &self.live.settings.heuristic;
+        let freshness = Freshness::of(
+            old.status,
+            merged.fields(),
+            &directives,
+            request_time,
+            now,
+            heuristic,
+        );
+        merged.remove(Name::Age);
+        let mut out = Vec::with_capacity(merged.size());
+        merged.write(&mut out);
+        Some(Prepared {
+            head: out.into(),
+            status: old.status,
+            freshness,
+            directives,
+            vary: old.vary.clone(),
+            received: now,
+            length: old.length,
+        })
+    }
+
+    /// A response that answers the request itself: stored if it may be.
+    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+        let prepared = match self.prepare(&exchanged) {
+            Ok(prepared) => Arc::new(prepared),
+            Err(why) => {
+                fill.refuse(why);
+                self.tally.not_stored = Some(why);
+                return self.relay(exchanged).await;
+            }
+        };
+        match fill.respond(prepared.clone()).await {
+            Ok(()) => self.deliver_fill(fill, exchanged, prepared).await,
+            Err(why) => {
+                self.tally.not_stored = Some(why);
+                self.relay(exchanged).await
+            }
+        }
+    }
+
+    fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
+        let now = self.now();
+        let head = &exchanged.head;
+        let (status, fields, request) = (head.status(), head.fields(), self.head.fields());
+        if status == 101 {
+            return Err(NoStoreReason::Status);
+        }
+        let directives = ResponseDirectives::parse(fields);
+        let heuristic = &self.live.settings.heuristic;
+        let freshness = Freshness::of(
+            status,
+            fields,
+            &directives,
+            exchanged.request_time,
+            now,
+            heuristic,
+        );
+        let method = self.head.method();
+        may_store(
+            method,
+            request,
+            &self.directives,
+            status,
+            fields,
+            &directives,
+            &freshness,
+        )?;
+        let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let length = if status == 204 {
+            Some(0)
+        } else {
+            exchanged.origin.body_length()
+        };
+        let written = if status == 204 { None } else { length };
+        let rendered = response_head::render(head.clone(), written, &self.worker.pseudonym, now);
+        Ok(Prepared {
+            head: rendered.head,
+            status,
+            freshness,
+            directives,
+            vary,
+            received: now,
+            length,
+        })
+    }
+
+    /// Fills from the origin and delivers from the fill, both at once.
+    async fn deliver_fill(
+        &mut self,
+        mut fill: Fill,
+        exchanged: Exchanged,
+        prepared: Arc<Prepared>,
+    ) -> Step {
+        let Exchanged {
+            mut origin,
+            head,
+            upload,
+            ..
+        } = exchanged;
+        self.note_head(&head);
+        let age = response_head::age(&head);
+        drop(head);
+        let patience = self.live.settings.timeouts.between_bytes;
+        if self.not_modified(&prepared) {
+            let step = self.deliver_not_modified(&prepared, true).await;
+            self.pump(fill, origin, upload.is_complete());
+            return step;
+        }
+        let framed = self.framed(prepared.status, prepared.length);
+        self.settle(false);
+        let cache = self.forwarded_status(None, true);
+        let lines = self.lines(age, framed, &cache);
+        let overhead = (prepared.head.len() + lines.len()) as u64;
+        let mut queue = Queue::default();
+        queue.push(prepared.head.clone());
+        queue.push(lines);
+        let mut reader = fill.reader();
+        let mut taken = 0;
+        let end = self
+            .fill_and_flush(
+                &mut fill,
+                &mut origin,
+                &mut queue,
+                &mut reader,
+                framed,
+                &mut taken,
+            )
+            .await;
+        let outcome = match end {
+            End::Complete(trailers) => {
+                // Published before the last byte goes out: whoever has it all and asks again gets a hit.
+                if let Err(why) = fill.commit(trailers).await {
+                    self.tally.not_stored = Some(why);
+                }
+                origin.release(upload.is_complete());
+                self.drain_reader(&mut queue, &mut reader, framed).await
+            }
+            End::Broken(word) => {
+                fill.broken();
+                // What arrived is still the client's.
+                let limit = self.live.settings.timeouts.body;
+                let _ = self.client.flush(&mut queue, limit).await;
+                Err(Broken::Origin(word))
+            }
+            End::ClientGone => {
+                drop(reader);
+                let missing = prepared.length.map(|n| n.saturating_sub(taken));
+                if fill.followers() > 0 || missing.is_some_and(|n| n <= FINISH_ANYWAY) {
+                    self.pump(fill, origin, upload.is_complete());
+                }
+                Err(Broken::Client)
+            }
+        };
+        self.sent(&queue, overhead);
+        let _ = patience;
+        match outcome {
+            Ok(()) => {}
+            Err(Broken::Client) => self.aborted(),
+            Err(Broken::Origin(word)) => self.broken(word),
+        }
+        Step::Log
+    }
+
+    /// Moves pieces from the origin into the fill and from the fill to the client until the origin is done.
+    #[allow(clippy::too_many_arguments)]
+    async fn fill_and_flush(
+        &mut self,
+        fill: &mut Fill,
+        origin: &mut OriginStream,
+        queue: &mut Queue,
+        reader: &mut understudy_cache::FillReader,
+        framed: Framed,
+        taken: &mut u64,
+    ) -> End {
+        let limit = self.live.settings.timeouts.body;
+        let patience = self.live.settings.timeouts.between_bytes;
+        self.client.deadline.arm_now(patience);
+        poll_fn(|cx| {
+            loop {
+                let mut turn = 0;
+                while turn < TURN && fill.poll_room(cx).is_ready() {
+                    match origin.poll_piece(cx) {
+                        Poll::Ready(Ok(Decoded::Data(piece))) => {
+                            turn += piece.len();
+                            *taken += piece.len() as u64;
+                            if let Err(why) = fill.append(&piece) {
+                                self.tally.not_stored = Some(why);
+                            }
+                        }
+                        Poll::Ready(Ok(Decoded::End(trailers))) => {
+                            self.worker.stats.origin_bytes_in.add(turn as u64);
+                            return Poll::Ready(End::Complete(trailers));
+                        }
+                        Poll::Ready(Ok(Decoded::More)) => {}
+                        Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.word())),
+                        Poll::Pending => break,
+                    }
+                }
+                if turn > 0 {
+                    self.worker.stats.origin_bytes_in.add(turn as u64);
+                    self.client.deadline.arm_now(patience);
+                }
+                if queue.is_empty() {
+                    while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
+                        super::exchange::push_piece(queue, piece, framed == Framed::Chunked);
+                    }
+                }
+                let idle = queue.is_empty();
+                match self.client.poll_flush(cx, queue, limit) {
+                    Poll::Ready(Ok(())) if idle && turn == 0 => {
+                        // Nothing to write and nothing came: the origin is waited for.
+                        return self
+                            .client
+                            .deadline
+                            .poll(cx)
+                            .map(|()| End::Broken("between-bytes-timeout"));
+                    }
+                    Poll::Ready(Ok(())) => self.client.deadline.arm_now(patience),
+                    Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
+                    Poll::Pending if turn > 0 => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Completes a fill without its client, on this worker.
+    fn pump(&self, fill: Fill, origin: OriginStream, request_complete: bool) {
+        let deadline = self.worker.clock.deadline();
+        let patience = self.live.settings.timeouts.between_bytes;
+        actix_rt::spawn(pump(fill, origin, deadline, patience, request_complete));
+    }
+
+    /// Whether the client's own conditions make this a 304.
+    pub(super) fn not_modified(&self, prepared: &Prepared) -> bool {
+        let request = self.head.fields();
+        prepared.status == 200
+            && conditional::has_preconditions(request)
+            && prepared.with_fields(|stored| {
+                conditional::evaluate(self.head.method(), request, stored, prepared.received)
+                    == conditional::Outcome::NotModified
+            })
+    }
+}
+
+async fn pump(
+    mut fill: Fill,
+    mut origin: OriginStream,
+    deadline: Deadline,
+    patience: Duration,
+    request_complete: bool,
+) {
+    deadline.arm_now(patience);
+    let end = poll_fn(|cx| {
+        while fill.poll_room(cx).is_ready() {
+            match origin.poll_piece(cx) {
+                Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    // A fill that may not be stored goes on for its readers; without any it ends below.
+                    let refused = fill.append(&piece).is_err();
+                    if refused && fill.followers() == 0 {
+                        return Poll::Ready(None);
+                    }
+                    deadline.arm_now(patience);
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) => return Poll::Ready(Some(trailers)),
+                Poll::Ready(Ok(Decoded::More)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        deadline.poll(cx).map(|()| None)
+    })
+    .await;
+    match end {
+        Some(trailers) => {
+            let _ = fill.commit(trailers).await;
+            origin.release(request_complete);
+        }
+        None => fill.broken(),
+    }
+}

@@ -1,0 +1,117 @@
+//! The step `look_up`: what the published index holds for this request, and whether it may be used.
+
+use super::refusal::Refusal;
+use super::{Step, Transaction};
+use crate::record::Outcome;
+use understudy_http::semantics::cache_status::Forward;
+use understudy_http::semantics::reuse::{Reuse, ValidateReason, may_reuse};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::wire::target::Authority;
+use understudy_http::{Method, Name};
+
+impl Transaction {
+    pub(super) async fn look_up(&mut self) -> Step {
+        if let Some(step) = self.verify_host().await {
+            return step;
+        }
+        let (Some(cache), Some(route)) = (&self.worker.cache, &self.route) else {
+            return self.bypass(Forward::Bypass, NoStoreReason::Disabled);
+        };
+        let slot = cache.find(&route.key);
+        let fields = self.head.fields();
+        let stored = slot.as_ref().and_then(|slot| slot.select(fields).cloned());
+        let Some(stored) = stored else {
+            let forward = match &slot {
+                Some(slot) if slot.has_variants() => Forward::VaryMiss,
+                _ => Forward::UriMiss,
+            };
+            return self.miss(forward);
+        };
+        let prepared = stored.prepared();
+        let reuse = may_reuse(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        );
+        match reuse {
+            Reuse::Fresh => Step::Hit {
+                stored,
+                how: Outcome::Hit,
+            },
+            Reuse::StaleAllowed => Step::Hit {
+                stored,
+                how: Outcome::Stale,
+            },
+            Reuse::Validate(_) if self.directives.only_if_cached => only_if_cached(),
+            Reuse::Validate(reason) => {
+                let forward = match reason {
+                    ValidateReason::Stale | ValidateReason::ResponseNoCache => Forward::Stale,
+                    ValidateReason::RequestNoCache
+                    | ValidateReason::RequestMaxAge
+                    | ValidateReason::RequestMinFresh => Forward::Request,
+                };
+                if self.head.method() != Method::Get {
+                    return self.bypass(forward, NoStoreReason::Method);
+                }
+                // A client that insists on the origin's word does not take another's.
+                let alone = self.detours > 2 || reason == ValidateReason::RequestNoCache;
+                Step::Ask {
+                    validate: Some(stored),
+                    alone,
+                    forward,
+                }
+            }
+        }
+    }
+
+    fn miss(&mut self, forward: Forward) -> Step {
+        if self.directives.only_if_cached {
+            return only_if_cached();
+        }
+        if self.head.method() != Method::Get {
+            return self.bypass(forward, NoStoreReason::Method);
+        }
+        if self.directives.no_store {
+            return self.bypass(forward, NoStoreReason::RequestNoStore);
+        }
+        if self.head.fields().has(Name::Range) {
+            // The part that is asked for, not the whole: parts are not stored yet.
+            return self.bypass(forward, NoStoreReason::Partial);
+        }
+        let alone = self.detours > 2 || self.directives.no_cache;
+        Step::Ask {
+            validate: None,
+            alone,
+            forward,
+        }
+    }
+
+    /// Transparent mode: a Host that does not belong to the address the client dialled could plant what it likes under
+    /// somebody else's name, so such a request is fetched from that address and leaves no trace.
+    async fn verify_host(&mut self) -> Option<Step> {
+        let route = self.route.as_mut()?;
+        let to = route.verify?;
+        let host = route.host.clone();
+        let belongs = match Authority::parse(&host) {
+            // A name on another port is another origin.
+            Ok(named) if named.port.unwrap_or(80) == to.port() => {
+                let name = std::str::from_utf8(named.host).unwrap_or_default();
+                self.live.upstreams.belongs(name, to).await
+            }
+            _ => false,
+        };
+        if belongs {
+            if let Some(route) = &mut self.route {
+                route.verify = None;
+            }
+            return None;
+        }
+        Some(self.bypass(Forward::Bypass, NoStoreReason::UntrustedHost))
+    }
+}
+
+fn only_if_cached() -> Step {
+    // RFC 9111 section 5.2.1.7.
+    Step::Answer(Refusal::new(504, "only-if-cached"))
+}

@@ -1,0 +1,345 @@
+//! A transaction: one request and its answer, as a table of steps.
+//!
+//! | step | ends in |
+//! |---|---|
+//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE) |
+//! | `look_up` | `hit`, `ask`, `answer` (only-if-cached) |
+//! | `ask` | `lead`, `follow`, `look_up` again |
+//! | `hit` | `deliver` from the store |
+//! | `lead` | `hit` (validated, or stale), `deliver` from its own fill, `deliver` past the store |
+//! | `follow` | `deliver` from another's fill, `look_up` again, `lead` alone |
+//! | `pass` | `deliver` past the store |
+//! | `tunnel` | bytes both ways until an end |
+//! | `deliver` | `log` |
+//! | `log` | the client again, or the end of its connection |
+//!
+//! Plain hits take the same steps on the spot, without a transaction: see [`fast`]. Step names appear in the trace (`-v`).
+//! Invariant: a transaction owns the client's socket from its start to its end, and exactly one record is logged for it.
+
+mod answer;
+mod ask;
+mod deliver;
+mod exchange;
+pub(crate) mod fast;
+mod follow;
+mod forwarded;
+mod hit;
+mod lead;
+mod local;
+mod look_up;
+mod pass;
+mod refusal;
+mod request_body;
+mod request_head;
+mod request_out;
+mod response_head;
+mod route;
+mod tunnel;
+
+use crate::client::Client;
+use crate::record::{Outcome, Record};
+use crate::worker::{Live, Source, Worker};
+use bytes::Bytes;
+use refusal::Refusal;
+use request_body::RequestBody;
+use route::Route;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use understudy_cache::{Fill, FillReader, Stored};
+use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
+use understudy_http::wire::head::HeadError;
+use understudy_http::{Method, Name, RequestHead, Version};
+
+/// A transaction.
+pub(crate) struct Transaction {
+    id: u64,
+    worker: Rc<Worker>,
+    live: Rc<Live>,
+    source: Rc<Source>,
+    peer: SocketAddr,
+    client: Client,
+    head: RequestHead<Bytes>,
+    directives: RequestDirectives,
+    body: RequestBody,
+    /// Where to, and under which key; `None` until `request_head` found out.
+    route: Option<Route>,
+    started: Instant,
+    /// Whether the client's connection is to persist after the answer.
+    persist: bool,
+    /// How often an answer was looked for again because another's fill did not serve.
+    detours: u32,
+    /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
+    logged_url: Option<Bytes>,
+    tally: Tally,
+}
+
+/// What the record will say.
+#[derive(Debug)]
+struct Tally {
+    status: u16,
+    bytes_out: u64,
+    body_out: u64,
+    outcome: Outcome,
+    forward: Option<Forward>,
+    not_stored: Option<NoStoreReason>,
+    collapsed: bool,
+    origin: Option<SocketAddr>,
+    error: Option<&'static str>,
+    aborted: bool,
+    content_type: Option<Bytes>,
+}
+
+/// A step and what it needs.
+enum Step {
+    RequestHead,
+    LookUp,
+    Ask {
+        validate: Option<Arc<Stored>>,
+        alone: bool,
+        forward: Forward,
+    },
+    Hit {
+        stored: Arc<Stored>,
+        how: Outcome,
+    },
+    Lead {
+        fill: Fill,
+        validate: Option<Arc<Stored>>,
+    },
+    Follow {
+        reader: FillReader,
+    },
+    Pass {
+        why: NoStoreReason,
+    },
+    Tunnel,
+    Answer(Refusal),
+    Pac,
+    Echo,
+    Options,
+    Log,
+}
+
+impl Step {
+    fn name(&self) -> &'static str {
+        match self {
+            Step::RequestHead => "request_head",
+            Step::LookUp => "look_up",
+            Step::Ask { .. } => "ask",
+            Step::Hit { .. } => "hit",
+            Step::Lead { .. } => "lead",
+            Step::Follow { .. } => "follow",
+            Step::Pass { .. } => "pass",
+            Step::Tunnel => "tunnel",
+            Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
+            Step::Log => "log",
+        }
+    }
+}
+
+/// Why there is no request at all.
+pub(crate) enum Rejected {
+    Head(HeadError),
+    Late,
+}
+
+/// Runs a transaction to its end; the client comes back when its connection persists.
+pub(crate) async fn run(tx: Transaction) -> Option<Client> {
+    tx.steps(Step::RequestHead).await
+}
+
+/// Goes on with a hit whose answer did not fit into the socket at once.
+pub(crate) async fn resume_hit(mut tx: Transaction, hit: fast::BlockedHit) -> Option<Client> {
+    tx.persist = hit.persist;
+    let step = tx.finish_hit(hit).await;
+    tx.steps(step).await
+}
+
+/// Answers bytes that are no request, and ends the connection.
+pub(crate) async fn reject(
+    worker: Rc<Worker>,
+    source: Rc<Source>,
+    peer: SocketAddr,
+    client: Client,
+    why: Rejected,
+    line: Bytes,
+) -> Option<Client> {
+    let head = local::stand_in_head();
+    let mut tx = Transaction::new(worker, source, peer, client, head, Instant::now());
+    tx.persist = false;
+    tx.body = RequestBody::unknown();
+    let refusal = match why {
+        Rejected::Late => Refusal::new(408, "head-timeout"),
+        Rejected::Head(error) => Refusal::head(error, line),
+    };
+    tx.steps(Step::Answer(refusal)).await
+}
+
+impl Transaction {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        source: Rc<Source>,
+        peer: SocketAddr,
+        client: Client,
+        head: RequestHead<Bytes>,
+        started: Instant,
+    ) -> Transaction {
+        let live = worker.live();
+        let id = worker.transaction_id();
+        worker.stats.transactions_open.add(1);
+        let directives = RequestDirectives::parse(head.fields());
+        let persist = may_persist(
+            &live,
+            &worker,
+            &source,
+            &client,
+            head.version(),
+            head.fields(),
+        );
+        Transaction {
+            id,
+            worker,
+            live,
+            source,
+            peer,
+            client,
+            head,
+            directives,
+            body: RequestBody::none(),
+            route: None,
+            started,
+            persist,
+            detours: 0,
+            logged_url: None,
+            tally: Tally {
+                status: 0,
+                bytes_out: 0,
+                body_out: 0,
+                outcome: Outcome::Local,
+                forward: None,
+                not_stored: None,
+                collapsed: false,
+                origin: None,
+                error: None,
+                aborted: false,
+                content_type: None,
+            },
+        }
+    }
+
+    /// The driver: step after step until the log is written.
+    async fn steps(mut self, first: Step) -> Option<Client> {
+        let mut step = first;
+        loop {
+            tracing::debug!(id = self.id, step = step.name(), "step");
+            step = match step {
+                Step::RequestHead => self.request_head(),
+                Step::LookUp => self.look_up().await,
+                Step::Ask {
+                    validate,
+                    alone,
+                    forward,
+                } => self.ask(validate, alone, forward).await,
+                Step::Hit { stored, how } => self.hit(stored, how).await,
+                Step::Lead { fill, validate } => self.lead(fill, validate).await,
+                Step::Follow { reader } => self.follow(reader).await,
+                Step::Pass { why } => self.pass(why).await,
+                Step::Tunnel => self.tunnel().await,
+                Step::Answer(refusal) => self.answer(refusal).await,
+                Step::Pac => self.pac().await,
+                Step::Echo => self.echo().await,
+                Step::Options => self.options().await,
+                Step::Log => return self.log().await,
+            }
+        }
+    }
+
+    fn now(&self) -> Seconds {
+        self.worker.clock.unix(Instant::now())
+    }
+
+    fn key(&self) -> Bytes {
+        self.route
+            .as_ref()
+            .map(|r| r.key.clone())
+            .unwrap_or_default()
+    }
+
+    fn is_head(&self) -> bool {
+        self.head.method() == Method::Head
+    }
+
+    /// The last step: counts, writes the record, and decides about the connection.
+    async fn log(mut self) -> Option<Client> {
+        self.record();
+        self.leave().await;
+        self.worker.stats.transactions_open.sub(1);
+        if !self.persist {
+            return None;
+        }
+        let mut client = self.client;
+        client.served += 1;
+        Some(client)
+    }
+
+    fn record(&mut self) {
+        let elapsed = self.started.elapsed();
+        let tally = &self.tally;
+        let stats = &self.worker.stats;
+        stats.requests.add(1);
+        stats
+            .bytes_in
+            .add(self.head.size() as u64 + self.body.received());
+        stats.bytes_out.add(tally.bytes_out);
+        stats.finished(tally.outcome, tally.status, elapsed);
+        let Some(log) = &self.live.log else { return };
+        let fields = self.head.fields();
+        let url = match (&self.route, &self.logged_url) {
+            (Some(route), _) => &route.key[..],
+            (None, Some(url)) => url,
+            (None, None) => self.head.target(),
+        };
+        log.log(&Record {
+            id: self.id,
+            at: std::time::SystemTime::now(),
+            elapsed,
+            listener: &self.source.listener.name,
+            client: self.peer,
+            method: self.head.method_bytes(),
+            url,
+            version: self.head.version(),
+            status: tally.status,
+            bytes_out: tally.bytes_out,
+            body_out: tally.body_out,
+            body_in: self.body.received(),
+            outcome: tally.outcome,
+            forward: tally.forward,
+            not_stored: tally.not_stored,
+            origin: tally.origin,
+            content_type: tally.content_type.as_deref(),
+            referer: fields.get(Name::Referer),
+            user_agent: fields.get(Name::UserAgent),
+            error: tally.error,
+            aborted: tally.aborted,
+        });
+    }
+}
+
+/// Whether the client's connection persists after this request (RFC 9112 section 9.3), and we want it to.
+pub(crate) fn may_persist(
+    live: &Live,
+    worker: &Worker,
+    source: &Source,
+    client: &Client,
+    version: Version,
+    fields: understudy_http::Fields<'_>,
+) -> bool {
+    let limit = live.settings.limits.requests_per_connection;
+    understudy_http::wire::framing::persists(version, fields)
+        && !worker.draining.get()
+        && !source.retired.get()
+        && (limit == 0 || client.served + 1 < limit)
+}

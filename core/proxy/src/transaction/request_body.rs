@@ -1,0 +1,123 @@
+//! The request's body as it comes from the client.
+//!
+//! Owns the decoder and how much was received. Awkward case: a client that expects 100-continue has sent nothing yet and may
+//! never send anything, so its body can be neither waited for nor skipped.
+
+use super::refusal::Refusal;
+use crate::client::Client;
+use bytes::Bytes;
+use std::task::{Context, Poll, ready};
+use understudy_http::wire::body::{BodyError, BodyReader, Decoded};
+use understudy_http::wire::framing::Framing;
+
+/// Unread body bytes that are read and thrown away to keep a connection; beyond, it is closed.
+pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
+
+/// A request's body.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    reader: BodyReader,
+    framing: Framing,
+    received: u64,
+    limit: u64,
+    /// The client waits for a 100 (RFC 9110 section 10.1.1) and has not been given one.
+    pub(super) expects: bool,
+    /// Nothing is known about what follows the head: it was malformed.
+    unknown: bool,
+}
+
+/// What a piece of the body gave.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Data(Bytes),
+    /// The end, with the trailer section.
+    End(Bytes),
+}
+
+impl RequestBody {
+    pub(super) fn none() -> RequestBody {
+        RequestBody::new(Framing::None, 0, false)
+    }
+
+    pub(super) fn unknown() -> RequestBody {
+        RequestBody {
+            unknown: true,
+            ..RequestBody::none()
+        }
+    }
+
+    pub(super) fn new(framing: Framing, limit: u64, expects: bool) -> RequestBody {
+        RequestBody {
+            reader: BodyReader::new(framing),
+            framing,
+            received: 0,
+            limit,
+            expects,
+            unknown: false,
+        }
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.framing, Framing::None | Framing::Length(0))
+    }
+
+    /// Bytes of body received.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether all of it was read.
+    pub(super) fn is_done(&self) -> bool {
+        !self.unknown && (self.is_empty() || self.reader.is_done())
+    }
+
+    /// Whether what is left may be read and thrown away to keep the connection. The only place that decides it.
+    pub(super) fn is_drainable(&self) -> bool {
+        !self.unknown && !self.expects && self.reader.remaining().is_some_and(|n| n <= DRAIN_LIMIT)
+    }
+
+    /// The next piece. The caller has armed the deadline.
+    pub(super) fn poll_piece(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Piece, Refusal>> {
+        loop {
+            let decoded = match self.reader.decode(&mut client.buf) {
+                Ok(decoded) => decoded,
+                Err(BodyError::Truncated) => return Poll::Ready(Err(gone())),
+                Err(BodyError::Chunked(_)) => {
+                    self.unknown = true;
+                    return Poll::Ready(Err(Refusal::new(400, "request-body")));
+                }
+            };
+            match decoded {
+                Decoded::Data(piece) => {
+                    self.expects = false;
+                    self.received += piece.len() as u64;
+                    if self.received > self.limit {
+                        self.unknown = true;
+                        return Poll::Ready(Err(Refusal::new(413, "request-body-too-large")));
+                    }
+                    return Poll::Ready(Ok(Piece::Data(piece)));
+                }
+                Decoded::End(trailers) => return Poll::Ready(Ok(Piece::End(trailers))),
+                Decoded::More => match ready!(client.poll_fill(cx)) {
+                    Ok(n) if n > 0 => {}
+                    _ => {
+                        self.unknown = true;
+                        return Poll::Ready(Err(gone()));
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn gone() -> Refusal {
+    Refusal::new(400, "request-body-truncated")
+}

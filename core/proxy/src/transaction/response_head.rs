@@ -1,0 +1,97 @@
+//! Response heads as clients get them and as they are stored: hop-by-hop fields gone, Via and Date there, framing left to
+//! the line writer.
+
+use crate::via;
+use bytes::Bytes;
+use understudy_http::semantics::date;
+use understudy_http::wire::hop::strip_response;
+use understudy_http::{Name, ResponseHead};
+
+/// A response head on its way to clients.
+#[derive(Debug, Clone)]
+pub(super) struct Rendered {
+    /// Status line and end-to-end fields, without framing, Age and the final empty line.
+    pub(super) head: Bytes,
+    /// Age as received.
+    pub(super) age: Option<u32>,
+}
+
+/// Makes a head that is sent and possibly stored. `length` is written as Content-Length when known.
+pub(super) fn render(
+    mut head: ResponseHead<Bytes>,
+    length: Option<u64>,
+    pseudonym: &str,
+    now: date::Seconds,
+) -> Rendered {
+    let age = age(&head);
+    head.remove(Name::Age);
+    own(&mut head, pseudonym, now);
+    let mut out = Vec::with_capacity(head.size() + 96);
+    head.write(&mut out);
+    if let Some(length) = length {
+        out.extend_from_slice(b"Content-Length: ");
+        out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    Rendered {
+        head: out.into(),
+        age,
+    }
+}
+
+/// Strips what is for the last hop, adds Date when the origin has none (RFC 9110 section 6.6.1) and our Via member.
+pub(super) fn own(head: &mut ResponseHead<Bytes>, pseudonym: &str, now: date::Seconds) {
+    strip_response(head);
+    if !head.fields().has(Name::Date) {
+        add(head, b"Date", &date::format(now));
+    }
+    let member = via::member(head.version(), pseudonym);
+    if head.fields().has(Name::Via) {
+        let mut all = Vec::new();
+        for value in head.fields().all(Name::Via) {
+            all.extend_from_slice(value);
+            all.extend_from_slice(b", ");
+        }
+        all.extend_from_slice(&member);
+        if let Err(error) = head.set(b"Via", &all) {
+            tracing::warn!(%error, "Via could not be extended");
+        }
+    } else {
+        add(head, b"Via", &member);
+    }
+}
+
+fn add(head: &mut ResponseHead<Bytes>, name: &[u8], value: &[u8]) {
+    if let Err(error) = head.append(name, value) {
+        tracing::warn!(%error, "a field of our own is malformed");
+    }
+}
+
+/// Age as received, when it is a number (RFC 9111 section 5.1).
+pub(super) fn age<B: AsRef<[u8]>>(head: &ResponseHead<B>) -> Option<u32> {
+    std::str::from_utf8(head.fields().get(Name::Age)?)
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// Content-Length as received, for answers that have none of the body it speaks of (HEAD, 304).
+pub(super) fn declared_length(head: &ResponseHead<Bytes>) -> Option<u64> {
+    std::str::from_utf8(head.fields().get(Name::ContentLength)?)
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// An interim response as it is passed on, empty line included.
+pub(super) fn interim(mut head: ResponseHead<Bytes>, pseudonym: &str) -> Bytes {
+    strip_response(&mut head);
+    let member = via::member(head.version(), pseudonym);
+    if head.status() != 100 {
+        add(&mut head, b"Via", &member);
+    }
+    let mut out = Vec::with_capacity(head.size() + 64);
+    head.write(&mut out);
+    out.extend_from_slice(b"\r\n");
+    out.into()
+}

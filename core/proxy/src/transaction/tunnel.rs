@@ -1,0 +1,188 @@
+//! The step `tunnel`: bytes both ways, for CONNECT (RFC 9110 section 9.3.6) and after a 101 (section 7.8).
+//!
+//! Awkward case: each direction ends by itself; a half that has ended is shut down towards the other side and the rest goes on.
+
+use super::exchange::within;
+use super::refusal::Refusal;
+use super::{Step, Transaction, response_head};
+use crate::client::{Queue, poll_read_buf};
+use crate::record::Outcome;
+use bytes::{Buf, Bytes, BytesMut};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use understudy_http::{Name, ResponseHead};
+use understudy_upstream::OriginStream;
+
+/// Bytes read at a time in each direction; held only while they wait to be written.
+const PIECE: usize = 16 * 1024;
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Way {
+    buf: BytesMut,
+    ended: bool,
+    shut: bool,
+    moved: u64,
+}
+
+impl Transaction {
+    pub(super) async fn tunnel(&mut self) -> Step {
+        let Some(route) = &self.route else {
+            return Step::Log;
+        };
+        let limit = self.live.settings.timeouts.connect;
+        let connecting = self.live.upstreams.connect_tunnel(&route.destination);
+        let origin = match within(&self.client.deadline, limit, connecting).await {
+            Some(Ok(origin)) => origin,
+            Some(Err(error)) => {
+                self.worker.stats.origin_failures.add(1);
+                return Step::Answer(Refusal::upstream(&error));
+            }
+            None => return Step::Answer(Refusal::new(504, "connection_timeout")),
+        };
+        self.tally.origin = origin.peer_addr().ok();
+        self.tally.outcome = Outcome::Tunnel;
+        self.tally.status = 200;
+        self.persist = false;
+        let mut queue = Queue::default();
+        queue.push(Bytes::from_static(
+            b"HTTP/1.1 200 Connection established\r\n\r\n",
+        ));
+        let flushed = self
+            .client
+            .flush(&mut queue, self.live.settings.timeouts.body)
+            .await;
+        self.tally.bytes_out += queue.written;
+        if flushed.is_err() {
+            self.aborted();
+            return Step::Log;
+        }
+        self.both_ways(origin, BytesMut::new()).await
+    }
+
+    /// An origin has agreed to another protocol: its 101 goes on, then everything does.
+    pub(super) async fn switch_protocols(
+        &mut self,
+        origin: OriginStream,
+        mut head: ResponseHead<Bytes>,
+    ) -> Step {
+        self.tally.outcome = Outcome::Tunnel;
+        self.tally.status = 101;
+        self.persist = false;
+        let protocol = head
+            .fields()
+            .get(Name::Upgrade)
+            .map(Bytes::copy_from_slice)
+            .unwrap_or_default();
+        response_head::own(&mut head, &self.worker.pseudonym, self.now());
+        let mut out = Vec::with_capacity(head.size() + 64);
+        head.write(&mut out);
+        super::request_out::line(&mut out, b"Upgrade", &protocol);
+        out.extend_from_slice(b"Connection: Upgrade\r\n\r\n");
+        let mut queue = Queue::default();
+        queue.push(out.into());
+        let flushed = self
+            .client
+            .flush(&mut queue, self.live.settings.timeouts.body)
+            .await;
+        self.tally.bytes_out += queue.written;
+        if flushed.is_err() {
+            self.aborted();
+            return Step::Log;
+        }
+        let (stream, early) = origin.into_tunnel();
+        self.both_ways(stream, early).await
+    }
+
+    async fn both_ways(&mut self, mut origin: TcpStream, early: BytesMut) -> Step {
+        // What the client sent behind its request was kept until now.
+        let mut up = Way {
+            buf: std::mem::take(&mut self.client.buf),
+            ..Way::default()
+        };
+        let mut down = Way {
+            buf: early,
+            ..Way::default()
+        };
+        let limit = self.live.settings.timeouts.tunnel;
+        let deadline = &self.client.deadline;
+        let client = &mut self.client.io;
+        deadline.arm_now(limit);
+        let ended = poll_fn(|cx| {
+            loop {
+                let before = up.moved + down.moved;
+                let a = up.poll(cx, client, &mut origin);
+                let b = down.poll(cx, &mut origin, client);
+                if let (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) = (&a, &b) {
+                    return Poll::Ready(Err(error.kind()));
+                }
+                if a.is_ready() && b.is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                if up.moved + down.moved == before {
+                    return deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut));
+                }
+                deadline.arm_now(limit);
+            }
+        })
+        .await;
+        if let Err(kind) = ended {
+            self.tally.error = Some(if kind == io::ErrorKind::TimedOut {
+                "tunnel-idle"
+            } else {
+                "tunnel-reset"
+            });
+        }
+        self.tally.bytes_out += down.moved;
+        self.tally.body_out += down.moved;
+        self.worker.stats.bytes_in.add(up.moved);
+        self.worker.stats.origin_bytes_in.add(down.moved);
+        Step::Log
+    }
+}
+
+impl Way {
+    /// Moves bytes until it would block; `Ready(Ok)` when the direction has ended and its end was passed on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut TcpStream,
+        to: &mut TcpStream,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            while !self.buf.is_empty() {
+                match Pin::new(&mut *to).poll_write(cx, &self.buf) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(n)) => {
+                        self.buf.advance(n);
+                        self.moved += n as u64;
+                    }
+                }
+            }
+            if self.ended {
+                if !self.shut {
+                    match Pin::new(&mut *to).poll_shutdown(cx) {
+                        Poll::Pending => return Poll::Pending,
+                        // The other side may be gone altogether, which is an end as well.
+                        Poll::Ready(_) => self.shut = true,
+                    }
+                }
+                return Poll::Ready(Ok(()));
+            }
+            // An idle direction holds no buffer.
+            let mut buf = std::mem::take(&mut self.buf);
+            buf.reserve(PIECE);
+            match poll_read_buf(from, cx, &mut buf) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(_)) => self.buf = buf,
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A worker: one arbiter's share of the proxy, and the actor that rules it.
+//!
+//! [`Worker`] is what every connection of the arbiter shares by `Rc`: settings, clock, upstream pool, counters, scratch buffers.
+//! [`WorkerActor`] accepts connections, adopts settings, drains. Invariant: nothing of a worker is touched by another thread
+//! but its counters.
+//!
+//! Life of a worker: 1. started with its listeners; 2. adopts settings any number of times; 3. drains; 4. cut off.
+
+use crate::clock::{Clock, TICK};
+use crate::connection::{self, Connection};
+use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
+use crate::record::TransactionLog;
+use crate::settings::{Listener, Settings};
+use crate::stats::WorkerStats;
+use actix::{Actor, Addr, AsyncContext, Context, Handler};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use understudy_cache::Cache;
+use understudy_http::FieldSpan;
+use understudy_upstream::Upstreams;
+
+/// Bytes read from a client at a time while a head is expected; a request with its head and some body usually fits.
+pub(crate) const SCRATCH: usize = 32 * 1024;
+/// How long a worker waits before it accepts again when the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener with its socket for one worker.
+pub(crate) struct BoundListener {
+    pub(crate) listener: Listener,
+    pub(crate) address: SocketAddr,
+    pub(crate) socket: std::net::TcpListener,
+}
+
+/// A listener as its connections see it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) listener: Listener,
+    /// The address bound.
+    pub(crate) address: SocketAddr,
+    /// The listener is gone: its connections end after what they are doing.
+    pub(crate) retired: Cell<bool>,
+}
+
+/// The settings in force and what is derived from them; a transaction keeps the one it began with.
+pub(crate) struct Live {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) upstreams: Rc<Upstreams>,
+    pub(crate) log: Option<Arc<dyn TransactionLog>>,
+}
+
+/// What all connections of an arbiter share.
+pub(crate) struct Worker {
+    pub(crate) clock: Rc<Clock>,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) stats: Arc<WorkerStats>,
+    /// The pseudonym in Via: the configured name and a part of its own for each process.
+    pub(crate) pseudonym: Arc<str>,
+    pub(crate) draining: Cell<bool>,
+    pub(crate) connections: RefCell<Slab<Addr<Connection>>>,
+    /// Open connections of all workers.
+    pub(crate) open: Arc<AtomicUsize>,
+    live: RefCell<Rc<Live>>,
+    next_id: Cell<u64>,
+    /// Buffers lent for the length of one call.
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    pub(crate) table: Cell<Vec<FieldSpan>>,
+    pub(crate) key: Cell<Vec<u8>>,
+    pub(crate) lines: Cell<Vec<u8>>,
+}
+
+impl Worker {
+    /// The settings in force.
+    pub(crate) fn live(&self) -> Rc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// Reads the settings in force without holding them.
+    pub(crate) fn with_live<R>(&self, f: impl FnOnce(&Live) -> R) -> R {
+        f(&self.live.borrow())
+    }
+
+    /// A transaction id: unique in the process, and over restarts with high probability.
+    pub(crate) fn transaction_id(&self) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        id
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("draining", &self.draining)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a worker is started with; crosses to its arbiter.
+pub(crate) struct Seed {
+    pub(crate) index: usize,
+    /// Random, the same for all workers of a process.
+    pub(crate) epoch: u64,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) pseudonym: Arc<str>,
+    pub(crate) open: Arc<AtomicUsize>,
+    pub(crate) resolver: Arc<understudy_upstream::Shared>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) log: Option<Arc<dyn TransactionLog>>,
+}
+
+/// The actor of a worker.
+pub(crate) struct WorkerActor {
+    worker: Rc<Worker>,
+    listeners: HashMap<String, (Rc<Source>, JoinHandle<()>)>,
+}
+
+impl WorkerActor {
+    /// Made on the worker's own arbiter.
+    pub(crate) fn new(seed: Seed) -> WorkerActor {
+        let live = live(seed.settings, &seed.resolver, seed.log);
+        let worker = Worker {
+            clock: Clock::new(),
+            cache: seed.cache,
+            stats: seed.stats,
+            pseudonym: seed.pseudonym,
+            draining: Cell::new(false),
+            connections: RefCell::new(Slab::new()),
+            open: seed.open,
+            live: RefCell::new(Rc::new(live)),
+            // 8 bits of worker, 24 of epoch, 32 to count (and then on into the epoch).
+            next_id: Cell::new(((seed.index as u64) << 56) | ((seed.epoch & 0xff_ffff) << 32)),
+            scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
+            table: Cell::new(Vec::with_capacity(32)),
+            key: Cell::new(Vec::with_capacity(256)),
+            lines: Cell::new(Vec::with_capacity(256)),
+        };
+        WorkerActor {
+            worker: Rc::new(worker),
+            listeners: HashMap::new(),
+        }
+    }
+
+    fn listen(&mut self, bound: BoundListener) {
+        let name = bound.listener.name.clone();
+        let source = Rc::new(Source {
+            listener: bound.listener,
+            address: bound.address,
+            retired: Cell::new(false),
+        });
+        match TcpListener::from_std(bound.socket) {
+            Ok(socket) => {
+                let task = actix_rt::spawn(accept(self.worker.clone(), source.clone(), socket));
+                self.listeners.insert(name, (source, task));
+            }
+            Err(error) => {
+                tracing::error!(listener = name, %error, "cannot watch a listening socket")
+            }
+        }
+    }
+
+    fn stop_listening(&mut self, name: &str) {
+        if let Some((source, task)) = self.listeners.remove(name) {
+            source.retired.set(true);
+            task.abort();
+        }
+    }
+}
+
+fn live(
+    settings: Arc<Settings>,
+    resolver: &Arc<understudy_upstream::Shared>,
+    log: Option<Arc<dyn TransactionLog>>,
+) -> Live {
+    let upstreams = Upstreams::new(
+        settings.upstream.clone(),
+        settings.access.clone(),
+        resolver.clone(),
+    );
+    Live {
+        settings,
+        upstreams,
+        log,
+    }
+}
+
+async fn accept(worker: Rc<Worker>, source: Rc<Source>, socket: TcpListener) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => welcome(&worker, &source, stream, peer),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(listener = source.listener.name, %error, "cannot accept; pausing");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of accept(2) that are the dying connection's and not the listener's.
+fn is_of_the_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+fn welcome(worker: &Rc<Worker>, source: &Rc<Source>, stream: TcpStream, peer: SocketAddr) {
+    let limit = worker.with_live(|l| l.settings.limits.connections);
+    if worker.open.fetch_add(1, Ordering::Relaxed) >= limit {
+        worker.open.fetch_sub(1, Ordering::Relaxed);
+        worker.stats.connections_refused.add(1);
+        // The socket is new, so its buffer takes these few bytes or the client is gone.
+        let _ = stream.try_write(connection::TOO_MANY_CONNECTIONS);
+        return;
+    }
+    worker.stats.connections.add(1);
+    worker.stats.connections_open.add(1);
+    let _ = stream.set_nodelay(true);
+    Connection::new(worker.clone(), source.clone(), stream, peer).start();
+}
+
+impl Actor for WorkerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(TICK, |act, _| act.worker.clock.advance(Instant::now()));
+        ctx.run_interval(Duration::from_secs(1), |act, _| {
+            act.worker.with_live(|live| {
+                live.upstreams.sweep(Instant::now());
+                act.worker
+                    .stats
+                    .origin_idle
+                    .set(live.upstreams.idle() as u64);
+            });
+        });
+    }
+}
+
+impl Handler<Adopt> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, msg: Adopt, _: &mut Self::Context) {
+        for name in &msg.stop {
+            self.stop_listening(name);
+        }
+        *self.worker.live.borrow_mut() = Rc::new(live(msg.settings, &msg.resolver, msg.log));
+        for bound in msg.start {
+            self.listen(bound);
+        }
+    }
+}
+
+impl Handler<Drain> for WorkerActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> usize {
+        self.worker.draining.set(true);
+        let names: Vec<String> = self.listeners.keys().cloned().collect();
+        for name in names {
+            self.stop_listening(&name);
+        }
+        let connections = self.worker.connections.borrow();
+        for (_, connection) in connections.iter() {
+            // Sent past the mailbox bound on purpose: one message a connection in its life, and none may be lost.
+            connection.do_send(Retire);
+        }
+        connections.len()
+    }
+}
+
+impl Handler<Open> for WorkerActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: Open, _: &mut Self::Context) -> usize {
+        self.worker.connections.borrow().len()
+    }
+}
+
+impl Handler<Cut> for WorkerActor {
+    type Result = usize;
+
+    fn handle(&mut self, _: Cut, _: &mut Self::Context) -> usize {
+        let connections = self.worker.connections.borrow();
+        for (_, connection) in connections.iter() {
+            connection.do_send(Close);
+        }
+        connections.len()
+    }
+}
