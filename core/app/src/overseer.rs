@@ -40,7 +40,7 @@ pub(crate) struct Overseer {
     pub(crate) counts: Arc<Counts>,
     pub(crate) admin: Option<Server>,
     pub(crate) health: Arc<Health>,
-    pub(crate) trace: Rc<Trace>,
+    pub(crate) trace: Trace,
     pub(crate) started: SystemTime,
     pub(crate) reloads: (u64, u64),
     pub(crate) receipt: Option<Receipt>,

@@ -14,7 +14,7 @@ use crate::{
     process,
     settings::settings,
     signals::{Event, Signals},
-    trace::Trace,
+    trace::{self, Trace},
 };
 use actix::{Actor, Addr};
 use std::{
@@ -31,7 +31,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(layers: Layers, loaded: Loaded) -> Exit {
-    let trace = Rc::new(Trace::start(loaded.values.log.level));
+    let (trace, guard) = trace::start(loaded.values.log.level);
     let files = process::raise_open_files();
     // The default is a ceiling nobody chose: then the kernel's limit is as good.
     let chosen = loaded
@@ -44,7 +44,9 @@ pub(crate) fn run(layers: Layers, loaded: Loaded) -> Exit {
             "{files} files may be open, fewer than the {connections} connections of limits.connections; raise the limit (ulimit -n)"
         );
     }
-    actix::System::new().block_on(serve(layers, loaded, trace))
+    let exit = actix::System::new().block_on(serve(layers, loaded, trace));
+    drop(guard);
+    exit
 }
 
 /// A proxy that serves.
@@ -53,7 +55,7 @@ struct Running {
     signals: Signals,
 }
 
-async fn serve(layers: Layers, loaded: Loaded, trace: Rc<Trace>) -> Exit {
+async fn serve(layers: Layers, loaded: Loaded, trace: Trace) -> Exit {
     let running = match start(layers, loaded, trace).await {
         Ok(running) => running,
         Err(why) => {
@@ -65,17 +67,21 @@ async fn serve(layers: Layers, loaded: Loaded, trace: Rc<Trace>) -> Exit {
         overseer,
         mut signals,
     } = running;
+    let mut reload: Option<actix_rt::task::JoinHandle<()>> = None;
     loop {
         match signals.next().await {
             Event::Stop => break,
             Event::Reload => {
-                let asked = overseer.send(Reload);
-                // Not waited for: TERM is heard meanwhile.
-                actix_rt::spawn(async move {
-                    if let Ok(receipt) = asked.await {
+                // Not waited for, so that TERM is heard meanwhile; but one after the other, so that the last one reads the last text.
+                let (overseer, before) = (overseer.clone(), reload.take());
+                reload = Some(actix_rt::spawn(async move {
+                    if let Some(before) = before {
+                        let _ = before.await;
+                    }
+                    if let Ok(receipt) = overseer.send(Reload).await {
                         tell(&receipt);
                     }
-                });
+                }));
             }
             Event::Reopen => overseer.do_send(Reopen),
         }
@@ -88,7 +94,7 @@ async fn serve(layers: Layers, loaded: Loaded, trace: Rc<Trace>) -> Exit {
 }
 
 /// Binds and starts everything; an error leaves nothing behind.
-async fn start(layers: Layers, loaded: Loaded, trace: Rc<Trace>) -> Result<Running, String> {
+async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, String> {
     let started = SystemTime::now();
     let values = &loaded.values;
     let signals = Signals::listen().map_err(|e| format!("cannot listen to signals: {e}"))?;

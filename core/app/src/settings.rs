@@ -109,3 +109,119 @@ fn mode(does: &Does) -> Mode {
         },
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::settings;
+    use crate::config::{Layers, layers::Flags, load};
+    use understudy_proxy::settings::{HostMode, Intercept, Mode, Settings};
+    use understudy_upstream::DialPolicy;
+
+    fn of(text: &str) -> Settings {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("proxy.toml");
+        std::fs::write(&path, text).unwrap();
+        let flags = Flags {
+            config: Some(path.display().to_string()),
+            ..Flags::default()
+        };
+        settings(
+            &load(&Layers::new(&flags, |_| None).unwrap())
+                .unwrap()
+                .values,
+        )
+    }
+
+    #[test]
+    fn the_defaults_are_safe() {
+        let s = of("");
+        assert_eq!(s.listeners[0].mode, Mode::Forward);
+        assert_eq!(s.listeners[0].address.to_string(), "127.0.0.1:3128");
+        assert_eq!(s.access.connect_ports, [443]);
+        for (client, want) in [
+            ("127.0.0.1", true),
+            ("192.168.1.2", true),
+            ("::ffff:10.0.0.1", true),
+            ("8.8.8.8", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(s.access.client(client.parse().unwrap()), want, "{client}");
+        }
+        let refused = [
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "::ffff:127.0.0.1",
+            "0.0.0.0",
+            "::",
+            "fe80::1",
+            "224.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:a9fe:a9fe::1",
+            "fd00:ec2::254",
+            "100.100.100.200",
+        ];
+        for address in refused {
+            assert!(!s.access.allows(address.parse().unwrap()), "{address}");
+        }
+        for address in ["8.8.8.8", "10.0.0.1", "2001:db8::1", "64:ff9b::808:808"] {
+            assert!(s.access.allows(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_stronger_than_what_is_refused() {
+        let s = of("[access]\nallow_to = [\"127.0.0.1\"]\ndeny_to = [\"all\"]\n");
+        for (address, want) in [
+            ("127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("8.8.8.8", false),
+        ] {
+            assert_eq!(s.access.allows(address.parse().unwrap()), want, "{address}");
+        }
+    }
+
+    #[test]
+    fn every_mode_reaches_the_proxy() {
+        let s = of(
+            "[[upstream]]\nname = \"a\"\nservers = [\"a:1\"]\n[[upstream]]\nname = \"b\"\nservers = [\"[::1]:2\", \"http://c\"]\n\
+                    [[listen]]\nname = \"r\"\naddress = \"127.0.0.1:1\"\nto = \"b\"\nhost = \"set:w.example\"\n\
+                    [[listen]]\nname = \"t\"\naddress = \"127.0.0.1:2\"\nmode = \"transparent\"\nintercept = \"tproxy\"\nkeep_client_address = true\n\
+                    [[listen]]\nname = \"f\"\naddress = \"0.0.0.0:3\"\n",
+        );
+        let modes: Vec<_> = s.listeners.iter().map(|l| l.mode.clone()).collect();
+        let reverse = Mode::Reverse {
+            group: 1,
+            host: HostMode::Set("w.example".to_owned()),
+        };
+        assert_eq!(
+            modes,
+            [
+                reverse,
+                Mode::Transparent {
+                    intercept: Intercept::Tproxy,
+                    keep_client_address: true
+                },
+                Mode::Forward
+            ]
+        );
+        assert_eq!(
+            s.upstream.groups[1].servers,
+            [("::1".to_owned(), 2), ("c".to_owned(), 80)]
+        );
+        assert!(s.pac.unwrap().contains("PROXY {proxy}; DIRECT"));
+    }
+
+    #[test]
+    fn a_cache_that_is_off_is_none() {
+        assert!(of("[cache]\nenabled = false\n").cache.is_none());
+        let cache = of("[cache]\nmemory = \"32M\"\nmax_variants = 3\n")
+            .cache
+            .unwrap();
+        assert_eq!(
+            (cache.memory, cache.max_object, cache.max_variants),
+            (32 << 20, 2 << 20, 3)
+        );
+    }
+}

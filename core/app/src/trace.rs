@@ -14,35 +14,32 @@ use tracing_subscriber::{
 /// Lines that may wait for the writer.
 const WAITING: usize = 4096;
 
-/// The diagnostics while they run. Dropped, what waits is written first.
+/// The level of the diagnostics while they run.
+#[derive(Debug, Clone)]
 pub(crate) struct Trace {
     filter: reload::Handle<Targets, Registry>,
-    _writer: WorkerGuard,
+}
+
+/// Starts telling, at this level. Dropped, the guard writes what waits.
+pub(crate) fn start(level: Level) -> (Trace, WorkerGuard) {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING)
+        .lossy(true)
+        .finish(io::stderr());
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let lines = fmt::layer()
+        .with_writer(writer)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(level >= Level::Debug);
+    // Already set only where a test runs twice in one process: no failure.
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+    (Trace { filter: handle }, guard)
 }
 
 impl Trace {
-    /// Starts telling, at this level.
-    pub(crate) fn start(level: Level) -> Trace {
-        let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING)
-            .lossy(true)
-            .finish(io::stderr());
-        let (filter, handle) = reload::Layer::new(targets(level));
-        let lines = fmt::layer()
-            .with_writer(writer)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(level >= Level::Debug);
-        // A second subscriber in one process (tests) is no failure.
-        let _ = tracing_subscriber::registry()
-            .with(filter)
-            .with(lines)
-            .try_init();
-        Trace {
-            filter: handle,
-            _writer: guard,
-        }
-    }
-
     /// Tells more or less from now on.
     pub(crate) fn set(&self, level: Level) {
         let _ = self.filter.reload(targets(level));
@@ -66,4 +63,33 @@ fn targets(level: Level) -> Targets {
     Targets::new()
         .with_default(others)
         .with_target("understudy", ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, targets};
+    use tracing::Level as L;
+
+    #[test]
+    fn libraries_are_quieter_than_the_proxy() {
+        let cases = [
+            (Level::Error, "understudy_proxy::worker", L::WARN, false),
+            (Level::Info, "understudy_proxy::worker", L::INFO, true),
+            (Level::Info, "understudy_proxy::worker", L::DEBUG, false),
+            (Level::Debug, "understudy", L::DEBUG, true),
+            (Level::Debug, "actix_server", L::WARN, true),
+            (Level::Debug, "actix_server", L::INFO, false),
+            (Level::Error, "actix_server", L::WARN, false),
+            (Level::Trace, "understudy", L::TRACE, true),
+            (Level::Trace, "actix_server", L::DEBUG, true),
+            (Level::Trace, "actix_server", L::TRACE, false),
+        ];
+        for (level, target, event, want) in cases {
+            assert_eq!(
+                targets(level).would_enable(target, &event),
+                want,
+                "{level:?} {target} {event}"
+            );
+        }
+    }
 }

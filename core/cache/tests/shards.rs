@@ -107,10 +107,15 @@ async fn workers_on_several_threads_fetch_each_response_once() {
     .await;
     let stats = cache.stats();
     assert_eq!(
-        (fetches.load(Ordering::Relaxed), stats.stored, stats.entries),
-        (20, 20, 20)
+        (stats.fills, stats.evicted, stats.expired),
+        (0, 0, 0),
+        "{stats:?}"
     );
-    assert_eq!((stats.fills, stats.evicted), (0, 0));
+    assert_eq!(
+        (fetches.load(Ordering::Relaxed), stats.stored, stats.entries),
+        (20, 20, 20),
+        "{stats:?}"
+    );
 }
 
 #[actix_rt::test]

@@ -59,7 +59,8 @@ fn a_chunk_size_is_hexadecimal_digits_and_crlf() {
         Ok(Some(b"hello")),
     );
     check_chunked(b"00000000000000005\r\nhello\r\n0\r\n\r\n", Err(Size));
-    check_chunked(b"ffffffffffffffff\r\nhello", Ok(None));
+    check_chunked(b"7fffffffffffffff\r\nhello", Ok(None));
+    check_chunked(b"8000000000000000\r\nhello", Err(Size));
     check_chunked(b"10000000000000000\r\n", Err(Size));
     for size in [
         &b""[..],

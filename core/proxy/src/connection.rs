@@ -91,6 +91,10 @@ impl Connection {
                             .arm_now(self.worker.with_live(|l| l.settings.timeouts.idle));
                         // Whatever the transaction read ahead are pipelined requests.
                         let buf = std::mem::take(&mut client.buf);
+                        if buf.is_empty() && self.worker.draining.get() {
+                            self.state = State::Over;
+                            continue;
+                        }
                         self.state = State::Reading(client);
                         self.take(&buf, true, cx);
                     }

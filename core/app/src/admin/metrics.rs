@@ -23,13 +23,17 @@ pub(super) async fn get(overseer: web::Data<Addr<Overseer>>) -> HttpResponse {
     let Ok(report) = overseer.send(Ask).await else {
         return HttpResponse::ServiceUnavailable().finish();
     };
-    let encoder = TextEncoder::new();
-    match encoder.encode_to_string(&families(&report)) {
+    match text(&report) {
         Ok(text) => HttpResponse::Ok()
-            .content_type(encoder.format_type().to_owned())
+            .content_type(TextEncoder::new().format_type().to_owned())
             .body(text),
         Err(e) => HttpResponse::InternalServerError().body(format!("{e}\n")),
     }
+}
+
+/// The report as Prometheus text.
+pub(super) fn text(report: &Report) -> prometheus::Result<String> {
+    TextEncoder::new().encode_to_string(&families(report))
 }
 
 fn families(report: &Report) -> Vec<MetricFamily> {

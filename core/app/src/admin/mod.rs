@@ -152,3 +152,6 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

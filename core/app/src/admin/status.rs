@@ -21,7 +21,7 @@ pub(super) async fn get(overseer: web::Data<Addr<Overseer>>) -> HttpResponse {
 }
 
 /// The document. Times are seconds (since 1970 where they are moments), sizes are bytes.
-fn document(report: &Report, now: SystemTime) -> Value {
+pub(super) fn document(report: &Report, now: SystemTime) -> Value {
     let c = &report.counters;
     let values = &report.loaded.values;
     let outcomes: Map<String, Value> = outcome_words()

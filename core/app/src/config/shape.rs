@@ -43,9 +43,9 @@ pub(crate) struct Listen {
     pub(crate) name: Option<String>,
     /// What the listener does with requests. Default: reverse when `to` is given, else forward.
     pub(crate) mode: Option<Mode>,
-    /// IP address and port, such as "127.0.0.1:3128" or "[::]:3128"; port 0 takes a free one.
+    /// IP address and port, such as "127.0.0.1:3128"; port 0 takes a free one.
     pub(crate) address: Option<String>,
-    /// Reverse only: the name of the [[upstream]] that requests go to.
+    /// Reverse only: the name of the upstream that requests go to.
     pub(crate) to: Option<String>,
     /// Reverse only: the Host the upstream sees: "keep" (as the client sent it) or "set:VALUE". Default: "keep".
     pub(crate) host: Option<String>,

@@ -73,7 +73,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
 pub(crate) fn show_size(bytes: u64) -> String {
     match SIZES
         .iter()
-        .find(|(_, factor)| bytes > 0 && bytes % factor == 0)
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
     {
         Some((name, factor)) => format!("\"{}{name}\"", bytes / factor),
         None => bytes.to_string(),
@@ -85,7 +85,7 @@ pub(crate) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match TIMES
         .iter()
-        .find(|(_, factor)| millis > 0 && millis % factor == 0)
+        .find(|(_, factor)| millis > 0 && millis.is_multiple_of(*factor))
     {
         Some((name, factor)) => format!("\"{}{name}\"", millis / factor),
         None => "\"0s\"".to_owned(),

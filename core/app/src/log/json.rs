@@ -3,6 +3,7 @@
 use super::escape::{json, number};
 use std::{
     io::Write,
+    net::SocketAddr,
     time::{Duration, UNIX_EPOCH},
 };
 use understudy_http::{Version, semantics::cache_status::Forward};
@@ -26,7 +27,9 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
     // As text: readers that count in doubles would round it.
     let _ = write!(out, ",\"id\":\"{:016x}\"", record.id);
     text("listener", record.listener.as_bytes(), out);
-    let _ = write!(out, ",\"client\":\"{}\"", record.client);
+    // An IPv4 client of an IPv6 listener is told as what it is.
+    let client = SocketAddr::new(record.client.ip().to_canonical(), record.client.port());
+    let _ = write!(out, ",\"client\":\"{client}\"");
     text("method", record.method, out);
     text("url", record.url, out);
     text(

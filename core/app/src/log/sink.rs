@@ -118,13 +118,9 @@ impl Sink {
 
     fn hand_over(&self, line: &[u8]) {
         let len = line.len() as u64;
-        // Workers may pass the bound together by a line each; it bounds memory, not a count.
-        if self.ask.waiting.load(Relaxed) + len > WAITING_BYTES {
-            self.counts.dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        self.ask.waiting.fetch_add(len, Relaxed);
-        if self.queue.try_send(Message::Line(line.into())).is_err() {
+        let before = self.ask.waiting.fetch_add(len, Relaxed);
+        if before + len > WAITING_BYTES || self.queue.try_send(Message::Line(line.into())).is_err()
+        {
             self.ask.waiting.fetch_sub(len, Relaxed);
             self.counts.dropped.fetch_add(1, Relaxed);
         }

@@ -114,6 +114,8 @@ impl Writer {
             .name("access-log".to_owned())
             .spawn(move || {
                 self.run();
+                // The queue goes first, so that whoever waited for the end can put nothing into it.
+                drop(self);
                 let _ = told.try_send(());
             })?;
         Ok(())

@@ -198,7 +198,8 @@ impl ChunkedDecoder {
             });
         }
         let digit = char::from(byte).to_digit(16).ok_or(ChunkedError::Size)?;
-        if digits == MAX_DIGITS {
+        // A size that a signed 64-bit number does not hold is nobody's chunk, and overflows in somebody's arithmetic.
+        if digits == MAX_DIGITS || value >> 59 != 0 {
             return Err(ChunkedError::Size);
         }
         Ok(State::Size {

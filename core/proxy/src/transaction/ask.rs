@@ -26,7 +26,7 @@ impl Transaction {
             validate: validate.clone(),
             alone,
         };
-        match cache.ask(ask).await {
+        match cache.ask_after(ask, self.seen.clone()).await {
             Ok(Answer::Lead(fill)) => Step::Lead { fill, validate },
             Ok(Answer::Follow(reader)) => Step::Follow { reader },
             Ok(Answer::Again) => self.again(forward),

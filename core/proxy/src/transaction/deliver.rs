@@ -111,6 +111,7 @@ impl Transaction {
         let written = if status == 204 { None } else { length };
         self.settle(!upload.is_complete());
         let rendered = response_head::render(head, written, &self.worker.pseudonym, self.now());
+        self.trace("deliver");
         let cache = self.forwarded_status(None, false);
         let lines = self.lines(rendered.age, framed, &cache);
         let mut queue = Queue::default();

@@ -74,6 +74,7 @@ impl Transaction {
         let mut fresh = false;
         loop {
             let mut origin = self.connect(fresh).await?;
+            self.trace("request_out");
             let request_time = self.now();
             self.worker.stats.origin_requests.add(1);
             let mut upload = Upload::new(request.clone(), &self.body);
@@ -108,6 +109,7 @@ impl Transaction {
         let Some(route) = &self.route else {
             return Err(Failure::Upstream(UpstreamError::NoAddress));
         };
+        self.trace("connect");
         let limit = self.live.settings.timeouts.connect;
         let connecting = self.live.upstreams.connect(&route.destination, fresh);
         match within(&self.client.deadline, limit, connecting).await {
@@ -182,7 +184,10 @@ impl Transaction {
                     return Err(Failure::Upstream(UpstreamError::Closed));
                 }
                 100..=199 => self.interim(head).await?,
-                _ => return Ok(head),
+                _ => {
+                    self.trace("response_head");
+                    return Ok(head);
+                }
             }
         }
     }

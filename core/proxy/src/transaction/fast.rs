@@ -193,6 +193,8 @@ fn write(
         &mut lines,
     );
 
+    // Counted before the client can know of its answer.
+    worker.stats.requests.add(1);
     let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
     slices.push(IoSlice::new(&prepared.head));
     slices.push(IoSlice::new(&lines));
@@ -217,6 +219,8 @@ fn write(
         Poll::Pending => 0,
     };
     if sent < total {
+        // The transaction that goes on with it counts it.
+        worker.stats.requests.sub(1);
         let lines = Bytes::copy_from_slice(&lines);
         return Fast::Blocked(BlockedHit {
             stored,
@@ -230,13 +234,12 @@ fn write(
     client.served += 1;
     let elapsed = now.elapsed();
     let stats = &worker.stats;
-    stats.requests.add(1);
     stats.bytes_in.add(head.size() as u64);
     stats.bytes_out.add(total as u64);
     stats.finished(Outcome::Hit, prepared.status, elapsed);
     if tracing::enabled!(tracing::Level::DEBUG) {
         let id = worker.transaction_id();
-        for step in ["request_head", "look_up", "hit", "log"] {
+        for step in ["request_head", "look_up", "hit", "deliver", "log"] {
             tracing::debug!(id, step, "step");
         }
     }

@@ -33,6 +33,7 @@ impl Transaction {
         if self.not_modified(&prepared) {
             return self.deliver_not_modified(&prepared, false).await;
         }
+        self.trace("deliver");
         self.tally.status = prepared.status;
         if self.live.log.is_some() {
             self.tally.content_type = prepared.with_fields(|fields| {

@@ -31,6 +31,7 @@ impl Transaction {
         } else {
             RangeAnswer::Whole
         };
+        self.trace("deliver");
         let mut queue = Queue::default();
         self.settle(false);
         let framed = if self.is_head() || prepared.status == 204 {
@@ -141,6 +142,7 @@ impl Transaction {
 
     /// A 304 to the client's own conditions (RFC 9110 section 15.4.5). `stored`: the response behind it is being stored.
     pub(super) async fn deliver_not_modified(&mut self, prepared: &Prepared, stored: bool) -> Step {
+        self.trace("deliver");
         self.tally.status = 304;
         self.settle(false);
         let mut head = Vec::with_capacity(prepared.head.len());

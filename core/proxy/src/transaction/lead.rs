@@ -44,7 +44,10 @@ impl Transaction {
     pub(super) async fn lead(&mut self, fill: Fill, validate: Option<Arc<Stored>>) -> Step {
         self.tally.outcome = Outcome::Miss;
         let purpose = match &validate {
-            Some(stored) => Purpose::Validate(stored),
+            Some(stored) => {
+                self.trace("revalidate");
+                Purpose::Validate(stored)
+            }
             None => Purpose::Fetch,
         };
         let request = self.request_out(purpose);
@@ -203,7 +206,10 @@ impl Transaction {
             }
         };
         match fill.respond(prepared.clone()).await {
-            Ok(()) => self.deliver_fill(fill, exchanged, prepared).await,
+            Ok(()) => {
+                self.trace("store");
+                self.deliver_fill(fill, exchanged, prepared).await
+            }
             Err(why) => {
                 self.tally.not_stored = Some(why);
                 self.relay(exchanged).await
@@ -279,6 +285,7 @@ impl Transaction {
             self.pump(fill, origin, upload.is_complete());
             return step;
         }
+        self.trace("deliver");
         let framed = self.framed(prepared.status, prepared.length);
         self.settle(false);
         let cache = self.forwarded_status(None, true);
@@ -302,6 +309,7 @@ impl Transaction {
         let outcome = match end {
             End::Complete(trailers) => {
                 // Published before the last byte goes out: whoever has it all and asks again gets a hit.
+                self.trace("commit");
                 if let Err(why) = fill.commit(trailers).await {
                     self.tally.not_stored = Some(why);
                 }
@@ -309,6 +317,7 @@ impl Transaction {
                 self.drain_reader(&mut queue, &mut reader, framed).await
             }
             End::Broken(word) => {
+                self.trace("abandon");
                 fill.broken();
                 // What arrived is still the client's.
                 let limit = self.live.settings.timeouts.body;

@@ -4,6 +4,7 @@ use super::{Step, Transaction};
 use crate::record::Outcome;
 use bytes::Bytes;
 use understudy_http::wire::head::{HeadLimits, parse_request};
+use understudy_http::wire::target::host;
 use understudy_http::{Name, RequestHead};
 
 /// A head to stand in where there is none, for answers to bytes that are no request.
@@ -20,15 +21,31 @@ pub(super) fn stand_in_head() -> RequestHead<Bytes> {
     }
 }
 
+/// What in the PAC text stands for the `host:port` under which the client reached this listener.
+const PAC_PLACEHOLDER: &str = "{proxy}";
+
 impl Transaction {
+    /// The `host:port` under which the client reached this listener: its Host when it is well-formed, else the address.
+    fn reached_as(&self) -> String {
+        let port = self.source.address.port();
+        let host = host(self.head.version(), self.head.fields()).ok().flatten();
+        match host.and_then(|h| std::str::from_utf8(h.host).ok()) {
+            Some(name) => format!("{name}:{port}"),
+            None => match self.client.io.local_addr() {
+                Ok(local) => local.to_string(),
+                Err(_) => self.source.address.to_string(),
+            },
+        }
+    }
+
     /// The PAC file, on forward listeners.
     pub(super) async fn pac(&mut self) -> Step {
         self.tally.outcome = Outcome::Local;
         match self.live.settings.pac.clone() {
             Some(text) => {
                 let kind = "application/x-ns-proxy-autoconfig";
-                self.own(200, kind, b"", Bytes::copy_from_slice(text.as_bytes()))
-                    .await
+                let text = text.replace(PAC_PLACEHOLDER, &self.reached_as());
+                self.own(200, kind, b"", text.into()).await
             }
             None => Step::Answer(super::Refusal::new(400, "not-absolute-form")),
         }

@@ -18,6 +18,7 @@ impl Transaction {
             return self.bypass(Forward::Bypass, NoStoreReason::Disabled);
         };
         let slot = cache.find(&route.key);
+        self.seen = slot.clone();
         let fields = self.head.fields();
         let stored = slot.as_ref().and_then(|slot| slot.select(fields).cloned());
         let Some(stored) = stored else {
@@ -51,7 +52,7 @@ impl Transaction {
                     | ValidateReason::RequestMaxAge
                     | ValidateReason::RequestMinFresh => Forward::Request,
                 };
-                if self.head.method() != Method::Get {
+                if self.head.method() != Method::Get || !self.body.is_empty() {
                     return self.bypass(forward, NoStoreReason::Method);
                 }
                 // A client that insists on the origin's word does not take another's.
@@ -69,7 +70,7 @@ impl Transaction {
         if self.directives.only_if_cached {
             return only_if_cached();
         }
-        if self.head.method() != Method::Get {
+        if self.head.method() != Method::Get || !self.body.is_empty() {
             return self.bypass(forward, NoStoreReason::Method);
         }
         if self.directives.no_store {

@@ -47,7 +47,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use understudy_cache::{Fill, FillReader, Stored};
+use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
@@ -69,6 +69,8 @@ pub(crate) struct Transaction {
     started: Instant,
     /// Whether the client's connection is to persist after the answer.
     persist: bool,
+    /// What the index held at the last look.
+    seen: Option<Arc<Slot>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -189,6 +191,7 @@ impl Transaction {
     ) -> Transaction {
         let live = worker.live();
         let id = worker.transaction_id();
+        worker.stats.requests.add(1);
         worker.stats.transactions_open.add(1);
         let directives = RequestDirectives::parse(head.fields());
         let persist = may_persist(
@@ -212,6 +215,7 @@ impl Transaction {
             route: None,
             started,
             persist,
+            seen: None,
             detours: 0,
             logged_url: None,
             tally: Tally {
@@ -257,6 +261,11 @@ impl Transaction {
         }
     }
 
+    /// Names a step within a step in the trace.
+    fn trace(&self, step: &'static str) {
+        tracing::debug!(id = self.id, step, "step");
+    }
+
     fn now(&self) -> Seconds {
         self.worker.clock.unix(Instant::now())
     }
@@ -280,6 +289,7 @@ impl Transaction {
         if !self.persist {
             return None;
         }
+        self.worker.table.set(self.head.into_table());
         let mut client = self.client;
         client.served += 1;
         Some(client)
@@ -289,7 +299,6 @@ impl Transaction {
         let elapsed = self.started.elapsed();
         let tally = &self.tally;
         let stats = &self.worker.stats;
-        stats.requests.add(1);
         stats
             .bytes_in
             .add(self.head.size() as u64 + self.body.received());
@@ -338,7 +347,10 @@ pub(crate) fn may_persist(
     fields: understudy_http::Fields<'_>,
 ) -> bool {
     let limit = live.settings.limits.requests_per_connection;
-    understudy_http::wire::framing::persists(version, fields)
+    // RFC 9112 section 9.3: a proxy keeps no connection of an HTTP/1.0 client; a reverse proxy is an origin to its clients.
+    let old = version == Version::Http10
+        && !matches!(source.listener.mode, crate::settings::Mode::Reverse { .. });
+    !old && understudy_http::wire::framing::persists(version, fields)
         && !worker.draining.get()
         && !source.retired.get()
         && (limit == 0 || client.served + 1 < limit)
