@@ -9,7 +9,7 @@ const PARTS: usize = 30;
 /// A page of scripts, styles and images; each script counts itself and the page says at last how many there were.
 fn site(root: &Path) {
     let mut page = String::from(
-        "<!DOCTYPE html><html><head><title>parts</title><script>let n = 0, images = 0;</script>\n",
+        "<!DOCTYPE html><html><head><title>parts</title><script>let n = 0, pictures = 0;</script>\n",
     );
     for i in 0..PARTS {
         writeln!(
@@ -34,13 +34,13 @@ fn site(root: &Path) {
     }
     page.push_str("</head><body>\n");
     for i in 0..PARTS {
-        writeln!(page, "<img src=/image{i}.svg onload='images += 1'>").unwrap();
+        writeln!(page, "<img src=/image{i}.svg onload='pictures += 1'>").unwrap();
         let image = format!(
             "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><circle r='{i}'/></svg>"
         );
         std::fs::write(root.join(format!("image{i}.svg")), image).unwrap();
     }
-    page.push_str("<p id=said></p><script>addEventListener('load', () => document.getElementById('said').textContent = `scripts ${n} images ${images}`)</script>\n");
+    page.push_str("<p id=said></p><script>addEventListener('load', () => document.getElementById('said').textContent = `scripts ${n} pictures ${pictures}`)</script>\n");
     page.push_str("</body></html>\n");
     std::fs::write(root.join("index.html"), page).unwrap();
 }
@@ -69,7 +69,7 @@ fn load(proxy: &Proxy, url: &str) {
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url);
     let dom = run(chromium.env("HOME", profile.path())).expect(0);
-    let said = format!("scripts {PARTS} images {PARTS}");
+    let said = format!("scripts {PARTS} pictures {PARTS}");
     assert!(
         dom.stdout.contains(&said),
         "the page is not whole:\n{}\n{}",

@@ -16,16 +16,16 @@ fn refused(statuses: &[u16], rows: &[&[u8]]) {
     for row in rows {
         let mut client = site.client();
         client.send([row, BEHIND.as_bytes()].concat()).finish();
-        let all = client.rest();
-        let text = String::from_utf8_lossy(&all).into_owned();
-        let got: u16 = text.get(9..12).and_then(|s| s.parse().ok()).unwrap_or(0);
-        let one = text.matches("HTTP/1.1 ").count() == 1;
-        if !statuses.contains(&got) || !one || site.origin.count() > 0 {
-            let sent = String::from_utf8_lossy(row).into_owned();
+        let got = client.response().status;
+        let behind = client.rest();
+        if !statuses.contains(&got) || !behind.is_empty() || site.origin.count() > 0 {
+            let (sent, behind) = (
+                String::from_utf8_lossy(row),
+                String::from_utf8_lossy(&behind),
+            );
+            let asked = site.origin.count();
             wrong.push(format!(
-                "{sent:?}: status {got}, {} answers, origin asked {} times in all",
-                text.matches("HTTP/1.1 ").count(),
-                site.origin.count()
+                "{sent:?}: status {got}, then {behind:?}, origin asked {asked} times in all"
             ));
         }
     }
@@ -270,7 +270,6 @@ fn chunked_bodies_that_are_not() {
         b"5_0\r\nhello\r\n0\r\n\r\n",
         b";ext\r\nhello\r\n0\r\n\r\n",
         b"10000000000000005\r\nhello\r\n0\r\n\r\n",
-        b"FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
         b"5\nhello\r\n0\r\n\r\n",
         b"5\rhello\r\n0\r\n\r\n",
         b"5\r\nhello0\r\n\r\n",
@@ -323,14 +322,17 @@ fn a_body_that_ends_early_reaches_the_origin_as_incomplete() {
     for request in [
         "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 10\r\n\r\nhello",
         "POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nFFFFFFFFFFFFFFFB\r\nhello\r\n0\r\n\r\n",
     ] {
         let (origin, seen) = raw_origin();
         let site = Site::of(origin);
         site.client().send(request).finish().rest();
         drop(site);
         let seen = String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
+        // Of the huge chunks the origin may be sent the bytes that came, but never an end.
         assert!(
-            !seen.contains("0\r\n\r\n") && !seen.contains("Content-Length: 5\r\n"),
+            !seen.ends_with("\r\n0\r\n\r\n") && !seen.contains("Content-Length: 5\r\n"),
             "{seen:?}"
         );
     }

@@ -87,7 +87,7 @@ fn net(rules: &str, listener: &str) -> Net {
         .pop()
         .expect("the section has a listener");
     let proxy = Launch::bare()
-        .config(&listen)
+        .config(&format!("{listen}\n[timeouts]\nconnect = \"2s\"\n"))
         .behind(&["ip", "netns", "exec", &router.name])
         .start();
     let server = |address: &'static str, name: &'static str| {

@@ -178,7 +178,7 @@ fn an_answer_may_come_before_the_request_body_is_read() {
 
 /// A request with a body that looks like a request, and one behind it. What the origin must never see is `/smuggled`.
 #[track_caller]
-fn body_is_no_request(site: &Site, first: &str, status: u16) {
+fn body_is_no_request(site: &Site, first: &str, statuses: &[u16]) {
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n";
     for body in [
         format!("Content-Length: {}\r\n\r\n{smuggled}", smuggled.len()),
@@ -190,7 +190,12 @@ fn body_is_no_request(site: &Site, first: &str, status: u16) {
         let mut client = site.client();
         client.send(format!("{first}{body}GET /after HTTP/1.1\r\n{HOST}\r\n"));
         let method = first.split(' ').next().unwrap();
-        client.response_to(method).expect(status);
+        let answer = client.response_to(method);
+        assert!(
+            statuses.contains(&answer.status),
+            "{first:?}: {}",
+            answer.head.text()
+        );
         // Then either the next answer is that to /after, or the connection is closed.
         let rest = String::from_utf8_lossy(&client.finish().rest()).into_owned();
         assert!(
@@ -215,13 +220,13 @@ fn echo() -> Site {
 fn the_body_of_a_hit_is_no_request() {
     let site = echo();
     site.get("/hit", "");
-    body_is_no_request(&site, &format!("GET /hit HTTP/1.1\r\n{HOST}"), 200);
-    body_is_no_request(&site, &format!("HEAD /hit HTTP/1.1\r\n{HOST}"), 200);
+    body_is_no_request(&site, &format!("GET /hit HTTP/1.1\r\n{HOST}"), &[200]);
+    body_is_no_request(&site, &format!("HEAD /hit HTTP/1.1\r\n{HOST}"), &[200]);
 }
 
 #[test]
 fn the_body_of_a_miss_is_no_request() {
-    body_is_no_request(&echo(), &format!("GET /miss HTTP/1.1\r\n{HOST}"), 200);
+    body_is_no_request(&echo(), &format!("GET /miss HTTP/1.1\r\n{HOST}"), &[200]);
 }
 
 #[test]
@@ -237,7 +242,7 @@ fn the_body_of_a_304_is_no_request() {
     body_is_no_request(
         &site,
         &format!("GET /hit HTTP/1.1\r\n{HOST}If-None-Match: \"a\"\r\n"),
-        304,
+        &[200, 304],
     );
 }
 
@@ -246,12 +251,12 @@ fn the_body_of_a_request_answered_here_is_no_request() {
     body_is_no_request(
         &echo(),
         &format!("GET /x HTTP/1.1\r\n{HOST}Cache-Control: only-if-cached\r\n"),
-        504,
+        &[200, 504],
     );
     body_is_no_request(
         &echo(),
         &format!("OPTIONS * HTTP/1.1\r\n{HOST}Max-Forwards: 0\r\n"),
-        200,
+        &[200],
     );
 }
 
@@ -271,17 +276,24 @@ fn the_body_of_a_refused_request_is_no_request() {
 }
 
 #[test]
-fn a_hit_with_a_body_still_to_come_is_answered_and_the_rest_is_no_request() {
+fn a_body_that_comes_later_than_its_head_is_no_request_either() {
     let site = echo();
     site.get("/hit", "");
     let mut client = site.client();
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n";
     client.send(format!(
-        "GET /hit HTTP/1.1\r\n{HOST}Content-Length: 44\r\n\r\n"
+        "GET /hit HTTP/1.1\r\n{HOST}Content-Length: {}\r\n\r\n",
+        smuggled.len()
     ));
-    client.response().expect(200);
-    client
-        .send("GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n\r\n")
-        .finish();
-    client.expect_closed();
-    assert_eq!(site.origin.count(), 1);
+    // Another exchange in between, so that the head is likely to have been read on its own.
+    site.get("/between", "");
+    client.send(smuggled);
+    client.response().expect(200).expect_body("/hit");
+    client.finish().expect_closed();
+    assert!(
+        site.origin
+            .requests()
+            .iter()
+            .all(|r| r.target != "/smuggled")
+    );
 }
