@@ -185,7 +185,7 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
     let max_object = r.pick(
         "cache.max_object",
         Sources::file(shape.max_object.as_ref().map(|s| &s.0)),
-        memory / 16,
+        memory / 32,
         size,
         |n| show_size(*n),
     );
