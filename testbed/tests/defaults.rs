@@ -122,3 +122,37 @@ fn ipv6_on_both_sides() {
         .expect(200)
         .expect_body("site.test");
 }
+
+#[test]
+fn the_address_dialled_is_what_counts_not_the_name() {
+    let space = Namespace::new("n");
+    space.sh("ip addr add 10.78.0.1/32 dev lo");
+    space.etc("hosts", "127.0.0.1 localhost inner.test\n::1 inner.test\n127.0.0.1 mixed.test\n10.78.0.1 mixed.test outer.test\n");
+    space.etc(
+        "resolv.conf",
+        "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    );
+    let serving = |address: &'static str| {
+        let listener = space.within(|| TcpListener::bind((address, 80)).unwrap());
+        Origin::on(listener, move |conn| {
+            conn.answer_all(&|_| reply(200, &["Cache-Control: no-store"], address));
+        })
+    };
+    let (inner, _outer) = (serving("127.0.0.1"), serving("10.78.0.1"));
+    let _proxy = Launch::command("run")
+        .behind(&["ip", "netns", "exec", &space.name])
+        .start();
+    space.within(|| {
+        let ask = |host: &str| get(at(FORWARD), &format!("http://{host}/"), host, "");
+        ask("outer.test").expect(200).expect_body("10.78.0.1");
+        ask("inner.test").expect(403);
+        // A name with addresses of both kinds leads to the one that is allowed, or nowhere.
+        let mixed = ask("mixed.test");
+        assert!(
+            mixed.status == 403 || mixed.text() == "10.78.0.1",
+            "{}",
+            mixed.head.text()
+        );
+    });
+    assert_eq!(inner.connections(), 0);
+}
