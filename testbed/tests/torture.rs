@@ -125,13 +125,16 @@ fn response(client: &mut Client, method: &str) -> Option<understudy_testbed::Res
     }
 }
 
+/// Path, language, method and range.
+type Ask = (String, String, &'static str, Option<(usize, usize)>);
+
 /// One client's life; answers how many responses were complete and right.
 fn run(seed: u64, proxy: std::net::SocketAddr) -> u64 {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut client = Client::to(proxy);
     let mut good = 0;
     for _ in 0..STEPS {
-        let burst: Vec<(String, String, &str, Option<(usize, usize)>)> = (0..=dice.roll(3))
+        let burst: Vec<Ask> = (0..=dice.roll(3))
             .map(|_| {
                 let path = format!("/{}", dice.roll(PATHS));
                 let language = ["de", "en", "fr"][dice.roll(3) as usize].to_owned();
