@@ -194,7 +194,9 @@ impl Launch {
         }
         for line in proxy.stderr.all() {
             let words: Vec<&str> = line.split(' ').collect();
-            if let ["listening", name, mode, address] = words[..] {
+            if let ["listening", name, mode, address] = words[..]
+                && !address.starts_with("unix:")
+            {
                 let address = address
                     .parse()
                     .unwrap_or_else(|_| panic!("not an address in {line:?}"));

@@ -282,3 +282,32 @@ fn many_askers_of_a_stale_object_validate_it_once() {
     }
     assert_eq!(site.origin.count(), 2);
 }
+
+#[test]
+fn a_follower_that_never_reads_is_cut_off_and_the_others_go_on() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let origin = Origin::scripted(move |conn| {
+        if conn.request().is_some() {
+            theirs.wait();
+            conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let piece = [&b"10000\r\n"[..], &[b'x'; 65_536], b"\r\n"].concat();
+            for _ in 0..512 {
+                conn.send(&piece);
+            }
+            conn.send("0\r\n\r\n");
+        }
+    });
+    let site = Site::with(
+        origin,
+        "[cache]\nmax_object = \"64K\"\n[timeouts]\nbody = \"500ms\"\n",
+    );
+    let mut clients = askers(&site, 2);
+    site.origin.wait_requests(1);
+    gate.open();
+    // Whichever of the two leads: the one that reads gets all 32 MiB while the other reads nothing.
+    assert_eq!(
+        clients[1].response().expect(200).body.len(),
+        32 * 1024 * 1024
+    );
+}

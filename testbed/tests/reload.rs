@@ -3,7 +3,9 @@
 
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
-use understudy_testbed::{Client, Launch, Origin, PATIENCE, Proxy, get, reply};
+use understudy_testbed::{
+    Client, Launch, Origin, PATIENCE, Proxy, get, programs::free_port, reply,
+};
 
 fn small(origin: &Origin, body: &str) -> String {
     format!(
@@ -92,6 +94,54 @@ fn other_servers_of_an_upstream_are_used_after_a_reload() {
     get(proxy.addr(), "/new", "site.test", "")
         .expect(200)
         .expect_body("other");
+}
+
+#[test]
+fn a_new_listener_is_opened_and_one_that_is_gone_is_closed() {
+    let (origin, proxy) = started();
+    let old = proxy.addr();
+    let new = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let with_both = small(&origin, "1K")
+        + &format!(
+            "[[listen]]\nname = \"new\"\nmode = \"reverse\"\naddress = \"{new}\"\nto = \"o\"\n"
+        );
+    proxy.rewrite_config(&with_both);
+    proxy.signal(Signal::HUP);
+    proxy.stderr.wait_count(|l| l == "reloaded", 1);
+    get(new, "/", "site.test", "").expect(200);
+    get(old, "/", "site.test", "").expect(200);
+    let with_new = with_both.replace(
+        "name = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"",
+        "name = \"moved\"\nmode = \"reverse\"\naddress = \"[::1]:0\"",
+    );
+    proxy.rewrite_config(&with_new);
+    proxy.signal(Signal::HUP);
+    proxy.stderr.wait_count(|l| l == "reloaded", 2);
+    get(new, "/", "site.test", "").expect(200);
+    let end = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(old).is_ok() {
+        assert!(
+            Instant::now() < end,
+            "a listener that is gone still takes connections"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_listener_that_cannot_be_bound_refuses_the_whole() {
+    let (origin, proxy) = started();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.rewrite_config(
+        &(small(&origin, "4K")
+            + &format!(
+                "[[listen]]\nname = \"new\"\nmode = \"forward\"\naddress = \"{}\"\n",
+                taken.local_addr().unwrap()
+            )),
+    );
+    proxy.signal(Signal::HUP);
+    proxy.wait_stderr(|l| l.starts_with("reload refused:"));
+    assert_eq!(post(&proxy), 413);
 }
 
 #[test]

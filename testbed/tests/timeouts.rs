@@ -262,3 +262,58 @@ fn an_idle_origin_connection_is_closed() {
     site.get("/", "").expect(200);
     closed.wait();
 }
+
+/// A response of a gigabyte with this head, to a client that reads nothing: the origin must be let go of.
+#[track_caller]
+fn unread(head: &'static str) {
+    let let_go = Gate::new();
+    let theirs = let_go.clone();
+    let origin = Origin::scripted(move |conn| {
+        if conn.request().is_some() {
+            conn.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n"));
+            // For a chunked response this is one chunk; it is never finished either way.
+            conn.send(if head.contains("chunked") {
+                "40000000\r\n"
+            } else {
+                ""
+            });
+            let block = vec![b'x'; 100_000];
+            while conn.send(&block) {}
+            theirs.open();
+        }
+    });
+    let site = Site::with(origin, "[timeouts]\nbody = \"500ms\"\n");
+    let mut client = site.client();
+    client.send(ASK);
+    let_go.wait();
+    // What was on its way may still arrive; then it is over, before the end of the body.
+    assert!(client.rest().len() < 1_000_000_000);
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    unread("Cache-Control: no-store\r\nContent-Length: 1000000000\r\n");
+}
+
+#[test]
+fn a_client_that_never_reads_a_response_being_stored_is_cut_off() {
+    unread("Cache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n");
+}
+
+#[test]
+fn a_client_that_reads_slowly_is_not_cut_off() {
+    let body = vec![b'x'; 12_000_000];
+    let sent = body.clone();
+    let site = Site::with(
+        Origin::answering(move |_| reply(200, &["Cache-Control: no-store"], &sent)),
+        "[timeouts]\nbody = \"800ms\"\nbetween_bytes = \"800ms\"\n",
+    );
+    let mut client = site.client();
+    client.send(ASK).head();
+    let mut got = 0;
+    // 600 KB each 100 ms: two seconds in all, well over the time between two reads.
+    while got < body.len() {
+        std::thread::sleep(Duration::from_millis(100));
+        got += client.wire.exactly(600_000.min(body.len() - got)).len();
+    }
+}
