@@ -271,7 +271,7 @@ fn numbers_stand_for_bytes_and_objects_are_a_thirty_second() {
     let loaded = good("[cache]\nmemory = 33554432\n[limits]\nhead_size = \"8K\"\n");
     assert_eq!(
         (loaded.values.cache.memory, loaded.values.cache.max_object),
-        (31 << 20, 2 << 20)
+        (32 << 20, 1 << 20)
     );
     assert_eq!(loaded.values.limits.target_size, 8 << 10);
     assert_eq!(entry(&loaded, "cache.memory").0, "\"32M\"");
