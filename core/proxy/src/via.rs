@@ -15,13 +15,18 @@ pub(crate) fn names_us(fields: Fields<'_>, pseudonym: &str) -> bool {
         })
 }
 
-/// Our member for a message received in this version.
-pub(crate) fn member(version: Version, pseudonym: &str) -> Vec<u8> {
-    let mut member = Vec::with_capacity(4 + pseudonym.len());
-    member.extend_from_slice(match version {
+/// Appends our member for a message received in this version.
+pub(crate) fn write_member(version: Version, pseudonym: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(match version {
         Version::Http10 => b"1.0 ",
         Version::Http11 => b"1.1 ",
     });
-    member.extend_from_slice(pseudonym.as_bytes());
+    out.extend_from_slice(pseudonym.as_bytes());
+}
+
+/// Our member for a message received in this version.
+pub(crate) fn member(version: Version, pseudonym: &str) -> Vec<u8> {
+    let mut member = Vec::with_capacity(4 + pseudonym.len());
+    write_member(version, pseudonym, &mut member);
     member
 }

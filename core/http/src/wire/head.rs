@@ -374,14 +374,18 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
         let ResponseParts { overlay, table, .. } = &mut self.parts;
         edit::set(self.bytes.as_ref(), overlay, table, name, value)
     }
-    /// Writes the status line (always HTTP/1.1) and the field lines, without the final empty line.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        out.reserve(self.parts.len + self.parts.overlay.len() + 16);
+    /// Writes the status line, always as HTTP/1.1.
+    pub fn write_status_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(itoa::Buffer::new().format(self.parts.status).as_bytes());
         out.push(b' ');
         out.extend_from_slice(self.reason());
         out.extend_from_slice(b"\r\n");
+    }
+    /// Writes the status line (always HTTP/1.1) and the field lines, without the final empty line.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(self.parts.len + self.parts.overlay.len() + 16);
+        self.write_status_line(out);
         edit::write(self.fields(), out);
     }
 }

@@ -11,7 +11,7 @@
 //! - every other unknown field that is nominated goes.
 
 use super::edit;
-use super::field::{FieldSpan, Name};
+use super::field::{FieldSpan, Fields, Name};
 use super::head::{RequestHead, ResponseHead};
 use super::list::{self, trim};
 use smallvec::SmallVec;
@@ -102,6 +102,38 @@ fn listed(name: &[u8], names: &[&str], prefixes: &[&str]) -> bool {
 /// Whether a nomination of this name removes fields that would otherwise stay.
 fn removable(name: &[u8]) -> bool {
     Name::of(name) == Name::Other && !listed(name, KEPT_FIELDS, KEPT_PREFIXES)
+}
+
+/// Tells which lines of one head may cross the hop, for a writer that copies lines instead of editing a head.
+#[derive(Debug)]
+pub struct Crossing<'a> {
+    nominated: SmallVec<[&'a [u8]; 4]>,
+}
+
+impl<'a> Crossing<'a> {
+    /// Reads the head's Connection lines.
+    pub fn of(fields: Fields<'a>) -> Crossing<'a> {
+        let nominated = if fields.has(Name::Connection) {
+            fields
+                .list(Name::Connection)
+                .filter(|option| !is_option(option) && removable(option))
+                .collect()
+        } else {
+            SmallVec::new()
+        };
+        Crossing { nominated }
+    }
+
+    /// Whether this line crosses; framing never does, it is written anew.
+    pub fn crosses(&self, id: Name, name: &[u8]) -> bool {
+        if id != Name::Other {
+            return bit(id) & HOP == 0;
+        }
+        !self
+            .nominated
+            .iter()
+            .any(|option| option.eq_ignore_ascii_case(name))
+    }
 }
 
 /// Removes hop-by-hop fields and what is nominated from a table.

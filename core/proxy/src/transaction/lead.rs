@@ -225,6 +225,14 @@ impl Transaction {
             return Err(NoStoreReason::Status);
         }
         let directives = ResponseDirectives::parse(fields);
+        // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
+        // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
+        if directives.private {
+            return Err(NoStoreReason::Private);
+        }
+        if directives.no_store && !directives.must_understand {
+            return Err(NoStoreReason::ResponseNoStore);
+        }
         let heuristic = &self.live.settings.heuristic;
         let freshness = Freshness::of(
             status,
@@ -251,7 +259,7 @@ impl Transaction {
             exchanged.origin.body_length()
         };
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head.clone(), written, &self.worker.pseudonym, now);
+        let rendered = response_head::render(head, written, &self.worker.pseudonym, now);
         Ok(Prepared {
             head: rendered.head,
             status,

@@ -1,13 +1,15 @@
-//! The step `request_out`: the head an origin gets, written anew from the client's (RFC 9110 section 7.6, RFC 9112 section 3.2.2).
+//! The step `request_out`: the head an origin gets, written anew from the client's in one pass (RFC 9110 section 7.6,
+//! RFC 9112 section 3.2.2).
+//!
+//! Order and case of what crosses are kept. Awkward case: Host stands where the client had it, but says what the route says.
 
 use super::{Transaction, forwarded};
 use crate::settings::Mode;
-use crate::via;
 use bytes::Bytes;
 use understudy_cache::Stored;
 use understudy_http::wire::framing::Framing;
-use understudy_http::wire::hop::strip_request;
-use understudy_http::{Method, Name};
+use understudy_http::wire::hop::Crossing;
+use understudy_http::{Fields, Method, Name, Version};
 
 /// What the cache changes in a request.
 #[derive(Debug, Clone, Copy)]
@@ -23,109 +25,138 @@ pub(super) enum Purpose<'a> {
 impl Transaction {
     /// Serialises the head, empty line included.
     pub(super) fn request_out(&self, purpose: Purpose<'_>) -> Bytes {
-        let mut head = self.head.clone();
-        let upgrade = matches!(purpose, Purpose::Pass)
-            .then(|| self.upgrade())
-            .flatten();
-        strip_request(&mut head);
-        if !matches!(purpose, Purpose::Pass) {
-            head.remove_if(|id, _, _| {
-                matches!(
-                    id,
-                    Name::IfNoneMatch
-                        | Name::IfModifiedSince
-                        | Name::IfRange
-                        | Name::Range
-                        | Name::IfMatch
-                        | Name::IfUnmodifiedSince
-                )
-            });
+        let fields = self.head.fields();
+        let crossing = Crossing::of(fields);
+        let passing = matches!(purpose, Purpose::Pass);
+        let forwarded = match self.source.listener.mode {
+            Mode::Reverse { .. } => Some(forwarded::Forwarded::of(
+                self.peer,
+                &self.live.settings.access,
+            )),
+            Mode::Forward | Mode::Transparent { .. } => None,
+        };
+        let (host, path) = match &self.route {
+            Some(route) => (&route.host[..], &route.path[..]),
+            None => (&b""[..], self.head.target()),
+        };
+        let mut out = Vec::with_capacity(self.head.size() + 256);
+        out.extend_from_slice(self.head.method_bytes());
+        out.push(b' ');
+        out.extend_from_slice(path);
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        if !fields.has(Name::Host) {
+            line(&mut out, b"Host", host);
         }
-        let mut extra = Vec::with_capacity(256);
-        if let Some(route) = &self.route {
-            head.set_target(&route.path);
-            set(&mut head, b"Host", &route.host);
-        }
-        self.count_hops(&mut head);
-        if let Mode::Reverse { .. } = self.source.listener.mode {
-            forwarded::add(&mut head, self.peer, &self.live.settings.access);
-        }
-        let via = via::member(self.head.version(), &self.worker.pseudonym);
-        match head.fields().get(Name::Via) {
-            // One line, our member last: the recipient nearest to the origin.
-            Some(_) => {
-                let mut all = Vec::new();
-                for member in head.fields().all(Name::Via) {
-                    all.extend_from_slice(member);
-                    all.extend_from_slice(b", ");
-                }
-                all.extend_from_slice(&via);
-                set(&mut head, b"Via", &all);
+        for (id, name, value) in fields.iter() {
+            match id {
+                Name::Host => line(&mut out, name, host),
+                // Written below, with ours.
+                Name::Via => {}
+                Name::MaxForwards if self.counts_hops() => line(&mut out, name, &fewer(value)),
+                _ if is_condition(id) && !passing => {}
+                _ if forwarded.as_ref().is_some_and(|f| f.replaces(id)) => {}
+                _ if crossing.crosses(id, name) => line(&mut out, name, value),
+                _ => {}
             }
-            None => line(&mut extra, b"Via", &via),
         }
+        if let Some(forwarded) = forwarded {
+            forwarded.write(fields, &mut out);
+        }
+        via_line(
+            fields,
+            self.head.version(),
+            &self.worker.pseudonym,
+            &mut out,
+        );
         if let Purpose::Validate(stored) = purpose {
-            stored.prepared().with_fields(|fields| {
-                if let Some(etag) = fields.get(Name::Etag) {
-                    line(&mut extra, b"If-None-Match", etag);
+            stored.prepared().with_fields(|stored| {
+                if let Some(etag) = stored.get(Name::Etag) {
+                    line(&mut out, b"If-None-Match", etag);
                 }
-                if let Some(modified) = fields.get(Name::LastModified) {
-                    line(&mut extra, b"If-Modified-Since", modified);
+                if let Some(modified) = stored.get(Name::LastModified) {
+                    line(&mut out, b"If-Modified-Since", modified);
                 }
             });
         }
         match self.body.framing() {
             Framing::Length(n) => {
                 line(
-                    &mut extra,
+                    &mut out,
                     b"Content-Length",
                     itoa::Buffer::new().format(n).as_bytes(),
                 );
             }
-            Framing::Chunked => line(&mut extra, b"Transfer-Encoding", b"chunked"),
+            Framing::Chunked => line(&mut out, b"Transfer-Encoding", b"chunked"),
             Framing::None | Framing::UntilClose => {}
         }
-        if let Some(protocol) = upgrade {
-            line(&mut extra, b"Upgrade", protocol);
-            line(&mut extra, b"Connection", b"Upgrade");
-        }
-        let mut out = Vec::with_capacity(self.head.size() + extra.len() + 64);
-        head.write(&mut out);
-        out.extend_from_slice(&extra);
+        self.own_hop(passing, &mut out);
         out.extend_from_slice(b"\r\n");
         out.into()
     }
 
-    fn upgrade(&self) -> Option<&[u8]> {
-        self.wants_upgrade()
-            .then(|| self.head.fields().get(Name::Upgrade))
-            .flatten()
+    /// What we say about our own connection to the origin: an upgrade that is passed on, or that trailers are welcome
+    /// because they are to the client (RFC 9110 sections 7.8 and 10.1.4).
+    fn own_hop(&self, passing: bool, out: &mut Vec<u8>) {
+        let fields = self.head.fields();
+        let upgrade = if passing && self.wants_upgrade() {
+            fields.get(Name::Upgrade)
+        } else {
+            None
+        };
+        if let Some(protocol) = upgrade {
+            line(out, b"Upgrade", protocol);
+            line(out, b"Connection", b"Upgrade");
+        } else if fields.has(Name::Te)
+            && fields
+                .list(Name::Te)
+                .any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+        {
+            line(out, b"TE", b"trailers");
+            line(out, b"Connection", b"TE");
+        }
     }
 
-    /// Max-Forwards goes down by one on TRACE and OPTIONS (RFC 9110 section 7.6.2); zero never gets here.
-    fn count_hops(&self, head: &mut understudy_http::RequestHead<Bytes>) {
-        if !matches!(self.head.method(), Method::Trace | Method::Options) {
-            return;
-        }
-        let hops = self
-            .head
-            .fields()
-            .get(Name::MaxForwards)
-            .and_then(|v| std::str::from_utf8(v).ok());
-        if let Some(hops) = hops.and_then(|v| v.parse::<u64>().ok()) {
-            let left = itoa::Buffer::new()
-                .format(hops.saturating_sub(1))
-                .to_owned();
-            set(head, b"Max-Forwards", left.as_bytes());
-        }
+    /// Max-Forwards counts on TRACE and OPTIONS alone (RFC 9110 section 7.6.2); zero never gets here.
+    fn counts_hops(&self) -> bool {
+        matches!(self.head.method(), Method::Trace | Method::Options)
     }
 }
 
-/// Sets a field whose value is known to be well-formed; were it not, the field is better left out than the head torn.
-pub(super) fn set(head: &mut understudy_http::RequestHead<Bytes>, name: &[u8], value: &[u8]) {
-    if let Err(error) = head.set(name, value) {
-        tracing::warn!(%error, name = %String::from_utf8_lossy(name), "a field of our own is malformed");
+/// Max-Forwards less one; what is no number goes on as it is.
+fn fewer(value: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(value)
+        .ok()
+        .and_then(|v| v.parse::<u64>().ok())
+    {
+        Some(hops) => itoa::Buffer::new()
+            .format(hops.saturating_sub(1))
+            .as_bytes()
+            .to_vec(),
+        None => value.to_vec(),
     }
+}
+
+fn is_condition(id: Name) -> bool {
+    matches!(
+        id,
+        Name::IfNoneMatch
+            | Name::IfModifiedSince
+            | Name::IfRange
+            | Name::Range
+            | Name::IfMatch
+            | Name::IfUnmodifiedSince
+    )
+}
+
+/// One Via line: the members received and ours behind them (RFC 9110 section 7.6.3).
+pub(super) fn via_line(fields: Fields<'_>, received: Version, pseudonym: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Via: ");
+    for members in fields.all(Name::Via) {
+        out.extend_from_slice(members);
+        out.extend_from_slice(b", ");
+    }
+    crate::via::write_member(received, pseudonym, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a field line.

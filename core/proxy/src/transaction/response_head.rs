@@ -1,10 +1,11 @@
 //! Response heads as clients get them and as they are stored: hop-by-hop fields gone, Via and Date there, framing left to
 //! the line writer.
 
+use super::request_out::{line, via_line};
 use crate::via;
 use bytes::Bytes;
 use understudy_http::semantics::date;
-use understudy_http::wire::hop::strip_response;
+use understudy_http::wire::hop::{Crossing, strip_response};
 use understudy_http::{Name, ResponseHead};
 
 /// A response head on its way to clients.
@@ -16,26 +17,44 @@ pub(super) struct Rendered {
     pub(super) age: Option<u32>,
 }
 
-/// Makes a head that is sent and possibly stored. `length` is written as Content-Length when known.
+/// Makes a head that is sent and possibly stored, in one pass over the origin's. `length` is written as Content-Length when
+/// known. Date is added when the origin has none (RFC 9110 section 6.6.1).
 pub(super) fn render(
-    mut head: ResponseHead<Bytes>,
+    head: &ResponseHead<Bytes>,
     length: Option<u64>,
     pseudonym: &str,
     now: date::Seconds,
 ) -> Rendered {
-    let age = age(&head);
-    head.remove(Name::Age);
-    own(&mut head, pseudonym, now);
-    let mut out = Vec::with_capacity(head.size() + 96);
-    head.write(&mut out);
+    let fields = head.fields();
+    let crossing = Crossing::of(fields);
+    let mut out = Vec::with_capacity(head.size() + 128);
+    head.write_status_line(&mut out);
+    let mut dated = false;
+    for (id, name, value) in fields.iter() {
+        match id {
+            // Written below, with ours; Age is this answer's own.
+            Name::Via | Name::Age => {}
+            _ if crossing.crosses(id, name) => {
+                dated |= id == Name::Date;
+                line(&mut out, name, value);
+            }
+            _ => {}
+        }
+    }
+    if !dated {
+        line(&mut out, b"Date", &date::format(now));
+    }
+    via_line(fields, head.version(), pseudonym, &mut out);
     if let Some(length) = length {
-        out.extend_from_slice(b"Content-Length: ");
-        out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-        out.extend_from_slice(b"\r\n");
+        line(
+            &mut out,
+            b"Content-Length",
+            itoa::Buffer::new().format(length).as_bytes(),
+        );
     }
     Rendered {
         head: out.into(),
-        age,
+        age: age(head),
     }
 }
 
