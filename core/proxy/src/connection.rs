@@ -232,7 +232,7 @@ impl Connection {
     fn begin(
         &mut self,
         rest: &[u8],
-        start: impl FnOnce(transaction::Transaction) -> Busy,
+        start: impl FnOnce(Box<transaction::Transaction>) -> Busy,
         head: understudy_http::RequestHead<Bytes>,
         now: Instant,
     ) {
@@ -277,14 +277,15 @@ impl Connection {
         let State::Reading(client) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        self.state = State::Busy(Box::pin(transaction::reject(
+        let tx = transaction::Transaction::new(
             self.worker.clone(),
             self.source.clone(),
             self.peer,
             client,
-            why,
-            line,
-        )));
+            transaction::stand_in_head(),
+            Instant::now(),
+        );
+        self.state = State::Busy(Box::pin(transaction::reject(tx, why, line)));
     }
 
     fn retire(&mut self) -> bool {

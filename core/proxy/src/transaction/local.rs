@@ -8,7 +8,7 @@ use understudy_http::wire::target::host;
 use understudy_http::{Name, RequestHead};
 
 /// A head to stand in where there is none, for answers to bytes that are no request.
-pub(super) fn stand_in_head() -> RequestHead<Bytes> {
+pub(crate) fn stand_in_head() -> RequestHead<Bytes> {
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
     let limits = HeadLimits {
         bytes: 64,

@@ -107,6 +107,7 @@ enum Step {
         stored: Arc<Stored>,
         how: Outcome,
     },
+    Resume(fast::BlockedHit),
     Lead {
         fill: Fill,
         validate: Option<Arc<Stored>>,
@@ -131,7 +132,7 @@ impl Step {
             Step::RequestHead => "request_head",
             Step::LookUp => "look_up",
             Step::Ask { .. } => "ask",
-            Step::Hit { .. } => "hit",
+            Step::Hit { .. } | Step::Resume(_) => "hit",
             Step::Lead { .. } => "lead",
             Step::Follow { .. } => "follow",
             Step::Pass { .. } => "pass",
@@ -149,36 +150,36 @@ pub(crate) enum Rejected {
 }
 
 /// Runs a transaction to its end; the client comes back when its connection persists.
-pub(crate) async fn run(tx: Transaction) -> Option<Client> {
-    tx.steps(Step::RequestHead).await
+pub(crate) fn run(tx: Box<Transaction>) -> impl Future<Output = Option<Client>> {
+    tx.steps(Step::RequestHead)
 }
 
 /// Goes on with a hit whose answer did not fit into the socket at once.
-pub(crate) async fn resume_hit(mut tx: Transaction, hit: fast::BlockedHit) -> Option<Client> {
+pub(crate) fn resume_hit(
+    mut tx: Box<Transaction>,
+    hit: fast::BlockedHit,
+) -> impl Future<Output = Option<Client>> {
     tx.persist = hit.persist;
-    let step = tx.finish_hit(hit).await;
-    tx.steps(step).await
+    tx.steps(Step::Resume(hit))
 }
 
 /// Answers bytes that are no request, and ends the connection.
-pub(crate) async fn reject(
-    worker: Rc<Worker>,
-    source: Rc<Source>,
-    peer: SocketAddr,
-    client: Client,
+pub(crate) fn reject(
+    mut tx: Box<Transaction>,
     why: Rejected,
     line: Bytes,
-) -> Option<Client> {
-    let head = local::stand_in_head();
-    let mut tx = Transaction::new(worker, source, peer, client, head, Instant::now());
+) -> impl Future<Output = Option<Client>> {
     tx.persist = false;
     tx.body = RequestBody::unknown();
     let refusal = match why {
         Rejected::Late => Refusal::new(408, "head-timeout"),
         Rejected::Head(error) => Refusal::head(error, line),
     };
-    tx.steps(Step::Answer(refusal)).await
+    tx.steps(Step::Answer(refusal))
 }
+
+/// The head of a request that could not be read.
+pub(crate) use local::stand_in_head;
 
 impl Transaction {
     pub(crate) fn new(
@@ -188,7 +189,7 @@ impl Transaction {
         client: Client,
         head: RequestHead<Bytes>,
         started: Instant,
-    ) -> Transaction {
+    ) -> Box<Transaction> {
         let live = worker.live();
         let id = worker.transaction_id();
         worker.stats.requests.add(1);
@@ -202,7 +203,8 @@ impl Transaction {
             head.version(),
             head.fields(),
         );
-        Transaction {
+        // In a box from the start: it is moved from future to future.
+        Box::new(Transaction {
             id,
             worker,
             live,
@@ -231,11 +233,11 @@ impl Transaction {
                 aborted: false,
                 content_type: None,
             },
-        }
+        })
     }
 
     /// The driver: step after step until the log is written.
-    async fn steps(mut self, first: Step) -> Option<Client> {
+    async fn steps(mut self: Box<Self>, first: Step) -> Option<Client> {
         let mut step = first;
         loop {
             tracing::debug!(id = self.id, step = step.name(), "step");
@@ -248,6 +250,7 @@ impl Transaction {
                     forward,
                 } => self.ask(validate, alone, forward).await,
                 Step::Hit { stored, how } => self.hit(stored, how).await,
+                Step::Resume(hit) => self.finish_hit(hit).await,
                 Step::Lead { fill, validate } => self.lead(fill, validate).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
@@ -282,7 +285,7 @@ impl Transaction {
     }
 
     /// The last step: counts, writes the record, and decides about the connection.
-    async fn log(mut self) -> Option<Client> {
+    async fn log(mut self: Box<Self>) -> Option<Client> {
         self.record();
         self.leave().await;
         self.worker.stats.transactions_open.sub(1);
