@@ -181,3 +181,21 @@ fn usr1_reopens_the_access_log() {
     }
     assert!(std::fs::read_to_string(&old).unwrap().contains("/before"));
 }
+
+#[test]
+fn the_cache_is_turned_off_and_on() {
+    let (origin, proxy) = started();
+    let asked = |path: &str| {
+        get(proxy.addr(), path, "site.test", "").expect(200);
+        get(proxy.addr(), path, "site.test", "")
+    };
+    for (n, (enabled, path)) in [("false", "/off"), ("true", "/on")].iter().enumerate() {
+        let file = small(&origin, "1K") + &format!("[cache]\nenabled = {enabled}\n");
+        proxy.rewrite_config(&file);
+        proxy.signal(Signal::HUP);
+        proxy.stderr.wait_count(|l| l == "reloaded", n + 1);
+        let second = asked(path);
+        let hit = second.head.list("cache-status").contains("; hit");
+        assert_eq!(hit.to_string(), *enabled, "{}", second.head.text());
+    }
+}

@@ -94,7 +94,7 @@ impl Proxy {
             let seed = Seed {
                 index,
                 epoch,
-                cache: settings.cache.is_some().then(|| cache.clone()),
+                cache: cache.clone(),
                 stats: stats.clone(),
                 pseudonym: pseudonym.clone(),
                 open: open.clone(),

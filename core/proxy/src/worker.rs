@@ -60,7 +60,8 @@ pub(crate) struct Live {
 /// What all connections of an arbiter share.
 pub(crate) struct Worker {
     pub(crate) clock: Rc<Clock>,
-    pub(crate) cache: Option<Cache>,
+    /// Exists even when nothing is to be stored; whether it is used is the settings' word.
+    pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
     /// The pseudonym in Via: the configured name and a part of its own for each process.
     pub(crate) pseudonym: Arc<str>,
@@ -109,7 +110,7 @@ pub(crate) struct Seed {
     pub(crate) index: usize,
     /// Random, the same for all workers of a process.
     pub(crate) epoch: u64,
-    pub(crate) cache: Option<Cache>,
+    pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) pseudonym: Arc<str>,
     pub(crate) open: Arc<AtomicUsize>,

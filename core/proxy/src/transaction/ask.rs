@@ -17,9 +17,7 @@ impl Transaction {
         forward: Forward,
     ) -> Step {
         self.tally.forward = Some(forward);
-        let Some(cache) = &self.worker.cache else {
-            return self.bypass(forward, NoStoreReason::Disabled);
-        };
+        let cache = &self.worker.cache;
         let ask = Ask {
             transaction: self.id,
             key: self.key(),

@@ -61,9 +61,6 @@ pub(crate) fn answer(
     now: Instant,
     cx: &mut Context<'_>,
 ) -> Fast {
-    let Some(cache) = &worker.cache else {
-        return Fast::No;
-    };
     let fields = head.fields();
     if head.method() != Method::Get || !is_plain(fields) {
         return Fast::No;
@@ -74,7 +71,7 @@ pub(crate) fn answer(
         }
         let mut key = worker.key.take();
         let found = write_fast_key(live, source, peer, head, &mut key)
-            .and_then(|()| cache.find(&key))
+            .and_then(|()| worker.cache.find(&key))
             .and_then(|slot| slot.select(fields).cloned());
         let answer = match found {
             Some(stored) => write(
@@ -237,8 +234,13 @@ fn write(
     stats.bytes_in.add(head.size() as u64);
     stats.bytes_out.add(total as u64);
     stats.finished(Outcome::Hit, prepared.status, elapsed);
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        let id = worker.transaction_id();
+    let told = tracing::enabled!(tracing::Level::DEBUG);
+    let id = if told || live.log.is_some() {
+        worker.transaction_id()
+    } else {
+        0
+    };
+    if told {
         for step in ["request_head", "look_up", "hit", "deliver", "log"] {
             tracing::debug!(id, step, "step");
         }
@@ -247,7 +249,7 @@ fn write(
         let content_type = prepared
             .with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice));
         log.log(&Record {
-            id: worker.transaction_id(),
+            id,
             at: std::time::SystemTime::now(),
             elapsed,
             listener: &source.listener.name,

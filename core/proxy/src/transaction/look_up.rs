@@ -14,10 +14,10 @@ impl Transaction {
         if let Some(step) = self.verify_host().await {
             return step;
         }
-        let (Some(cache), Some(route)) = (&self.worker.cache, &self.route) else {
+        let Some(route) = &self.route else {
             return self.bypass(Forward::Bypass, NoStoreReason::Disabled);
         };
-        let slot = cache.find(&route.key);
+        let slot = self.worker.cache.find(&route.key);
         self.seen = slot.clone();
         let fields = self.head.fields();
         let stored = slot.as_ref().and_then(|slot| slot.select(fields).cloned());

@@ -39,9 +39,7 @@ impl Transaction {
         if !self.is_unsafe() || !matches!(head.status(), 200..=399) {
             return;
         }
-        let Some(cache) = self.worker.cache.clone() else {
-            return;
-        };
+        let cache = self.worker.cache.clone();
         let key = self.key();
         for name in [Name::Location, Name::ContentLocation] {
             let named = head

@@ -139,7 +139,7 @@ impl Transaction {
             // What a body on them means is not defined (RFC 9110 section 9.3.1): a stored answer serves, but what an origin
             // makes of the body is never stored (see `miss`).
             Method::Get | Method::Head => {
-                if self.worker.cache.is_none() || self.live.settings.cache.is_none() {
+                if self.live.settings.cache.is_none() {
                     return Ok(self.bypass(Forward::Bypass, NoStoreReason::Disabled));
                 }
                 let fields = self.head.fields();
