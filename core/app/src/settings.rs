@@ -32,7 +32,7 @@ pub(crate) fn settings(values: &Values) -> Settings {
             .map(|l| Listener {
                 name: l.name.clone(),
                 address: l.address,
-                mode: mode(&l.does),
+                mode: mode(&l.does, &values.groups),
             })
             .collect(),
         upstream: understudy_upstream::Config {
@@ -90,11 +90,13 @@ pub(crate) fn settings(values: &Values) -> Settings {
     }
 }
 
-fn mode(does: &Does) -> Mode {
+fn mode(does: &Does, groups: &[crate::config::listeners::Group]) -> Mode {
     match does {
         Does::Forward => Mode::Forward,
         Does::Reverse { group, host } => Mode::Reverse {
-            group: *group,
+            group: groups
+                .get(*group)
+                .map_or_else(String::new, |g| g.name.clone()),
             host: host.clone().map_or(HostMode::Keep, HostMode::Set),
         },
         Does::Transparent {
@@ -192,7 +194,7 @@ mod tests {
         );
         let modes: Vec<_> = s.listeners.iter().map(|l| l.mode.clone()).collect();
         let reverse = Mode::Reverse {
-            group: 1,
+            group: "b".to_owned(),
             host: HostMode::Set("w.example".to_owned()),
         };
         assert_eq!(

@@ -42,8 +42,8 @@ pub enum Mode {
     Forward,
     /// Origin-form, to a group of servers.
     Reverse {
-        /// Index into the upstream configuration's groups.
-        group: usize,
+        /// Name of one of the upstream configuration's groups: an index would mean another after a reload.
+        group: String,
         /// Whether Host goes on as received, or as this value.
         host: HostMode,
     },

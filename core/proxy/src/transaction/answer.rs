@@ -3,7 +3,7 @@
 use super::deliver::connection_line;
 use super::refusal::{Refusal, reason};
 use super::request_body::DRAIN_LIMIT;
-use super::{Step, Transaction};
+use super::{Step, Transaction, partition};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -32,7 +32,7 @@ impl Transaction {
         }
         let url = match (&refusal.line, &self.route) {
             (Some(line), _) => line.clone(),
-            (None, Some(route)) => route.key.clone(),
+            (None, Some(route)) => Bytes::copy_from_slice(partition::url(&route.key)),
             (None, None) => Bytes::copy_from_slice(self.head.target()),
         };
         let page = page(

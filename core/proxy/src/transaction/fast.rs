@@ -3,7 +3,7 @@
 //! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain,
 //! fresh hit for a plain GET is left to a transaction, which decides everything anew.
 
-use super::{hit, may_persist};
+use super::{hit, may_persist, partition};
 use crate::client::Client;
 use crate::record::{Outcome, Record};
 use crate::settings::{HostMode, Mode};
@@ -123,6 +123,7 @@ fn write_fast_key(
                 HostMode::Set(value) => Authority::parse(value.as_bytes()).ok()?,
             };
             write_key(Scheme::Http, authority, path, key);
+            partition::append(&source.listener.mode, key);
         }
         (
             Mode::Forward,
@@ -223,7 +224,7 @@ fn write(
             stored,
             lines,
             sent,
-            url: Bytes::copy_from_slice(key),
+            url: Bytes::copy_from_slice(partition::url(key)),
             persist,
         });
     }
@@ -255,7 +256,7 @@ fn write(
             listener: &source.listener.name,
             client: peer,
             method: head.method_bytes(),
-            url: key,
+            url: partition::url(key),
             version: head.version(),
             status: prepared.status,
             bytes_out: total as u64,

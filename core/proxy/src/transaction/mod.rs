@@ -27,6 +27,7 @@ mod hit;
 mod lead;
 mod local;
 mod look_up;
+mod partition;
 mod pass;
 mod refusal;
 mod request_body;
@@ -310,7 +311,7 @@ impl Transaction {
         let Some(log) = &self.live.log else { return };
         let fields = self.head.fields();
         let url = match (&self.route, &self.logged_url) {
-            (Some(route), _) => &route.key[..],
+            (Some(route), _) => partition::url(&route.key),
             (None, Some(url)) => url,
             (None, None) => self.head.target(),
         };

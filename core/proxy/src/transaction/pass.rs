@@ -2,7 +2,7 @@
 
 use super::refusal::Failure;
 use super::request_out::Purpose;
-use super::{Step, Transaction};
+use super::{Step, Transaction, partition};
 use crate::record::Outcome;
 use bytes::Bytes;
 use understudy_http::semantics::key::{resolve, same_origin};
@@ -45,8 +45,9 @@ impl Transaction {
             let named = head
                 .fields()
                 .get(name)
-                .and_then(|value| resolve(&key, value));
-            if let Some(named) = named.filter(|named| same_origin(&key, named)) {
+                .and_then(|value| resolve(partition::url(&key), value));
+            if let Some(named) = named.filter(|named| same_origin(partition::url(&key), named)) {
+                let named = partition::beside(&key, named);
                 cache.invalidate(self.id, named.into()).await;
             }
         }

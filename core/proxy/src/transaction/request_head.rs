@@ -24,7 +24,13 @@ impl Transaction {
         self.find_body()?;
         self.check_client()?;
         let original = self.original_destination()?;
-        let wanted = route::find(&self.source, &self.head, self.peer, original)?;
+        let wanted = route::find(
+            &self.source,
+            &self.live.settings,
+            &self.head,
+            self.peer,
+            original,
+        )?;
         if via::names_us(self.head.fields(), &self.worker.pseudonym) {
             return Err(Refusal::new(508, "loop"));
         }

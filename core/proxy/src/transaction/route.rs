@@ -1,7 +1,8 @@
 //! Where a request goes: what its target and Host mean on this listener (RFC 9112 section 3.2, 3.3).
 
+use super::partition;
 use super::refusal::Refusal;
-use crate::settings::{HostMode, Intercept, Mode};
+use crate::settings::{HostMode, Intercept, Mode, Settings};
 use crate::worker::Source;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use understudy_upstream::Destination;
 /// A request's way.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// The cache key: the canonical URL. For CONNECT `host:port`.
+    /// The cache key: the canonical URL and its partition. For CONNECT `host:port`.
     pub(super) key: Bytes,
     pub(super) destination: Destination,
     /// Host as the origin gets it.
@@ -37,6 +38,7 @@ pub(super) enum Wanted {
 /// Finds the way. `original` is the destination of an intercepted connection.
 pub(super) fn find(
     source: &Source,
+    settings: &Settings,
     head: &RequestHead<Bytes>,
     peer: SocketAddr,
     original: Option<SocketAddr>,
@@ -46,6 +48,11 @@ pub(super) fn find(
     match &source.listener.mode {
         Mode::Forward => forward(head, target),
         Mode::Reverse { group, host: mode } => {
+            let mut groups = settings.upstream.groups.iter();
+            // A connection of a listener that a reload has taken away may find its upstream gone as well.
+            let index = groups
+                .position(|g| g.name == *group)
+                .ok_or_else(|| Refusal::new(503, "no-upstream"))?;
             let (authority, path) = origin_form(target, host, Some(source.address))?;
             let Some(path) = path else {
                 return Ok(Wanted::Server);
@@ -61,8 +68,8 @@ pub(super) fn find(
             };
             let host = host.unwrap_or_else(|| written(authority));
             Ok(Wanted::Fetch(Route {
-                key: key(authority, &path),
-                destination: Destination::Group(*group),
+                key: keyed(&source.listener.mode, authority, &path),
+                destination: Destination::Group(index),
                 host,
                 path,
                 verify: None,
@@ -220,6 +227,13 @@ fn normal_path(path: &[u8]) -> Bytes {
 fn key(authority: Authority<'_>, path: &[u8]) -> Bytes {
     let mut key = Vec::with_capacity(authority.host.len() + path.len() + 16);
     write_key(Scheme::Http, authority, path, &mut key);
+    key.into()
+}
+
+fn keyed(mode: &Mode, authority: Authority<'_>, path: &[u8]) -> Bytes {
+    let mut key = Vec::with_capacity(authority.host.len() + path.len() + 32);
+    write_key(Scheme::Http, authority, path, &mut key);
+    partition::append(mode, &mut key);
     key.into()
 }
 
