@@ -174,6 +174,10 @@ impl Transaction {
                 Progress::Late if upload.is_over() => {
                     return Err(Failure::Slow("http_response_timeout"));
                 }
+                // What the client sent lies here, and the origin does not take it.
+                Progress::Late if upload.is_blocked() => {
+                    return Err(Failure::Slow("connection_write_timeout"));
+                }
                 Progress::Late => return Err(Failure::Request(Refusal::new(408, "body-timeout"))),
             };
             match head.status() {
@@ -224,6 +228,11 @@ impl Upload {
     /// Whether the whole request was written.
     pub(super) fn is_complete(&self) -> bool {
         self.ended && self.queue.is_empty() && self.broken.is_none()
+    }
+
+    /// Whether it waits for the origin to take what is there, and not for the client to send more.
+    fn is_blocked(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Sends no more of it.

@@ -4,7 +4,7 @@
 
 use super::deliver::{Broken, Framed};
 use super::exchange::Exchanged;
-use super::refusal::Failure;
+use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::{Step, Transaction, response_head};
 use crate::client::Queue;
@@ -281,7 +281,6 @@ impl Transaction {
         self.note_head(&head);
         let age = response_head::age(&head);
         drop(head);
-        let patience = self.live.settings.timeouts.between_bytes;
         if self.not_modified(&prepared) {
             let step = self.deliver_not_modified(&prepared, true).await;
             self.pump(fill, origin, upload.is_complete());
@@ -321,6 +320,10 @@ impl Transaction {
             End::Broken(word) => {
                 self.trace("abandon");
                 fill.broken();
+                if queue.written == 0 && taken == 0 {
+                    // Nothing of it has gone out, so the client can still be told properly.
+                    return Step::Answer(Refusal::new(502, word));
+                }
                 // What arrived is still the client's.
                 let limit = self.live.settings.timeouts.body;
                 let _ = self.client.flush(&mut queue, limit).await;
@@ -336,7 +339,6 @@ impl Transaction {
             }
         };
         self.sent(&queue, overhead);
-        let _ = patience;
         match outcome {
             Ok(()) => {}
             Err(Broken::Client) => self.aborted(),
