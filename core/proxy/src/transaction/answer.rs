@@ -11,8 +11,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::Method;
+use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::semantics::date;
 
 /// How long a connection that is to be closed is read on, so that the answer is not lost to a reset (RFC 9112 section 9.6).
@@ -67,7 +67,13 @@ impl Transaction {
     }
 
     /// An answer of our own with a body.
-    pub(super) async fn own(&mut self, status: u16, kind: &'static str, extra: &[u8], body: Bytes) -> Step {
+    pub(super) async fn own(
+        &mut self,
+        status: u16,
+        kind: &'static str,
+        extra: &[u8],
+        body: Bytes,
+    ) -> Step {
         self.tally.status = status;
         self.tally.content_type = Some(Bytes::from_static(kind.as_bytes()));
         self.settle(false);

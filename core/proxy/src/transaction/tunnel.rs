@@ -75,7 +75,10 @@ impl Transaction {
     ) -> Step {
         // RFC 9110 section 7.8: a 101 says to what.
         let protocol = head.fields().get(Name::Upgrade);
-        let Some(protocol) = protocol.filter(|p| !p.is_empty()).map(Bytes::copy_from_slice) else {
+        let Some(protocol) = protocol
+            .filter(|p| !p.is_empty())
+            .map(Bytes::copy_from_slice)
+        else {
             return Step::Answer(Refusal::new(502, "http_upgrade_failed"));
         };
         self.tally.outcome = Outcome::Tunnel;
