@@ -42,6 +42,10 @@ impl Transaction {
         let Some(cache) = self.worker.cache.clone() else {
             return;
         };
+        if !self.host_belongs().await {
+            // What is stored under the name is not this origin's to throw away.
+            return;
+        }
         let key = self.key();
         for name in [Name::Location, Name::ContentLocation] {
             let named = head
