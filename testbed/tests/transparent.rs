@@ -158,6 +158,15 @@ fn keeps_names_apart(net: &Net) {
     // And what is stored under the name is not given to one who dialled elsewhere.
     net.get(ONE, "one.test", "/x").expect_hit();
     net.get(TWO, "one.test", "/x").expect_body("two /x");
+    // Nor thrown away by him, while its own origin may do so.
+    for (to, stays) in [(TWO, true), (ONE, false)] {
+        let address: SocketAddr = format!("{to}:80").parse().unwrap();
+        net.client
+            .within(|| Client::to(address))
+            .ask("POST /x HTTP/1.1\r\nHost: one.test\r\nContent-Length: 0\r\n\r\n")
+            .expect(200);
+        assert_eq!(net.get(ONE, "one.test", "/x").is_hit(), stays, "{to}");
+    }
     // A name that does not resolve agrees with nothing.
     for _ in 0..2 {
         let unknown = net

@@ -81,6 +81,7 @@ impl Connection {
             match &mut self.state {
                 State::Reading(_) => match self.read(cx) {
                     Poll::Ready(()) => {}
+                    Poll::Pending if self.is_to_end() => self.state = State::Over,
                     Poll::Pending => return Poll::Pending,
                 },
                 State::Busy(transaction) => match transaction.as_mut().poll(cx) {
@@ -91,10 +92,6 @@ impl Connection {
                             .arm_now(self.worker.with_live(|l| l.settings.timeouts.idle));
                         // Whatever the transaction read ahead are pipelined requests.
                         let buf = std::mem::take(&mut client.buf);
-                        if buf.is_empty() && self.worker.draining.get() {
-                            self.state = State::Over;
-                            continue;
-                        }
                         self.state = State::Reading(client);
                         self.take(&buf, true, cx);
                     }
@@ -162,7 +159,15 @@ impl Connection {
         let State::Reading(client) = &mut self.state else {
             return;
         };
-        while !buf.is_empty() {
+        let mut answered = false;
+        loop {
+            // An empty line before a request is not its beginning (RFC 9112 section 2.2).
+            while let Some(rest) = buf.strip_prefix(b"\r\n") {
+                buf = rest;
+            }
+            if buf.is_empty() {
+                break;
+            }
             let table = self.worker.table.take();
             let parts = match parse_request(buf, &limits, table) {
                 Ok(Some(parts)) => parts,
@@ -199,12 +204,8 @@ impl Connection {
                         self.state = State::Over;
                         return;
                     }
-                    fresh = true;
+                    (fresh, answered) = (true, true);
                     buf = rest;
-                }
-                Fast::Gone => {
-                    self.state = State::Over;
-                    return;
                 }
                 Fast::Blocked(hit) => {
                     let head = head.to_owned();
@@ -223,9 +224,11 @@ impl Connection {
                 }
             }
         }
-        client
-            .deadline
-            .arm(now, self.worker.with_live(|l| l.settings.timeouts.idle));
+        if answered {
+            client
+                .deadline
+                .arm(now, self.worker.with_live(|l| l.settings.timeouts.idle));
+        }
     }
 
     /// Hands the socket and the bytes behind the head to a transaction.
@@ -288,15 +291,10 @@ impl Connection {
         self.state = State::Busy(Box::pin(transaction::reject(tx, why, line)));
     }
 
-    fn retire(&mut self) -> bool {
-        match &self.state {
-            State::Reading(client) if client.buf.is_empty() => {
-                self.state = State::Over;
-                true
-            }
-            State::Reading(_) | State::Busy(_) => false,
-            State::Over => true,
-        }
+    /// Whether it is idle, with nothing left to read, and not wanted any longer.
+    fn is_to_end(&self) -> bool {
+        (self.worker.draining.get() || self.source.retired.get())
+            && matches!(&self.state, State::Reading(client) if client.buf.is_empty())
     }
 }
 
@@ -352,10 +350,9 @@ impl Drop for Connection {
 impl Handler<Retire> for Connection {
     type Result = ();
 
-    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
-        if self.retire() {
-            ctx.stop();
-        }
+    fn handle(&mut self, _: Retire, _: &mut Self::Context) {
+        // To be woken is all it takes: the drive, which is polled behind every message, reads what is there and then looks
+        // whether it is to end.
     }
 }
 

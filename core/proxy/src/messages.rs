@@ -34,7 +34,8 @@ pub(crate) struct Open;
 #[rtype(result = "usize")]
 pub(crate) struct Cut;
 
-/// To a connection: close when idle, and after the transaction in progress.
+/// To a connection: look whether you are to end (the worker drains, the listener is gone): when idle, or after the transaction
+/// in progress.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Retire;

@@ -6,7 +6,8 @@ use std::{
 };
 use understudy_http::semantics::{cache_status::Forward, storing::NoStoreReason};
 
-/// One finished transaction, borrowed from the worker for the length of the call. Times are measured from the request head's first byte.
+/// One finished transaction, borrowed from the worker for the length of the call. Times are measured from
+/// when the request's head was complete.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Record<'a> {
@@ -15,8 +16,10 @@ pub struct Record<'a> {
     pub elapsed: Duration,
     pub listener: &'a str,
     pub client: SocketAddr,
+    /// Empty when no request could be read.
     pub method: &'a [u8],
-    /// The URL as asked for (absolute; `host:port` for CONNECT).
+    /// The URL asked for, normalised as the key of the cache is; `host:port` for CONNECT; the target as received when the
+    /// request was refused before it was clear what it means; empty when no request could be read.
     pub url: &'a [u8],
     pub version: understudy_http::Version,
     /// Status sent; 0 when the client went away before any.

@@ -94,7 +94,7 @@ pub struct Timeouts {
     pub body: Duration,
     /// An idle keep-alive connection.
     pub idle: Duration,
-    /// Resolving and connecting (504).
+    /// Resolving and connecting, for each server of a group (504).
     pub connect: Duration,
     /// From the request sent to the response head (504).
     pub first_byte: Duration,
@@ -114,7 +114,8 @@ pub struct Access {
     /// Destinations refused and, stronger, allowed.
     pub deny_to: Vec<IpNet>,
     pub allow_to: Vec<IpNet>,
-    /// Peers whose X-Forwarded-For and Forwarded are believed and extended; from others they are replaced.
+    /// Peers whose X-Forwarded-For is believed and extended, and whose Forwarded, X-Forwarded-Host and X-Forwarded-Proto go on as
+    /// they are; from others none of these is taken.
     pub trusted: Vec<IpNet>,
 }
 impl Access {

@@ -169,6 +169,14 @@ impl WorkerActor {
         }
     }
 
+    /// Has every connection look whether it is to end.
+    fn retire(&self) {
+        for (_, connection) in self.worker.connections.borrow().iter() {
+            // Sent past the mailbox bound on purpose: a message a connection and reload, and none may be lost.
+            connection.do_send(Retire);
+        }
+    }
+
     fn stop_listening(&mut self, name: &str) {
         if let Some((source, task)) = self.listeners.remove(name) {
             source.retired.set(true);
@@ -255,6 +263,9 @@ impl Handler<Adopt> for WorkerActor {
         for name in &msg.stop {
             self.stop_listening(name);
         }
+        if !msg.stop.is_empty() {
+            self.retire();
+        }
         *self.worker.live.borrow_mut() = Rc::new(live(msg.settings, &msg.resolver, msg.log));
         for bound in msg.start {
             self.listen(bound);
@@ -271,12 +282,8 @@ impl Handler<Drain> for WorkerActor {
         for name in names {
             self.stop_listening(&name);
         }
-        let connections = self.worker.connections.borrow();
-        for (_, connection) in connections.iter() {
-            // Sent past the mailbox bound on purpose: one message a connection in its life, and none may be lost.
-            connection.do_send(Retire);
-        }
-        connections.len()
+        self.retire();
+        self.worker.connections.borrow().len()
     }
 }
 

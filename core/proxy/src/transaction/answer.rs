@@ -2,7 +2,7 @@
 
 use super::deliver::connection_line;
 use super::refusal::{Refusal, reason};
-use super::request_body::DRAIN_LIMIT;
+use super::request_body::{DRAIN_LIMIT, RequestBody};
 use super::{Step, Transaction, partition};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -11,6 +11,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use understudy_http::Method;
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::semantics::date;
 
@@ -29,6 +30,11 @@ impl Transaction {
         // A request that cannot be trusted in its framing, or that never came, ends the connection.
         if matches!(refusal.status, 400 | 408 | 413 | 414 | 417 | 431 | 505) {
             self.persist = false;
+        }
+        // A client may have sent on as if the tunnel were there. What comes is somebody else's protocol and no request.
+        if self.head.method() == Method::Connect {
+            self.persist = false;
+            self.body = RequestBody::unknown();
         }
         let url = match (&refusal.line, &self.route) {
             (Some(line), _) => line.clone(),
@@ -61,8 +67,15 @@ impl Transaction {
     }
 
     /// An answer of our own with a body.
-    pub(super) async fn own(&mut self, status: u16, kind: &str, extra: &[u8], body: Bytes) -> Step {
+    pub(super) async fn own(
+        &mut self,
+        status: u16,
+        kind: &'static str,
+        extra: &[u8],
+        body: Bytes,
+    ) -> Step {
         self.tally.status = status;
+        self.tally.content_type = Some(Bytes::from_static(kind.as_bytes()));
         self.settle(false);
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status)).into_bytes();
         head.extend_from_slice(b"Date: ");
@@ -125,7 +138,8 @@ impl Transaction {
             .await;
             self.persist = drained;
         }
-        if !self.persist && !self.tally.aborted && !self.body.is_done() {
+        let more = !self.body.is_done() || !self.client.buf.is_empty();
+        if !self.persist && !self.tally.aborted && more {
             self.linger().await;
         }
     }

@@ -4,6 +4,7 @@
 //! is written. Awkward case: a body that breaks off after the head is out can only be told by cutting the connection.
 
 use super::exchange::{Exchanged, Upload, push_end, push_piece};
+use super::refusal::Refusal;
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
 use bytes::Bytes;
@@ -125,6 +126,10 @@ impl Transaction {
         match outcome {
             Ok(()) => origin.release(upload.is_complete()),
             Err(Broken::Client) => self.aborted(),
+            Err(Broken::Origin(word)) if queue.written == 0 => {
+                // Nothing of it has gone out, so the client can still be told properly.
+                return Step::Answer(Refusal::new(502, word));
+            }
             Err(Broken::Origin(word)) => self.broken(word),
         }
         Step::Log
@@ -211,11 +216,16 @@ impl Transaction {
         origin: &mut understudy_upstream::OriginStream,
         upload: &mut Upload,
     ) -> Result<Decoded, Broken> {
-        self.client
-            .deadline
-            .arm_now(self.live.settings.timeouts.between_bytes);
+        let patience = self.live.settings.timeouts.between_bytes;
+        self.client.deadline.arm_now(patience);
         poll_fn(|cx| {
-            self.poll_upload(cx, origin, upload);
+            if !upload.is_over() {
+                self.poll_upload(cx, origin, upload);
+                if upload.is_over() {
+                    // Until now the deadline was the upload's at times.
+                    self.client.deadline.arm_now(patience);
+                }
+            }
             if let Poll::Ready(piece) = origin.poll_piece(cx) {
                 return Poll::Ready(piece.map_err(|e: UpstreamError| Broken::Origin(e.word())));
             }

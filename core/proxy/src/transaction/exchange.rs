@@ -18,7 +18,7 @@ use understudy_http::wire::chunked::{LAST_CHUNK, chunk_line};
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::clean_trailers;
 use understudy_http::{ResponseHead, Version};
-use understudy_upstream::{OriginStream, UpstreamError};
+use understudy_upstream::{Destination, OriginStream, UpstreamError};
 
 /// An origin that has answered with a final head; its body is to be read, the request may still be going out.
 pub(super) struct Exchanged {
@@ -110,7 +110,7 @@ impl Transaction {
             return Err(Failure::Upstream(UpstreamError::NoAddress));
         };
         self.trace("connect");
-        let limit = self.live.settings.timeouts.connect;
+        let limit = self.time_to_connect(&route.destination);
         let connecting = self.live.upstreams.connect(&route.destination, fresh);
         match within(&self.client.deadline, limit, connecting).await {
             Some(Ok(origin)) => {
@@ -129,6 +129,21 @@ impl Transaction {
                 Err(Failure::Slow("connection_timeout"))
             }
         }
+    }
+
+    /// How long connecting may take: of a group each server has the time, or none after a silent one would ever be tried.
+    pub(super) fn time_to_connect(&self, destination: &Destination) -> Duration {
+        let settings = &self.live.settings;
+        let servers = match destination {
+            Destination::Group(group) => settings
+                .upstream
+                .groups
+                .get(*group)
+                .map_or(1, |group| group.servers.len().max(1)),
+            _ => 1,
+        };
+        let servers = u32::try_from(servers).unwrap_or(u32::MAX);
+        settings.timeouts.connect.saturating_mul(servers)
     }
 
     /// Sends and reads until a final head; interim ones are passed on on the way.
@@ -173,6 +188,10 @@ impl Transaction {
                 Progress::Request(refusal) => return Err(Failure::Request(refusal)),
                 Progress::Late if upload.is_over() => {
                     return Err(Failure::Slow("http_response_timeout"));
+                }
+                // What the client sent lies here, and the origin does not take it.
+                Progress::Late if upload.is_blocked() => {
+                    return Err(Failure::Slow("connection_write_timeout"));
                 }
                 Progress::Late => return Err(Failure::Request(Refusal::new(408, "body-timeout"))),
             };
@@ -224,6 +243,11 @@ impl Upload {
     /// Whether the whole request was written.
     pub(super) fn is_complete(&self) -> bool {
         self.ended && self.queue.is_empty() && self.broken.is_none()
+    }
+
+    /// Whether it waits for the origin to take what is there, and not for the client to send more.
+    fn is_blocked(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Sends no more of it.

@@ -32,8 +32,6 @@ pub(crate) enum Fast {
     Answered { persist: bool },
     /// A hit that the socket did not take at once.
     Blocked(BlockedHit),
-    /// The client cannot be written to.
-    Gone,
     /// Not a plain hit.
     No,
 }
@@ -210,11 +208,8 @@ fn write(
     let total = overhead + stored.length() as usize;
     let sent = match written {
         Poll::Ready(Ok(n)) => n,
-        Poll::Ready(Err(_)) => {
-            worker.lines.set(lines);
-            return Fast::Gone;
-        }
-        Poll::Pending => 0,
+        // A client that is gone is met again by the transaction, which logs it.
+        Poll::Ready(Err(_)) | Poll::Pending => 0,
     };
     if sent < total {
         // The transaction that goes on with it counts it.

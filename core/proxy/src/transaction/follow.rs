@@ -6,6 +6,7 @@ use super::refusal::Refusal;
 use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
+use std::time::Duration;
 use understudy_cache::{FillHead, FillReader};
 use understudy_http::Name;
 use understudy_http::semantics::cache_status::Forward;
@@ -13,9 +14,12 @@ use understudy_http::semantics::cache_status::Forward;
 impl Transaction {
     pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
         let forward = self.tally.forward.unwrap_or(Forward::Miss);
-        let timeouts = &self.live.settings.timeouts;
         // The leader has as long as anybody to connect and wait for an answer.
-        let limit = timeouts.connect + timeouts.first_byte;
+        let limit = self.live.settings.timeouts.first_byte
+            + self
+                .route
+                .as_ref()
+                .map_or(Duration::ZERO, |r| self.time_to_connect(&r.destination));
         let prepared = match within(&self.client.deadline, limit, reader.head()).await {
             None => return Step::Answer(Refusal::new(504, "http_response_timeout")),
             Some(FillHead::Shared(prepared)) => prepared,

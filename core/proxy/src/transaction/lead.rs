@@ -4,16 +4,18 @@
 
 use super::deliver::{Broken, Framed};
 use super::exchange::Exchanged;
-use super::refusal::Failure;
+use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::{Step, Transaction, response_head};
 use crate::client::Queue;
 use crate::clock::Deadline;
 use crate::record::Outcome;
+use crate::worker::Worker;
 use bytes::Bytes;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_cache::{Fill, FillEvent, Prepared, Stored};
 use understudy_http::semantics::cache_control::ResponseDirectives;
@@ -287,7 +289,6 @@ impl Transaction {
         self.note_head(&head);
         let age = response_head::age(&head);
         drop(head);
-        let patience = self.live.settings.timeouts.between_bytes;
         if self.not_modified(&prepared) {
             let step = self.deliver_not_modified(&prepared, true).await;
             self.pump(fill, origin, upload.is_complete());
@@ -327,6 +328,10 @@ impl Transaction {
             End::Broken(word) => {
                 self.trace("abandon");
                 fill.broken();
+                if queue.written == 0 && taken == 0 {
+                    // Nothing of it has gone out, so the client can still be told properly.
+                    return Step::Answer(Refusal::new(502, word));
+                }
                 // What arrived is still the client's.
                 let limit = self.live.settings.timeouts.body;
                 let _ = self.client.flush(&mut queue, limit).await;
@@ -342,7 +347,6 @@ impl Transaction {
             }
         };
         self.sent(&queue, overhead);
-        let _ = patience;
         match outcome {
             Ok(()) => {}
             Err(Broken::Client) => self.aborted(),
@@ -365,10 +369,17 @@ impl Transaction {
         let limit = self.live.settings.timeouts.body;
         let patience = self.live.settings.timeouts.between_bytes;
         self.client.deadline.arm_now(patience);
+        // Whom the deadline times: the client while it takes nothing, else the origin.
+        let mut on_client = false;
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
-                while turn < TURN && fill.poll_room(cx).is_ready() {
+                let mut room = true;
+                while turn < TURN {
+                    if fill.poll_room(cx).is_pending() {
+                        room = false;
+                        break;
+                    }
                     match origin.poll_piece(cx) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             turn += piece.len();
@@ -388,7 +399,9 @@ impl Transaction {
                 }
                 if turn > 0 {
                     self.worker.stats.origin_bytes_in.add(turn as u64);
-                    self.client.deadline.arm_now(patience);
+                    if !on_client {
+                        self.client.deadline.arm_now(patience);
+                    }
                 }
                 if queue.is_empty() {
                     while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
@@ -398,6 +411,11 @@ impl Transaction {
                 let idle = queue.is_empty();
                 match self.client.poll_flush(cx, queue, limit) {
                     Poll::Ready(Ok(())) if idle && turn == 0 => {
+                        if !room {
+                            // Not the origin is waited for but a follower, which has a time of its own.
+                            self.client.deadline.arm_now(patience);
+                            return Poll::Pending;
+                        }
                         // Nothing to write and nothing came: the origin is waited for.
                         return self
                             .client
@@ -405,10 +423,20 @@ impl Transaction {
                             .poll(cx)
                             .map(|()| End::Broken("between-bytes-timeout"));
                     }
-                    Poll::Ready(Ok(())) => self.client.deadline.arm_now(patience),
+                    Poll::Ready(Ok(())) => {
+                        on_client = false;
+                        self.client.deadline.arm_now(patience);
+                    }
                     Poll::Ready(Err(_)) => return Poll::Ready(End::ClientGone),
-                    Poll::Pending if turn > 0 => {}
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        if !on_client {
+                            on_client = true;
+                            self.client.deadline.arm_now(limit);
+                        }
+                        if turn == 0 {
+                            return Poll::Pending;
+                        }
+                    }
                 }
             }
         })
@@ -417,9 +445,13 @@ impl Transaction {
 
     /// Completes a fill without its client, on this worker.
     fn pump(&self, fill: Fill, origin: OriginStream, request_complete: bool) {
-        let deadline = self.worker.clock.deadline();
-        let patience = self.live.settings.timeouts.between_bytes;
-        actix_rt::spawn(pump(fill, origin, deadline, patience, request_complete));
+        let pump = Pump {
+            deadline: self.worker.clock.deadline(),
+            patience: self.live.settings.timeouts.between_bytes,
+            streaming: self.tally.not_stored.is_some(),
+            worker: self.worker.clone(),
+        };
+        actix_rt::spawn(pump.run(fill, origin, request_complete));
     }
 
     /// Whether the client's own conditions make this a 304.
@@ -434,39 +466,54 @@ impl Transaction {
     }
 }
 
-async fn pump(
-    mut fill: Fill,
-    mut origin: OriginStream,
+/// What goes on with a fill whose client is gone, or has its answer.
+struct Pump {
+    worker: Rc<Worker>,
     deadline: Deadline,
     patience: Duration,
-    request_complete: bool,
-) {
-    deadline.arm_now(patience);
-    let end = poll_fn(|cx| {
-        while fill.poll_room(cx).is_ready() {
+    /// It is not stored (any more): without readers there is nothing to go on for.
+    streaming: bool,
+}
+
+impl Pump {
+    async fn run(mut self, mut fill: Fill, mut origin: OriginStream, request_complete: bool) {
+        self.deadline.arm_now(self.patience);
+        match poll_fn(|cx| self.poll(cx, &mut fill, &mut origin)).await {
+            Some(trailers) => {
+                let _ = fill.commit(trailers).await;
+                origin.release(request_complete);
+            }
+            None => fill.broken(),
+        }
+    }
+
+    /// The trailers, or `None` when the end is not reached.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        fill: &mut Fill,
+        origin: &mut OriginStream,
+    ) -> Poll<Option<Bytes>> {
+        loop {
+            if self.streaming && fill.followers() == 0 {
+                return Poll::Ready(None);
+            }
+            if fill.poll_room(cx).is_pending() {
+                // A reader is waited for, which has a time of its own, and not the origin.
+                self.deadline.arm_now(self.patience);
+                return Poll::Pending;
+            }
             match origin.poll_piece(cx) {
                 Poll::Ready(Ok(Decoded::Data(piece))) => {
-                    // A fill that may not be stored goes on for its readers; without any it ends below.
-                    let refused = fill.append(&piece).is_err();
-                    if refused && fill.followers() == 0 {
-                        return Poll::Ready(None);
-                    }
-                    deadline.arm_now(patience);
+                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                    self.streaming |= fill.append(&piece).is_err();
+                    self.deadline.arm_now(self.patience);
                 }
                 Poll::Ready(Ok(Decoded::End(trailers))) => return Poll::Ready(Some(trailers)),
                 Poll::Ready(Ok(Decoded::More)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Pending => break,
+                Poll::Pending => return self.deadline.poll(cx).map(|()| None),
             }
         }
-        deadline.poll(cx).map(|()| None)
-    })
-    .await;
-    match end {
-        Some(trailers) => {
-            let _ = fill.commit(trailers).await;
-            origin.release(request_complete);
-        }
-        None => fill.broken(),
     }
 }

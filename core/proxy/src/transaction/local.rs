@@ -29,7 +29,12 @@ impl Transaction {
     fn reached_as(&self) -> String {
         let port = self.source.address.port();
         let host = host(self.head.version(), self.head.fields()).ok().flatten();
-        match host.and_then(|h| std::str::from_utf8(h.host).ok()) {
+        // The name will stand in a script: of the characters a host may have, only those of real ones.
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b".-_:[]".contains(b);
+        match host
+            .filter(|h| h.host.iter().all(plain))
+            .and_then(|h| std::str::from_utf8(h.host).ok())
+        {
             Some(name) => format!("{name}:{port}"),
             None => match self.client.io.local_addr() {
                 Ok(local) => local.to_string(),

@@ -1,5 +1,6 @@
 //! The step `look_up`: what the published index holds for this request, and whether it may be used.
 
+use super::exchange::within;
 use super::refusal::Refusal;
 use super::{Step, Transaction};
 use crate::record::Outcome;
@@ -91,24 +92,31 @@ impl Transaction {
     /// Transparent mode: a Host that does not belong to the address the client dialled could plant what it likes under
     /// somebody else's name, so such a request is fetched from that address and leaves no trace.
     async fn verify_host(&mut self) -> Option<Step> {
-        let route = self.route.as_mut()?;
-        let to = route.verify?;
-        let host = route.host.clone();
-        let belongs = match Authority::parse(&host) {
-            // A name on another port is another origin.
-            Ok(named) if named.port.unwrap_or(80) == to.port() => {
-                let name = std::str::from_utf8(named.host).unwrap_or_default();
-                self.live.upstreams.belongs(name, to).await
-            }
-            _ => false,
-        };
-        if belongs {
-            if let Some(route) = &mut self.route {
-                route.verify = None;
-            }
+        if self.host_belongs().await {
             return None;
         }
         Some(self.bypass(Forward::Bypass, NoStoreReason::UntrustedHost))
+    }
+
+    /// Whether the store may be touched under the name this request gives. A look-up that takes too long is a no.
+    pub(super) async fn host_belongs(&mut self) -> bool {
+        let Some(route) = &mut self.route else {
+            return false;
+        };
+        let Some(to) = route.verify else { return true };
+        let named = match Authority::parse(&route.host) {
+            // A name on another port is another origin.
+            Ok(named) if named.port.unwrap_or(80) == to.port() => named,
+            _ => return false,
+        };
+        let name = std::str::from_utf8(named.host).unwrap_or_default();
+        let limit = self.live.settings.timeouts.connect;
+        let belongs = self.live.upstreams.belongs(name, to);
+        let belongs = within(&self.client.deadline, limit, belongs).await == Some(true);
+        if belongs {
+            route.verify = None;
+        }
+        belongs
     }
 }
 

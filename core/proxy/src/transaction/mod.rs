@@ -76,6 +76,10 @@ pub(crate) struct Transaction {
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
     logged_url: Option<Bytes>,
+    /// There was no request that could be read; the head is a stand-in.
+    unread: bool,
+    /// The record was written.
+    recorded: bool,
     tally: Tally,
 }
 
@@ -152,7 +156,7 @@ pub(crate) enum Rejected {
 
 /// Runs a transaction to its end; the client comes back when its connection persists.
 pub(crate) fn run(tx: Box<Transaction>) -> impl Future<Output = Option<Client>> {
-    tx.steps(Step::RequestHead)
+    Running::of(tx).end(Step::RequestHead)
 }
 
 /// Goes on with a hit whose answer did not fit into the socket at once.
@@ -161,7 +165,7 @@ pub(crate) fn resume_hit(
     hit: fast::BlockedHit,
 ) -> impl Future<Output = Option<Client>> {
     tx.persist = hit.persist;
-    tx.steps(Step::Resume(hit))
+    Running::of(tx).end(Step::Resume(hit))
 }
 
 /// Answers bytes that are no request, and ends the connection.
@@ -176,7 +180,46 @@ pub(crate) fn reject(
         Rejected::Late => Refusal::new(408, "head-timeout"),
         Rejected::Head(error) => Refusal::head(error, line),
     };
-    tx.steps(Step::Answer(refusal))
+    tx.unread = true;
+    Running::of(tx).end(Step::Answer(refusal))
+}
+
+/// A transaction on its way. Dropped before its end (its connection is cut, its worker stops), it is counted and logged all
+/// the same.
+struct Running {
+    tx: Option<Box<Transaction>>,
+}
+
+impl Running {
+    fn of(tx: Box<Transaction>) -> Running {
+        Running { tx: Some(tx) }
+    }
+
+    /// Runs the steps; the client, when its connection persists.
+    async fn end(mut self, first: Step) -> Option<Client> {
+        self.tx.as_mut()?.steps(first).await;
+        let tx = self.tx.take()?;
+        tx.worker.stats.transactions_open.sub(1);
+        if !tx.persist {
+            return None;
+        }
+        tx.worker.table.set(tx.head.into_table());
+        let mut client = tx.client;
+        client.served += 1;
+        Some(client)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(tx) = &mut self.tx else { return };
+        if !tx.recorded {
+            tx.tally.error.get_or_insert("cut");
+            tx.aborted();
+            tx.record();
+        }
+        tx.worker.stats.transactions_open.sub(1);
+    }
 }
 
 /// The head of a request that could not be read.
@@ -221,6 +264,8 @@ impl Transaction {
             seen: None,
             detours: 0,
             logged_url: None,
+            unread: false,
+            recorded: false,
             tally: Tally {
                 status: 0,
                 bytes_out: 0,
@@ -238,7 +283,7 @@ impl Transaction {
     }
 
     /// The driver: step after step until the log is written.
-    async fn steps(mut self: Box<Self>, first: Step) -> Option<Client> {
+    async fn steps(&mut self, first: Step) {
         let mut step = first;
         loop {
             tracing::debug!(id = self.id, step = step.name(), "step");
@@ -286,20 +331,13 @@ impl Transaction {
     }
 
     /// The last step: counts, writes the record, and decides about the connection.
-    async fn log(mut self: Box<Self>) -> Option<Client> {
+    async fn log(&mut self) {
         self.record();
         self.leave().await;
-        self.worker.stats.transactions_open.sub(1);
-        if !self.persist {
-            return None;
-        }
-        self.worker.table.set(self.head.into_table());
-        let mut client = self.client;
-        client.served += 1;
-        Some(client)
     }
 
     fn record(&mut self) {
+        self.recorded = true;
         let elapsed = self.started.elapsed();
         let tally = &self.tally;
         let stats = &self.worker.stats;
@@ -310,10 +348,15 @@ impl Transaction {
         stats.finished(tally.outcome, tally.status, elapsed);
         let Some(log) = &self.live.log else { return };
         let fields = self.head.fields();
+        let (method, target): (&[u8], &[u8]) = if self.unread {
+            (b"", b"")
+        } else {
+            (self.head.method_bytes(), self.head.target())
+        };
         let url = match (&self.route, &self.logged_url) {
             (Some(route), _) => partition::url(&route.key),
             (None, Some(url)) => url,
-            (None, None) => self.head.target(),
+            (None, None) => target,
         };
         log.log(&Record {
             id: self.id,
@@ -321,7 +364,7 @@ impl Transaction {
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
-            method: self.head.method_bytes(),
+            method,
             url,
             version: self.head.version(),
             status: tally.status,

@@ -39,6 +39,10 @@ impl Transaction {
         if !self.is_unsafe() || !matches!(head.status(), 200..=399) {
             return;
         }
+        if !self.host_belongs().await {
+            // What is stored under the name is not this origin's to throw away.
+            return;
+        }
         let cache = self.worker.cache.clone();
         let key = self.key();
         for name in [Name::Location, Name::ContentLocation] {

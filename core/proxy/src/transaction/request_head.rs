@@ -43,6 +43,10 @@ impl Transaction {
                     _ => 0,
                 };
                 self.route = Some(route);
+                // It has no content (RFC 9110 section 9.3.6): one hop would take these bytes for it, another for the tunnel's.
+                if !self.body.is_empty() {
+                    return Err(Refusal::new(400, "connect-with-body"));
+                }
                 if !self.live.settings.access.connect_ports.contains(&port) {
                     return Err(Refusal::denied("connect-port"));
                 }
@@ -78,6 +82,10 @@ impl Transaction {
                     unknown_expectation = true;
                 }
             }
+        }
+        if self.head.version() < Version::Http11 {
+            // RFC 9110 section 10.1.1: it means nothing in HTTP/1.0, but would in the 1.1 that origins are spoken to.
+            self.head.remove(Name::Expect);
         }
         let expects = expects && !matches!(framing, Framing::None | Framing::Length(0));
         self.body = RequestBody::new(framing, limit, expects);

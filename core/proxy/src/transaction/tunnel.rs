@@ -42,7 +42,10 @@ impl Transaction {
                 self.worker.stats.origin_failures.add(1);
                 return Step::Answer(Refusal::upstream(&error));
             }
-            None => return Step::Answer(Refusal::new(504, "connection_timeout")),
+            None => {
+                self.worker.stats.origin_failures.add(1);
+                return Step::Answer(Refusal::new(504, "connection_timeout"));
+            }
         };
         self.tally.origin = origin.peer_addr().ok();
         self.tally.outcome = Outcome::Tunnel;
@@ -70,14 +73,17 @@ impl Transaction {
         origin: OriginStream,
         mut head: ResponseHead<Bytes>,
     ) -> Step {
+        // RFC 9110 section 7.8: a 101 says to what.
+        let protocol = head.fields().get(Name::Upgrade);
+        let Some(protocol) = protocol
+            .filter(|p| !p.is_empty())
+            .map(Bytes::copy_from_slice)
+        else {
+            return Step::Answer(Refusal::new(502, "http_upgrade_failed"));
+        };
         self.tally.outcome = Outcome::Tunnel;
         self.tally.status = 101;
         self.persist = false;
-        let protocol = head
-            .fields()
-            .get(Name::Upgrade)
-            .map(Bytes::copy_from_slice)
-            .unwrap_or_default();
         response_head::own(&mut head, &self.worker.pseudonym, self.now());
         let mut out = Vec::with_capacity(head.size() + 64);
         head.write(&mut out);

@@ -1,0 +1,360 @@
+//! What a hostile reading of the proxy found: who is waited for in each phase, what a refusal leaves behind, what is logged
+//! of a transaction that is cut.
+#![allow(clippy::unwrap_used)]
+
+use rustix::process::Signal;
+use std::time::Duration;
+use understudy_testbed::{Client, Gate, Launch, Origin, Site, client::status, reply};
+
+const ASK: &str = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
+/// More than the socket buffers between two programs of one machine hold.
+const MUCH: usize = 32 << 20;
+/// A patience that the pauses below exceed.
+const SHORT: &str = "[timeouts]\nbetween_bytes = \"300ms\"\n";
+const PAUSE: Duration = Duration::from_millis(1200);
+
+/// An origin that sends a chunked body of [`MUCH`] bytes after its door has opened.
+fn much(gate: &Gate) -> Origin {
+    let gate = gate.clone();
+    Origin::scripted(move |conn| {
+        if conn.request().is_none() {
+            return;
+        }
+        conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+        gate.wait();
+        let piece = [b"100000\r\n", &vec![b'x'; 1 << 20][..], b"\r\n"].concat();
+        for _ in 0..MUCH >> 20 {
+            conn.send(&piece);
+        }
+        conn.send("0\r\n\r\n");
+    })
+}
+
+/// Reads chunks to the last one; how many bytes they held.
+fn drain(client: &mut Client) -> usize {
+    let mut sum = 0;
+    loop {
+        match client.wire.chunk().len() {
+            0 => return sum,
+            n => sum += n,
+        }
+    }
+}
+
+#[test]
+fn a_client_that_pauses_longer_than_an_origin_may_gets_everything() {
+    let gate = Gate::new();
+    gate.open();
+    let site = Site::with(much(&gate), SHORT);
+    let mut client = site.client();
+    client.send(ASK).head();
+    std::thread::sleep(PAUSE);
+    assert_eq!(drain(&mut client), MUCH + 2);
+}
+
+#[test]
+fn a_follower_that_pauses_survives_its_leader() {
+    // Stored: the fill waits for its fastest reader. Not stored: for its slowest.
+    for memory in ["2G", "64M"] {
+        let gate = Gate::new();
+        let config = format!("[cache]\nmemory = \"{memory}\"\n{SHORT}");
+        let site = Site::with(much(&gate), &config);
+        let mut leader = site.client();
+        leader.send(ASK).head();
+        let mut follower = site.client();
+        follower.send(ASK).head();
+        assert_eq!(follower.wire.chunk(), b"hi");
+        drop(leader);
+        gate.open();
+        std::thread::sleep(PAUSE);
+        assert_eq!(drain(&mut follower), MUCH, "{memory}");
+        assert_eq!(site.origin.count(), 1);
+    }
+}
+
+#[test]
+fn a_leader_does_not_lose_patience_with_its_origin_over_a_slow_follower() {
+    let gate = Gate::new();
+    let config = format!("[cache]\nmemory = \"64M\"\n{SHORT}");
+    let site = Site::with(much(&gate), &config);
+    let mut leader = site.client();
+    leader.send(ASK).head();
+    let mut follower = site.client();
+    follower.send(ASK).head();
+    gate.open();
+    let reading = std::thread::spawn(move || drain(&mut leader));
+    std::thread::sleep(PAUSE);
+    assert_eq!(drain(&mut follower), MUCH + 2);
+    assert_eq!(reading.join().unwrap(), MUCH + 2);
+}
+
+#[test]
+fn an_endless_body_that_nobody_reads_any_more_is_given_up() {
+    let (joined, gone) = (Gate::new(), Gate::new());
+    let (enough, theirs) = (joined.clone(), gone.clone());
+    let origin = Origin::scripted(move |conn| {
+        conn.request();
+        conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+        enough.wait();
+        let piece = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
+        while conn.send(&piece) {}
+        theirs.open();
+    });
+    let site = Site::with(origin, "[cache]\nmax_object = \"1M\"\n");
+    let mut leader = site.client();
+    leader.send(ASK).head();
+    let mut follower = site.client();
+    follower.send(ASK).head();
+    assert_eq!(follower.wire.chunk(), b"hi");
+    assert_eq!(site.origin.count(), 1);
+    drop(leader);
+    joined.open();
+    // The body has long outgrown what may be stored when this one leaves, too.
+    for _ in 0..256 {
+        follower.wire.chunk();
+    }
+    drop(follower);
+    gone.wait();
+}
+
+#[test]
+fn an_upload_that_ends_leaves_the_answer_its_own_time() {
+    let (answered, uploaded) = (Gate::new(), Gate::new());
+    let (theirs, done) = (answered.clone(), uploaded.clone());
+    let origin = Origin::scripted(move |conn| {
+        conn.request_head().unwrap();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst-");
+        theirs.wait();
+        assert_eq!(conn.wire.exactly(8), b"halfhalf");
+        done.open();
+        std::thread::sleep(PAUSE);
+        conn.send("second");
+    });
+    let site = Site::with(origin, "[timeouts]\nbody = \"600ms\"\n");
+    let mut client = site.client();
+    client
+        .send("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 8\r\n\r\nhalf")
+        .head();
+    assert_eq!(client.wire.exactly(6), b"first-");
+    answered.open();
+    client.send("half");
+    uploaded.wait();
+    assert_eq!(client.wire.exactly(6), b"second");
+}
+
+#[test]
+fn an_origin_that_does_not_take_the_request_is_to_blame_for_it() {
+    let over = Gate::new();
+    let theirs = over.clone();
+    let origin = Origin::scripted(move |conn| {
+        conn.request_head();
+        theirs.wait();
+    });
+    let site = Site::with(origin, "[timeouts]\nbody = \"400ms\"\n");
+    let mut client = site.client();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: {MUCH}\r\n\r\n"
+    ));
+    let mut up = understudy_testbed::wire::Wire::new(client.wire.stream.try_clone().unwrap());
+    let sending = std::thread::spawn(move || up.send(&vec![b'x'; MUCH]));
+    client.response_to("POST").expect(504);
+    drop(client);
+    over.open();
+    sending.join().unwrap();
+}
+
+#[test]
+fn bytes_behind_a_refused_connect_are_no_request() {
+    let origin = Origin::answering(|_| reply(200, &[], "reached"));
+    let proxy = Launch::forward().start();
+    let mut client = Client::to(proxy.addr());
+    client.send(format!(
+        "CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\nGET http://{0}/ HTTP/1.1\r\nHost: {0}\r\n\r\n",
+        origin.addr
+    ));
+    let refused = client.response_to("CONNECT");
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.get("connection"), Some("close"));
+    client.expect_closed();
+    assert_eq!(origin.count(), 0);
+}
+
+#[test]
+fn a_connect_that_announces_a_body_is_refused() {
+    let origin = Origin::scripted(|conn| drop(conn.wire.rest()));
+    let config = format!("[access]\nconnect_ports = [{}]\n", origin.addr.port());
+    let proxy = Launch::forward().config(&config).start();
+    for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let mut client = Client::to(proxy.addr());
+        client.send(format!(
+            "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n{framing}\r\n\r\n",
+            origin.addr
+        ));
+        client.response().expect(400);
+        client.expect_closed();
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn an_answer_that_is_broken_before_a_byte_went_out_is_a_bad_gateway() {
+    for control in ["no-store", "max-age=60"] {
+        let site = Site::new(move |_| {
+            format!("HTTP/1.1 200 OK\r\nCache-Control: {control}\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n").into()
+        });
+        let mut client = site.client();
+        client.ask(ASK).expect(502);
+    }
+}
+
+#[test]
+fn a_101_that_does_not_say_to_what_is_a_bad_gateway() {
+    let site = Site::of(Origin::scripted(|conn| {
+        conn.request_head();
+        conn.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n");
+    }));
+    let mut client = site.client();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: site.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    assert_eq!(status(&client.head()), 502);
+}
+
+#[test]
+fn a_transaction_that_is_cut_is_logged() {
+    let over = Gate::new();
+    let theirs = over.clone();
+    let origin = Origin::scripted(move |conn| {
+        conn.request();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst-");
+        theirs.wait();
+    });
+    let mut proxy = Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("-")
+        .config("[timeouts]\ndrain = \"300ms\"\n")
+        .start();
+    let mut client = Client::to(proxy.addr());
+    client.send(ASK).head();
+    assert_eq!(client.wire.exactly(6), b"first-");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_exit(), Some(3));
+    over.open();
+    proxy.wait_stdout(|line| line.contains("_ABORTED/200"));
+    assert_eq!(proxy.stdout.all().len(), 1, "{}", proxy.stdout.text());
+}
+
+#[test]
+fn bytes_that_are_no_request_are_logged_as_such() {
+    let origin = Origin::answering(|_| reply(200, &[], ""));
+    let proxy = Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("-")
+        .start();
+    Client::to(proxy.addr())
+        .ask("no request\r\n\r\n")
+        .expect(400);
+    proxy.wait_stdout(|line| line.contains("/400 "));
+    let line = proxy.stdout.text();
+    assert!(line.contains(" NONE error:invalid-request "), "{line}");
+}
+
+#[test]
+fn idle_connections_of_a_listener_that_is_gone_are_closed() {
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "x"));
+    let listener = |name: &str| {
+        format!(
+            "[[listen]]\nname = \"{name}\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n"
+        )
+    };
+    let rest = format!(
+        "[admin]\naddress = \"127.0.0.1:0\"\n[[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n",
+        origin.addr
+    );
+    let both = rest.clone() + &listener("stays") + &listener("goes");
+    let proxy = Launch::bare().config(&both).start();
+    let mut stays = Client::to(proxy.listener("stays"));
+    let mut goes = Client::to(proxy.listener("goes"));
+    for client in [&mut stays, &mut goes] {
+        client.ask(ASK).expect(200);
+    }
+    proxy.rewrite_config(&(rest + &listener("stays")));
+    proxy.signal(Signal::HUP);
+    proxy.wait_stderr(|l| l == "reloaded");
+    goes.expect_closed();
+    stays.ask(ASK).expect(200);
+}
+
+#[test]
+fn empty_lines_between_requests_are_not_the_beginning_of_one() {
+    let site = Site::with(
+        Origin::answering(|_| reply(200, &[], "x")),
+        "[timeouts]\nhead = \"200ms\"\nidle = \"700ms\"\n",
+    );
+    let mut client = site.client();
+    client.ask(ASK).expect(200);
+    client.send("\r\n");
+    client.expect_closed();
+    let mut client = site.client();
+    client.send("\r\n\r\n").ask(ASK).expect(200);
+}
+
+#[test]
+fn the_pac_file_quotes_no_host_that_is_script() {
+    let proxy = Launch::forward().start();
+    for (host, shown) in [
+        ("proxy.test:1", true),
+        ("[::1]:1", true),
+        ("a');b('", false),
+        ("a;b", false),
+    ] {
+        let mut client = Client::to(proxy.addr());
+        let pac = client.ask(format!("GET /proxy.pac HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let name = host.trim_end_matches(":1");
+        assert_eq!(pac.text().contains(name), shown, "{host}: {}", pac.text());
+    }
+}
+
+#[test]
+fn an_expectation_of_a_1_0_client_goes_no_further() {
+    let site = Site::new(|r| reply(200, &[], r.head.list("expect")));
+    site.client()
+        .ask("POST / HTTP/1.0\r\nHost: site.test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx")
+        .expect(200)
+        .expect_body("");
+}
+
+#[test]
+fn a_group_goes_on_to_the_server_that_answers() {
+    // Listeners whose queues are full: connecting to them neither succeeds nor fails.
+    let mut held = Vec::new();
+    let mut deaf = || {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket
+            .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        while let Ok(stream) =
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300))
+        {
+            held.push((Some(stream), None));
+            assert!(held.len() < 100, "the queue does not fill");
+        }
+        held.push((None, Some(socket)));
+        address
+    };
+    let (one, two) = (deaf(), deaf());
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "x"));
+    let config = format!(
+        "[admin]\naddress = \"127.0.0.1:0\"\n[timeouts]\nconnect = \"400ms\"\n\
+         [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\
+         [[upstream]]\nname = \"o\"\nservers = [\"{one}\", \"{two}\", \"{}\"]\n",
+        origin.addr
+    );
+    let proxy = Launch::bare().config(&config).workers(1).start();
+    for _ in 0..3 {
+        Client::to(proxy.addr()).ask(ASK).expect(200);
+    }
+}
