@@ -61,7 +61,7 @@ pub(crate) struct Room {
 pub(crate) enum RoomAnswer {
     /// Here it is.
     Granted(Reservation),
-    /// Some was evicted, not enough yet: ask again (so that other requests get their turn in between).
+    /// Not enough was evicted yet: ask again (so that other requests get their turn in between).
     Evicting,
     /// This shard has nothing left to evict.
     Exhausted,
