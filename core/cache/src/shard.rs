@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tracing::trace;
 use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
@@ -51,6 +51,11 @@ struct AtMost {
     entries: usize,
     steps: usize,
 }
+
+/// How long a shard with more than a lowered ceiling waits before it evicts the next, and before it
+/// looks again for what was in use.
+const TRIM_NEXT: Duration = Duration::from_millis(1);
+const TRIM_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long a response is kept after it may no longer be served, in seconds: until then a
 /// validation can still bring it back.
@@ -405,11 +410,17 @@ impl Handler<Trim> for Shard {
     type Result = ();
 
     fn handle(&mut self, _: Trim, ctx: &mut Self::Context) {
-        if self.shared.budget.used() > self.shared.budget.ceiling()
-            && self.evict_until_free(1, EVICT_FOR_ROOM) == Evicted::AtMost
-        {
-            // The rest in turns, so that requests get theirs in between.
-            ctx.notify(Trim);
+        if self.shared.budget.used() <= self.shared.budget.ceiling() {
+            return;
         }
+        let pause = match self.evict_until_free(1, EVICT_FOR_ROOM) {
+            Evicted::Enough => return,
+            // A timer, for a notice to oneself is handled in the same turn of the arbiter, and
+            // connections are to have theirs in between.
+            Evicted::AtMost => TRIM_NEXT,
+            // The rest is in use, and nobody else may come to evict it when it no longer is.
+            Evicted::All => TRIM_AGAIN,
+        };
+        ctx.notify_later(Trim, pause);
     }
 }
