@@ -319,8 +319,8 @@ impl Cache {
         }
         let (before, own) = self.handle.shards.split_at(self.shard_number(key));
         for shard in own.iter().chain(before) {
-            // Each turn evicts a bounded number, so every repetition has made progress; a stopped
-            // shard has nothing to give.
+            // Each turn does a bounded part of the work, so every repetition has made progress; a
+            // stopped shard has nothing to give.
             while let Ok(answer) = shard.send(Room { transaction, bytes }).await {
                 match answer {
                     RoomAnswer::Granted(share) => return Some(share),

@@ -3,8 +3,8 @@
 //! Requests carry the transaction's id and are awaited (`send`, bounded mailbox). Two are notices
 //! sent with `do_send`, which ignores the bound: [`Ended`], at most one a fill, so no more of them
 //! wait than there are transactions, and a lost one only leaves an ended fill in the table until
-//! the next ask for its key; and [`Trim`], one a reload. None holds body bytes, only handles to
-//! them.
+//! the next ask for its key; and [`Trim`], one a reload (a shard repeats it to itself, after a
+//! pause). None holds body bytes, only handles to them.
 
 use actix::Message;
 use bytes::Bytes;
@@ -61,7 +61,7 @@ pub(crate) struct Room {
 pub(crate) enum RoomAnswer {
     /// Here it is.
     Granted(Reservation),
-    /// Some was evicted, not enough yet: ask again (so that other requests get their turn in between).
+    /// Not enough was evicted yet: ask again (so that other requests get their turn in between).
     Evicting,
     /// This shard has nothing left to evict.
     Exhausted,

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tracing::trace;
 use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
@@ -23,7 +23,7 @@ use crate::{
     index::{Key, Slot},
     markers::Markers,
     messages::{AskShard, Commit, Ended, Expire, Freshen, Invalidate, Room, RoomAnswer, Trim},
-    sieve::Sieve,
+    sieve::{Sieve, Victim},
     stored::Stored,
 };
 
@@ -32,11 +32,30 @@ pub(crate) const MAILBOX: usize = 1024;
 /// Most that is evicted beyond what was asked for, so that not every miss has to ask, in bytes.
 const SPARE: u64 = 1024 * 1024;
 
-/// Entries evicted in one handler at most, in a request for room and after a commit: an arbiter
+/// The work of evicting in one handler, in a request for room and after a commit: an arbiter
 /// also serves hits, and to evict ten thousand small responses for a large one would hold them up
 /// for milliseconds.
-const EVICT_FOR_ROOM: usize = 1024;
-const EVICT_AFTER_COMMIT: usize = 16;
+const EVICT_FOR_ROOM: AtMost = AtMost {
+    entries: 1024,
+    steps: 4096,
+};
+const EVICT_AFTER_COMMIT: AtMost = AtMost {
+    entries: 16,
+    steps: 64,
+};
+
+/// What an eviction may cost: entries that go, and steps of the hand, which spares most of what it
+/// meets when most was used.
+#[derive(Debug, Clone, Copy)]
+struct AtMost {
+    entries: usize,
+    steps: usize,
+}
+
+/// How long a shard with more than a lowered ceiling waits before it evicts the next, and before it
+/// looks again for what was in use.
+const TRIM_NEXT: Duration = Duration::from_millis(1);
+const TRIM_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long a response is kept after it may no longer be served, in seconds: until then a
 /// validation can still bring it back.
@@ -169,16 +188,21 @@ impl Shard {
         }
     }
 
-    /// Evicts until so many bytes are free, nothing is left that could go, or `at_most` entries went.
-    fn evict_until_free(&mut self, bytes: u64, at_most: usize) -> Evicted {
-        for _ in 0..at_most {
+    /// Evicts until so many bytes are free, nothing is left that could go, or it cost `at_most`.
+    fn evict_until_free(&mut self, bytes: u64, at_most: AtMost) -> Evicted {
+        let mut steps = at_most.steps;
+        for _ in 0..at_most.entries {
             if self.shared.budget.available() >= bytes {
                 return Evicted::Enough;
             }
-            let Some((key, stored)) = self.queue.evict() else {
-                // The last to go: markers are worth less than a response.
-                self.markers.clear();
-                return Evicted::All;
+            let (key, stored) = match self.queue.evict(&mut steps) {
+                Victim::Found(key, stored) => (key, stored),
+                Victim::NotYet => return Evicted::AtMost,
+                Victim::None => {
+                    // The last to go: markers are worth less than a response.
+                    self.markers.clear();
+                    return Evicted::All;
+                }
             };
             self.unpublish(&key, &stored);
             let counts = &self.shared.counts;
@@ -386,11 +410,17 @@ impl Handler<Trim> for Shard {
     type Result = ();
 
     fn handle(&mut self, _: Trim, ctx: &mut Self::Context) {
-        if self.shared.budget.used() > self.shared.budget.ceiling()
-            && self.evict_until_free(1, EVICT_FOR_ROOM) == Evicted::AtMost
-        {
-            // The rest in turns, so that requests get theirs in between.
-            ctx.notify(Trim);
+        if self.shared.budget.used() <= self.shared.budget.ceiling() {
+            return;
         }
+        let pause = match self.evict_until_free(1, EVICT_FOR_ROOM) {
+            Evicted::Enough => return,
+            // A timer, for a notice to oneself is handled in the same turn of the arbiter, and
+            // connections are to have theirs in between.
+            Evicted::AtMost => TRIM_NEXT,
+            // The rest is in use, and nobody else may come to evict it when it no longer is.
+            Evicted::All => TRIM_AGAIN,
+        };
+        ctx.notify_later(Trim, pause);
     }
 }

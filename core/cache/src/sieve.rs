@@ -5,8 +5,10 @@
 //! mark away) and evicts the first that was not. Compared with LRU a hit moves nothing: it sets one
 //! bit. Invariant: a response is in the queue exactly while it is in the index, and `Stored::place`
 //! names its node. The awkward case is a response some connection is still sending: evicting it
-//! frees nothing yet, so the hand passes it by; the walk is bounded, and when it meets nothing else
-//! the answer is that there is nothing to evict.
+//! frees nothing yet, so the hand passes it by; when twice round it has met nothing else, the answer
+//! is that there is nothing to evict. In a cache that has filled up for the first time everything may
+//! have been used, so the hand can have a long way to go: each call says how many steps it allows,
+//! and the walk goes on with the next.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -38,6 +40,19 @@ pub(crate) struct Sieve {
     /// Where the sweep for what is long stale stopped.
     broom: u32,
     len: usize,
+    /// Responses the hand has spared since its last victim.
+    spared: usize,
+}
+
+/// What the hand found.
+#[derive(Debug)]
+pub(crate) enum Victim {
+    /// This one goes: it is out of the queue.
+    Found(Key, Arc<Stored>),
+    /// Nothing within the steps it was given.
+    NotYet,
+    /// Everything is in use.
+    None,
 }
 
 impl Default for Sieve {
@@ -50,6 +65,7 @@ impl Default for Sieve {
             hand: NOWHERE,
             broom: 0,
             len: 0,
+            spared: 0,
         }
     }
 }
@@ -104,25 +120,36 @@ impl Sieve {
         ours && self.take(place).is_some()
     }
 
-    /// Takes out the next victim.
-    pub(crate) fn evict(&mut self) -> Option<(Key, Arc<Stored>)> {
+    /// Takes out the next victim, if there is one within so many `steps`, of which it takes off what
+    /// it made.
+    pub(crate) fn evict(&mut self, steps: &mut usize) -> Victim {
         // Once round to take marks away, once more to find who was not marked again.
-        for _ in 0..2 * self.len {
+        while self.spared < 2 * self.len {
+            let Some(left) = steps.checked_sub(1) else {
+                return Victim::NotYet;
+            };
+            *steps = left;
             let place = if self.hand == NOWHERE {
                 self.oldest
             } else {
                 self.hand
             };
-            let node = self.node(place)?;
+            let Some(node) = self.node(place) else {
+                break;
+            };
             let newer = node.newer;
-            let (_, stored) = node.entry.as_ref()?;
-            let spared = Arc::strong_count(stored) > OWN_HANDLES || stored.take_mark();
+            let spared = node.entry.as_ref().is_none_or(|(_, stored)| {
+                Arc::strong_count(stored) > OWN_HANDLES || stored.take_mark()
+            });
             self.hand = newer;
-            if !spared {
-                return self.take(place);
+            if !spared && let Some((key, stored)) = self.take(place) {
+                self.spared = 0;
+                return Victim::Found(key, stored);
             }
+            self.spared += 1;
         }
-        None
+        self.spared = 0;
+        Victim::None
     }
 
     /// Takes out what is `dead` among the next `at_most` places of a walk over the whole queue,
@@ -229,7 +256,39 @@ mod tests {
     }
 
     fn evicted(queue: &mut Sieve) -> Option<u8> {
-        queue.evict().map(|(key, _)| key[0])
+        match queue.evict(&mut usize::MAX.clone()) {
+            Victim::Found(key, _) => Some(key[0]),
+            Victim::NotYet => panic!("that were enough steps"),
+            Victim::None => None,
+        }
+    }
+
+    #[test]
+    fn the_hand_makes_no_more_steps_than_it_may_and_goes_on_from_there() {
+        let (mut queue, handles) = queue(0..100);
+        handles.iter().for_each(|stored| stored.touch());
+        for turn in 0..10 {
+            let mut steps = 10;
+            assert!(matches!(queue.evict(&mut steps), Victim::NotYet));
+            let spared = handles.iter().filter(|stored| !stored.is_marked()).count();
+            assert_eq!((steps, spared), (0, 10 * (turn + 1)));
+        }
+        let mut steps = 10;
+        assert!(matches!(queue.evict(&mut steps), Victim::Found(key, _) if key[0] == 0));
+        assert_eq!(steps, 9);
+    }
+
+    #[test]
+    fn that_all_is_in_use_is_found_out_in_bounded_steps_too() {
+        let (mut queue, handles) = queue(0..10);
+        let _used = handles.clone();
+        for _ in 0..2 {
+            let mut turns = 0;
+            while let Victim::NotYet = queue.evict(&mut 3_usize.clone()) {
+                turns += 1;
+            }
+            assert_eq!(turns, 20 / 3);
+        }
     }
 
     #[test]
@@ -303,15 +362,15 @@ mod tests {
                         queue.insert(Arc::from([name]), Arc::clone(&stored));
                         members.push((name, stored));
                     }
-                    _ if members.is_empty() => prop_assert!(queue.evict().is_none()),
+                    _ if members.is_empty() => prop_assert!(evicted(&mut queue).is_none()),
                     1 => members[which.index(members.len())].1.touch(),
                     2 => {
                         let (_, stored) = members.remove(which.index(members.len()));
                         prop_assert!(queue.remove(&stored));
                     }
                     _ => {
-                        let (key, stored) = queue.evict().unwrap();
-                        let at = members.iter().position(|(name, held)| *name == key[0] && Arc::ptr_eq(held, &stored));
+                        let gone = evicted(&mut queue);
+                        let at = members.iter().position(|(name, _)| Some(*name) == gone);
                         members.remove(at.unwrap());
                     }
                 }

@@ -180,6 +180,48 @@ async fn a_smaller_ceiling_evicts() {
     );
 }
 
+fn smaller(memory: u64) -> Config {
+    Config {
+        memory,
+        ..config(MIB)
+    }
+}
+
+#[actix_rt::test]
+async fn a_much_smaller_ceiling_is_reached_in_turns_with_others() {
+    let cache = cache(16 * MIB);
+    for at in 0..5000 {
+        store(&cache, &format!("a-{at}"), b"x").await;
+    }
+    cache.reconfigure(smaller(64 * 1024));
+    let (mut entries, mut most) = (5000, 0);
+    while cache.stats().bytes > 64 * 1024 {
+        actix_rt::task::yield_now().await;
+        let now = cache.stats().entries;
+        most = most.max(entries - now);
+        entries = now;
+    }
+    assert!(most <= 1024, "{most} went in one turn");
+}
+
+#[actix_rt::test]
+async fn a_smaller_ceiling_gets_what_was_in_use_when_it_is_no_longer() {
+    let cache = cache(MIB);
+    let held = store(&cache, "held", &pattern(BODY)).await;
+    cache.reconfigure(smaller(1024));
+    settle(&cache).await;
+    assert!(find(&cache, "held").is_some());
+    drop(held);
+    // Nobody asks for anything any more.
+    let trimmed = async {
+        while cache.stats().bytes > 1024 {
+            actix_rt::task::yield_now().await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(20);
+    actix_rt::time::timeout(limit, trimmed).await.unwrap();
+}
+
 #[actix_rt::test]
 async fn a_shard_with_nothing_to_evict_gets_room_from_the_others() {
     let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];

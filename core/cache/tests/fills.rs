@@ -458,6 +458,23 @@ async fn a_commit_given_up_half_way_still_completes_its_readers() {
 }
 
 #[actix_rt::test]
+async fn a_response_found_too_large_marks_its_key_before_its_leader_is_done_with_it() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    let mut follower = follow(&cache, plain("a")).await;
+    let refused = fill.respond(prepared(Some(MIB))).await;
+    assert_eq!(refused.unwrap_err(), NoStoreReason::TooLarge);
+    assert!(matches!(follower.head().await, FillHead::Refused(_)));
+    // The leader is still relaying it: whoever comes now need not wait for another refusal.
+    let _first = lead(&cache, plain("a")).await;
+    let _second = lead(&cache, plain("a")).await;
+    assert_eq!(cache.stats().fills, 2);
+    drop(fill);
+    settle(&cache).await;
+    assert_eq!(cache.stats().fills, 2);
+}
+
+#[actix_rt::test]
 async fn an_asker_whose_look_up_is_out_of_date_looks_again() {
     let cache = cache(MIB);
     store(&cache, "a", b"one").await;

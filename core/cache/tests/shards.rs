@@ -12,21 +12,24 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use understudy_cache::{Answer, Cache, FillHead};
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::{Fields, semantics::storing::NoStoreReason};
 
 /// One request of a worker: a hit, or whatever the shard says; gives the body it would send.
 async fn fetch(cache: &Cache, name: &str, body: &[u8], fetches: &AtomicUsize) -> Vec<u8> {
     let mut alone_now = false;
     loop {
-        if let Some(stored) = hit(cache, name) {
+        let seen = find(cache, name);
+        let stored = seen
+            .as_ref()
+            .and_then(|slot| slot.select(Fields::new(&[], &[], &[])));
+        if let Some(stored) = stored {
             stored.touch();
-            return body_of(&stored);
+            return body_of(stored);
         }
-        match cache
-            .ask(if alone_now { alone(name) } else { plain(name) })
-            .await
-            .unwrap()
-        {
+        let ask = if alone_now { alone(name) } else { plain(name) };
+        // Told what the look-up gave: another thread may commit between the two, and a question that
+        // knows only what is published when it is put would fetch again what that thread stored.
+        match cache.ask_after(ask, seen).await.unwrap() {
             Answer::Lead(mut fill) => {
                 fetches.fetch_add(1, Ordering::Relaxed);
                 let mut own = fill.reader();

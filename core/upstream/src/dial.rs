@@ -25,14 +25,14 @@ pub(crate) struct Dial<'a> {
     pub(crate) policy: Option<&'a dyn DialPolicy>,
     /// The client's address to dial from (needs IP_TRANSPARENT).
     pub(crate) from: Option<IpAddr>,
-    /// For all addresses together.
-    pub(crate) timeout: Duration,
+    /// The end of it, for all addresses together.
+    pub(crate) deadline: Instant,
 }
 
 impl Dial<'_> {
     /// The first connection to come about, without Nagle's delay.
     pub(crate) async fn run(self) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.deadline;
         let mut outcome = Outcome::default();
         // The common case, one address, needs no set of futures.
         if let [only] = self.addresses {

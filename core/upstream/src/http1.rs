@@ -210,6 +210,7 @@ impl OriginStream {
             return Ok(None);
         };
         let bytes = self.buf.split_to(parts.len()).freeze();
+        let_go(&mut self.buf);
         let head = parts.with(bytes);
         let status = head.status();
         let framing = response_framing(method, status, head.version(), head.fields())?;
@@ -297,7 +298,9 @@ impl OriginStream {
         let State::Body { reader, .. } = &mut self.state else {
             return Ok(None);
         };
-        match reader.decode(&mut self.buf) {
+        let decoded = reader.decode(&mut self.buf);
+        let_go(&mut self.buf);
+        match decoded {
             Ok(Decoded::More) => Ok(None),
             Ok(piece) => Ok(Some(piece)),
             Err(error) => {
@@ -342,8 +345,6 @@ impl OriginStream {
             self.buf.reserve(ROOM);
             return pin!(self.stream.read_buf(&mut self.buf)).poll(cx);
         }
-        // Empty or not, it may be a part of the block and so keep it from being used again.
-        self.buf = BytesMut::new();
         let mut block = self.lease.upstreams.block.borrow_mut();
         // When everything split off before is gone, the block starts anew at its front, where the processor's caches
         // still hold it. When not, its rest will do if it is enough, and a new block is begun if it is not.
@@ -361,9 +362,86 @@ impl OriginStream {
     }
 }
 
+/// An emptied buffer is still a part of the block and keeps it from being used again, or from being freed: for long,
+/// when a slow client is why nothing more is read.
+fn let_go(buf: &mut BytesMut) {
+    if buf.is_empty() {
+        *buf = BytesMut::new();
+    }
+}
+
 /// Whether a new connection has something to read. Costs no system call unless the event loop has seen it readable.
 fn has_spoken(stream: &TcpStream) -> bool {
     stream
         .try_io(tokio::io::Interest::READABLE, || Ok(()))
         .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::policy::AllowAll;
+    use crate::{Config, Destination, Shared};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use understudy_http::wire::head::HeadLimits;
+
+    fn worker() -> Rc<Upstreams> {
+        let config = Config {
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(10),
+            idle_per_destination: 1,
+            idle_total: 1,
+            head_limits: HeadLimits {
+                bytes: 1024,
+                target: 1024,
+                fields: 10,
+            },
+            groups: Vec::new(),
+        };
+        let shared = Shared::with_lookup(&config, Default::default(), None);
+        Upstreams::new(config, Arc::new(AllowAll), shared)
+    }
+
+    /// What was taken is dropped, the exchange goes on, and nothing is polled: is the worker's block free?
+    #[track_caller]
+    fn check_free(up: &Upstreams) {
+        assert!(up.block.borrow_mut().try_reclaim(BLOCK));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_read_holds_nothing_of_the_block() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (to, up) = (listener.local_addr().unwrap(), worker());
+        let to = Destination::Address { to, from: None };
+        let mut origin = up.connect(&to, true).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+            .await
+            .unwrap();
+        drop(origin.read_head(Method::Get).await.unwrap());
+        check_free(&up);
+        peer.write_all(b"hello").await.unwrap();
+        drop(poll_fn(|cx| origin.poll_piece(cx)).await.unwrap());
+        check_free(&up);
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_holds_nothing_of_the_block() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (to, up) = (listener.local_addr().unwrap(), worker());
+        let to = Destination::Address { to, from: None };
+        let mut origin = up.connect(&to, true).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            .await
+            .unwrap();
+        drop(origin.read_head(Method::Get).await.unwrap());
+        let (_stream, early) = origin.into_tunnel();
+        assert!(early.is_empty());
+        check_free(&up);
+    }
 }

@@ -31,7 +31,8 @@ pub use worker::Upstreams;
 /// Settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// For connecting to one host or server, all its addresses together; and as much again for resolving its name.
+    /// For one `connect` as a whole: resolving, all addresses of a host, all servers of a group. Of a group, a server
+    /// that is not the last to be tried has half of what is left.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,

@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
+use tokio::time::Instant as Deadline;
 use understudy_http::FieldSpan;
 
 /// Field tables kept for reuse.
@@ -201,39 +202,53 @@ impl Upstreams {
         ))
     }
 
+    /// Resolves and dials, all of it within the time for connecting: the caller waits no longer than that.
     async fn dial(
         self: &Rc<Self>,
         destination: &Destination,
     ) -> Result<(TcpStream, SocketAddr, Lease), UpstreamError> {
+        let deadline = Deadline::now() + self.config.connect_timeout;
         let group = match destination {
             Destination::Group(group) => *group,
             Destination::Host { host, port } => {
                 let lease = Lease::new(self, &self.slot(destination));
-                let addresses = self.addresses(host).await?;
-                let (stream, peer) = self.guarded(&addresses, *port, None).run().await?;
+                let addresses = self.addresses(host, deadline).await?;
+                let dial = self.guarded(&addresses, *port, None, deadline);
+                let (stream, peer) = dial.run().await?;
                 return Ok((stream, peer, lease));
             }
             Destination::Address { to, from } => {
                 let lease = Lease::new(self, &self.slot(destination));
                 let from = from.map(|from| from.ip());
-                let (stream, peer) = self.guarded(&[to.ip()], to.port(), from).run().await?;
+                let only = [to.ip()];
+                let dial = self.guarded(&only, to.port(), from, deadline);
+                let (stream, peer) = dial.run().await?;
                 return Ok((stream, peer, lease));
             }
         };
-        self.dial_group(self.groups.get(group).ok_or(UpstreamError::NoServer)?)
-            .await
+        let group = self.groups.get(group).ok_or(UpstreamError::NoServer)?;
+        self.dial_group(group, deadline).await
     }
 
-    /// Tries the servers of a group until one connects.
+    /// Tries the servers of a group until one connects. One that says nothing has half of the time that is left, so that
+    /// there is some for the next; the last has all of it.
     async fn dial_group(
         self: &Rc<Self>,
         group: &Group,
+        deadline: Deadline,
     ) -> Result<(TcpStream, SocketAddr, Lease), UpstreamError> {
         let mut failure = UpstreamError::NoServer;
-        for server in group.order(self.shared.clock()) {
+        let order = group.order(self.shared.clock());
+        for (tried, server) in order.iter().enumerate() {
             server.claim(self.shared.clock());
             let lease = Lease::new(self, &server.slot);
-            match self.dial_server(server).await {
+            let now = Deadline::now();
+            let until = if tried + 1 < order.len() {
+                now + deadline.saturating_duration_since(now) / 2
+            } else {
+                deadline
+            };
+            match self.dial_server(server, until).await {
                 Ok((stream, peer)) => {
                     server.health.succeeded();
                     return Ok((stream, peer, lease));
@@ -253,37 +268,45 @@ impl Upstreams {
         })
     }
 
-    async fn dial_server(&self, server: &Server) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let addresses = self.addresses(&server.host).await?;
-        let timeout = self.config.connect_timeout;
+    async fn dial_server(
+        &self,
+        server: &Server,
+        deadline: Deadline,
+    ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
+        let addresses = self.addresses(&server.host, deadline).await?;
         Dial {
             addresses: &addresses,
             port: server.port,
             policy: None,
             from: None,
-            timeout,
+            deadline,
         }
         .run()
         .await
     }
 
-    /// The addresses of a host, within the time for connecting: a name server that hangs must not keep a group from
-    /// trying its next server.
-    async fn addresses(&self, host: &str) -> Result<Addresses, UpstreamError> {
-        match tokio::time::timeout(self.config.connect_timeout, self.names.resolve(host)).await {
+    /// The addresses of a host: a name server that hangs must not keep a group from trying its next server.
+    async fn addresses(&self, host: &str, deadline: Deadline) -> Result<Addresses, UpstreamError> {
+        match tokio::time::timeout_at(deadline, self.names.resolve(host)).await {
             Ok(found) => found,
             Err(_) => Err(UpstreamError::ResolveTimeout),
         }
     }
 
     /// A dial under the policy.
-    fn guarded<'a>(&'a self, addresses: &'a [IpAddr], port: u16, from: Option<IpAddr>) -> Dial<'a> {
+    fn guarded<'a>(
+        &'a self,
+        addresses: &'a [IpAddr],
+        port: u16,
+        from: Option<IpAddr>,
+        deadline: Deadline,
+    ) -> Dial<'a> {
         Dial {
             addresses,
             port,
             policy: Some(&*self.policy),
             from,
-            timeout: self.config.connect_timeout,
+            deadline,
         }
     }
 

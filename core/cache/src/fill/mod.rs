@@ -275,6 +275,19 @@ impl Fill {
         // Want of room passes; everything else is the response's nature, and the next one's too.
         self.mark = reason != NoStoreReason::NoRoom && self.followers() > 0;
         self.inner.end(Some(FillHead::Refused(reason)), End::Broken);
+        // At once: the leader may keep this for as long as it relays the body.
+        self.leave();
+    }
+
+    /// Tells the shard that this ended without a commit, once.
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.forgotten, true) {
+            self.cache.shard(&self.inner.key).do_send(Ended {
+                transaction: self.inner.transaction,
+                fill: Arc::clone(&self.inner),
+                mark: self.mark,
+            });
+        }
     }
 
     /// The origin failed before a head: followers get this status.
@@ -333,12 +346,6 @@ impl Drop for Fill {
             Some(trailers) => self.inner.end(None, End::Complete(trailers)),
             None => self.inner.end(Some(FillHead::Again), End::Broken),
         }
-        if !self.forgotten {
-            self.cache.shard(&self.inner.key).do_send(Ended {
-                transaction: self.inner.transaction,
-                fill: Arc::clone(&self.inner),
-                mark: self.mark,
-            });
-        }
+        self.leave();
     }
 }
