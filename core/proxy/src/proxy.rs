@@ -85,7 +85,6 @@ impl Proxy {
         let cache = Cache::start(cache_config(&settings), &handles);
 
         let epoch = RandomState::new().build_hasher().finish();
-        let pseudonym: Arc<str> = format!("{}-{:08x}", settings.name, epoch as u32).into();
         let resolver = understudy_upstream::Shared::new(&settings.upstream);
         let open = Arc::new(AtomicUsize::new(0));
         let mut workers = Vec::with_capacity(count);
@@ -96,7 +95,6 @@ impl Proxy {
                 epoch,
                 cache: cache.clone(),
                 stats: stats.clone(),
-                pseudonym: pseudonym.clone(),
                 open: open.clone(),
                 resolver: resolver.clone(),
                 settings: settings.clone(),

@@ -55,6 +55,9 @@ pub(crate) struct Live {
     pub(crate) settings: Arc<Settings>,
     pub(crate) upstreams: Rc<Upstreams>,
     pub(crate) log: Option<Arc<dyn TransactionLog>>,
+    /// The pseudonym in Via: the configured name and a part of its own for each process, or loops through two proxies of one
+    /// name could not be told from one.
+    pub(crate) pseudonym: String,
 }
 
 /// What all connections of an arbiter share.
@@ -63,8 +66,6 @@ pub(crate) struct Worker {
     /// Exists even when nothing is to be stored; whether it is used is the settings' word.
     pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
-    /// The pseudonym in Via: the configured name and a part of its own for each process.
-    pub(crate) pseudonym: Arc<str>,
     pub(crate) draining: Cell<bool>,
     pub(crate) connections: RefCell<Slab<Addr<Connection>>>,
     /// Open connections of all workers.
@@ -112,7 +113,6 @@ pub(crate) struct Seed {
     pub(crate) epoch: u64,
     pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
-    pub(crate) pseudonym: Arc<str>,
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) resolver: Arc<understudy_upstream::Shared>,
     pub(crate) settings: Arc<Settings>,
@@ -122,18 +122,18 @@ pub(crate) struct Seed {
 /// The actor of a worker.
 pub(crate) struct WorkerActor {
     worker: Rc<Worker>,
+    epoch: u64,
     listeners: HashMap<String, (Rc<Source>, JoinHandle<()>)>,
 }
 
 impl WorkerActor {
     /// Made on the worker's own arbiter.
     pub(crate) fn new(seed: Seed) -> WorkerActor {
-        let live = live(seed.settings, &seed.resolver, seed.log);
+        let live = live(seed.epoch, seed.settings, &seed.resolver, seed.log);
         let worker = Worker {
             clock: Clock::new(),
             cache: seed.cache,
             stats: seed.stats,
-            pseudonym: seed.pseudonym,
             draining: Cell::new(false),
             connections: RefCell::new(Slab::new()),
             open: seed.open,
@@ -147,6 +147,7 @@ impl WorkerActor {
         };
         WorkerActor {
             worker: Rc::new(worker),
+            epoch: seed.epoch,
             listeners: HashMap::new(),
         }
     }
@@ -186,6 +187,7 @@ impl WorkerActor {
 }
 
 fn live(
+    epoch: u64,
     settings: Arc<Settings>,
     resolver: &Arc<understudy_upstream::Shared>,
     log: Option<Arc<dyn TransactionLog>>,
@@ -195,7 +197,9 @@ fn live(
         settings.access.clone(),
         resolver.clone(),
     );
+    let pseudonym = format!("{}-{:08x}", settings.name, epoch as u32);
     Live {
+        pseudonym,
         settings,
         upstreams,
         log,
@@ -266,7 +270,8 @@ impl Handler<Adopt> for WorkerActor {
         if !msg.stop.is_empty() {
             self.retire();
         }
-        *self.worker.live.borrow_mut() = Rc::new(live(msg.settings, &msg.resolver, msg.log));
+        *self.worker.live.borrow_mut() =
+            Rc::new(live(self.epoch, msg.settings, &msg.resolver, msg.log));
         for bound in msg.start {
             self.listen(bound);
         }

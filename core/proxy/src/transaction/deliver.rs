@@ -111,7 +111,7 @@ impl Transaction {
         // A 204 has no Content-Length (RFC 9110 section 8.6).
         let written = if status == 204 { None } else { length };
         self.settle(!upload.is_complete());
-        let rendered = response_head::render(&head, written, &self.worker.pseudonym, self.now());
+        let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
         self.trace("deliver");
         let cache = self.forwarded_status(None, false);
         let lines = self.lines(rendered.age, framed, &cache);

@@ -220,7 +220,7 @@ impl Transaction {
             return Ok(());
         }
         let mut queue = Queue::default();
-        queue.push(response_head::interim(head, &self.worker.pseudonym));
+        queue.push(response_head::interim(head, &self.live.pseudonym));
         let limit = self.live.settings.timeouts.body;
         let flushed = self.client.flush(&mut queue, limit).await;
         self.tally.bytes_out += queue.written;

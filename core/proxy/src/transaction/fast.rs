@@ -160,7 +160,7 @@ fn write(
     let unix = worker.clock.unix(now);
     let directives = RequestDirectives::parse(fields);
     let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
-    if reuse != Reuse::Fresh || via::names_us(fields, &worker.pseudonym) {
+    if reuse != Reuse::Fresh || via::names_us(fields, &live.pseudonym) {
         return Fast::No;
     }
     stored.touch();

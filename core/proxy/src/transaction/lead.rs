@@ -160,7 +160,7 @@ impl Transaction {
     ) -> Option<Prepared> {
         let now = self.now();
         let old = stored.prepared();
-        response_head::own(&mut head, &self.worker.pseudonym, now);
+        response_head::own(&mut head, &self.live.pseudonym, now);
         let mut merged = Vec::with_capacity(old.head.len() + 128);
         let line = memchr::memchr(b'\n', &old.head)? + 1;
         merged.extend_from_slice(&old.head[..line]);
@@ -261,7 +261,7 @@ impl Transaction {
             exchanged.origin.body_length()
         };
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head, written, &self.worker.pseudonym, now);
+        let rendered = response_head::render(head, written, &self.live.pseudonym, now);
         Ok(Prepared {
             head: rendered.head,
             status,

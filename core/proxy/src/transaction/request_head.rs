@@ -31,7 +31,7 @@ impl Transaction {
             self.peer,
             original,
         )?;
-        if via::names_us(self.head.fields(), &self.worker.pseudonym) {
+        if via::names_us(self.head.fields(), &self.live.pseudonym) {
             return Err(Refusal::new(508, "loop"));
         }
         match wanted {

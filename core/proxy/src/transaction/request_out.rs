@@ -62,12 +62,7 @@ impl Transaction {
         if let Some(forwarded) = forwarded {
             forwarded.write(fields, &mut out);
         }
-        via_line(
-            fields,
-            self.head.version(),
-            &self.worker.pseudonym,
-            &mut out,
-        );
+        via_line(fields, self.head.version(), &self.live.pseudonym, &mut out);
         if let Purpose::Validate(stored) = purpose {
             stored.prepared().with_fields(|stored| {
                 if let Some(etag) = stored.get(Name::Etag) {

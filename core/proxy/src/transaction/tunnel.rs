@@ -84,7 +84,7 @@ impl Transaction {
         self.tally.outcome = Outcome::Tunnel;
         self.tally.status = 101;
         self.persist = false;
-        response_head::own(&mut head, &self.worker.pseudonym, self.now());
+        response_head::own(&mut head, &self.live.pseudonym, self.now());
         let mut out = Vec::with_capacity(head.size() + 64);
         head.write(&mut out);
         super::request_out::line(&mut out, b"Upgrade", &protocol);
