@@ -117,6 +117,51 @@ fn an_endless_body_that_nobody_reads_any_more_is_given_up() {
     gone.wait();
 }
 
+/// Askers of something stale whose origin fails: one of them asks it, all of them are served.
+#[test]
+fn followers_of_a_failed_validation_serve_stale_too() {
+    for failure in [&reply(503, &[], "down")[..], b"not http"] {
+        let gate = Gate::new();
+        let (theirs, failure) = (gate.clone(), failure.to_vec());
+        let origin = Origin::scripted(move |conn| {
+            while let Some(request) = conn.request() {
+                if request.get("if-none-match").is_none() && request.target == "/" {
+                    conn.send(reply(
+                        200,
+                        &["Cache-Control: max-age=1", "Age: 1", "ETag: \"1\""],
+                        "old",
+                    ));
+                } else if request.target == "/" {
+                    theirs.wait();
+                    conn.send(&failure);
+                    return;
+                } else {
+                    conn.send(reply(200, &["Cache-Control: no-store"], "other"));
+                }
+            }
+        });
+        let proxy = Launch::reverse(&origin).workers(1).start();
+        Client::to(proxy.addr()).ask(ASK).expect(200);
+        let mut askers: Vec<Client> = (0..5)
+            .map(|_| {
+                let mut client = Client::to(proxy.addr());
+                client.send(ASK);
+                client
+            })
+            .collect();
+        origin.wait_requests(2);
+        // The one worker has read the askers' requests when it has answered a later one.
+        Client::to(proxy.addr())
+            .ask("GET /other HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200);
+        gate.open();
+        for client in &mut askers {
+            client.response().expect(200).expect_body("old");
+        }
+        assert_eq!(origin.count(), 3, "the origin was asked once more for each");
+    }
+}
+
 #[test]
 fn an_upload_that_ends_leaves_the_answer_its_own_time() {
     let (answered, uploaded) = (Gate::new(), Gate::new());
