@@ -117,6 +117,87 @@ fn an_endless_body_that_nobody_reads_any_more_is_given_up() {
     gone.wait();
 }
 
+/// A plain hit is answered on the spot, one with a condition that does not hold by a transaction: nobody can tell.
+#[test]
+fn a_hit_is_the_same_by_either_way() {
+    for body in [
+        "Content-Length: 4\r\n\r\nbody",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+        "Vary: Accept\r\nVia: 1.0 x\r\nCache-Status: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let site = Site::of(Origin::scripted(move |conn| {
+            while conn.request().is_some() {
+                conn.send(format!(
+                    "HTTP/1.1 200 Fine\r\nCache-Control: max-age=60\r\nETag: \"1\"\r\nAge: 5\r\n{body}"
+                ));
+            }
+        }));
+        site.get("/", "").expect(200);
+        for version in ["1.0", "1.1"] {
+            for connection in ["", "Connection: close\r\n", "Connection: keep-alive\r\n"] {
+                let ask = |fields: &str| {
+                    let answer = site.client().ask(format!(
+                        "GET / HTTP/{version}\r\nHost: site.test\r\n{connection}{fields}\r\n"
+                    ));
+                    (answer.head.text(), answer.text())
+                };
+                // A second may pass between two answers.
+                let same = (0..5).any(|_| {
+                    let (plain, other) = (ask(""), ask("If-None-Match: \"2\"\r\n"));
+                    assert!(plain.0.contains("; hit"), "{}", plain.0);
+                    plain == other
+                });
+                assert!(same, "{version} {connection}{body}");
+            }
+        }
+    }
+}
+
+/// Askers of something stale whose origin fails: one of them asks it, all of them are served.
+#[test]
+fn followers_of_a_failed_validation_serve_stale_too() {
+    for failure in [&reply(503, &[], "down")[..], b"not http"] {
+        let gate = Gate::new();
+        let (theirs, failure) = (gate.clone(), failure.to_vec());
+        let origin = Origin::scripted(move |conn| {
+            while let Some(request) = conn.request() {
+                if request.get("if-none-match").is_none() && request.target == "/" {
+                    conn.send(reply(
+                        200,
+                        &["Cache-Control: max-age=1", "Age: 1", "ETag: \"1\""],
+                        "old",
+                    ));
+                } else if request.target == "/" {
+                    theirs.wait();
+                    conn.send(&failure);
+                    return;
+                } else {
+                    conn.send(reply(200, &["Cache-Control: no-store"], "other"));
+                }
+            }
+        });
+        let proxy = Launch::reverse(&origin).workers(1).start();
+        Client::to(proxy.addr()).ask(ASK).expect(200);
+        let mut askers: Vec<Client> = (0..5)
+            .map(|_| {
+                let mut client = Client::to(proxy.addr());
+                client.send(ASK);
+                client
+            })
+            .collect();
+        origin.wait_requests(2);
+        // The one worker has read the askers' requests when it has answered a later one.
+        Client::to(proxy.addr())
+            .ask("GET /other HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200);
+        gate.open();
+        for client in &mut askers {
+            client.response().expect(200).expect_body("old");
+        }
+        assert_eq!(origin.count(), 3, "the origin was asked once more for each");
+    }
+}
+
 #[test]
 fn an_upload_that_ends_leaves_the_answer_its_own_time() {
     let (answered, uploaded) = (Gate::new(), Gate::new());

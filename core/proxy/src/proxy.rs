@@ -20,6 +20,8 @@ use understudy_cache::Cache;
 
 /// How often a draining proxy looks whether all connections have ended.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
+/// How often it looks whether those it cut off are gone.
+const CUT_POLLS: usize = 50;
 
 /// A running proxy: its workers, each with its own listeners, connections and upstream pool. Made on the thread of the actix
 /// system.
@@ -203,11 +205,7 @@ impl Proxy {
         }
         let until = tokio::time::Instant::now() + bound;
         loop {
-            let mut open = 0;
-            for worker in &self.workers {
-                open += worker.actor.send(Open).await.unwrap_or(0);
-            }
-            if open == 0 {
+            if self.open().await == 0 {
                 return 0;
             }
             if tokio::time::Instant::now() >= until {
@@ -219,7 +217,23 @@ impl Proxy {
         for worker in &self.workers {
             cut += worker.actor.send(Cut).await.unwrap_or(0);
         }
+        // They were told; their records are written when they are gone.
+        for _ in 0..CUT_POLLS {
+            if self.open().await == 0 {
+                break;
+            }
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
         cut
+    }
+
+    /// Connections open now, all workers.
+    async fn open(&self) -> usize {
+        let mut open = 0;
+        for worker in &self.workers {
+            open += worker.actor.send(Open).await.unwrap_or(0);
+        }
+        open
     }
 
     /// Counters of all workers, summed.

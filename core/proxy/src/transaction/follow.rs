@@ -25,6 +25,14 @@ impl Transaction {
             Some(FillHead::Shared(prepared)) => prepared,
             Some(FillHead::Again) => return self.again(forward),
             Some(FillHead::Failed(status)) => {
+                let fields = self.head.fields();
+                let stored = self.seen.as_ref().and_then(|slot| slot.select(fields));
+                if let Some(stored) = stored.filter(|stored| self.may_serve_stale(stored)) {
+                    return Step::Hit {
+                        stored: stored.clone(),
+                        how: Outcome::Stale,
+                    };
+                }
                 return Step::Answer(Refusal::new(status, "collapsed-failure"));
             }
             Some(FillHead::Refused(_)) => return self.alone(forward),

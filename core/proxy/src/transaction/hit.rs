@@ -42,7 +42,7 @@ impl Transaction {
         let age = prepared.freshness.age(self.now());
         let cache = self.stored_status(prepared);
         let (head, from, until) = match range {
-            RangeAnswer::Whole => (self.whole_head(&stored), 0, whole),
+            RangeAnswer::Whole => (prepared.head.clone(), 0, whole),
             RangeAnswer::Part { first, last } => {
                 (part_head(prepared, first, last, whole), first, last + 1)
             }
@@ -54,10 +54,22 @@ impl Transaction {
             RangeAnswer::Unsatisfiable => 416,
         };
         self.note_type(prepared);
-        let lines = self.lines(Some(age), framed, &cache);
+        // Where the origin sent no length, the body's is known by now.
+        let unsaid = prepared.length.is_none() && prepared.status != 204;
+        let length = (range == RangeAnswer::Whole && unsaid).then_some(whole);
+        let mut lines = Vec::with_capacity(160);
+        plain_lines(
+            age,
+            length,
+            &cache,
+            &self.live.settings.name,
+            self.persist,
+            self.head.version(),
+            &mut lines,
+        );
         let overhead = (head.len() + lines.len()) as u64;
         queue.push(head);
-        queue.push(lines);
+        queue.push(lines.into());
         if framed == Framed::Length {
             push_blocks(&mut queue, stored.blocks(), from, until);
         }
@@ -95,18 +107,6 @@ impl Transaction {
             self.aborted();
         }
         Step::Log
-    }
-
-    /// The stored head; Content-Length is added where the origin sent none and the body's length is known by now.
-    fn whole_head(&self, stored: &Stored) -> Bytes {
-        let prepared = stored.prepared();
-        if prepared.length.is_some() || prepared.status == 204 {
-            return prepared.head.clone();
-        }
-        let mut head = Vec::with_capacity(prepared.head.len() + 32);
-        head.extend_from_slice(&prepared.head);
-        length_line(stored.length(), &mut head);
-        head.into()
     }
 
     fn note_type(&mut self, prepared: &Prepared) {
@@ -224,7 +224,7 @@ fn copy_fields(prepared: &Prepared, out: &mut Vec<u8>, keep: impl Fn(Name) -> bo
     });
 }
 
-/// The lines a plain hit adds to the stored head; the same as [`Transaction::lines`] writes, into a buffer that is reused.
+/// The lines a hit adds to its head, whether it is answered on the spot or by a transaction.
 pub(super) fn plain_lines(
     age: u32,
     length: Option<u64>,

@@ -66,7 +66,8 @@ impl Transaction {
         }
         // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
         if status >= 500 && self.may_serve_stale(&stored) {
-            drop(fill);
+            // Followers decide for themselves, but need not ask again to learn it.
+            fill.fail(status);
             return Step::Hit {
                 stored,
                 how: Outcome::Stale,
@@ -81,19 +82,18 @@ impl Transaction {
             drop(fill);
             return self.failed(failure);
         }
+        fill.fail(failure.refusal().status);
         if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
-            drop(fill);
             self.tally.error = Some(failure.refusal().word);
             return Step::Hit {
                 stored,
                 how: Outcome::Stale,
             };
         }
-        fill.fail(failure.refusal().status);
         self.failed(failure)
     }
 
-    fn may_serve_stale(&self, stored: &Stored) -> bool {
+    pub(super) fn may_serve_stale(&self, stored: &Stored) -> bool {
         let prepared = stored.prepared();
         may_serve_stale_on_error(
             &self.directives,
@@ -290,9 +290,9 @@ impl Transaction {
         let age = response_head::age(&head);
         drop(head);
         if self.not_modified(&prepared) {
-            let step = self.deliver_not_modified(&prepared, true).await;
+            // Followers do not wait for this client to take its answer.
             self.pump(fill, origin, upload.is_complete());
-            return step;
+            return self.deliver_not_modified(&prepared, true).await;
         }
         self.trace("deliver");
         let framed = self.framed(prepared.status, prepared.length);

@@ -1,6 +1,7 @@
 //! The step `tunnel`: bytes both ways, for CONNECT (RFC 9110 section 9.3.6) and after a 101 (section 7.8).
 //!
 //! Awkward case: each direction ends by itself; a half that has ended is shut down towards the other side and the rest goes on.
+//! A side that takes no more may still have sent its last words, so its refusal ends one direction only.
 
 use super::exchange::within;
 use super::refusal::Refusal;
@@ -26,6 +27,8 @@ struct Way {
     buf: BytesMut,
     ended: bool,
     shut: bool,
+    /// The receiving side took no more.
+    refused: bool,
     moved: u64,
 }
 
@@ -136,6 +139,9 @@ impl Transaction {
             }
         })
         .await;
+        if ended.is_ok() && (up.refused || down.refused) {
+            self.tally.error = Some("tunnel-reset");
+        }
         if let Err(kind) = ended {
             self.tally.error = Some(if kind == io::ErrorKind::TimedOut {
                 "tunnel-idle"
@@ -163,7 +169,10 @@ impl Way {
             while !self.buf.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, &self.buf) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Err(_)) => {
+                        self.buf = BytesMut::new();
+                        (self.ended, self.shut, self.refused) = (true, true, true);
+                    }
                     Poll::Ready(Ok(n)) => {
                         self.buf.advance(n);
                         self.moved += n as u64;
@@ -190,5 +199,52 @@ impl Way {
                 Poll::Ready(Ok(_)) => self.buf = buf,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// Our end and the other one of a new connection.
+    fn pair() -> (TcpStream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let theirs = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (TcpStream::from_std(ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn the_last_words_of_a_side_that_takes_no_more_are_passed_on() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let ((mut client, mut client_end), (mut origin, mut origin_end)) = (pair(), pair());
+            client_end.write_all(b"first").unwrap();
+            origin_end.write_all(b"last words").unwrap();
+            // With no time to linger a close is a reset.
+            let reset =
+                socket2::SockRef::from(&origin_end).set_linger(Some(std::time::Duration::ZERO));
+            reset.unwrap();
+            drop(origin_end);
+            let (mut up, mut down) = (Way::default(), Way::default());
+            // One write may find the reset, and a further one finds it again.
+            while !up.refused {
+                client.readable().await.unwrap();
+                let way = poll_fn(|cx| Poll::Ready(up.poll(cx, &mut client, &mut origin))).await;
+                assert!(!matches!(way, Poll::Ready(Err(_))), "{way:?}");
+                client_end.write_all(b"more").unwrap();
+            }
+            let _ = poll_fn(|cx| Poll::Ready(down.poll(cx, &mut origin, &mut client))).await;
+            let mut said = [0; 10];
+            client_end.read_exact(&mut said).unwrap();
+            assert_eq!(&said, b"last words");
+        });
     }
 }
