@@ -458,6 +458,25 @@ async fn a_commit_given_up_half_way_still_completes_its_readers() {
 }
 
 #[actix_rt::test]
+async fn a_stream_that_nobody_reads_any_more_says_so_at_every_piece() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    let mut follower = follow(&cache, plain("a")).await;
+    fill.respond(prepared(None)).await.unwrap();
+    let piece = pattern(64 * 1024);
+    let mut reasons = Vec::new();
+    for _ in 0..20 {
+        reasons.extend(fill.append(&piece).err());
+        drain(&mut follower);
+    }
+    assert_eq!(reasons, [NoStoreReason::TooLarge], "once while it is read");
+    drop(follower);
+    for _ in 0..2 {
+        assert_eq!(fill.append(&piece), Err(NoStoreReason::TooLarge));
+    }
+}
+
+#[actix_rt::test]
 async fn a_response_found_too_large_marks_its_key_before_its_leader_is_done_with_it() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, plain("a")).await;

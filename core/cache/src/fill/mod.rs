@@ -189,7 +189,8 @@ impl Fill {
 
     /// Adds a piece (copied into blocks of the fill's own, accounted). Never fails: a fill that
     /// outgrows its limits goes on as a stream for the readers it has, frees what all have read,
-    /// takes no new readers and is not stored; the reason is given once.
+    /// takes no new readers and is not stored. The reason is given once, and again for every piece
+    /// that comes when nobody reads any more: a leader without a client of its own ends it then.
     pub fn append(&mut self, piece: &[u8]) -> Result<(), NoStoreReason> {
         if piece.is_empty() {
             return Ok(());
@@ -209,15 +210,12 @@ impl Fill {
             state.outgrow(NoStoreReason::NoRoom);
         }
         state.release();
-        let outgrown = state.outgrown.filter(|_| !was_stream);
+        let outgrown = state.outgrown.filter(|_| !was_stream || !state.is_read());
         self.mark |= outgrown == Some(NoStoreReason::TooLarge) && state.followers() > 0;
         let wakers = state.take_readers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        match outgrown {
-            Some(reason) => Err(reason),
-            None => Ok(()),
-        }
+        outgrown.map_or(Ok(()), Err)
     }
 
     /// Readers other than the leader's own.
