@@ -433,6 +433,25 @@ async fn a_newer_response_stored_meanwhile_is_not_replaced_by_a_freshened_one() 
 }
 
 #[actix_rt::test]
+async fn trailers_stay_paid_for_when_their_response_is_freshened() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    fill.respond(prepared(None)).await.unwrap();
+    fill.append(b"body").unwrap();
+    let trailers = Bytes::from(vec![b't'; 4096]);
+    let old = fill.commit(trailers.clone()).await.unwrap();
+    let (before, weight) = (cache.stats().bytes, old.weight());
+    let validate = Ask {
+        validate: Some(old),
+        ..plain("a")
+    };
+    let fill = lead(&cache, validate).await;
+    let new = fill.freshen(prepared(None)).await;
+    assert_eq!((new.trailers(), new.weight()), (&trailers, weight));
+    assert_eq!(cache.stats().bytes, before);
+}
+
+#[actix_rt::test]
 async fn a_commit_given_up_half_way_still_completes_its_readers() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, plain("a")).await;

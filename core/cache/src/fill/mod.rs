@@ -227,7 +227,11 @@ impl Fill {
     /// before the client is given the last byte. An error says why it is not stored: it outgrew its
     /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its
     /// key was invalidated meanwhile (`Expired`).
-    pub async fn commit(mut self, trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
+    pub async fn commit(mut self, mut trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
+        if !trailers.is_empty() {
+            // They come in a buffer that grew as they did, and only their own length is paid for.
+            trailers = Bytes::copy_from_slice(&trailers);
+        }
         // Dropping self ends the fill, with what `complete` says, whichever way this function is left.
         let stored = self.finish(trailers)?;
         let message = Commit {
@@ -302,7 +306,12 @@ impl Fill {
     /// returned, for this client, even when it could not be published (no room for the head, or
     /// invalidated meanwhile).
     pub async fn freshen(mut self, prepared: Arc<Prepared>) -> Arc<Stored> {
-        let cost = prepared.cost(self.inner.key.len());
+        let trailers = self
+            .inner
+            .validate
+            .as_ref()
+            .map_or(0, |old| old.trailers().len());
+        let cost = prepared.cost(self.inner.key.len()) + footprint(trailers as u64);
         let share = self
             .cache
             .room(self.inner.transaction, &self.inner.key, cost)
