@@ -433,6 +433,25 @@ async fn a_newer_response_stored_meanwhile_is_not_replaced_by_a_freshened_one() 
 }
 
 #[actix_rt::test]
+async fn trailers_stay_paid_for_when_their_response_is_freshened() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    fill.respond(prepared(None)).await.unwrap();
+    fill.append(b"body").unwrap();
+    let trailers = Bytes::from(vec![b't'; 4096]);
+    let old = fill.commit(trailers.clone()).await.unwrap();
+    let (before, weight) = (cache.stats().bytes, old.weight());
+    let validate = Ask {
+        validate: Some(old),
+        ..plain("a")
+    };
+    let fill = lead(&cache, validate).await;
+    let new = fill.freshen(prepared(None)).await;
+    assert_eq!((new.trailers(), new.weight()), (&trailers, weight));
+    assert_eq!(cache.stats().bytes, before);
+}
+
+#[actix_rt::test]
 async fn a_commit_given_up_half_way_still_completes_its_readers() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, plain("a")).await;
@@ -455,6 +474,25 @@ async fn a_commit_given_up_half_way_still_completes_its_readers() {
     );
     settle(&cache).await;
     assert_eq!(cache.stats().fills, 0);
+}
+
+#[actix_rt::test]
+async fn a_stream_that_nobody_reads_any_more_says_so_at_every_piece() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    let mut follower = follow(&cache, plain("a")).await;
+    fill.respond(prepared(None)).await.unwrap();
+    let piece = pattern(64 * 1024);
+    let mut reasons = Vec::new();
+    for _ in 0..20 {
+        reasons.extend(fill.append(&piece).err());
+        drain(&mut follower);
+    }
+    assert_eq!(reasons, [NoStoreReason::TooLarge], "once while it is read");
+    drop(follower);
+    for _ in 0..2 {
+        assert_eq!(fill.append(&piece), Err(NoStoreReason::TooLarge));
+    }
 }
 
 #[actix_rt::test]

@@ -189,7 +189,8 @@ impl Fill {
 
     /// Adds a piece (copied into blocks of the fill's own, accounted). Never fails: a fill that
     /// outgrows its limits goes on as a stream for the readers it has, frees what all have read,
-    /// takes no new readers and is not stored; the reason is given once.
+    /// takes no new readers and is not stored. The reason is given once, and again for every piece
+    /// that comes when nobody reads any more: a leader without a client of its own ends it then.
     pub fn append(&mut self, piece: &[u8]) -> Result<(), NoStoreReason> {
         if piece.is_empty() {
             return Ok(());
@@ -209,15 +210,12 @@ impl Fill {
             state.outgrow(NoStoreReason::NoRoom);
         }
         state.release();
-        let outgrown = state.outgrown.filter(|_| !was_stream);
+        let outgrown = state.outgrown.filter(|_| !was_stream || !state.is_read());
         self.mark |= outgrown == Some(NoStoreReason::TooLarge) && state.followers() > 0;
         let wakers = state.take_readers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
-        match outgrown {
-            Some(reason) => Err(reason),
-            None => Ok(()),
-        }
+        outgrown.map_or(Ok(()), Err)
     }
 
     /// Readers other than the leader's own.
@@ -229,7 +227,11 @@ impl Fill {
     /// before the client is given the last byte. An error says why it is not stored: it outgrew its
     /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its
     /// key was invalidated meanwhile (`Expired`).
-    pub async fn commit(mut self, trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
+    pub async fn commit(mut self, mut trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
+        if !trailers.is_empty() {
+            // They come in a buffer that grew as they did, and only their own length is paid for.
+            trailers = Bytes::copy_from_slice(&trailers);
+        }
         // Dropping self ends the fill, with what `complete` says, whichever way this function is left.
         let stored = self.finish(trailers)?;
         let message = Commit {
@@ -304,7 +306,12 @@ impl Fill {
     /// returned, for this client, even when it could not be published (no room for the head, or
     /// invalidated meanwhile).
     pub async fn freshen(mut self, prepared: Arc<Prepared>) -> Arc<Stored> {
-        let cost = prepared.cost(self.inner.key.len());
+        let trailers = self
+            .inner
+            .validate
+            .as_ref()
+            .map_or(0, |old| old.trailers().len());
+        let cost = prepared.cost(self.inner.key.len()) + footprint(trailers as u64);
         let share = self
             .cache
             .room(self.inner.transaction, &self.inner.key, cost)

@@ -163,6 +163,11 @@ impl State {
         self.followers
     }
 
+    /// Whether anybody reads, the leader's own client included.
+    pub(crate) fn is_read(&self) -> bool {
+        self.readers.iter().any(Option::is_some)
+    }
+
     /// Wakers of all readers that wait.
     pub(crate) fn take_readers(&mut self) -> Wakers {
         self.readers
