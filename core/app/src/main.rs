@@ -26,9 +26,10 @@ use std::{
 };
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: understudy_alloc::MiMalloc = understudy_alloc::MiMalloc;
 
 fn main() -> ExitCode {
+    understudy_alloc::tune();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
