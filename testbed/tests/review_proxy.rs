@@ -73,19 +73,23 @@ fn a_follower_that_pauses_survives_its_leader() {
 }
 
 #[test]
-fn a_leader_does_not_lose_patience_with_its_origin_over_a_slow_follower() {
+fn nobody_loses_patience_with_the_origin_over_a_slow_follower() {
     let gate = Gate::new();
     let config = format!("[cache]\nmemory = \"64M\"\n{SHORT}");
     let site = Site::with(much(&gate), &config);
-    let mut leader = site.client();
-    leader.send(ASK).head();
-    let mut follower = site.client();
-    follower.send(ASK).head();
+    let [leader, fast, mut slow] = [0; 3].map(|_| {
+        let mut client = site.client();
+        client.send(ASK).head();
+        client
+    });
     gate.open();
-    let reading = std::thread::spawn(move || drain(&mut leader));
+    let reading = [leader, fast].map(|mut client| std::thread::spawn(move || drain(&mut client)));
     std::thread::sleep(PAUSE);
-    assert_eq!(drain(&mut follower), MUCH + 2);
-    assert_eq!(reading.join().unwrap(), MUCH + 2);
+    assert_eq!(drain(&mut slow), MUCH + 2);
+    for reading in reading {
+        assert_eq!(reading.join().unwrap(), MUCH + 2);
+    }
+    assert_eq!(site.origin.count(), 1);
 }
 
 #[test]
@@ -151,6 +155,129 @@ fn a_hit_is_the_same_by_either_way() {
             }
         }
     }
+}
+
+/// What a transaction refuses is not answered on the spot because it happens to be stored.
+#[test]
+fn what_is_refused_is_refused_when_it_is_stored() {
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: max-age=60"], "stored"));
+    let url = format!("http://{}/", origin.addr);
+    for (proxy, target) in [
+        (Launch::reverse(&origin).start(), "/"),
+        (Launch::forward().start(), url.as_str()),
+    ] {
+        let host = origin.addr.to_string();
+        let ask = |head: String| Client::to(proxy.addr()).ask(head);
+        let plain = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        ask(plain.clone()).expect(200);
+        ask(plain).expect(200).expect_hit();
+        for (lines, status) in [
+            ("", 400),
+            ("Host: {h}\r\nHost: {h}\r\n", 400),
+            ("Host: {h}, {h}\r\n", 400),
+            ("Host: u@{h}\r\n", 400),
+            ("Host: {h}/\r\n", 400),
+            (
+                "Host: {h}\r\nContent-Length: 0\r\nContent-Length: 0\r\n",
+                400,
+            ),
+            (
+                "Host: {h}\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+                400,
+            ),
+            ("Host: {h}\r\nTransfer-Encoding: identity\r\n", 501),
+            ("Host: {h}\r\nContent-Length: x\r\n", 400),
+            ("Host: {h}\r\nExpect: a-pony\r\n", 417),
+            ("Host : {h}\r\n", 400),
+            ("Host: {h}\r\n X: folded\r\n", 400),
+        ] {
+            let lines = lines.replace("{h}", &host);
+            let answer = ask(format!("GET {target} HTTP/1.1\r\n{lines}\r\n"));
+            assert_eq!(answer.status, status, "{target} {lines}{}", answer.text());
+            assert!(!answer.is_hit(), "{lines}");
+        }
+        for version in ["HTTP/2.0", "HTTP/0.9", "http/1.1", "HTTP/1.1 x"] {
+            let status = ask(format!("GET {target} {version}\r\nHost: {host}\r\n\r\n")).status;
+            assert!(matches!(status, 400 | 505), "{version}: {status}");
+        }
+        // A name of its own in Via is a loop, stored or not.
+        let via = proxy_name(&origin, target, &proxy, &host);
+        let looped =
+            format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nVia: 1.1 other, {via}\r\n\r\n");
+        ask(looped).expect(508);
+    }
+}
+
+/// Our member of Via as an origin sees it.
+fn proxy_name(
+    origin: &Origin,
+    target: &str,
+    proxy: &understudy_testbed::Proxy,
+    host: &str,
+) -> String {
+    Client::to(proxy.addr())
+        .ask(format!("GET {target}?via HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+        .expect(200);
+    origin.last().get("via").unwrap().to_owned()
+}
+
+/// Whatever becomes of them, transactions end, are counted once, and each has its line in the log.
+#[test]
+fn what_is_open_comes_down_again() {
+    let origin = Origin::scripted(|conn| {
+        while let Some(request) = conn.request_head() {
+            match &request.target[..] {
+                "/half" => drop(conn.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")),
+                "/silent" => drop(conn.wire.rest()),
+                _ => drop(conn.send(reply(200, &["Cache-Control: max-age=60"], "x"))),
+            }
+            if request.target != "/" {
+                return;
+            }
+        }
+    });
+    let proxy = Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("-")
+        .config("[timeouts]\nhead = \"300ms\"\nfirst_byte = \"300ms\"\nbody = \"300ms\"\n")
+        .start();
+    let head = "HTTP/1.1\r\nHost: site.test\r\n";
+    for request in [
+        format!("GET / {head}\r\n"),
+        format!("GET / {head}\r\n"),
+        format!("GET /half {head}\r\n"),
+        format!("GET /silent {head}\r\n"),
+        format!("POST /silent {head}Content-Length: 9\r\n\r\nhalf"),
+        format!("POST /up {head}Transfer-Encoding: chunked\r\n\r\nx"),
+        format!("CONNECT x:1 {head}\r\n"),
+        format!("GET / {head}"),
+        "nonsense\r\n\r\n".to_owned(),
+    ] {
+        // One reads the answer, the other does not.
+        let mut client = Client::to(proxy.addr());
+        client.send(&request).finish();
+        client.rest();
+        Client::to(proxy.addr()).send(&request);
+    }
+    let end = std::time::Instant::now() + understudy_testbed::PATIENCE;
+    let status = loop {
+        let status = proxy.status();
+        let open = ["connections", "transactions"].map(|what| status[what]["open"].clone());
+        if open.iter().all(|n| n == 0) {
+            break status;
+        }
+        assert!(std::time::Instant::now() < end, "{open:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let counted = status["transactions"]["requests"].as_u64().unwrap();
+    let outcomes = status["transactions"]["outcomes"].as_object().unwrap();
+    let ended: u64 = outcomes.values().filter_map(|n| n.as_u64()).sum();
+    // A head that does not end is no request when its client is gone.
+    assert_eq!((counted, ended), (16, 16), "{status}");
+    // What clients did wrong is not held against the origin.
+    assert_eq!(status["origins"]["failures"], 2, "{status}");
+    proxy.stdout.wait_count(|line| !line.is_empty(), 16);
+    assert_eq!(proxy.stdout.all().len(), 16, "{}", proxy.stdout.text());
 }
 
 /// Askers of something stale whose origin fails: one of them asks it, all of them are served.

@@ -264,7 +264,9 @@ impl Transaction {
         framed: Framed,
     ) -> Result<(), Broken> {
         let limit = self.live.settings.timeouts.body;
-        let patience = self.live.settings.timeouts.between_bytes;
+        // The leader times the origin, and the fill then ends for all. This is only for when it does not: a body that is
+        // not stored may wait for another follower first, who has `body` to take something.
+        let patience = limit.saturating_add(self.live.settings.timeouts.between_bytes);
         let mut ended = false;
         loop {
             // Gather what is there, then write it at once.

@@ -98,7 +98,9 @@ impl Transaction {
                     fresh = true;
                 }
                 Err(failure) => {
-                    self.worker.stats.origin_failures.add(1);
+                    if matches!(failure, Failure::Upstream(_) | Failure::Slow(_)) {
+                        self.worker.stats.origin_failures.add(1);
+                    }
                     return Err(failure);
                 }
             }

@@ -7,14 +7,15 @@
 //! | `ask` | `lead`, `follow`, `look_up` again |
 //! | `hit` | `deliver` from the store |
 //! | `lead` | `hit` (validated, or stale), `deliver` from its own fill, `deliver` past the store |
-//! | `follow` | `deliver` from another's fill, `look_up` again, `lead` alone |
+//! | `follow` | `deliver` from another's fill, `look_up` again, `ask` to lead alone, `hit` (stale, when the leader failed) |
 //! | `pass` | `deliver` past the store |
 //! | `tunnel` | bytes both ways until an end |
 //! | `deliver` | `log` |
 //! | `log` | the client again, or the end of its connection |
 //!
 //! Plain hits take the same steps on the spot, without a transaction: see [`fast`]. Step names appear in the trace (`-v`).
-//! Invariant: a transaction owns the client's socket from its start to its end, and exactly one record is logged for it.
+//! Invariant: a transaction owns the client's socket from its start to its end, and exactly one record is logged for it,
+//! also when it is dropped on its way.
 
 mod answer;
 mod ask;
