@@ -55,11 +55,17 @@ impl Markers {
         }
     }
 
-    /// Whether a key is marked. The clock is read only when there is any marker to compare.
-    pub(crate) fn has(&mut self, hash: u64, now: impl FnOnce() -> Instant) -> bool {
+    /// Whether a key is marked. It is hashed, and the clock read, only when there is any marker to
+    /// compare.
+    pub(crate) fn has(
+        &mut self,
+        hash: impl FnOnce() -> u64,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
         if self.table.is_empty() {
             return false;
         }
+        let hash = hash();
         match self.table.get(&hash) {
             Some(marker) if marker.until > now() => true,
             Some(_) => {
@@ -71,9 +77,9 @@ impl Markers {
     }
 
     /// Forgets a key: a response was stored after all.
-    pub(crate) fn forget(&mut self, hash: u64) {
+    pub(crate) fn forget(&mut self, hash: impl FnOnce() -> u64) {
         if !self.table.is_empty() {
-            self.table.remove(&hash);
+            self.table.remove(&hash());
         }
     }
 
@@ -92,9 +98,9 @@ mod tests {
         let (budget, start) = (Budget::new(1 << 20), Instant::now());
         let mut markers = Markers::default();
         markers.mark(1, start, &budget);
-        assert!(markers.has(1, || start) && !markers.has(2, || start));
+        assert!(markers.has(|| 1, || start) && !markers.has(|| 2, || start));
         assert!(budget.used() > 0);
-        assert!(!markers.has(1, || start + LASTS));
+        assert!(!markers.has(|| 1, || start + LASTS));
         assert_eq!(budget.used(), 0);
     }
 
@@ -104,10 +110,10 @@ mod tests {
         let mut markers = Markers::default();
         let most = MOST as u64;
         (0..=most).for_each(|hash| markers.mark(hash, start, &budget));
-        assert!(markers.has(0, || start) && !markers.has(most, || start));
+        assert!(markers.has(|| 0, || start) && !markers.has(|| most, || start));
         let later = start + LASTS;
         markers.mark(most, later, &budget);
-        assert!(markers.has(most, || later));
+        assert!(markers.has(|| most, || later));
         assert_eq!(budget.used(), COST);
     }
 
@@ -115,6 +121,6 @@ mod tests {
     fn without_budget_nothing_is_marked() {
         let mut markers = Markers::default();
         markers.mark(1, Instant::now(), &Budget::new(COST - 1));
-        assert!(!markers.has(1, Instant::now));
+        assert!(!markers.has(|| 1, Instant::now));
     }
 }

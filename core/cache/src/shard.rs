@@ -116,14 +116,12 @@ impl Shard {
     }
 
     /// Lets the asker lead. Followers are taken unless somebody leads already or the key is marked.
-    fn lead(&mut self, message: AskShard, followable: bool) -> Answer {
+    /// `key` is the index's own copy, if it has one.
+    fn lead(&mut self, message: AskShard, key: Option<Key>, followable: bool) -> Answer {
         let AskShard {
             ask, share, cache, ..
         } = message;
-        let key = match self.shared.index.get_with_key(&ask.key) {
-            Some((key, _)) => key,
-            None => Arc::from(&*ask.key),
-        };
+        let key = key.unwrap_or_else(|| Arc::from(&*ask.key));
         let inner = Inner::new(
             Arc::clone(&key),
             ask.transaction,
@@ -251,8 +249,8 @@ impl Handler<AskShard> for Shard {
 
     fn handle(&mut self, message: AskShard, _: &mut Self::Context) -> Self::Result {
         let ask = &message.ask;
+        let (key, now) = self.shared.index.get_with_key(&ask.key).unzip();
         if !ask.alone {
-            let now = self.shared.index.get(&ask.key);
             let changed = match (&now, &ask.validate, &message.seen) {
                 (None, _, _) => false,
                 (Some(now), Some(stored), _) => !now.contains(stored),
@@ -281,11 +279,10 @@ impl Handler<AskShard> for Shard {
                 }
             }
         }
-        let marked = self
-            .markers
-            .has(self.shared.index.hash(&ask.key), Instant::now);
+        let index = &self.shared.index;
+        let marked = self.markers.has(|| index.hash(&ask.key), Instant::now);
         self.trace(ask.transaction, "lead");
-        actix::MessageResult(self.lead(message, !led && !marked))
+        actix::MessageResult(self.lead(message, key, !led && !marked))
     }
 }
 
@@ -303,7 +300,8 @@ impl Handler<Commit> for Shard {
             self.trace(transaction, "invalidated before commit");
             return Err(NoStoreReason::Expired);
         }
-        self.markers.forget(self.shared.index.hash(&fill.key));
+        let index = &self.shared.index;
+        self.markers.forget(|| index.hash(&fill.key));
         self.publish(&fill.key, &stored, None);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);
         fill.end(None, End::Complete(stored.trailers().clone()));
