@@ -24,9 +24,6 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use understudy_http::wire::head::{HeadError, parse_request};
 
-/// What a client beyond the limit of connections is told.
-pub(crate) const TOO_MANY_CONNECTIONS: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 /// Room for the continuation of a head that did not come in one piece.
 const HEAD_READ: usize = 4 * 1024;
 

@@ -7,16 +7,18 @@
 //! Life of a worker: 1. started with its listeners; 2. adopts settings any number of times; 3. drains; 4. cut off.
 
 use crate::clock::{Clock, TICK};
-use crate::connection::{self, Connection};
+use crate::connection::Connection;
 use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
 use crate::stats::WorkerStats;
+use crate::transaction;
 use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -233,14 +235,28 @@ fn welcome(worker: &Rc<Worker>, source: &Rc<Source>, stream: TcpStream, peer: So
     if worker.open.fetch_add(1, Ordering::Relaxed) >= limit {
         worker.open.fetch_sub(1, Ordering::Relaxed);
         worker.stats.connections_refused.add(1);
-        // The socket is new, so its buffer takes these few bytes or the client is gone.
-        let _ = stream.try_write(connection::TOO_MANY_CONNECTIONS);
+        turn_away(worker, &stream);
         return;
     }
     worker.stats.connections.add(1);
     worker.stats.connections_open.add(1);
     let _ = stream.set_nodelay(true);
     Connection::new(worker.clone(), source.clone(), stream, peer).start();
+}
+
+/// Tells a client beyond the limit of connections so, without taking a place for it.
+fn turn_away(worker: &Worker, stream: &TcpStream) {
+    let now = worker.clock.unix(Instant::now());
+    let answer =
+        worker.with_live(|live| transaction::too_many_connections(&live.settings.name, now));
+    let socket = socket2::SockRef::from(stream);
+    let mut socket = &*socket;
+    // The socket is new, so its buffer takes these few bytes or the client is gone.
+    let _ = socket.write_all(&answer);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+    // Closing on bytes that were not read is a reset, which can overtake the answer: what came already is read.
+    let mut scratch = worker.scratch.borrow_mut();
+    let _ = socket.read(&mut scratch[..]);
 }
 
 impl Actor for WorkerActor {

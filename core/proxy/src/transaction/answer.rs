@@ -164,6 +164,23 @@ impl Transaction {
     }
 }
 
+/// The whole answer to a connection beyond the limit: there is no transaction, since nothing of it was read.
+pub(crate) fn too_many_connections(name: &str, now: date::Seconds) -> Vec<u8> {
+    let refusal = Refusal::new(503, "connections");
+    let page = page(503, refusal.sentence(), refusal.word, b"", name);
+    let mut answer = b"HTTP/1.1 503 Service Unavailable\r\nDate: ".to_vec();
+    answer.extend_from_slice(&date::format(now));
+    answer.extend_from_slice(
+        format!(
+            "\r\nServer: {name}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{page}",
+            page.len()
+        )
+        .as_bytes(),
+    );
+    answer
+}
+
 /// A short error page. Whatever came from outside is escaped.
 fn page(status: u16, sentence: &str, word: &str, url: &[u8], name: &str) -> String {
     let reason = reason(status);

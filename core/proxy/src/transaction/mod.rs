@@ -38,6 +38,8 @@ mod response_head;
 mod route;
 mod tunnel;
 
+pub(crate) use answer::too_many_connections;
+
 use crate::client::Client;
 use crate::record::{Outcome, Record};
 use crate::worker::{Live, Source, Worker};

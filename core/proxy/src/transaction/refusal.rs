@@ -95,6 +95,7 @@ impl Refusal {
             "only-if-cached" => {
                 "The request wants a stored response only, and there is none that is fresh."
             }
+            "connections" => "The proxy has as many connections as it may have; try again soon.",
             "head-timeout" => "The request head did not arrive in time.",
             "body-timeout" => "The request body did not arrive in time.",
             "request-body-too-large" => "The request body is larger than this proxy takes.",

@@ -86,12 +86,16 @@ fn add(head: &mut ResponseHead<Bytes>, name: &[u8], value: &[u8]) {
     }
 }
 
-/// Age as received, when it is a number (RFC 9111 section 5.1).
+/// Age as received, when it is a number: the first member where there are several (RFC 9111 section 5.1), and the greatest
+/// age there is when it is beyond that (section 1.2.2). Left out, it would make an old response look new.
 pub(super) fn age<B: AsRef<[u8]>>(head: &ResponseHead<B>) -> Option<u32> {
-    std::str::from_utf8(head.fields().get(Name::Age)?)
-        .ok()?
-        .parse()
-        .ok()
+    const GREATEST: u32 = 1 << 31;
+    let digits = head.fields().list(Name::Age).next()?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let age = std::str::from_utf8(digits).ok()?.parse::<u32>();
+    Some(age.map_or(GREATEST, |age| age.min(GREATEST)))
 }
 
 /// Content-Length as received, for answers that have none of the body it speaks of (HEAD, 304).
