@@ -47,6 +47,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
     let cure = "write a whole number with ms, s, m, h or d, such as \"30s\"";
     let (number, unit) = split(text);
     if unit.is_empty() && !number.is_empty() {
+        // Nothing that takes a duration takes none.
+        let number = if number.bytes().all(|b| b == b'0') {
+            "30"
+        } else {
+            number
+        };
         return Err(Fault::new(
             format!("{text} has no unit"),
             format!("write \"{number}s\" for seconds, or use ms, m, h or d"),

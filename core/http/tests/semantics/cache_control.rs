@@ -1,3 +1,5 @@
+//! Cache-Control: cases in tables, one RFC rule a test.
+
 use crate::support::head;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 

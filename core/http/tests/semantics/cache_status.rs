@@ -1,3 +1,5 @@
+//! Cache-Status: cases in tables, one RFC rule a test.
+
 use understudy_http::semantics::cache_status::{CacheStatus, Forward};
 
 const NONE: CacheStatus<'static> = CacheStatus {

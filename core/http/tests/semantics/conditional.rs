@@ -1,3 +1,5 @@
+//! Preconditions: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN, SUN_06_NOV, date, head};
 use understudy_http::semantics::conditional::{
     Outcome, Outcome::*, evaluate, has_preconditions, in_not_modified, strong_eq, weak_eq,

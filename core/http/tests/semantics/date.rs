@@ -1,3 +1,5 @@
+//! HTTP dates: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN, SUN_06_NOV};
 use understudy_http::semantics::date::{LAST, format, parse};
 

@@ -1,3 +1,5 @@
+//! Freshness and age: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN_06_NOV as NOW, date, head};
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::freshness::{Freshness, Heuristic};

@@ -1,3 +1,5 @@
+//! Cache keys: cases in tables, one RFC rule a test.
+
 use understudy_http::semantics::key::{resolve, same_origin, write_key};
 use understudy_http::wire::target::{Authority, Scheme, Scheme::*};
 

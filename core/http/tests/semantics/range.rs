@@ -1,3 +1,5 @@
+//! Byte ranges: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN, SUN_06_NOV, date, head};
 use understudy_http::semantics::range::{RangeAnswer, RangeAnswer::*, answer};
 

@@ -1,3 +1,5 @@
+//! Reuse of stored responses: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN_06_NOV as NOW, head};
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;

@@ -1,3 +1,5 @@
+//! What may be stored: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN, SUN_06_NOV as NOW, date, head};
 use understudy_http::Method;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};

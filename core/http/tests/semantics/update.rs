@@ -1,3 +1,5 @@
+//! Freshening by a 304: cases in tables, one RFC rule a test.
+
 use crate::support::{SUN, date, head};
 use understudy_http::semantics::update::{validates, write_updated};
 

@@ -1,3 +1,5 @@
+//! Vary: cases in tables, one RFC rule a test.
+
 use crate::support::head;
 use understudy_http::semantics::vary::VaryKey;
 

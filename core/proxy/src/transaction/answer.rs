@@ -38,7 +38,7 @@ impl Transaction {
         }
         let url = match (&refusal.line, &self.route) {
             (Some(line), _) => line.clone(),
-            (None, Some(route)) => Bytes::copy_from_slice(partition::url(&route.key)),
+            (None, Some(route)) => Bytes::from(partition::shown(&route.key).into_owned()),
             (None, None) => Bytes::copy_from_slice(self.head.target()),
         };
         let page = page(

@@ -26,6 +26,8 @@ pub(super) enum Framed {
     Close,
 }
 
+/// Most pieces gathered from an origin for one write.
+const PIECES: usize = 64;
 /// Most bytes gathered from a fill for one write.
 const GATHER: usize = 256 * 1024;
 
@@ -117,7 +119,7 @@ impl Transaction {
         let lines = self.lines(rendered.age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = (rendered.head.len() + lines.len()) as u64;
-        queue.push(rendered.head);
+        queue.push(rendered.head.into());
         queue.push(lines);
         let outcome = self
             .relay_body(&mut queue, &mut origin, &mut upload, framed)
@@ -143,56 +145,63 @@ impl Transaction {
         framed: Framed,
     ) -> Result<(), Broken> {
         let mut ended = framed == Framed::Empty;
-        // What came with the head goes out with it.
-        while !ended {
-            match origin
-                .buffered_piece()
-                .map_err(|e| Broken::Origin(e.word()))?
-            {
-                Some(Decoded::Data(piece)) => {
-                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
-                    push_piece(queue, piece, framed == Framed::Chunked);
-                }
-                Some(Decoded::End(trailers)) => {
-                    ended = true;
-                    if framed == Framed::Chunked {
-                        push_end(queue, &trailers);
-                    }
-                }
-                Some(Decoded::More) | None => break,
-            }
-        }
         loop {
+            // What has come goes out together: with the head at first, small chunks with each other later.
+            if !ended {
+                ended = self.gather(queue, origin, framed)?;
+            }
             self.flush_while_uploading(queue, origin, upload).await?;
             if ended {
-                return self.finish_upload(origin, upload).await;
-            }
-            match self.next_piece(origin, upload).await? {
-                Decoded::Data(piece) => {
-                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
-                    push_piece(queue, piece, framed == Framed::Chunked);
+                if !upload.is_complete() {
+                    // The answer is complete before its request: the rest of the body is not wanted.
+                    self.persist = false;
                 }
-                Decoded::End(trailers) => {
-                    ended = true;
-                    if framed == Framed::Chunked {
-                        push_end(queue, &trailers);
-                    }
-                }
-                Decoded::More => {}
+                return Ok(());
             }
+            let next = self.next_piece(origin, upload).await?;
+            ended = self.take_piece(queue, next, framed);
         }
     }
 
-    /// An answer that is complete before its request is: the connection closes behind it, the rest of the body is not wanted.
-    async fn finish_upload(
+    /// Queues what is already here of an answer, a bounded number of pieces. Answers whether it has ended.
+    fn gather(
         &mut self,
-        _origin: &mut understudy_upstream::OriginStream,
-        upload: &mut Upload,
-    ) -> Result<(), Broken> {
-        if !upload.is_complete() {
-            self.persist = false;
+        queue: &mut Queue,
+        origin: &mut understudy_upstream::OriginStream,
+        framed: Framed,
+    ) -> Result<bool, Broken> {
+        for _ in 0..PIECES {
+            let piece = origin
+                .buffered_piece()
+                .map_err(|e| Broken::Origin(e.word()))?;
+            match piece {
+                Some(Decoded::More) | None => break,
+                Some(piece) => {
+                    if self.take_piece(queue, piece, framed) {
+                        return Ok(true);
+                    }
+                }
+            }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Queues one piece; answers whether it was the end.
+    fn take_piece(&mut self, queue: &mut Queue, piece: Decoded, framed: Framed) -> bool {
+        match piece {
+            Decoded::Data(piece) => {
+                self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                push_piece(queue, piece, framed == Framed::Chunked);
+                false
+            }
+            Decoded::End(trailers) => {
+                if framed == Framed::Chunked {
+                    push_end(queue, &trailers);
+                }
+                true
+            }
+            Decoded::More => false,
+        }
     }
 
     async fn flush_while_uploading(

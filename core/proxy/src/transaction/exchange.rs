@@ -94,7 +94,7 @@ impl Transaction {
                         && self.head.method().is_idempotent()
                         && self.body.received() == 0 =>
                 {
-                    tracing::debug!(id = self.id, %error, "a pooled connection was dead; once more on a fresh one");
+                    tracing::debug!(id = %self.name(), %error, "a pooled connection was dead; once more on a fresh one");
                     fresh = true;
                 }
                 Err(failure) => {
@@ -181,8 +181,12 @@ impl Transaction {
             let head = match progress {
                 Progress::Head(Ok(head)) => head,
                 Progress::Head(Err(error)) => {
-                    // What broke the sending tells more than the silence that follows.
-                    return Err(Failure::Upstream(upload.broken.take().unwrap_or(error)));
+                    // What broke the sending tells more than the silence that follows, but less than a malformed answer.
+                    let cause = match upload.broken.take() {
+                        Some(broken) if error.before_response() => broken,
+                        _ => error,
+                    };
+                    return Err(Failure::Upstream(cause));
                 }
                 Progress::Request(refusal) if refusal.word == "request-body-truncated" => {
                     return Err(Failure::Gone);
@@ -307,16 +311,29 @@ impl Upload {
     }
 }
 
+/// A piece up to this size is copied: it would hold the whole block that it was read into for as long as it waits.
+const SMALL: usize = 2 * 1024;
+
 /// Queues a piece of a body, as a chunk or bare.
 pub(super) fn push_piece(queue: &mut Queue, piece: Bytes, chunked: bool) {
-    if !chunked {
-        queue.push(piece);
-        return;
-    }
     let mut size = [0; 18];
-    queue.push(Bytes::copy_from_slice(chunk_line(piece.len(), &mut size)));
-    queue.push(piece);
-    queue.push(Bytes::from_static(b"\r\n"));
+    match (chunked, piece.len() <= SMALL) {
+        (false, false) => queue.push(piece),
+        (false, true) => queue.push(Bytes::copy_from_slice(&piece)),
+        (true, false) => {
+            queue.push(Bytes::copy_from_slice(chunk_line(piece.len(), &mut size)));
+            queue.push(piece);
+            queue.push(Bytes::from_static(b"\r\n"));
+        }
+        (true, true) => {
+            let line = chunk_line(piece.len(), &mut size);
+            let mut chunk = Vec::with_capacity(line.len() + piece.len() + 2);
+            chunk.extend_from_slice(line);
+            chunk.extend_from_slice(&piece);
+            chunk.extend_from_slice(b"\r\n");
+            queue.push(chunk.into());
+        }
+    }
 }
 
 /// Queues the end of a chunked body with what of the trailers may go on.

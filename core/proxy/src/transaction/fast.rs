@@ -219,7 +219,7 @@ fn write(
             stored,
             lines,
             sent,
-            url: Bytes::copy_from_slice(partition::url(key)),
+            url: Bytes::copy_from_slice(key),
             persist,
         });
     }
@@ -238,7 +238,7 @@ fn write(
     };
     if told {
         for step in ["request_head", "look_up", "hit", "deliver", "log"] {
-            tracing::debug!(id, step, "step");
+            tracing::debug!(id = %super::Id(id), step, "step");
         }
     }
     if let Some(log) = &live.log {
@@ -251,7 +251,7 @@ fn write(
             listener: &source.listener.name,
             client: peer,
             method: head.method_bytes(),
-            url: partition::url(key),
+            url: &partition::shown(key),
             version: head.version(),
             status: prepared.status,
             bytes_out: total as u64,

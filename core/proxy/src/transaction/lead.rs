@@ -1,33 +1,26 @@
-//! The step `lead`: fetch for ourselves and for whoever follows, validate, store.
+//! The step `lead`: fetch for ourselves and for whoever follows, store, deliver.
 //!
-//! Awkward case: the leader's client may go away while others read the fill. Then the fill is pumped on without it.
+//! What a validation's answer means is in `revalidate.rs`. Awkward case: the leader's client may go away while others read
+//! the fill; then the fill is pumped on without it (`pump.rs`).
 
 use super::deliver::{Broken, Framed};
-use super::exchange::Exchanged;
+use super::exchange::{Exchanged, push_piece};
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::{Step, Transaction, response_head};
 use crate::client::Queue;
-use crate::clock::Deadline;
 use crate::record::Outcome;
-use crate::worker::Worker;
 use bytes::Bytes;
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use understudy_cache::{Fill, FillEvent, Prepared, Stored};
+use std::task::Poll;
+use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
-use understudy_http::semantics::reuse::may_serve_stale_on_error;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
-use understudy_http::semantics::update::{validates, write_updated};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
-use understudy_http::wire::head::{HeadLimits, parse_response};
-use understudy_http::{Name, ResponseHead};
 use understudy_upstream::OriginStream;
 
 /// Bytes taken from the origin before the client gets its turn.
@@ -40,6 +33,11 @@ enum End {
     Complete(Bytes),
     Broken(&'static str),
     ClientGone,
+}
+
+/// A head to be stored, in a buffer of its length: what is counted is the length.
+pub(super) fn exact(head: Vec<u8>) -> Bytes {
+    head.into_boxed_slice().into()
 }
 
 impl Transaction {
@@ -91,110 +89,6 @@ impl Transaction {
             };
         }
         self.failed(failure)
-    }
-
-    pub(super) fn may_serve_stale(&self, stored: &Stored) -> bool {
-        let prepared = stored.prepared();
-        may_serve_stale_on_error(
-            &self.directives,
-            &prepared.directives,
-            &prepared.freshness,
-            self.now(),
-        )
-    }
-
-    /// A 304: the stored response is good again (RFC 9111 section 4.3.4).
-    async fn validated(&mut self, fill: Fill, stored: Arc<Stored>, exchanged: Exchanged) -> Step {
-        let Exchanged {
-            origin,
-            head,
-            request_time,
-            upload,
-        } = exchanged;
-        origin.release(upload.is_complete());
-        if !stored
-            .prepared()
-            .with_fields(|fields| validates(fields, head.fields()))
-        {
-            // It speaks of another representation: fetch without conditions (section 4.3.4, last paragraph).
-            drop(fill);
-            return self.refetch();
-        }
-        match self.freshened(&stored, head, request_time) {
-            Some(prepared) => {
-                let stored = fill.freshen(Arc::new(prepared)).await;
-                Step::Hit {
-                    stored,
-                    how: Outcome::Revalidated,
-                }
-            }
-            None => {
-                drop(fill);
-                self.refetch()
-            }
-        }
-    }
-
-    fn refetch(&mut self) -> Step {
-        let forward = self
-            .tally
-            .forward
-            .unwrap_or(understudy_http::semantics::cache_status::Forward::Stale);
-        self.detours += 1;
-        if self.detours > 2 {
-            return self.bypass(forward, NoStoreReason::Incomplete);
-        }
-        Step::Ask {
-            validate: None,
-            alone: true,
-            forward,
-        }
-    }
-
-    /// The stored head updated by a 304's fields, with new freshness.
-    fn freshened(
-        &self,
-        stored: &Stored,
-        mut head: ResponseHead<Bytes>,
-        request_time: i64,
-    ) -> Option<Prepared> {
-        let now = self.now();
-        let old = stored.prepared();
-        response_head::own(&mut head, &self.live.pseudonym, now);
-        let mut merged = Vec::with_capacity(old.head.len() + 128);
-        let line = memchr::memchr(b'\n', &old.head)? + 1;
-        merged.extend_from_slice(&old.head[..line]);
-        old.with_fields(|fields| write_updated(fields, head.fields(), &mut merged));
-        merged.extend_from_slice(b"\r\n");
-        let limits = HeadLimits {
-            bytes: usize::MAX,
-            target: 0,
-            fields: 4096,
-        };
-        let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
-        let mut merged = parts.with(Bytes::from(merged));
-        let directives = ResponseDirectives::parse(merged.fields());
-        let heuristic = &self.live.settings.heuristic;
-        let freshness = Freshness::of(
-            old.status,
-            merged.fields(),
-            &directives,
-            request_time,
-            now,
-            heuristic,
-        );
-        merged.remove(Name::Age);
-        let mut out = Vec::with_capacity(merged.size());
-        merged.write(&mut out);
-        Some(Prepared {
-            head: out.into(),
-            status: old.status,
-            freshness,
-            directives,
-            vary: old.vary.clone(),
-            received: now,
-            length: old.length,
-        })
     }
 
     /// A response that answers the request itself: stored if it may be.
@@ -263,7 +157,7 @@ impl Transaction {
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(head, written, &self.live.pseudonym, now);
         Ok(Prepared {
-            head: rendered.head,
+            head: exact(rendered.head),
             status,
             freshness,
             directives,
@@ -362,7 +256,7 @@ impl Transaction {
         fill: &mut Fill,
         origin: &mut OriginStream,
         queue: &mut Queue,
-        reader: &mut understudy_cache::FillReader,
+        reader: &mut FillReader,
         framed: Framed,
         taken: &mut u64,
     ) -> End {
@@ -405,7 +299,7 @@ impl Transaction {
                 }
                 if queue.is_empty() {
                     while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
-                        super::exchange::push_piece(queue, piece, framed == Framed::Chunked);
+                        push_piece(queue, piece, framed == Framed::Chunked);
                     }
                 }
                 let idle = queue.is_empty();
@@ -443,17 +337,6 @@ impl Transaction {
         .await
     }
 
-    /// Completes a fill without its client, on this worker.
-    fn pump(&self, fill: Fill, origin: OriginStream, request_complete: bool) {
-        let pump = Pump {
-            deadline: self.worker.clock.deadline(),
-            patience: self.live.settings.timeouts.between_bytes,
-            streaming: self.tally.not_stored.is_some(),
-            worker: self.worker.clone(),
-        };
-        actix_rt::spawn(pump.run(fill, origin, request_complete));
-    }
-
     /// Whether the client's own conditions make this a 304.
     pub(super) fn not_modified(&self, prepared: &Prepared) -> bool {
         let request = self.head.fields();
@@ -463,57 +346,5 @@ impl Transaction {
                 conditional::evaluate(self.head.method(), request, stored, prepared.received)
                     == conditional::Outcome::NotModified
             })
-    }
-}
-
-/// What goes on with a fill whose client is gone, or has its answer.
-struct Pump {
-    worker: Rc<Worker>,
-    deadline: Deadline,
-    patience: Duration,
-    /// It is not stored (any more): without readers there is nothing to go on for.
-    streaming: bool,
-}
-
-impl Pump {
-    async fn run(mut self, mut fill: Fill, mut origin: OriginStream, request_complete: bool) {
-        self.deadline.arm_now(self.patience);
-        match poll_fn(|cx| self.poll(cx, &mut fill, &mut origin)).await {
-            Some(trailers) => {
-                let _ = fill.commit(trailers).await;
-                origin.release(request_complete);
-            }
-            None => fill.broken(),
-        }
-    }
-
-    /// The trailers, or `None` when the end is not reached.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        fill: &mut Fill,
-        origin: &mut OriginStream,
-    ) -> Poll<Option<Bytes>> {
-        loop {
-            if self.streaming && fill.followers() == 0 {
-                return Poll::Ready(None);
-            }
-            if fill.poll_room(cx).is_pending() {
-                // A reader is waited for, which has a time of its own, and not the origin.
-                self.deadline.arm_now(self.patience);
-                return Poll::Pending;
-            }
-            match origin.poll_piece(cx) {
-                Poll::Ready(Ok(Decoded::Data(piece))) => {
-                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
-                    self.streaming |= fill.append(&piece).is_err();
-                    self.deadline.arm_now(self.patience);
-                }
-                Poll::Ready(Ok(Decoded::End(trailers))) => return Poll::Ready(Some(trailers)),
-                Poll::Ready(Ok(Decoded::More)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Pending => return self.deadline.poll(cx).map(|()| None),
-            }
-        }
     }
 }

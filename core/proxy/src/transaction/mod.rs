@@ -30,11 +30,13 @@ mod local;
 mod look_up;
 mod partition;
 mod pass;
+mod pump;
 mod refusal;
 mod request_body;
 mod request_head;
 mod request_out;
 mod response_head;
+mod revalidate;
 mod route;
 mod tunnel;
 
@@ -148,6 +150,15 @@ impl Step {
             Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
             Step::Log => "log",
         }
+    }
+}
+
+/// A transaction's id as the trace and the logs write it: sixteen hexadecimal digits.
+struct Id(u64);
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -289,7 +300,7 @@ impl Transaction {
     async fn steps(&mut self, first: Step) {
         let mut step = first;
         loop {
-            tracing::debug!(id = self.id, step = step.name(), "step");
+            tracing::debug!(id = %self.name(), step = step.name(), "step");
             step = match step {
                 Step::RequestHead => self.request_head(),
                 Step::LookUp => self.look_up().await,
@@ -313,9 +324,14 @@ impl Transaction {
         }
     }
 
+    /// The id as it is written.
+    fn name(&self) -> Id {
+        Id(self.id)
+    }
+
     /// Names a step within a step in the trace.
     fn trace(&self, step: &'static str) {
-        tracing::debug!(id = self.id, step, "step");
+        tracing::debug!(id = %self.name(), step, "step");
     }
 
     fn now(&self) -> Seconds {
@@ -357,9 +373,9 @@ impl Transaction {
             (self.head.method_bytes(), self.head.target())
         };
         let url = match (&self.route, &self.logged_url) {
-            (Some(route), _) => partition::url(&route.key),
-            (None, Some(url)) => url,
-            (None, None) => target,
+            (Some(route), _) => partition::shown(&route.key),
+            (None, Some(key)) => partition::shown(key),
+            (None, None) => target.into(),
         };
         log.log(&Record {
             id: self.id,
@@ -368,7 +384,7 @@ impl Transaction {
             listener: &self.source.listener.name,
             client: self.peer,
             method,
-            url,
+            url: &url,
             version: self.head.version(),
             status: tally.status,
             bytes_out: tally.bytes_out,

@@ -5,6 +5,7 @@
 //! one upstream share; forward and transparent ones share with each other, since both fetch from the host itself.
 
 use crate::settings::Mode;
+use std::borrow::Cow;
 
 /// Ends the URL in a key.
 const BREAK: u8 = b'\n';
@@ -25,6 +26,19 @@ pub(super) fn url(key: &[u8]) -> &[u8] {
     }
 }
 
+/// The URL in a key as people write it: without the default port.
+pub(super) fn shown(key: &[u8]) -> Cow<'_, [u8]> {
+    const SCHEME: &[u8] = b"http://";
+    const PORT: &[u8] = b":80";
+    let url = url(key);
+    let authority = url.strip_prefix(SCHEME).unwrap_or_default();
+    let end = memchr::memchr(b'/', authority).unwrap_or(authority.len());
+    match authority[..end].strip_suffix(PORT) {
+        Some(host) => Cow::Owned([SCHEME, host, &authority[end..]].concat()),
+        None => Cow::Borrowed(url),
+    }
+}
+
 /// The key of another URL in the same partition.
 pub(super) fn beside(key: &[u8], mut other: Vec<u8>) -> Vec<u8> {
     other.extend_from_slice(&key[url(key).len()..]);
@@ -39,6 +53,10 @@ mod tests {
     fn a_key_is_a_url_and_a_partition() {
         assert_eq!(url(b"http://a:80/x\norigin"), b"http://a:80/x");
         assert_eq!(url(b"http://a:80/x"), b"http://a:80/x");
+        assert_eq!(shown(b"http://a:80/x:80\norigin"), &b"http://a/x:80"[..]);
+        assert_eq!(shown(b"http://[::1]:80/"), &b"http://[::1]/"[..]);
+        assert_eq!(shown(b"http://a:8080/"), &b"http://a:8080/"[..]);
+        assert_eq!(shown(b"a:443"), &b"a:443"[..]);
         let other = b"http://a:80/y".to_vec();
         assert_eq!(
             beside(b"http://a:80/x\norigin", other.clone()),

@@ -12,7 +12,7 @@ use understudy_http::{Name, ResponseHead};
 #[derive(Debug, Clone)]
 pub(super) struct Rendered {
     /// Status line and end-to-end fields, without framing, Age and the final empty line.
-    pub(super) head: Bytes,
+    pub(super) head: Vec<u8>,
     /// Age as received.
     pub(super) age: Option<u32>,
 }
@@ -53,7 +53,7 @@ pub(super) fn render(
         );
     }
     Rendered {
-        head: out.into(),
+        head: out,
         age: age(head),
     }
 }

@@ -1,0 +1,78 @@
+//! A fill that goes on without its client: it is gone, or has its answer, and others read, or little is missing.
+
+use super::Transaction;
+use crate::clock::Deadline;
+use crate::worker::Worker;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use understudy_cache::Fill;
+use understudy_http::wire::body::Decoded;
+use understudy_upstream::OriginStream;
+
+impl Transaction {
+    /// Completes a fill without its client, on this worker.
+    pub(super) fn pump(&self, fill: Fill, origin: OriginStream, request_complete: bool) {
+        let pump = Pump {
+            deadline: self.worker.clock.deadline(),
+            patience: self.live.settings.timeouts.between_bytes,
+            streaming: self.tally.not_stored.is_some(),
+            worker: self.worker.clone(),
+        };
+        actix_rt::spawn(pump.run(fill, origin, request_complete));
+    }
+}
+
+/// What goes on with a fill whose client is gone, or has its answer.
+struct Pump {
+    worker: Rc<Worker>,
+    deadline: Deadline,
+    patience: Duration,
+    /// It is not stored (any more): without readers there is nothing to go on for.
+    streaming: bool,
+}
+
+impl Pump {
+    async fn run(mut self, mut fill: Fill, mut origin: OriginStream, request_complete: bool) {
+        self.deadline.arm_now(self.patience);
+        match poll_fn(|cx| self.poll(cx, &mut fill, &mut origin)).await {
+            Some(trailers) => {
+                let _ = fill.commit(trailers).await;
+                origin.release(request_complete);
+            }
+            None => fill.broken(),
+        }
+    }
+
+    /// The trailers, or `None` when the end is not reached.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        fill: &mut Fill,
+        origin: &mut OriginStream,
+    ) -> Poll<Option<Bytes>> {
+        loop {
+            if self.streaming && fill.followers() == 0 {
+                return Poll::Ready(None);
+            }
+            if fill.poll_room(cx).is_pending() {
+                // A reader is waited for, which has a time of its own, and not the origin.
+                self.deadline.arm_now(self.patience);
+                return Poll::Pending;
+            }
+            match origin.poll_piece(cx) {
+                Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                    self.streaming |= fill.append(&piece).is_err();
+                    self.deadline.arm_now(self.patience);
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) => return Poll::Ready(Some(trailers)),
+                Poll::Ready(Ok(Decoded::More)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Pending => return self.deadline.poll(cx).map(|()| None),
+            }
+        }
+    }
+}

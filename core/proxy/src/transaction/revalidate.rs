@@ -1,0 +1,127 @@
+//! What the answer to a validation means: the stored response is good again, is to be fetched anew, or serves stale
+//! (RFC 9111 sections 4.2.4 and 4.3.4).
+
+use super::exchange::Exchanged;
+use super::lead::exact;
+use super::{Step, Transaction, response_head};
+use crate::record::Outcome;
+use bytes::Bytes;
+use std::sync::Arc;
+use understudy_cache::{Fill, Prepared, Stored};
+use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::cache_status::Forward;
+use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::reuse::may_serve_stale_on_error;
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::update::{validates, write_updated};
+use understudy_http::wire::head::{HeadLimits, parse_response};
+use understudy_http::{Name, ResponseHead};
+
+impl Transaction {
+    /// Whether this stored response may be served although it is stale, because the origin failed.
+    pub(super) fn may_serve_stale(&self, stored: &Stored) -> bool {
+        let prepared = stored.prepared();
+        may_serve_stale_on_error(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        )
+    }
+
+    /// A 304: the stored response is good again (RFC 9111 section 4.3.4).
+    pub(super) async fn validated(
+        &mut self,
+        fill: Fill,
+        stored: Arc<Stored>,
+        exchanged: Exchanged,
+    ) -> Step {
+        let Exchanged {
+            origin,
+            head,
+            request_time,
+            upload,
+        } = exchanged;
+        origin.release(upload.is_complete());
+        if !stored
+            .prepared()
+            .with_fields(|fields| validates(fields, head.fields()))
+        {
+            // It speaks of another representation: fetch without conditions (section 4.3.4, last paragraph).
+            drop(fill);
+            return self.refetch();
+        }
+        match self.freshened(&stored, head, request_time) {
+            Some(prepared) => {
+                let stored = fill.freshen(Arc::new(prepared)).await;
+                Step::Hit {
+                    stored,
+                    how: Outcome::Revalidated,
+                }
+            }
+            None => {
+                drop(fill);
+                self.refetch()
+            }
+        }
+    }
+
+    fn refetch(&mut self) -> Step {
+        let forward = self.tally.forward.unwrap_or(Forward::Stale);
+        self.detours += 1;
+        if self.detours > 2 {
+            return self.bypass(forward, NoStoreReason::Incomplete);
+        }
+        Step::Ask {
+            validate: None,
+            alone: true,
+            forward,
+        }
+    }
+
+    /// The stored head updated by a 304's fields, with new freshness.
+    fn freshened(
+        &self,
+        stored: &Stored,
+        mut head: ResponseHead<Bytes>,
+        request_time: i64,
+    ) -> Option<Prepared> {
+        let now = self.now();
+        let old = stored.prepared();
+        response_head::own(&mut head, &self.live.pseudonym, now);
+        let mut merged = Vec::with_capacity(old.head.len() + 128);
+        let line = memchr::memchr(b'\n', &old.head)? + 1;
+        merged.extend_from_slice(&old.head[..line]);
+        old.with_fields(|fields| write_updated(fields, head.fields(), &mut merged));
+        merged.extend_from_slice(b"\r\n");
+        let limits = HeadLimits {
+            bytes: usize::MAX,
+            target: 0,
+            fields: 4096,
+        };
+        let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
+        let mut merged = parts.with(Bytes::from(merged));
+        let directives = ResponseDirectives::parse(merged.fields());
+        let heuristic = &self.live.settings.heuristic;
+        let freshness = Freshness::of(
+            old.status,
+            merged.fields(),
+            &directives,
+            request_time,
+            now,
+            heuristic,
+        );
+        merged.remove(Name::Age);
+        let mut out = Vec::with_capacity(merged.size());
+        merged.write(&mut out);
+        Some(Prepared {
+            head: exact(out),
+            status: old.status,
+            freshness,
+            directives,
+            vary: old.vary.clone(),
+            received: now,
+            length: old.length,
+        })
+    }
+}
