@@ -82,7 +82,7 @@ pub(crate) struct Settings {
     /// Worker threads [env: UNDERSTUDY_WORKERS] [default: number of cores]
     #[arg(long, short, value_name = "N", help_heading = "Resources")]
     workers: Option<String>,
-    /// Memory for the cache, such as 256M or 2G [env: UNDERSTUDY_MEMORY] [default: 256M]
+    /// Memory for the cache, such as 256M or 2G [env: UNDERSTUDY_MEMORY] [default: 128M]
     #[arg(long, value_name = "SIZE", help_heading = "Resources")]
     memory: Option<String>,
     /// Address of the admin (metrics, health, status), unix:PATH or off [env: UNDERSTUDY_ADMIN] [default: 127.0.0.1:3130]

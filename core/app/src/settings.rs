@@ -223,7 +223,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             (cache.memory, cache.max_object, cache.max_variants),
-            (32 << 20, 1 << 20, 3)
+            (32 << 20, 2 << 20, 3)
         );
     }
 }

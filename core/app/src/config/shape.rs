@@ -95,9 +95,9 @@ pub(crate) struct Cache {
     #[schemars(extend("default" = true))]
     pub(crate) enabled: Option<bool>,
     /// Ceiling of the memory cache: keys, heads, bodies, index and fetches in progress.
-    #[schemars(extend("default" = "256M"))]
+    #[schemars(extend("default" = "128M"))]
     pub(crate) memory: Option<Size>,
-    /// Largest body that is stored. Default: a thirty-second of `memory`.
+    /// Largest body that is stored. Default: a sixteenth of `memory`.
     pub(crate) max_object: Option<Size>,
     /// Most variants (Vary) kept of one URL.
     #[schemars(extend("default" = 16), range(min = 1, max = 65_536))]

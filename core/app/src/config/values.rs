@@ -178,14 +178,14 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
     let memory = r.pick(
         "cache.memory",
         memory_text,
-        256 << 20,
+        128 << 20,
         at_least(LEAST_MEMORY),
         |n| show_size(*n),
     );
     let max_object = r.pick(
         "cache.max_object",
         Sources::file(shape.max_object.as_ref().map(|s| &s.0)),
-        memory / 32,
+        memory / 16,
         size,
         |n| show_size(*n),
     );

@@ -152,7 +152,7 @@ fn wrong_values_are_told_with_a_cure() {
         ),
         (
             "[cache]\nmax_object = \"1G\"",
-            "proxy.toml:2:14: cache.max_object: an object cannot be larger than the cache; write at most \"256M\", or raise cache.memory",
+            "proxy.toml:2:14: cache.max_object: an object cannot be larger than the cache; write at most \"128M\", or raise cache.memory",
         ),
         (
             "[cache]\nheuristic_percent = 101",

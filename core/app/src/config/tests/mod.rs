@@ -160,7 +160,7 @@ fn an_empty_variable_is_not_set() {
     .unwrap();
     assert_eq!(
         entry(&loaded, "cache.memory"),
-        ("\"256M\"", "default".to_owned())
+        ("\"128M\"", "default".to_owned())
     );
     assert_eq!(
         entry(&loaded, "access.allow_to"),
@@ -267,11 +267,11 @@ fn verbosity_raises_the_level() {
 }
 
 #[test]
-fn numbers_stand_for_bytes_and_objects_are_a_thirty_second() {
+fn numbers_stand_for_bytes_and_objects_are_a_sixteenth() {
     let loaded = good("[cache]\nmemory = 33554432\n[limits]\nhead_size = \"8K\"\n");
     assert_eq!(
         (loaded.values.cache.memory, loaded.values.cache.max_object),
-        (32 << 20, 1 << 20)
+        (32 << 20, 2 << 20)
     );
     assert_eq!(loaded.values.limits.target_size, 8 << 10);
     assert_eq!(entry(&loaded, "cache.memory").0, "\"32M\"");
@@ -308,7 +308,7 @@ fn the_table_is_aligned_and_says_where_each_value_came_from() {
     for line in [
         "listen[0].address              = \"127.0.0.1:9\"            # flag --listen",
         "cache.memory                   = \"1G\"                     # file proxy.toml:2",
-        "cache.max_object               = \"32M\"                    # default",
+        "cache.max_object               = \"64M\"                    # default",
     ] {
         assert!(table.lines().any(|l| l == line), "{line}\n{table}");
     }
