@@ -18,6 +18,14 @@ const SLOTS: usize = 1024;
 /// A deadline that is not armed.
 const NEVER: u64 = u64::MAX;
 
+/// Whole ticks in a duration, in 64 bits: this runs at every request, and a division of 128 bits is a function call.
+fn ticks(duration: Duration) -> u64 {
+    const MILLIS: u64 = TICK.as_millis() as u64;
+    const A_SECOND: u64 = 1000 / MILLIS;
+    let seconds = duration.as_secs().saturating_mul(A_SECOND);
+    seconds.saturating_add(u64::from(duration.subsec_millis()) / MILLIS)
+}
+
 /// A worker's clock.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -81,7 +89,7 @@ impl Clock {
     }
 
     fn tick_of(&self, at: Instant) -> u64 {
-        (at.saturating_duration_since(self.start).as_millis() / TICK.as_millis()) as u64
+        ticks(at.saturating_duration_since(self.start))
     }
 
     /// A deadline that is not armed yet.
@@ -149,9 +157,8 @@ impl Clock {
 impl Deadline {
     /// Arms it `after` from `now`. Rounded up to a tick.
     pub(crate) fn arm(&self, now: Instant, after: Duration) {
-        // One tick more: the current one has partly passed.
-        let ticks =
-            (after.as_millis().div_ceil(TICK.as_millis())).min(u64::MAX as u128 / 4) as u64 + 1;
+        // Two ticks more: the current one has partly passed, and the duration may end within one.
+        let ticks = ticks(after).min(NEVER / 4) + 2;
         let at = self.clock.tick_of(now) + ticks;
         self.inner.at.set(at);
         if self.inner.scheduled.get() > at {

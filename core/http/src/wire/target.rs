@@ -180,14 +180,20 @@ fn is_reg_name(name: &[u8]) -> bool {
 
 /// What a path and query may hold: printable ASCII but `#`.
 fn is_path(path: &[u8]) -> bool {
-    path.iter()
-        .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
+    // Without a way out early the loop is done sixteen bytes at a time.
+    path.iter().fold(true, |fits, byte| {
+        fits & byte.is_ascii_graphic() & (*byte != b'#')
+    })
 }
 
 /// Tells the form of a request target for this method.
 pub fn parse_target<'a>(method: Method, target: &'a [u8]) -> Result<Target<'a>, TargetError> {
     if !is_path(target) || target.is_empty() {
         return Err(TargetError::Malformed);
+    }
+    // Section 3.2.1: the commonest form first.
+    if method != Method::Connect && target.starts_with(b"/") {
+        return Ok(Target::Origin(target));
     }
     let scheme_end = memchr::memmem::find(target, b"://");
     match target {
@@ -201,8 +207,6 @@ pub fn parse_target<'a>(method: Method, target: &'a [u8]) -> Result<Target<'a>, 
                 .map(|_| Target::Authority(authority))
                 .ok_or(TargetError::Authority)
         }
-        // Section 3.2.1.
-        [b'/', ..] => Ok(Target::Origin(target)),
         // Section 3.2.4.
         b"*" if method == Method::Options => Ok(Target::Asterisk),
         b"*" => Err(TargetError::Form),
