@@ -30,8 +30,8 @@ fn ticks(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
-    /// Seconds since 1970 at `start`, corrected at every tick so that a stepped wall clock is followed.
-    unix_at_start: Cell<f64>,
+    /// Seconds since 1970 at the last tick.
+    seconds: Cell<Seconds>,
     tick: Cell<u64>,
     wheel: RefCell<Vec<Vec<Token>>>,
 }
@@ -61,7 +61,7 @@ impl Clock {
     pub(crate) fn new() -> Rc<Clock> {
         let clock = Clock {
             start: Instant::now(),
-            unix_at_start: Cell::new(0.0),
+            seconds: Cell::new(0),
             tick: Cell::new(0),
             wheel: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
         };
@@ -69,23 +69,17 @@ impl Clock {
         Rc::new(clock)
     }
 
+    /// Read anew at every tick, so that a stepped wall clock is followed.
     fn follow_wall_clock(&self) {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64();
-        self.unix_at_start
-            .set(wall - self.start.elapsed().as_secs_f64());
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.seconds
+            .set(wall.unwrap_or_default().as_secs() as Seconds);
     }
 
-    /// The wall clock's seconds at an instant.
-    pub(crate) fn unix(&self, at: Instant) -> Seconds {
-        self.unix_f64(at) as Seconds
-    }
-
-    /// The wall clock at an instant, with its fraction.
-    pub(crate) fn unix_f64(&self, at: Instant) -> f64 {
-        self.unix_at_start.get() + at.saturating_duration_since(self.start).as_secs_f64()
+    /// The wall clock's seconds as of the last tick: freshness counts whole seconds, and reading a clock for each of a
+    /// transaction's questions would cost it more than they do.
+    pub(crate) fn now(&self) -> Seconds {
+        self.seconds.get()
     }
 
     fn tick_of(&self, at: Instant) -> u64 {
@@ -155,21 +149,15 @@ impl Clock {
 }
 
 impl Deadline {
-    /// Arms it `after` from `now`. Rounded up to a tick.
-    pub(crate) fn arm(&self, now: Instant, after: Duration) {
-        // Two ticks more: the current one has partly passed, and the duration may end within one.
-        let ticks = ticks(after).min(NEVER / 4) + 2;
-        let at = self.clock.tick_of(now) + ticks;
+    /// Arms it `after` from now, and up to two ticks more: the clock is not read for it, and the last tick has partly
+    /// passed, as may the one that the duration ends in.
+    pub(crate) fn arm_now(&self, after: Duration) {
+        let now = self.clock.tick.get();
+        let at = now.saturating_add(ticks(after).min(NEVER / 4)) + 2;
         self.inner.at.set(at);
         if self.inner.scheduled.get() > at {
-            self.clock
-                .schedule(&self.inner, at.max(self.clock.tick.get() + 1));
+            self.clock.schedule(&self.inner, at);
         }
-    }
-
-    /// Arms it `after` from now.
-    pub(crate) fn arm_now(&self, after: Duration) {
-        self.arm(Instant::now(), after);
     }
 
     /// Whether it has passed; else the task is woken when it does.
@@ -212,7 +200,7 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         let d = clock.deadline();
         let start = clock.start;
-        d.arm(start, ticks(10));
+        d.arm_now(ticks(10));
         assert!(d.poll(&mut cx).is_pending());
         clock.advance(start + ticks(9));
         assert!(d.poll(&mut cx).is_pending());
@@ -229,9 +217,9 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         let d = clock.deadline();
         let start = clock.start;
-        d.arm(start, ticks(100));
-        d.arm(start, ticks(5));
-        d.arm(start, ticks(50));
+        d.arm_now(ticks(100));
+        d.arm_now(ticks(5));
+        d.arm_now(ticks(50));
         assert!(d.poll(&mut cx).is_pending());
         clock.advance(start + ticks(49));
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
@@ -249,7 +237,7 @@ mod tests {
         let d = clock.deadline();
         let start = clock.start;
         let far = 3 * SLOTS as u32 + 7;
-        d.arm(start, ticks(far));
+        d.arm_now(ticks(far));
         for turn in 1..=3 {
             clock.advance(start + ticks(turn * SLOTS as u32));
             assert!(d.poll(&mut cx).is_pending(), "turn {turn}");
@@ -264,7 +252,7 @@ mod tests {
         let waker = Waker::noop();
         let mut cx = Context::from_waker(waker);
         let d = clock.deadline();
-        d.arm(clock.start, ticks(3));
+        d.arm_now(ticks(3));
         assert!(d.poll(&mut cx).is_pending());
         clock.advance(clock.start + ticks(10 * SLOTS as u32));
         assert!(d.poll(&mut cx).is_ready());

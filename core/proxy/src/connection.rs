@@ -173,7 +173,7 @@ impl Connection {
                     if fresh {
                         client
                             .deadline
-                            .arm(now, self.worker.with_live(|l| l.settings.timeouts.head));
+                            .arm_now(self.worker.with_live(|l| l.settings.timeouts.head));
                     }
                     client.buf.extend_from_slice(buf);
                     return;
@@ -224,7 +224,7 @@ impl Connection {
         if answered {
             client
                 .deadline
-                .arm(now, self.worker.with_live(|l| l.settings.timeouts.idle));
+                .arm_now(self.worker.with_live(|l| l.settings.timeouts.idle));
         }
     }
 

@@ -246,7 +246,7 @@ fn welcome(worker: &Rc<Worker>, source: &Rc<Source>, stream: TcpStream, peer: So
 
 /// Tells a client beyond the limit of connections so, without taking a place for it.
 fn turn_away(worker: &Worker, stream: &TcpStream) {
-    let now = worker.clock.unix(Instant::now());
+    let now = worker.clock.now();
     let answer =
         worker.with_live(|live| transaction::too_many_connections(&live.settings.name, now));
     let socket = socket2::SockRef::from(stream);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration};
 use understudy_http::wire::chunked::{LAST_CHUNK, chunk_line};
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::clean_trailers;
@@ -297,7 +297,7 @@ impl Upload {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(refusal)) => return Poll::Ready(Err(refusal)),
                 Poll::Ready(Ok(Piece::Data(piece))) => {
-                    client.deadline.arm(Instant::now(), limit);
+                    client.deadline.arm_now(limit);
                     push_piece(&mut self.queue, piece, self.chunked);
                 }
                 Poll::Ready(Ok(Piece::End(trailers))) => {

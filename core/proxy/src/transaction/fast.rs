@@ -157,7 +157,7 @@ fn write(
 ) -> Fast {
     let fields = head.fields();
     let prepared = stored.prepared();
-    let unix = worker.clock.unix(now);
+    let unix = worker.clock.now();
     let directives = RequestDirectives::parse(fields);
     let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
     if reuse != Reuse::Fresh || via::names_us(fields, &live.pseudonym) {

@@ -335,7 +335,7 @@ impl Transaction {
     }
 
     fn now(&self) -> Seconds {
-        self.worker.clock.unix(Instant::now())
+        self.worker.clock.now()
     }
 
     fn key(&self) -> Bytes {
