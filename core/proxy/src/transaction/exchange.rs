@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::{Duration};
+use std::time::Duration;
 use understudy_http::wire::chunked::{LAST_CHUNK, chunk_line};
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::clean_trailers;
