@@ -38,7 +38,6 @@ struct WorkerHandle {
 }
 
 struct State {
-    settings: Arc<Settings>,
     bound: Vec<(Listener, SocketAddr)>,
 }
 
@@ -127,7 +126,7 @@ impl Proxy {
         Ok(Proxy {
             workers,
             cache,
-            state: Mutex::new(State { settings, bound }),
+            state: Mutex::new(State { bound }),
         })
     }
 
@@ -193,7 +192,6 @@ impl Proxy {
             .filter(|(known, _)| settings.listeners.contains(known))
             .chain(added)
             .collect();
-        state.settings = settings;
         Ok(())
     }
 
