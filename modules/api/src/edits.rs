@@ -1,0 +1,343 @@
+//! What a hook changed: a list of edits in order, in one flat record.
+//!
+//! The same record is written by a module that runs inline, comes back from a pool thread, and crosses from a child process, and
+//! the proxy applies it in one place: so the runtimes cannot differ. Invariant: whatever is in it may be put on the wire; each
+//! adding function checks, also when the record is rebuilt from a child's frame. A hook that fails is undone by [`Edits::undo`].
+
+use crate::field;
+use std::net::IpAddr;
+
+/// Most bytes of edits one hook of one transaction may make.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// Why an edit was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Refused {
+    /// Not a token (RFC 9110 section 5.1).
+    Name,
+    /// Holds CR, LF, NUL or another control character (RFC 9110 section 5.5).
+    Value,
+    /// Framing and the connection are the proxy's own (RFC 9110 section 7.6.1, RFC 9112 section 6).
+    Framing,
+    /// The set of headers was declared done.
+    Sealed,
+    /// This hook has no such thing to edit.
+    Place,
+    /// Not a status code from 200 to 599.
+    Status,
+    /// Not a URL or path of printable ASCII.
+    Target,
+    /// More than [`MAX_BYTES`].
+    TooMuch,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Refused::Name => "the field name is not a token",
+            Refused::Value => "the field value holds a control character",
+            Refused::Framing => "framing and connection fields are the proxy's own",
+            Refused::Sealed => "the headers were declared done",
+            Refused::Place => "this hook has no such thing to edit",
+            Refused::Status => "the status is not from 200 to 599",
+            Refused::Target => "the target is not a URL or path of printable ASCII",
+            Refused::TooMuch => "too many bytes of edits",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Add(Span, Span),
+    Set(Span, Span),
+    Delete(Span),
+    Target(Span),
+    Status(u16),
+    NoStore,
+    Freshness(u32),
+    KeepLength,
+    Address(IpAddr),
+    Note(Span, Span),
+}
+
+/// One edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// Append a field line (the paper's HeaderAdd).
+    Add(&'a [u8], &'a [u8]),
+    /// Replace all lines of a field by one.
+    Set(&'a [u8], &'a [u8]),
+    /// Delete all lines of a field (HeaderDelete).
+    Delete(&'a [u8]),
+    /// Ask for this URL, or path, instead.
+    Target(&'a [u8]),
+    /// Answer with this status instead.
+    Status(u16),
+    /// Do not store the answer.
+    NoStore,
+    /// The answer is fresh for so many seconds from now, whatever its fields say.
+    Freshness(u32),
+    /// The module gives as many bytes of body back as it takes.
+    KeepLength,
+    /// Dial this address; several in order.
+    Address(IpAddr),
+    /// A word for the access log: name and value.
+    Note(&'a [u8], &'a [u8]),
+}
+
+/// The record.
+#[derive(Debug, Clone, Default)]
+pub struct Edits {
+    ops: Vec<Op>,
+    bytes: Vec<u8>,
+}
+
+/// How far a record was filled: what [`Edits::undo`] goes back to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    ops: usize,
+    bytes: usize,
+}
+
+impl Edits {
+    /// An empty record.
+    pub fn new() -> Edits {
+        Edits::default()
+    }
+
+    /// Whether nothing was changed.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// How many edits there are.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Forgets everything, keeps the room.
+    pub fn clear(&mut self) {
+        self.ops.clear();
+        self.bytes.clear();
+    }
+
+    /// Where it stands.
+    #[inline]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            ops: self.ops.len(),
+            bytes: self.bytes.len(),
+        }
+    }
+
+    /// Forgets what came after the mark.
+    pub fn undo(&mut self, to: Mark) {
+        self.ops.truncate(to.ops);
+        self.bytes.truncate(to.bytes);
+    }
+
+    /// The edits, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Edit<'_>> + ExactSizeIterator {
+        self.since(Mark::default())
+    }
+
+    /// The edits after a mark, in order.
+    pub fn since(
+        &self,
+        mark: Mark,
+    ) -> impl DoubleEndedIterator<Item = Edit<'_>> + ExactSizeIterator {
+        let ops = self.ops.get(mark.ops..).unwrap_or_default();
+        ops.iter().map(|op| match *op {
+            Op::Add(name, value) => Edit::Add(self.at(name), self.at(value)),
+            Op::Set(name, value) => Edit::Set(self.at(name), self.at(value)),
+            Op::Delete(name) => Edit::Delete(self.at(name)),
+            Op::Target(target) => Edit::Target(self.at(target)),
+            Op::Status(status) => Edit::Status(status),
+            Op::NoStore => Edit::NoStore,
+            Op::Freshness(seconds) => Edit::Freshness(seconds),
+            Op::KeepLength => Edit::KeepLength,
+            Op::Address(address) => Edit::Address(address),
+            Op::Note(name, value) => Edit::Note(self.at(name), self.at(value)),
+        })
+    }
+
+    fn at(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.bytes
+            .get(start..start + span.len as usize)
+            .unwrap_or_default()
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<Span, Refused> {
+        let start = self.bytes.len();
+        if start + bytes.len() > MAX_BYTES {
+            return Err(Refused::TooMuch);
+        }
+        self.bytes.extend_from_slice(bytes);
+        // Both are below MAX_BYTES.
+        Ok(Span {
+            start: start as u32,
+            len: bytes.len() as u32,
+        })
+    }
+
+    fn op(&mut self, op: Op) -> Result<(), Refused> {
+        // What an edit without bytes weighs is counted too, or a loop could fill the memory with them.
+        if self.ops.len() >= MAX_BYTES / 16 {
+            return Err(Refused::TooMuch);
+        }
+        self.ops.push(op);
+        Ok(())
+    }
+
+    fn line(&mut self, name: &[u8], value: &[u8]) -> Result<(Span, Span), Refused> {
+        field::check(name)?;
+        let value = field::trim(value);
+        if !field::is_value(value) {
+            return Err(Refused::Value);
+        }
+        Ok((self.push(name)?, self.push(value)?))
+    }
+
+    /// Appends a field line (the paper's HeaderAdd).
+    ///
+    /// # Errors
+    /// `Name`, `Value` or `Framing` for a line that may not be written; `TooMuch`.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let (name, value) = self.line(name, value)?;
+        self.op(Op::Add(name, value))
+    }
+
+    /// Replaces all lines of a field by one.
+    ///
+    /// # Errors
+    /// As [`Edits::add`].
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        let (name, value) = self.line(name, value)?;
+        self.op(Op::Set(name, value))
+    }
+
+    /// Deletes all lines of a field (the paper's HeaderDelete).
+    ///
+    /// # Errors
+    /// `Name`, `Framing`, `TooMuch`.
+    pub fn delete(&mut self, name: &[u8]) -> Result<(), Refused> {
+        field::check(name)?;
+        let name = self.push(name)?;
+        self.op(Op::Delete(name))
+    }
+
+    /// Asks for another URL (`http://host/path`) or another path (`/path`).
+    ///
+    /// # Errors
+    /// `Target`, `TooMuch`.
+    pub fn target(&mut self, target: &[u8]) -> Result<(), Refused> {
+        let fits = target.first() == Some(&b'/')
+            || target
+                .get(..7)
+                .is_some_and(|s| s.eq_ignore_ascii_case(b"http://"))
+            || target
+                .get(..8)
+                .is_some_and(|s| s.eq_ignore_ascii_case(b"https://"));
+        if !fits || !target.iter().all(u8::is_ascii_graphic) || target.contains(&b'#') {
+            return Err(Refused::Target);
+        }
+        let target = self.push(target)?;
+        self.op(Op::Target(target))
+    }
+
+    /// Answers with another status.
+    ///
+    /// # Errors
+    /// `Status` when not from 200 to 599, or one that has no body by its nature (204, 205, 304).
+    pub fn status(&mut self, status: u16) -> Result<(), Refused> {
+        if !(200..=599).contains(&status) || matches!(status, 204 | 205 | 304) {
+            return Err(Refused::Status);
+        }
+        self.op(Op::Status(status))
+    }
+
+    /// The answer is not to be stored.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn no_store(&mut self) -> Result<(), Refused> {
+        self.op(Op::NoStore)
+    }
+
+    /// The answer is fresh for so many seconds from now.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn freshness(&mut self, seconds: u32) -> Result<(), Refused> {
+        self.op(Op::Freshness(seconds))
+    }
+
+    /// The body that the module gives back is as long as the one it takes.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn keep_length(&mut self) -> Result<(), Refused> {
+        self.op(Op::KeepLength)
+    }
+
+    /// One more address to dial, behind those given before.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn address(&mut self, address: IpAddr) -> Result<(), Refused> {
+        self.op(Op::Address(address))
+    }
+
+    /// A word for the access log.
+    ///
+    /// # Errors
+    /// `Name` when it is not a token, `Value` for control characters; `TooMuch`.
+    pub fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        if !field::is_name(name) {
+            return Err(Refused::Name);
+        }
+        if !field::is_value(value) {
+            return Err(Refused::Value);
+        }
+        let (name, value) = (self.push(name)?, self.push(value)?);
+        self.op(Op::Note(name, value))
+    }
+
+    /// Repeats an edit of another record.
+    ///
+    /// # Errors
+    /// As the function for it.
+    pub fn repeat(&mut self, edit: Edit<'_>) -> Result<(), Refused> {
+        match edit {
+            Edit::Add(name, value) => self.add(name, value),
+            Edit::Set(name, value) => self.set(name, value),
+            Edit::Delete(name) => self.delete(name),
+            Edit::Target(target) => self.target(target),
+            Edit::Status(status) => self.status(status),
+            Edit::NoStore => self.no_store(),
+            Edit::Freshness(seconds) => self.freshness(seconds),
+            Edit::KeepLength => self.keep_length(),
+            Edit::Address(address) => self.address(address),
+            Edit::Note(name, value) => self.note(name, value),
+        }
+    }
+}
+
+impl PartialEq for Edits {
+    fn eq(&self, other: &Edits) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Edits {}

@@ -1,0 +1,34 @@
+//! The module interface of Understudy: what the author of a module depends on.
+//!
+//! A [`Module`] answers events of transactions with verdicts. Whether it runs on the worker's own stack, in a pool of threads or in a
+//! child process is a word in the configuration and changes nothing here. The interface is the one of the paper on the
+//! DataReactor (USITS 2003), brought to today's HTTP and to Rust; docs/modules.md maps one to the other.
+#![deny(unsafe_code)]
+
+mod about;
+mod edits;
+mod event;
+mod field;
+mod head;
+mod host;
+mod invoke;
+mod module;
+mod object;
+mod opaque;
+mod transaction;
+mod verdict;
+pub mod words;
+
+pub use about::{About, Hook, Hooks};
+pub use bytes::Bytes;
+pub use edits::{Edit, Edits, MAX_BYTES, Mark, Refused};
+pub use event::{Event, LogEntry, Part, Piece};
+pub use head::{Head, Lines, all, values};
+pub use host::{
+    Answer, Calls, Completion, Host, Interest, Level, ObjectId, ObjectInfo, Operation, Token,
+};
+pub use invoke::{Panicked, Tokens, guard, invoke};
+pub use module::Module;
+pub use opaque::Opaque;
+pub use transaction::{Transaction, View};
+pub use verdict::{Response, Verdict};

@@ -1,0 +1,171 @@
+//! An instance of a module in this address space, from `init` to `fini`.
+//!
+//! Invariant: `init` is called once before any hook, `fini` once behind the last: when the last holder lets go, which is the last
+//! transaction when the module was unloaded meanwhile. A poisoned instance (one that panicked) gets no `fini`: its state is not to be
+//! trusted.
+
+use crate::runtime::Notice;
+use crate::spec::Library;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use understudy_module::{Calls, Host, Module, guard};
+
+/// An instance.
+pub(crate) struct Life {
+    name: Arc<str>,
+    module: Arc<dyn Module>,
+    host: Host,
+    options: Arc<Options>,
+    poisoned: AtomicBool,
+}
+
+/// The options in force: shared with the host that answers for them.
+#[derive(Debug, Default)]
+pub struct Options(Mutex<Arc<BTreeMap<String, String>>>);
+
+impl Options {
+    /// These.
+    pub fn new(options: BTreeMap<String, String>) -> Options {
+        Options(Mutex::new(Arc::new(options)))
+    }
+    /// Those in force.
+    pub fn get(&self) -> Arc<BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+    /// Puts others in force; answers with those before.
+    pub fn set(&self, options: Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
+        std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(|e| e.into_inner()),
+            options,
+        )
+    }
+}
+
+/// Makes instances: the first one, and new ones in place of poisoned ones.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    name: Arc<str>,
+    library: Arc<dyn Library>,
+    options: Arc<Options>,
+    /// Makes the host of an instance from the options it answers for.
+    calls: Arc<dyn Fn(Arc<Options>) -> Arc<dyn Calls> + Send + Sync>,
+}
+
+impl fmt::Debug for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Maker")
+            .field("name", &self.name)
+            .field("library", &self.library)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Maker {
+    /// A maker of instances of this library.
+    pub(crate) fn new(
+        name: Arc<str>,
+        library: Arc<dyn Library>,
+        options: BTreeMap<String, String>,
+        calls: impl Fn(Arc<Options>) -> Arc<dyn Calls> + Send + Sync + 'static,
+    ) -> Maker {
+        Maker {
+            name,
+            library,
+            options: Arc::new(Options::new(options)),
+            calls: Arc::new(calls),
+        }
+    }
+
+    /// The module's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Makes and initialises an instance.
+    ///
+    /// # Errors
+    /// When the library cannot be loaded, or the module refuses.
+    pub(crate) fn make(&self) -> Result<Arc<Life>, String> {
+        let module = self.library.make()?;
+        let host = Host::new((self.calls)(self.options.clone()));
+        match guard(|| module.init(&host)) {
+            Ok(Ok(())) => Ok(Arc::new(Life {
+                name: self.name.clone(),
+                module,
+                host,
+                options: self.options.clone(),
+                poisoned: AtomicBool::new(false),
+            })),
+            Ok(Err(why)) => Err(format!("init refused: {why}")),
+            Err(panicked) => Err(format!("init panicked: {}", panicked.0)),
+        }
+    }
+}
+
+impl Life {
+    /// The module.
+    #[inline]
+    pub(crate) fn module(&self) -> &dyn Module {
+        &*self.module
+    }
+
+    /// Its host.
+    #[inline]
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// It panicked.
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells it something, here and now.
+    ///
+    /// # Errors
+    /// When it refuses, or panics.
+    pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
+        let (module, host) = (&self.module, &self.host);
+        let told = match notice {
+            Notice::Timer => guard(|| module.timer(host)),
+            Notice::Completed(tag, completion) => guard(|| module.completed(host, tag, completion)),
+            Notice::Ready(fd, interest, tag) => guard(|| module.ready(host, fd, interest, tag)),
+            Notice::Reconfigure(options) => {
+                let before = self.options.set(Arc::new(options));
+                let told = guard(|| module.reconfigure(host));
+                if !matches!(told, Ok(Ok(()))) {
+                    self.options.set(before);
+                }
+                match told {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(why)) => return Err(why),
+                    Err(panicked) => Err(panicked),
+                }
+            }
+        };
+        told.map_err(|panicked| {
+            tracing::warn!(module = %self.name, "panicked: {}", panicked.0);
+            format!("it panicked: {}", panicked.0)
+        })
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if !self.poisoned.load(Ordering::Relaxed)
+            && let Err(panicked) = guard(|| self.module.fini(&self.host))
+        {
+            tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
+        }
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,425 @@
+//! A module as one worker calls it: policy, breaker and accounts around the door.
+//!
+//! Life of a visit (one module, one transaction): 1. fresh; 2. entered with its first hook; 3. done or failed: no hook but `free`;
+//! 4. left: `free`, once. Invariant: a visit that was entered is left once.
+
+use crate::accounts::{Accounts, SAMPLE};
+use crate::failure::Failure;
+use crate::loaded::Loaded;
+use crate::runtime::{Door, Entered, Far};
+use crate::seat::{Reply, Seat, Waiting};
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use understudy_module::{Edits, Event, Hook, Opaque, Part, Token, Tokens, Verdict, guard, invoke};
+
+/// After so many failures in a row a module is left alone for [`PAUSE`].
+pub const BREAK_AFTER: u32 = 16;
+/// How long a module that fails always is left alone before one transaction tries it again.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
+/// One module on one worker.
+#[derive(Debug)]
+pub struct Link {
+    loaded: Arc<Loaded>,
+    seat: Rc<Seat>,
+    door: Rc<dyn Door>,
+    accounts: Arc<Accounts>,
+    in_a_row: Cell<u32>,
+    broken_until: Cell<Option<Instant>>,
+    precise: Cell<bool>,
+}
+
+/// One module's part of one transaction.
+#[derive(Debug, Default)]
+pub struct Visit {
+    entered: Option<Entered>,
+    opaque: Opaque,
+    over: Over,
+    /// The opaque value is with a call that was given up: it is freed when that comes back.
+    away: bool,
+    /// What the transaction cost so far, when it is asked for ([`Link::be_precise`]).
+    pub cost: Cost,
+}
+
+/// What one module cost one transaction.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Calls.
+    pub calls: u32,
+    /// Nanoseconds in the module.
+    pub time: u64,
+    /// Nanoseconds waited for it otherwise.
+    pub wait: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    #[default]
+    No,
+    Done,
+    Failed,
+}
+
+/// What a call gives at once.
+#[derive(Debug)]
+pub enum Called {
+    /// The verdict, or why there is none.
+    Now(Result<Verdict, Failure>),
+    /// It is on its way: poll [`Call`].
+    Later(Call),
+}
+
+/// A call on its way.
+#[derive(Debug)]
+pub struct Call {
+    waiting: Waiting,
+    hook: Hook,
+}
+
+/// The token of an inline call: made when it is asked for.
+struct Lazy<'a> {
+    link: &'a Link,
+    transaction: u64,
+    waiting: OnceCell<Waiting>,
+}
+
+impl Tokens for Lazy<'_> {
+    fn token(&self) -> Token {
+        let waiting = self.waiting.get_or_init(|| {
+            let limit = self.link.loaded.spec().limits.deadline;
+            self.link
+                .seat
+                .begin(self.transaction, None, Instant::now(), limit)
+        });
+        Token {
+            transaction: self.transaction,
+            call: waiting.call(),
+        }
+    }
+}
+
+impl Visit {
+    /// Whether the module wants to hear more of this transaction.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.over == Over::No
+    }
+
+    /// Whether it was called at all.
+    pub fn was_entered(&self) -> bool {
+        self.entered.is_some()
+    }
+
+    /// Whether it failed in this transaction.
+    pub fn has_failed(&self) -> bool {
+        self.over == Over::Failed
+    }
+
+    /// No hook but `free` any more.
+    pub fn close(&mut self) {
+        if self.over == Over::No {
+            self.over = Over::Done;
+        }
+    }
+}
+
+impl Link {
+    /// A module on the worker of this seat, on whose thread this is called.
+    pub fn new(loaded: Arc<Loaded>, seat: &Rc<Seat>) -> Link {
+        let door = loaded.runtime().door(seat);
+        Link {
+            accounts: loaded.new_accounts(),
+            loaded,
+            seat: seat.clone(),
+            door,
+            in_a_row: Cell::new(0),
+            broken_until: Cell::new(None),
+            precise: Cell::new(false),
+        }
+    }
+
+    /// The module.
+    pub fn loaded(&self) -> &Arc<Loaded> {
+        &self.loaded
+    }
+
+    /// What it costs on this worker.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Has every call timed, for whoever wants to know what a transaction cost (Server-Timing, the JSON log).
+    pub fn be_precise(&self, precise: bool) {
+        self.precise.set(precise);
+    }
+
+    /// Calls a hook. The caller has looked that the module wants it and that the visit is open. Edits are put behind those that
+    /// are there, unless the call fails.
+    #[inline]
+    pub fn call(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
+        if visit.entered.is_none()
+            && let Err(failure) = self.enter(visit)
+        {
+            return Called::Now(Err(self.failed(visit, event.hook, failure)));
+        }
+        let account = &self.accounts.hooks[event.hook as usize];
+        account.calls.add(1);
+        visit.cost.calls += 1;
+        if let Part::Piece(piece) = &event.part {
+            account.bytes_in.add(piece.bytes.len() as u64);
+        }
+        match &visit.entered {
+            Some(Entered::Inline(_)) => self.inline(visit, event, edits),
+            Some(Entered::Far(far)) => {
+                let far = far.clone();
+                self.far(visit, &far, event, edits)
+            }
+            // It was just entered.
+            None => Called::Now(Err(Failure::Unavailable)),
+        }
+    }
+
+    #[inline]
+    fn enter(&self, visit: &mut Visit) -> Result<(), Failure> {
+        if self.broken_until.get().is_some() {
+            self.try_again()?;
+        }
+        visit.entered = Some(self.door.enter()?);
+        Ok(())
+    }
+
+    /// Whether the time of being left alone is over; then one transaction tries.
+    #[cold]
+    fn try_again(&self) -> Result<(), Failure> {
+        let now = Instant::now();
+        match self.broken_until.get() {
+            Some(until) if until > now => Err(Failure::Broken),
+            _ => {
+                self.broken_until.set(Some(now + PAUSE));
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn inline(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
+        let Some(Entered::Inline(instance)) = &visit.entered else {
+            return Called::Now(Err(Failure::Unavailable));
+        };
+        let account = &self.accounts.hooks[event.hook as usize];
+        let precise = self.precise.get();
+        let timed = (precise || account.calls.get() % SAMPLE == 0).then(Instant::now);
+        let tokens = Lazy {
+            link: self,
+            transaction: event.id,
+            waiting: OnceCell::new(),
+        };
+        self.seat.inside(self.loaded.number());
+        let called = invoke(
+            instance.module(),
+            instance.host(),
+            event,
+            &mut visit.opaque,
+            edits,
+            &tokens,
+        );
+        self.seat.inside(0);
+        if let Some(began) = timed {
+            let took = began.elapsed().as_nanos() as u64;
+            account.time.add(if precise { took } else { took * SAMPLE });
+            visit.cost.time += took;
+        }
+        match called {
+            Ok(Verdict::Continue) => {
+                self.worked();
+                Called::Now(Ok(Verdict::Continue))
+            }
+            Ok(Verdict::Pending) => {
+                let Some(waiting) = tokens.waiting.into_inner() else {
+                    let why = "Pending without a token can never be resumed";
+                    let failure = Failure::Fail(why.to_owned());
+                    return Called::Now(Err(self.failed(visit, event.hook, failure)));
+                };
+                self.seat.reply(
+                    waiting.call(),
+                    Reply {
+                        verdict: Ok(Verdict::Pending),
+                        edits: Edits::new(),
+                        opaque: Opaque::None,
+                        spent: Duration::ZERO,
+                    },
+                );
+                Called::Later(Call {
+                    waiting,
+                    hook: event.hook,
+                })
+            }
+            Ok(verdict) => Called::Now(self.settle(visit, event.hook, verdict)),
+            Err(panicked) => {
+                instance.poison();
+                tracing::warn!(module = %self.loaded.name(), hook = event.hook.name(), "panicked: {}", panicked.0);
+                let failure = Failure::Panic(panicked.0);
+                Called::Now(Err(self.failed(visit, event.hook, failure)))
+            }
+        }
+    }
+
+    fn far(
+        &self,
+        visit: &mut Visit,
+        far: &Rc<dyn Far>,
+        event: &Event<'_>,
+        edits: &mut Edits,
+    ) -> Called {
+        let limits = &self.loaded.spec().limits;
+        let waiting = self
+            .seat
+            .begin(event.id, Some(far.clone()), Instant::now(), limits.deadline);
+        let opaque = if far.carries() {
+            visit.opaque.take()
+        } else {
+            Opaque::None
+        };
+        match far.submit(waiting.call(), event, edits, opaque) {
+            Ok(()) => {
+                visit.away = far.carries();
+                Called::Later(Call {
+                    waiting,
+                    hook: event.hook,
+                })
+            }
+            Err((failure, opaque)) => {
+                visit.opaque = opaque;
+                waiting.cancel();
+                Called::Now(Err(self.failed(visit, event.hook, failure)))
+            }
+        }
+    }
+
+    /// Goes on with a call that is on its way.
+    pub fn poll(
+        &self,
+        call: &mut Call,
+        visit: &mut Visit,
+        edits: &mut Edits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Verdict, Failure>> {
+        let Poll::Ready((reply, took)) = call.waiting.poll(cx) else {
+            return Poll::Pending;
+        };
+        let account = &self.accounts.hooks[call.hook as usize];
+        let spent = reply.spent.as_nanos() as u64;
+        let waited = (took.as_nanos() as u64).saturating_sub(spent);
+        account.time.add(spent);
+        account.wait.add(waited);
+        visit.cost.time += spent;
+        visit.cost.wait += waited;
+        if visit.away && (reply.verdict != Err(Failure::Deadline) || !reply.opaque.is_none()) {
+            visit.away = false;
+            visit.opaque = reply.opaque;
+        }
+        let mark = edits.mark();
+        let verdict = reply.verdict.and_then(|verdict| {
+            for edit in reply.edits.iter() {
+                edits
+                    .repeat(edit)
+                    .map_err(|refused| Failure::Fail(refused.to_string()))?;
+            }
+            if verdict.fits(call.hook) {
+                Ok(verdict)
+            } else {
+                let why = format!("{} is no answer to {}", verdict.name(), call.hook.name());
+                Err(Failure::Fail(why))
+            }
+        });
+        Poll::Ready(match verdict {
+            Ok(verdict) => self.settle(visit, call.hook, verdict),
+            Err(failure) => {
+                edits.undo(mark);
+                Err(self.failed(visit, call.hook, failure))
+            }
+        })
+    }
+
+    #[inline]
+    fn worked(&self) {
+        if self.in_a_row.get() != 0 {
+            self.in_a_row.set(0);
+            self.broken_until.set(None);
+        }
+    }
+
+    fn settle(&self, visit: &mut Visit, hook: Hook, verdict: Verdict) -> Result<Verdict, Failure> {
+        match &verdict {
+            Verdict::Fail(why) => {
+                tracing::info!(module = %self.loaded.name(), hook = hook.name(), "failed: {why}");
+                return Err(self.failed(visit, hook, Failure::Fail(why.to_string())));
+            }
+            Verdict::Done => visit.over = Over::Done,
+            Verdict::Replace(bytes) => self.accounts.hooks[hook as usize]
+                .bytes_out
+                .add(bytes.len() as u64),
+            Verdict::Respond(response) => self.accounts.hooks[hook as usize]
+                .bytes_out
+                .add(response.body().len() as u64),
+            _ => {}
+        }
+        self.worked();
+        Ok(verdict)
+    }
+
+    /// Counts a failure and ends the visit; for failures the caller finds, too (a budget that is spent).
+    #[cold]
+    pub fn failed(&self, visit: &mut Visit, hook: Hook, failure: Failure) -> Failure {
+        visit.over = Over::Failed;
+        self.accounts.hooks[hook as usize].failures.add(1);
+        self.accounts.failures[failure.kind()].add(1);
+        if failure != Failure::Broken {
+            let in_a_row = self.in_a_row.get() + 1;
+            self.in_a_row.set(in_a_row);
+            if in_a_row >= BREAK_AFTER {
+                if self.broken_until.get().is_none() {
+                    tracing::warn!(module = %self.loaded.name(), "failed {in_a_row} times in a row: left alone for a while");
+                }
+                self.broken_until.set(Some(Instant::now() + PAUSE));
+            }
+        }
+        failure
+    }
+
+    /// The transaction is over for this module: `free`, when any hook of it was called. Calls under way must have been dropped.
+    #[inline]
+    pub fn leave(&self, visit: &mut Visit, transaction: u64) {
+        visit.over = Over::Done;
+        let opaque = visit.opaque.take();
+        let Some(entered) = visit.entered.take() else {
+            return;
+        };
+        let declared = self.loaded.hooks().has(Hook::Free);
+        match entered {
+            Entered::Inline(instance) => {
+                if declared {
+                    self.accounts.hooks[Hook::Free as usize].calls.add(1);
+                    let freed = guard(|| instance.module().free(transaction, opaque));
+                    if let Err(panicked) = freed {
+                        instance.poison();
+                        self.accounts.hooks[Hook::Free as usize].failures.add(1);
+                        self.accounts.failures[0].add(1);
+                        tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
+                    }
+                }
+            }
+            Entered::Far(far) => {
+                if declared {
+                    self.accounts.hooks[Hook::Free as usize].calls.add(1);
+                }
+                if !visit.away && (declared || !opaque.is_none() || !far.carries()) {
+                    far.free(transaction, opaque);
+                }
+            }
+        }
+    }
+}

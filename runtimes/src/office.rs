@@ -1,0 +1,222 @@
+//! What all instances of a module in this process share: the way back to the proxy.
+//!
+//! [`Services`] is the proxy as the runtimes see it: operations on stored objects and settings. [`Office`] is one module's desk: it
+//! makes the hosts of its instances, and knows its runtime and its actor.
+
+use crate::actor::{ModuleActor, Unwatch, Watch};
+use crate::life::Options;
+use crate::runtime::{Notice, Runtime};
+use crate::seat::{Letter, Mailbox};
+use actix::Addr;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock, Weak};
+use understudy_module::{Answer, Bytes, Calls, Completion, Interest, Level, Operation, Token};
+
+/// The proxy, as runtimes see it.
+pub trait Services: Send + Sync {
+    /// Does an operation; `done` is called at its end, on any thread, never before this returns. `owner` keeps the numbers of
+    /// different modules apart.
+    fn perform(&self, owner: u64, operation: Operation, done: Box<dyn FnOnce(Completion) + Send>);
+    /// Forgets what this owner has under way.
+    fn forget(&self, owner: u64);
+    /// A setting of the proxy by its dotted name.
+    fn setting(&self, name: &str) -> Option<String>;
+}
+
+/// The mailboxes of the workers, by number.
+#[derive(Debug, Clone, Default)]
+pub struct Mailboxes(Arc<RwLock<Vec<Option<Arc<Mailbox>>>>>);
+
+impl Mailboxes {
+    /// Enters a worker's.
+    pub fn enter(&self, worker: u8, mailbox: Arc<Mailbox>) {
+        let mut all = self.0.write().unwrap_or_else(|e| e.into_inner());
+        let at = usize::from(worker);
+        if all.len() <= at {
+            all.resize(at + 1, None);
+        }
+        all[at] = Some(mailbox);
+    }
+
+    /// Posts a letter to the worker of a transaction.
+    pub fn post(&self, transaction: u64, letter: Letter) {
+        let all = self.0.read().unwrap_or_else(|e| e.into_inner());
+        if let Some(Some(mailbox)) = all.get((transaction >> 56) as usize) {
+            mailbox.post(letter);
+        }
+    }
+}
+
+/// One module's desk.
+pub struct Office {
+    name: Arc<str>,
+    owner: u64,
+    blocking: bool,
+    services: Arc<dyn Services>,
+    mailboxes: Mailboxes,
+    runtime: OnceLock<Weak<dyn Runtime>>,
+    actor: OnceLock<Addr<ModuleActor>>,
+}
+
+impl std::fmt::Debug for Office {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Office")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// A number not given before.
+pub fn number() -> u64 {
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Office {
+    /// A desk for the module of this name. `blocking`: it may wait on the spot.
+    pub fn new(
+        name: Arc<str>,
+        blocking: bool,
+        services: Arc<dyn Services>,
+        mailboxes: Mailboxes,
+    ) -> Arc<Office> {
+        Arc::new(Office {
+            name,
+            owner: number(),
+            blocking,
+            services,
+            mailboxes,
+            runtime: OnceLock::new(),
+            actor: OnceLock::new(),
+        })
+    }
+
+    /// The module's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The proxy.
+    pub fn services(&self) -> &Arc<dyn Services> {
+        &self.services
+    }
+
+    /// The workers' mailboxes.
+    pub fn mailboxes(&self) -> &Mailboxes {
+        &self.mailboxes
+    }
+
+    /// Tells it the runtime and the actor, once.
+    pub fn settle(&self, runtime: &Arc<dyn Runtime>, actor: Addr<ModuleActor>) {
+        let _ = self.runtime.set(Arc::downgrade(runtime));
+        let _ = self.actor.set(actor);
+    }
+
+    /// The runtime, while the module is loaded.
+    pub fn runtime(&self) -> Option<Arc<dyn Runtime>> {
+        self.runtime.get()?.upgrade()
+    }
+
+    /// Begins an operation whose completion goes to the module.
+    pub fn submit(self: &Arc<Self>, tag: u64, operation: Operation) {
+        let office = self.clone();
+        let done = Box::new(move |completion| {
+            if let Some(runtime) = office.runtime() {
+                runtime.notify(Notice::Completed(tag, completion), Box::new(|_| {}));
+            }
+        });
+        self.services.perform(self.owner, operation, done);
+    }
+
+    /// The host of an instance in this address space that answers for these options.
+    pub fn host(self: &Arc<Self>, options: Arc<Options>) -> Arc<dyn Calls> {
+        Arc::new(Local {
+            office: self.clone(),
+            options,
+        })
+    }
+
+    /// Writes a line of the module into the proxy's log.
+    pub fn log(&self, level: Level, text: &str) {
+        let module = &*self.name;
+        match level {
+            Level::Debug => tracing::debug!(module, "{text}"),
+            Level::Info => tracing::info!(module, "{text}"),
+            Level::Warn => tracing::warn!(module, "{text}"),
+            Level::Error => tracing::error!(module, "{text}"),
+        }
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.services.forget(self.owner);
+    }
+}
+
+/// The host of an instance in this address space.
+struct Local {
+    office: Arc<Office>,
+    options: Arc<Options>,
+}
+
+impl Calls for Local {
+    fn option(&self, name: &str) -> Option<String> {
+        self.options.get().get(name).cloned()
+    }
+    fn options(&self) -> Vec<(String, String)> {
+        let options = self.options.get();
+        options
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
+    }
+    fn setting(&self, name: &str) -> Option<String> {
+        self.office.services.setting(name)
+    }
+    fn submit(&self, tag: u64, operation: Operation) {
+        self.office.submit(tag, operation);
+    }
+    fn resume(&self, token: Token, answer: Answer) {
+        self.office
+            .mailboxes
+            .post(token.transaction, Letter::Resume(token, Box::new(answer)));
+    }
+    fn inject(&self, transaction: u64, bytes: Bytes) {
+        self.office
+            .mailboxes
+            .post(transaction, Letter::Inject(transaction, bytes));
+    }
+    fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
+        if let Some(actor) = self.office.actor.get() {
+            // Past the mailbox bound on purpose: none may be lost, and there are no more than the module has descriptors.
+            actor.do_send(Watch { fd, interest, tag });
+        }
+    }
+    fn unwatch(&self, fd: RawFd, interest: Interest) {
+        if let Some(actor) = self.office.actor.get() {
+            actor.do_send(Unwatch { fd, interest });
+        }
+    }
+    fn log(&self, level: Level, text: &str) {
+        self.office.log(level, text);
+    }
+    fn perform(&self, operation: Operation) -> Option<Completion> {
+        if !self.office.blocking {
+            return None;
+        }
+        let (done, completion) = std::sync::mpsc::sync_channel(1);
+        let tell = Box::new(move |completion| {
+            let _ = done.send(completion);
+        });
+        self.office
+            .services
+            .perform(self.office.owner, operation, tell);
+        completion.recv().ok()
+    }
+    fn number(&self) -> u64 {
+        number()
+    }
+}

@@ -1,0 +1,503 @@
+//! A worker's seat among the runtimes: the calls it waits for, and the mailbox by which other threads end them.
+//!
+//! Owns the table of calls under way. Invariant: a call ends once; what comes for it later is dropped (its opaque value is freed)
+//! and counted. Awkward cases: a resume can overtake the `Pending` it answers; a call can be given up by its transaction
+//! while a pool thread still holds the opaque value, which is then freed when it comes back.
+//!
+//! Life of a call: 1. `begin`: away; 2. the verdict comes: over; or `Pending` comes: parked, until a resume; 3. its transaction
+//! takes the outcome; or 2b. the deadline passes, or the transaction goes away: given up.
+
+use crate::failure::Failure;
+use crate::marker;
+use crate::runtime::Far;
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use understudy_module::{Answer, Edits, Opaque, Token, Verdict};
+
+/// What comes back from a call.
+#[derive(Debug)]
+pub struct Reply {
+    /// The verdict, or why there is none.
+    pub verdict: Result<Verdict, Failure>,
+    /// Edits, to be put behind those made before.
+    pub edits: Edits,
+    /// The opaque value, where it crossed.
+    pub opaque: Opaque,
+    /// Time in the module.
+    pub spent: Duration,
+}
+
+impl Reply {
+    /// A call that came to nothing.
+    pub fn failed(failure: Failure) -> Reply {
+        Reply {
+            verdict: Err(failure),
+            edits: Edits::new(),
+            opaque: Opaque::None,
+            spent: Duration::ZERO,
+        }
+    }
+}
+
+/// What other threads tell a worker.
+#[derive(Debug)]
+pub enum Letter {
+    /// A call is over, or parked (verdict `Pending`).
+    Reply {
+        /// The call.
+        call: u64,
+        /// What came of it.
+        reply: Box<Reply>,
+    },
+    /// A module resumes.
+    Resume(Token, Box<Answer>),
+    /// A module injects into an answer in progress.
+    Inject(u64, Bytes),
+}
+
+/// Where other threads put letters for a worker. The worker is woken once for all that lie there.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    letters: Mutex<Vec<Letter>>,
+    told: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Mailbox {
+    /// Puts a letter in.
+    pub fn post(&self, letter: Letter) {
+        self.lock().push(letter);
+        self.tell();
+    }
+
+    /// Puts several in, with one wake-up.
+    pub fn post_all(&self, letters: impl IntoIterator<Item = Letter>) {
+        self.lock().extend(letters);
+        self.tell();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Letter>> {
+        self.letters.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn tell(&self) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    fn take(&self, cx: &mut Context<'_>, into: &mut Vec<Letter>) {
+        self.waker.register(cx.waker());
+        self.told.store(false, Ordering::Release);
+        std::mem::swap(&mut *self.lock(), into);
+    }
+}
+
+/// How to end what a call holds when nobody waits for it any more.
+#[derive(Debug)]
+struct Behind {
+    far: Option<Rc<dyn Far>>,
+    transaction: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The module has it.
+    Away,
+    /// The module said `Pending`; its edits so far, and its opaque value where that crossed.
+    Parked(Edits, Opaque),
+    /// It is over.
+    Over(Reply),
+    /// Nobody waits for it.
+    GivenUp,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    state: State,
+    /// A resume that came before its `Pending`.
+    early: Option<Box<Answer>>,
+    waker: Option<Waker>,
+    began: Instant,
+    deadline: Instant,
+    behind: Behind,
+}
+
+/// A worker's seat. One a worker; on its thread only.
+#[derive(Debug)]
+pub struct Seat {
+    index: u8,
+    /// The number of the module that runs on this worker's stack now.
+    marker: &'static AtomicU32,
+    mailbox: Arc<Mailbox>,
+    slots: RefCell<Slab<Slot>>,
+    generation: Cell<u32>,
+    stray: Cell<u64>,
+    /// Answers in progress that may be injected into: what was injected and not taken yet.
+    injected: RefCell<HashMap<u64, Injected>>,
+}
+
+#[derive(Debug, Default)]
+struct Injected {
+    pieces: Vec<Bytes>,
+    waker: Option<Waker>,
+}
+
+/// A call under way: to be polled by its transaction. Dropped, the call is given up.
+#[derive(Debug)]
+pub struct Waiting {
+    seat: Rc<Seat>,
+    call: u64,
+}
+
+impl Seat {
+    /// A seat for the worker of this number.
+    pub fn new(index: u8) -> Rc<Seat> {
+        Rc::new(Seat {
+            index,
+            marker: marker::slot(),
+            mailbox: Arc::default(),
+            slots: RefCell::default(),
+            generation: Cell::new(0),
+            stray: Cell::new(0),
+            injected: RefCell::default(),
+        })
+    }
+
+    /// The worker's number: the top eight bits of its transactions' ids.
+    pub fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// Notes which module runs on this worker's stack (0: none), for whoever looks after a crash.
+    #[inline]
+    pub fn inside(&self, module: u32) {
+        self.marker.store(module, Ordering::Relaxed);
+    }
+
+    /// Its mailbox.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Resumes that fitted no call, so far.
+    pub fn stray_resumes(&self) -> u64 {
+        self.stray.get()
+    }
+
+    /// Reads the mailbox for ever: to be spawned on the worker.
+    pub async fn run(self: Rc<Self>) {
+        let mut letters = Vec::new();
+        std::future::poll_fn(|cx| {
+            loop {
+                self.mailbox.take(cx, &mut letters);
+                if letters.is_empty() {
+                    return Poll::<()>::Pending;
+                }
+                for letter in letters.drain(..) {
+                    self.read(letter);
+                }
+            }
+        })
+        .await;
+    }
+
+    fn read(&self, letter: Letter) {
+        match letter {
+            Letter::Reply { call, reply } => self.reply(call, *reply),
+            Letter::Resume(token, answer) => self.resume(token, answer),
+            Letter::Inject(transaction, bytes) => {
+                if let Some(to) = self.injected.borrow_mut().get_mut(&transaction) {
+                    to.pieces.push(bytes);
+                    if let Some(waker) = to.waker.take() {
+                        waker.wake();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a call that is answered later: by [`Seat::reply`], or after a `Pending` by a resume. `far` gets the opaque value
+    /// to free when nobody waits any more.
+    pub fn begin(
+        self: &Rc<Self>,
+        transaction: u64,
+        far: Option<Rc<dyn Far>>,
+        now: Instant,
+        limit: Duration,
+    ) -> Waiting {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        let index = self.slots.borrow_mut().insert(Slot {
+            generation,
+            state: State::Away,
+            early: None,
+            waker: None,
+            began: now,
+            deadline: now + limit,
+            behind: Behind { far, transaction },
+        });
+        Waiting {
+            seat: self.clone(),
+            call: (u64::from(generation) << 32) | index as u64,
+        }
+    }
+
+    /// The slot of a call, while it is that call's.
+    fn with<R>(&self, call: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut((call & 0xffff_ffff) as usize)?;
+        (u64::from(slot.generation) == call >> 32).then(|| f(slot))
+    }
+
+    /// A call is over, or with `Pending` parked. On the worker's thread.
+    pub fn reply(&self, call: u64, reply: Reply) {
+        let mut reply = Some(reply);
+        let woken = self.with(call, |slot| {
+            if !matches!(slot.state, State::Away) {
+                return None;
+            }
+            let mut reply = reply.take()?;
+            if reply.verdict == Ok(Verdict::Pending) {
+                let Some(answer) = slot.early.take() else {
+                    slot.state = State::Parked(reply.edits, reply.opaque);
+                    return None;
+                };
+                answered(&mut reply, *answer);
+            }
+            slot.state = State::Over(reply);
+            slot.waker.take()
+        });
+        if let Some(waker) = woken.flatten() {
+            waker.wake();
+        }
+        // It was given up meanwhile.
+        if let Some(reply) = reply {
+            let behind = self.with(call, |slot| {
+                (slot.behind.far.take(), slot.behind.transaction)
+            });
+            if let Some((far, transaction)) = behind {
+                self.forget(call);
+                release(far, transaction, reply.opaque);
+            }
+        }
+    }
+
+    fn resume(&self, token: Token, answer: Box<Answer>) {
+        let mut answer = Some(answer);
+        let woken = self.with(token.call, |slot| {
+            if slot.behind.transaction != token.transaction {
+                return None;
+            }
+            match &mut slot.state {
+                State::Parked(edits, opaque) => {
+                    let mut reply = Reply {
+                        verdict: Ok(Verdict::Pending),
+                        edits: std::mem::take(edits),
+                        opaque: opaque.take(),
+                        spent: Duration::ZERO,
+                    };
+                    answered(&mut reply, *answer.take()?);
+                    slot.state = State::Over(reply);
+                    slot.waker.take()
+                }
+                State::Away if slot.early.is_none() => {
+                    slot.early = answer.take();
+                    None
+                }
+                _ => None,
+            }
+        });
+        if answer.is_some() {
+            // Late, second or unknown.
+            self.stray.set(self.stray.get() + 1);
+        }
+        if let Some(waker) = woken.flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Ends the calls whose deadline has passed. To be called every few milliseconds.
+    pub fn sweep(&self, now: Instant) {
+        let mut late = Vec::new();
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if slot.deadline > now || matches!(slot.state, State::Over(_) | State::GivenUp) {
+                continue;
+            }
+            let over = match &mut slot.state {
+                State::Parked(_, opaque) => {
+                    let mut reply = Reply::failed(Failure::Deadline);
+                    reply.opaque = opaque.take();
+                    Some(reply)
+                }
+                _ => None,
+            };
+            let hung = over.is_none().then(|| slot.behind.far.clone()).flatten();
+            late.push((hung, slot.waker.take()));
+            slot.early = None;
+            // What the module still has of it is freed when it comes back.
+            slot.state = over.map_or(State::GivenUp, State::Over);
+        }
+        for (hung, waker) in late {
+            if let Some(far) = hung {
+                far.late();
+            }
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Ends every call behind this door: its process died.
+    pub fn fail_all(&self, of: &dyn Fn(&Rc<dyn Far>) -> bool, why: &Failure) {
+        let mut wakers = Vec::new();
+        let mut gone = Vec::new();
+        for (index, slot) in self.slots.borrow_mut().iter_mut() {
+            if !slot.behind.far.as_ref().is_some_and(of) {
+                continue;
+            }
+            match slot.state {
+                State::Away | State::Parked(..) => {
+                    slot.state = State::Over(Reply::failed(why.clone()));
+                    wakers.extend(slot.waker.take());
+                }
+                State::GivenUp => gone.push(index),
+                State::Over(_) => {}
+            }
+        }
+        for index in gone {
+            self.slots.borrow_mut().try_remove(index);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn forget(&self, call: u64) {
+        self.slots
+            .borrow_mut()
+            .try_remove((call & 0xffff_ffff) as usize);
+    }
+
+    /// Calls under way.
+    pub fn waiting(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    /// This transaction's answer may be injected into from now on.
+    pub fn open_for_injection(&self, transaction: u64) {
+        self.injected.borrow_mut().entry(transaction).or_default();
+    }
+
+    /// What was injected meanwhile; else the task is woken when something is.
+    pub fn poll_injected(&self, transaction: u64, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {
+        let mut injected = self.injected.borrow_mut();
+        let of = injected.get_mut(&transaction)?;
+        if of.pieces.is_empty() {
+            of.waker = Some(cx.waker().clone());
+            return None;
+        }
+        Some(std::mem::take(&mut of.pieces))
+    }
+
+    /// Its answer is over: what comes now is dropped.
+    pub fn close_for_injection(&self, transaction: u64) {
+        self.injected.borrow_mut().remove(&transaction);
+    }
+}
+
+/// Puts a resume in the place of a `Pending`.
+fn answered(reply: &mut Reply, answer: Answer) {
+    for edit in answer.edits.iter() {
+        if let Err(refused) = reply.edits.repeat(edit) {
+            reply.verdict = Err(Failure::Fail(refused.to_string()));
+            return;
+        }
+    }
+    reply.verdict = match answer.verdict {
+        Verdict::Pending => Err(Failure::Fail("resumed with Pending".to_owned())),
+        verdict => Ok(verdict),
+    };
+}
+
+impl Waiting {
+    /// Forgets a call that was never sent.
+    pub fn cancel(mut self) {
+        self.seat.forget(self.call);
+        self.call = u64::MAX;
+    }
+
+    /// The call's number, which its reply names.
+    pub fn call(&self) -> u64 {
+        self.call
+    }
+
+    /// The outcome when it is there, with the time since the call began. Not to be polled again behind that.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Reply, Duration)> {
+        let call = self.call;
+        let over = self.seat.with(call, |slot| match &slot.state {
+            State::Over(_) | State::GivenUp => {
+                let took = slot.began.elapsed();
+                match std::mem::replace(&mut slot.state, State::GivenUp) {
+                    State::Over(reply) => Poll::Ready((reply, took, true)),
+                    // The module still has it: the slot stays for what comes back.
+                    _ => Poll::Ready((Reply::failed(Failure::Deadline), took, false)),
+                }
+            }
+            State::Away | State::Parked(..) => {
+                match &slot.waker {
+                    Some(waker) if waker.will_wake(cx.waker()) => {}
+                    _ => slot.waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        });
+        match over {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready((reply, took, forget))) => {
+                self.call = u64::MAX;
+                if forget {
+                    self.seat.forget(call);
+                }
+                Poll::Ready((reply, took))
+            }
+            None => Poll::Ready((Reply::failed(Failure::Died), Duration::ZERO)),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.call == u64::MAX {
+            return;
+        }
+        let left = self.seat.with(self.call, |slot| {
+            let far = slot.behind.far.clone();
+            match std::mem::replace(&mut slot.state, State::GivenUp) {
+                // With the module: freed when it comes back.
+                State::Away if far.is_some() => None,
+                State::Away | State::GivenUp => Some((None, 0, Opaque::None)),
+                State::Parked(_, opaque) => Some((far, slot.behind.transaction, opaque)),
+                State::Over(reply) => Some((far, slot.behind.transaction, reply.opaque)),
+            }
+        });
+        if let Some(Some((far, transaction, opaque))) = left {
+            self.seat.forget(self.call);
+            release(far, transaction, opaque);
+        }
+    }
+}
+
+/// Frees an opaque value that came back to nobody. Where it never crossed, its transaction's end frees it.
+fn release(far: Option<Rc<dyn Far>>, transaction: u64, opaque: Opaque) {
+    if let Some(far) = far.filter(|far| far.carries()) {
+        far.free(transaction, opaque);
+    }
+}
