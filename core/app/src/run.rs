@@ -118,9 +118,10 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
             None
         }
     };
+    let content = understudy_proxy::Content::new();
     let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);
     let proxy = Rc::new(
-        Proxy::start(settings(values), records)
+        Proxy::start(settings(values), records, &content)
             .await
             .map_err(|e| explain(&e))?,
     );

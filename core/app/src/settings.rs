@@ -25,6 +25,7 @@ pub(crate) fn settings(values: &Values) -> Settings {
     };
     let cache = &values.cache;
     Settings {
+        modules: understudy_proxy::Modules::default(),
         workers: values.workers,
         listeners: values
             .listeners

@@ -6,8 +6,10 @@
 mod client;
 mod clock;
 mod connection;
+pub mod content;
 mod listener;
 mod messages;
+pub mod modules;
 mod proxy;
 pub mod record;
 pub mod settings;
@@ -16,6 +18,8 @@ mod transaction;
 mod via;
 mod worker;
 
+pub use content::Content;
+pub use modules::{Matcher, Member, Modules};
 pub use proxy::{Proxy, StartError};
 pub use record::{Record, TransactionLog};
 pub use settings::Settings;

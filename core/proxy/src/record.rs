@@ -43,6 +43,20 @@ pub struct Record<'a> {
     pub error: Option<&'static str>,
     /// The client went away before the answer was complete.
     pub aborted: bool,
+    /// The modules that were called, in order.
+    pub modules: &'a [ModuleRecord<'a>],
+}
+/// One module's part of a transaction.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct ModuleRecord<'a> {
+    pub name: &'a str,
+    /// Calls of its hooks, and what they cost: exact when a log is kept.
+    pub cost: understudy_runtimes::Cost,
+    /// Why it failed in this transaction, when it did.
+    pub failed: Option<&'static str>,
+    /// What it noted for the log: names and values.
+    pub notes: &'a [(Vec<u8>, Vec<u8>)],
 }
 /// How a transaction was answered; Squid's words in the native log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

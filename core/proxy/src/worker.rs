@@ -119,6 +119,7 @@ pub(crate) struct Seed {
     pub(crate) resolver: Arc<understudy_upstream::Shared>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) log: Option<Arc<dyn TransactionLog>>,
+    pub(crate) mailboxes: understudy_runtimes::Mailboxes,
 }
 
 /// The actor of a worker.

@@ -42,6 +42,7 @@ fn record() -> Record<'static> {
         user_agent: None,
         error: None,
         aborted: false,
+        modules: &[],
     }
 }
 
@@ -111,6 +112,7 @@ fn the_native_line_is_squids() {
             Record {
                 outcome: Outcome::Miss,
                 aborted: true,
+                modules: &[],
                 status: 0,
                 bytes_out: 0,
                 content_type: None,
@@ -197,6 +199,7 @@ fn a_hostile_request_is_one_json_object() {
         user_agent: Some(&long),
         error: Some("connect"),
         aborted: true,
+        modules: &[],
         ..record()
     });
     let want = serde_json::json!({

@@ -266,6 +266,7 @@ fn write(
             user_agent: fields.get(Name::UserAgent),
             error: None,
             aborted: false,
+            modules: &[],
         });
     }
     Fast::Answered { persist }

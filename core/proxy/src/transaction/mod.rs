@@ -399,6 +399,7 @@ impl Transaction {
             user_agent: fields.get(Name::UserAgent),
             error: tally.error,
             aborted: tally.aborted,
+            modules: &[],
         });
     }
 }
