@@ -38,6 +38,12 @@ impl Matcher {
         })
     }
 
+    /// Whether every host is seen.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
     /// Whether a transaction for this host (in lower case, without port) is seen.
     pub fn host(&self, host: &[u8]) -> bool {
         self.hosts.is_empty()
