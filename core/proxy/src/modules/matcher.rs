@@ -72,6 +72,7 @@ impl Matcher {
         self.types
             .iter()
             .any(|pattern| match pattern.strip_suffix(b"*") {
+                Some(b"*/") => true,
                 Some(prefix) => kind
                     .get(..prefix.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
