@@ -50,6 +50,8 @@ pub(crate) struct Source {
     pub(crate) address: SocketAddr,
     /// The listener is gone: its connections end after what they are doing.
     pub(crate) retired: Cell<bool>,
+    /// No listener: the proxy asks itself, for a module.
+    pub(crate) internal: bool,
 }
 
 /// The settings in force and what is derived from them; a transaction keeps the one it began with.
@@ -125,6 +127,8 @@ pub(crate) struct Seed {
 /// The actor of a worker.
 pub(crate) struct WorkerActor {
     worker: Rc<Worker>,
+    /// Does what modules ask of stored objects.
+    pub(crate) desk: Rc<crate::content::Desk>,
     epoch: u64,
     listeners: HashMap<String, (Rc<Source>, JoinHandle<()>)>,
 }
@@ -148,8 +152,10 @@ impl WorkerActor {
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
         };
+        let worker = Rc::new(worker);
         WorkerActor {
-            worker: Rc::new(worker),
+            desk: crate::content::Desk::new(worker.clone()),
+            worker,
             epoch: seed.epoch,
             listeners: HashMap::new(),
         }
@@ -161,6 +167,7 @@ impl WorkerActor {
             listener: bound.listener,
             address: bound.address,
             retired: Cell::new(false),
+            internal: false,
         });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {

@@ -25,6 +25,8 @@ pub(crate) mod fast;
 mod follow;
 mod forwarded;
 mod hit;
+mod injected;
+pub(crate) mod internal;
 mod lead;
 mod local;
 mod look_up;
@@ -41,6 +43,7 @@ mod route;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
 use crate::record::{Outcome, Record};
