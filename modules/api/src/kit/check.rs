@@ -68,8 +68,9 @@ impl Group<'_> {
             let found = run_all(seated, &[job], 1, &mut random).remove(0);
             report.runs += 1;
             let Some(measure) = self.measures.get(index) else {
-                for what in case.expect.unmet(&found) {
-                    report.differs(&case.name, stage, &whole.to_string(), what);
+                let unmet = case.expect.unmet(&found);
+                if !unmet.is_empty() {
+                    report.differs(&case.name, stage, &whole.to_string(), unmet.join("\n    "));
                 }
                 all.push(chunkings(case, seated.about(), &found, &mut random));
                 self.measures.push(found);
