@@ -92,7 +92,8 @@ impl Module for Every {
         Verdict::Continue
     }
     fn request_out(&self, tx: &mut Transaction<'_>) -> Verdict {
-        tx.set("X-Url", tx.url().to_vec()).unwrap();
+        let url = tx.url().to_vec();
+        tx.set("X-Url", url).unwrap();
         Verdict::Continue
     }
     fn resolve(&self, tx: &mut Transaction<'_>) -> Verdict {
@@ -115,7 +116,7 @@ impl Module for Every {
 #[test]
 fn every_hook_is_called_in_its_order_and_sees_the_edits_before() {
     let mut case = body_case().answers("Server", "x").sends("q");
-    let hooks = "request_head request_body request_out resolve response_head response_body \
+    let hooks = "request_head request_out resolve request_body response_head response_body \
                  response_return return_body log free";
     case.expect.hooks = Some(hooks.split_whitespace().map(str::to_owned).collect());
     case.expect.request.target = Some("http://example.org/b?c".to_owned());

@@ -12,7 +12,7 @@ pub struct Expect {
     pub verdict: BTreeMap<String, String>,
     /// The word of the failure; `none`: it must not fail. Unsaid, it must not fail either.
     pub failure: Option<String>,
-    /// The request as `request_head` and `request_body` left it.
+    /// The request's head as `request_head` left it.
     pub request: ExpectMessage,
     /// The request as the origin gets it.
     pub forwarded: ExpectMessage,

@@ -45,7 +45,7 @@ impl Message {
 pub struct Transcript {
     /// The hooks in order, the calls for the pieces of one body as one, with the verdict where it is not about a piece.
     pub hooks: Vec<(Hook, &'static str)>,
-    /// The request as `request_head` and `request_body` left it.
+    /// The request's head as `request_head` left it.
     pub request: Option<Message>,
     /// The request as the origin gets it.
     pub forwarded: Option<Message>,
@@ -81,7 +81,7 @@ impl Transcript {
             .collect();
         all.push(("order of hooks", hooks.join(", ").into_bytes()));
         for (head, body, message) in [
-            ("request", "request body", &self.request),
+            ("request", "body", &self.request),
             ("forwarded request", "forwarded body", &self.forwarded),
             ("stored answer", "stored body", &self.stored),
             ("returned answer", "returned body", &self.returned),

@@ -2,10 +2,10 @@
 //!
 //! | step | hook | then |
 //! |---|---|---|
-//! | `Asked` | `request_head` | `Sent`; cached: `Returning`; CONNECT: `Over`; answered: `Over` |
-//! | `Sent` | `request_body`, each piece | `Asking` |
+//! | `Asked` | `request_head` | `Asking`; cached: `Returning`; CONNECT, or answered: `Over` |
 //! | `Asking` | `request_out` | `Resolving`; answered: `Over` |
-//! | `Resolving`, `Ordering` | `resolve` | `Answered` |
+//! | `Resolving`, `Ordering` | `resolve` | `Sending` |
+//! | `Sending` | `request_body`, each piece | `Answered` |
 //! | `Answered` | `response_head` | `Storing`; answered: `Over` |
 //! | `Storing` | `response_body`, each piece | `Returning` |
 //! | `Returning` | `response_return` | `Giving`; answered: `Over` |
@@ -36,10 +36,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Asked,
-    Sent,
     Asking,
     Resolving,
     Ordering,
+    Sending,
     Answered,
     Storing,
     Returning,
@@ -70,13 +70,13 @@ pub(crate) struct Walk<'a> {
     /// No hook but `free`: the module is done, or failed.
     closed: bool,
     called: bool,
-    /// The module keeps the length of the body that is next.
+    /// The module said in the last head hook that it keeps the length of the body behind it.
     keeps: bool,
+    /// It keeps the length of the body under way.
+    promised: bool,
     url: Vec<u8>,
     head: HeadText,
     body: Option<Body>,
-    /// The request's body as it is forwarded.
-    sent: Option<Vec<u8>>,
     /// The answer's body, stored or returned.
     answer: Option<Vec<u8>>,
     addresses: Vec<IpAddr>,
@@ -100,10 +100,10 @@ impl<'a> Walk<'a> {
             closed: false,
             called: false,
             keeps: false,
+            promised: false,
             url: Vec::new(),
             head,
             body: None,
-            sent: None,
             answer: None,
             addresses: Vec::new(),
             transcript: Transcript::default(),
@@ -126,9 +126,9 @@ impl<'a> Walk<'a> {
     pub(crate) fn go(&mut self, seated: &mut dyn Seated) -> Progress {
         let hook = match self.step {
             Step::Asked => Hook::RequestHead,
-            Step::Sent => Hook::RequestBody,
             Step::Asking => Hook::RequestOut,
             Step::Resolving | Step::Ordering => Hook::Resolve,
+            Step::Sending => Hook::RequestBody,
             Step::Answered => Hook::ResponseHead,
             Step::Storing => Hook::ResponseBody,
             Step::Returning => Hook::ResponseReturn,
@@ -244,9 +244,9 @@ impl<'a> Walk<'a> {
     pub(crate) fn take(&mut self, outcome: Outcome, seated: &mut dyn Seated) {
         let hook = match self.step {
             Step::Asked => Hook::RequestHead,
-            Step::Sent => Hook::RequestBody,
             Step::Asking => Hook::RequestOut,
             Step::Resolving | Step::Ordering => Hook::Resolve,
+            Step::Sending => Hook::RequestBody,
             Step::Answered => Hook::ResponseHead,
             Step::Storing => Hook::ResponseBody,
             Step::Returning => Hook::ResponseReturn,
@@ -385,26 +385,16 @@ impl<'a> Walk<'a> {
                     self.answer = self.origin_body().map(|body| body.to_vec());
                     self.step = Step::Returning;
                 } else {
-                    self.begin_body(self.case.request_body.clone(), Hook::RequestBody);
-                    self.step = Step::Sent;
-                }
-            }
-            Step::Sent => {
-                if let Some(body) = self.end_body(Hook::RequestBody, seated) {
-                    self.sent = body;
-                    if let Some(message) = &mut self.transcript.request {
-                        message.body.clone_from(&self.sent);
-                    }
-                    let target = path(&self.head.target);
-                    self.head.target = if target.is_empty() { "/" } else { target }.to_owned();
+                    let body = self.case.request_body.clone();
+                    let body = body.filter(|body| !body.is_empty());
+                    self.begin_body(body, Hook::RequestBody);
+                    self.go_out();
                     self.step = Step::Asking;
                 }
             }
             Step::Asking => {
-                let target = path(&self.head.target).to_owned();
-                self.head.target = target;
-                let mut message = self.head.message(self.request_line());
-                message.body = self.sent.take();
+                self.go_out();
+                let message = self.head.message(self.request_line());
                 self.transcript.forwarded = Some(message);
                 self.step = Step::Resolving;
             }
@@ -417,8 +407,16 @@ impl<'a> Walk<'a> {
                 }
                 let addresses = self.addresses.iter().map(ToString::to_string);
                 self.transcript.addresses = addresses.collect();
-                self.begin_answer();
-                self.step = Step::Answered;
+                self.step = Step::Sending;
+            }
+            Step::Sending => {
+                if let Some(body) = self.end_body(Hook::RequestBody, seated) {
+                    if let Some(message) = &mut self.transcript.forwarded {
+                        message.body = body;
+                    }
+                    self.begin_answer();
+                    self.step = Step::Answered;
+                }
             }
             Step::Answered => {
                 let body = self.origin_body();
@@ -464,6 +462,12 @@ impl<'a> Walk<'a> {
         self.about.orders_addresses && !self.closed && !self.case.addresses.is_empty()
     }
 
+    /// The target as an origin is asked for it: a path.
+    fn go_out(&mut self) {
+        let target = path(&self.head.target);
+        self.head.target = if target.is_empty() { "/" } else { target }.to_owned();
+    }
+
     fn request_line(&self) -> String {
         format!("{} {}", self.case.method, self.head.target)
     }
@@ -492,6 +496,7 @@ impl<'a> Walk<'a> {
         if self.may_change(hook) && !self.keeps && body.is_some() {
             self.head.forget_length();
         }
+        self.promised = std::mem::take(&mut self.keeps) && self.may_change(hook);
         let cuts = match hook {
             Hook::RequestBody => &self.chunking.request,
             Hook::ResponseBody => &self.chunking.response,
@@ -506,12 +511,11 @@ impl<'a> Walk<'a> {
             return Some(None);
         };
         let (bytes, same) = body.finish();
-        if self.keeps && !same && self.about.hooks.has(hook) {
+        if self.promised && !same && !self.closed {
             let why = "it promised to keep the body's length, and did not";
             self.fail(hook, Failed::new("fail", why), seated);
             return None;
         }
-        self.keeps = false;
         Some(Some(bytes))
     }
 
