@@ -9,11 +9,13 @@ mod config;
 mod exit;
 mod log;
 mod messages;
+mod modules;
 mod overseer;
 mod process;
 mod run;
 mod settings;
 mod signals;
+mod supervisor;
 mod trace;
 
 use clap::{CommandFactory, Parser};
