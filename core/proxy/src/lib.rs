@@ -3,6 +3,7 @@
 //! Knows no module, runtime or storage tier, and no configuration file: the application hands it [`Settings`].
 #![forbid(unsafe_code)]
 
+mod afterwards;
 mod client;
 mod clock;
 mod connection;

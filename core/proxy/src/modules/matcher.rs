@@ -38,6 +38,12 @@ impl Matcher {
         })
     }
 
+    /// Whether every host is seen.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
     /// Whether a transaction for this host (in lower case, without port) is seen.
     pub fn host(&self, host: &[u8]) -> bool {
         self.hosts.is_empty()
@@ -66,6 +72,7 @@ impl Matcher {
         self.types
             .iter()
             .any(|pattern| match pattern.strip_suffix(b"*") {
+                Some(b"*/") => true,
                 Some(prefix) => kind
                     .get(..prefix.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),

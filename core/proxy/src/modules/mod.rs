@@ -2,12 +2,19 @@
 //!
 //! The settings name the modules in order; requests meet them first to last, responses last to first unless told otherwise.
 
+pub(crate) mod chain;
+pub(crate) mod edited;
+pub(crate) mod filter;
 mod matcher;
+pub(crate) mod party;
 
 pub use matcher::Matcher;
 
 use std::sync::Arc;
 use understudy_runtimes::Loaded;
+
+/// Whether hooks are compiled in; without, the interface costs nothing at all, which is what benchmarks compare with.
+pub(crate) const FIRE: bool = cfg!(feature = "modules");
 
 /// The modules in force.
 #[derive(Debug, Clone, Default)]
