@@ -18,6 +18,7 @@ pub mod process;
 mod runtime;
 mod seat;
 mod spec;
+pub mod stages;
 mod threads;
 
 pub use failure::Failure;
