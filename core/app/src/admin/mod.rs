@@ -6,6 +6,7 @@
 mod index;
 mod livez;
 mod metrics;
+mod module_metrics;
 mod modules;
 pub(crate) mod pac;
 mod readyz;

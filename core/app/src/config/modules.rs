@@ -100,7 +100,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Modules {
 fn module(r: &mut Resolver<'_>, i: usize, shape: &ModuleShape, before: &[Module]) -> Module {
     let section = format!("module[{i}]");
     let key = |name: &str| format!("{section}.{name}");
-    let called = r.pick(&key("name"), Sources::file(shape.name.as_ref()), String::new(), name, |n| quote(n));
+    let called = r.pick(&key("name"), Sources::file(shape.name.as_ref()), String::new(), short_name, |n| quote(n));
     if shape.name.is_none() {
         r.fault_at(&section, Fault::new("the module has no name", "add name = \"...\""));
     } else if !called.is_empty() && before.iter().any(|m| *m.spec.name == *called) {
@@ -299,6 +299,17 @@ fn library(text: &str, dir: &Path) -> Result<String, Fault> {
             format!("write \"builtin:{text}\" for the module that is built in, or \"./{text}\""),
         )),
         None => Ok(dir.join(text).display().to_string()),
+    }
+}
+
+/// A name that fits into the page that a supervisor reads after a crash.
+fn short_name(text: &str) -> Result<String, Fault> {
+    match name(text) {
+        Ok(name) if name.len() <= understudy_shared::NAME_BYTES => Ok(name),
+        _ => Err(Fault::new(
+            format!("{text:?} is not a name"),
+            format!("write letters, digits, - _ or ., at most {} together", understudy_shared::NAME_BYTES),
+        )),
     }
 }
 
