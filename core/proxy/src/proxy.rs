@@ -127,8 +127,7 @@ impl Proxy {
                 .await
                 .map_err(|_| StartError::Gone)?;
         }
-        let actors = workers.iter().map(|worker| worker.actor.clone()).collect();
-        content.open(cache.clone(), actors);
+        content.open(workers.iter().map(|worker| worker.actor.downgrade()));
         Ok(Proxy {
             workers,
             cache,

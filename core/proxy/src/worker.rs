@@ -54,6 +54,8 @@ pub(crate) struct Source {
     pub(crate) address: SocketAddr,
     /// The listener is gone: its connections end after what they are doing.
     pub(crate) retired: Cell<bool>,
+    /// No listener: the proxy asks itself, for a module.
+    pub(crate) internal: bool,
 }
 
 /// The settings in force and what is derived from them; a transaction keeps the one it began with.
@@ -135,6 +137,8 @@ pub(crate) struct Seed {
 /// The actor of a worker.
 pub(crate) struct WorkerActor {
     worker: Rc<Worker>,
+    /// Does what modules ask of stored objects.
+    pub(crate) desk: Rc<crate::content::Desk>,
     epoch: u64,
     listeners: HashMap<String, (Rc<Source>, JoinHandle<()>)>,
 }
@@ -171,8 +175,10 @@ impl WorkerActor {
             seat,
             afterwards: Afterwards::default(),
         };
+        let worker = Rc::new(worker);
         WorkerActor {
-            worker: Rc::new(worker),
+            desk: crate::content::Desk::new(worker.clone()),
+            worker,
             epoch: seed.epoch,
             listeners: HashMap::new(),
         }
@@ -184,6 +190,7 @@ impl WorkerActor {
             listener: bound.listener,
             address: bound.address,
             retired: Cell::new(false),
+            internal: false,
         });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {

@@ -26,6 +26,8 @@ mod follow;
 mod forwarded;
 mod hit;
 mod hooks;
+mod injected;
+pub(crate) mod internal;
 mod lead;
 mod local;
 mod look_up;
@@ -47,6 +49,7 @@ mod route;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
 use crate::modules::party::Party;

@@ -114,7 +114,8 @@ impl Transaction {
     }
 
     fn check_client(&self) -> Result<(), Refusal> {
-        let open = matches!(self.source.listener.mode, Mode::Reverse { .. });
+        let open =
+            self.source.internal || matches!(self.source.listener.mode, Mode::Reverse { .. });
         if open || self.live.settings.access.client(self.peer.ip()) {
             Ok(())
         } else {
