@@ -13,6 +13,7 @@ mod life;
 mod link;
 mod loaded;
 pub mod marker;
+mod nursery;
 mod office;
 pub mod process;
 mod runtime;

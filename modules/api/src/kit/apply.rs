@@ -3,6 +3,8 @@
 use crate::edits::{Edit, Edits};
 use crate::head::{self, Lines};
 use crate::kit::transcript::Message;
+use bytes::Bytes;
+use understudy_http::ResponseHead;
 
 /// A head under way: text that hooks look at, edited between them.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,15 @@ impl HeadText {
         let path = self.target.len() - path(&self.target).len();
         self.target.truncate(path);
         self.target.push_str(target);
+    }
+
+    /// The field lines in a parsed head's table; whose head it is makes no difference to a table.
+    pub(crate) fn table(&self) -> Option<ResponseHead<Bytes>> {
+        let mut head = ResponseHead::new(200, b"");
+        for (name, value) in Lines::Text(&self.lines).iter() {
+            head.append(name, value).ok()?;
+        }
+        Some(head)
     }
 
     /// The body behind it may have any length: its length is not told.

@@ -64,6 +64,7 @@ impl Group<'_> {
             let job = Job {
                 case,
                 chunking: &whole,
+                tables: false,
             };
             let found = run_all(seated, &[job], 1, &mut random).remove(0);
             report.runs += 1;
@@ -84,7 +85,15 @@ impl Group<'_> {
         for (index, case) in self.cases.iter().enumerate() {
             let jobs: Vec<(usize, Job<'_>)> = all[index]
                 .iter()
-                .map(|chunking| (index, Job { case, chunking }))
+                .enumerate()
+                .map(|(at, chunking)| {
+                    let job = Job {
+                        case,
+                        chunking,
+                        tables: at % 2 == 0,
+                    };
+                    (index, job)
+                })
                 .collect();
             self.run(stage, seated, &jobs, 1, &mut random, report);
         }
@@ -96,6 +105,7 @@ impl Group<'_> {
                     let job = Job {
                         case: self.cases[index],
                         chunking: chunking.unwrap_or(&whole),
+                        tables: random.below(2) == 0,
                     };
                     (index, job)
                 })
@@ -119,6 +129,9 @@ impl Group<'_> {
         for ((index, job), found) in jobs.iter().zip(&found) {
             if let Some(what) = self.measures[*index].difference(found) {
                 let mut run = job.chunking.to_string();
+                if job.tables {
+                    run.push_str(", heads as tables");
+                }
                 if at_once > 1 {
                     run.push_str(&format!(", {at_once} transactions at once"));
                 }
@@ -158,7 +171,8 @@ fn chunkings(
         .into_iter()
         .filter_map(|(hook, length)| Some((hook, length.filter(|_| about.hooks.has(hook))?)))
         .collect();
-    let mut all = Vec::new();
+    // Once more whole, with heads as tables.
+    let mut all = vec![Chunking::default()];
     for (hook, length) in &cut {
         for cuts in Cuts::ways(*length, &case.boundaries, random) {
             all.push(Chunking::default().with(*hook, cuts));

@@ -18,6 +18,8 @@ pub struct Job<'a> {
     pub case: &'a Case,
     /// The chunking.
     pub chunking: &'a Chunking,
+    /// Hooks look at heads that were parsed into a table, as the proxy's own; else at text, as another process does.
+    pub tables: bool,
 }
 
 /// Runs all jobs, at most `at_once` at a time; the transcripts are in the order of the jobs.
@@ -38,7 +40,7 @@ pub fn run_all(
                 break;
             };
             let id = IDS.fetch_add(1, Ordering::Relaxed);
-            ready.push((index, Walk::new(id, job.case, job.chunking, &about)));
+            ready.push((index, Walk::new(id, job, &about)));
         }
         // One more than there are who can go on stands for waiting, when there is something to wait for.
         let who = random.below(ready.len() + usize::from(!away.is_empty()));

@@ -25,6 +25,7 @@ use crate::kit::apply::{HeadText, authority, path};
 use crate::kit::body::Body;
 use crate::kit::case::Case;
 use crate::kit::chunks::Chunking;
+use crate::kit::run::Job;
 use crate::kit::stage::{Call, Failed, Outcome, Seated};
 use crate::kit::transcript::Transcript;
 use crate::object;
@@ -65,6 +66,7 @@ pub(crate) struct Walk<'a> {
     id: u64,
     case: &'a Case,
     chunking: &'a Chunking,
+    tables: bool,
     about: About,
     step: Step,
     /// No hook but `free`: the module is done, or failed.
@@ -85,7 +87,12 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk of this case, whose transaction has this id.
-    pub(crate) fn new(id: u64, case: &'a Case, chunking: &'a Chunking, about: &About) -> Walk<'a> {
+    pub(crate) fn new(id: u64, job: &Job<'a>, about: &About) -> Walk<'a> {
+        let Job {
+            case,
+            chunking,
+            tables,
+        } = *job;
         let head = HeadText {
             target: case.target.clone(),
             status: 0,
@@ -95,6 +102,7 @@ impl<'a> Walk<'a> {
             id,
             case,
             chunking,
+            tables,
             about: about.clone(),
             step: Step::Asked,
             closed: false,
@@ -170,7 +178,11 @@ impl<'a> Walk<'a> {
     }
 
     fn call(&self, hook: Hook, seated: &mut dyn Seated) -> Call {
-        let lines = Lines::Text(&self.head.lines);
+        let table = self.tables.then(|| self.head.table()).flatten();
+        let lines = match &table {
+            Some(table) => Lines::Table(table.fields()),
+            None => Lines::Text(&self.head.lines),
+        };
         let (host, code, hierarchy);
         let entry;
         let empty = (Bytes::new(), true);
