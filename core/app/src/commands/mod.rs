@@ -32,7 +32,13 @@ Transactions in progress finish with the modules they began with. Changes last u
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Modules {
     /// The admin of the proxy that is meant: address and port, or unix:PATH
-    #[arg(long, value_name = "ADDR", global = true, env = "UNDERSTUDY_ADMIN", default_value = "127.0.0.1:3130")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        global = true,
+        env = "UNDERSTUDY_ADMIN",
+        default_value = "127.0.0.1:3130"
+    )]
     admin: String,
     #[command(subcommand)]
     command: Command,
@@ -128,7 +134,11 @@ pub(crate) fn run(modules: Modules) -> Exit {
             }
         }
         Command::Unload { name } => Change::Unload { name },
-        Command::Reconfigure { name, options, unset } => Change::Reconfigure {
+        Command::Reconfigure {
+            name,
+            options,
+            unset,
+        } => Change::Reconfigure {
             name,
             options: options.into_iter().collect(),
             unset,
@@ -164,7 +174,9 @@ fn make(admin: &str, change: &Change) -> Exit {
             if text.is_empty() {
                 text.push_str("nothing is to be changed\n");
             } else if let Some(lasts) = answer.body["lasts"].as_str() {
-                text.push_str(&format!("this lasts {lasts}; what is to stay belongs in the configuration\n"));
+                text.push_str(&format!(
+                    "this lasts {lasts}; what is to stay belongs in the configuration\n"
+                ));
             }
             show(text.as_bytes())
         }
