@@ -215,7 +215,7 @@ impl Link {
         };
         let account = &self.accounts.hooks[event.hook as usize];
         let precise = self.precise.get();
-        let timed = (precise || account.calls.get() % SAMPLE == 0).then(Instant::now);
+        let timed = (precise || account.calls.get().is_multiple_of(SAMPLE)).then(Instant::now);
         let tokens = Lazy {
             link: self,
             transaction: event.id,
