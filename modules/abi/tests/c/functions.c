@@ -173,7 +173,7 @@ static enum us_verdict request_out(void *self, us_transaction *tx, void **opaque
     host->answer_drop(NULL);
     CHECK(host->inject(proxy, 8, us_str("more")) == US_OK && host->inject(NULL, 8, none) == US_ARGUMENT);
 
-    CHECK(object != NULL && us_is(host->object_key(object), "http://origin.test/x"));
+    CHECK(object != NULL && us_is(host->object_key(object), "http://origin.test:80/x"));
     CHECK(host->object_make(us_str("ftp://origin.test/")) == NULL && host->object_make(us_of("\xff", 1)) == NULL);
     CHECK(host->object_ref(object) == object && host->object_ref(NULL) == NULL);
     host->object_unref(object);
