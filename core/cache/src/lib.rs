@@ -42,7 +42,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Expire, Invalidate, Room, RoomAnswer, Trim};
+use messages::{AskShard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
@@ -237,6 +237,34 @@ impl Cache {
         ask: Ask,
         seen: Option<Arc<Slot>>,
     ) -> Result<Answer, NoStoreReason> {
+        self.send_ask(ask, seen, false).await
+    }
+
+    /// A fill of what no origin sent (a module injects it): nobody follows it, and nothing of it is visible before its commit.
+    pub async fn apart(
+        &self,
+        transaction: TransactionId,
+        key: Bytes,
+    ) -> Result<Fill, NoStoreReason> {
+        let ask = Ask {
+            transaction,
+            key,
+            validate: None,
+            alone: true,
+        };
+        match self.send_ask(ask, None, true).await? {
+            Answer::Lead(fill) => Ok(fill),
+            // Who asks alone leads.
+            Answer::Follow(_) | Answer::Again => Err(NoStoreReason::NoRoom),
+        }
+    }
+
+    async fn send_ask(
+        &self,
+        ask: Ask,
+        seen: Option<Arc<Slot>>,
+        apart: bool,
+    ) -> Result<Answer, NoStoreReason> {
         let number = self.shard_number(&ask.key);
         let _place = Place::take(&self.handle, number).ok_or(NoStoreReason::NoRoom)?;
         let cost = FILL_COST + key_cost(ask.key.len());
@@ -247,6 +275,7 @@ impl Cache {
         let message = AskShard {
             ask,
             seen,
+            apart,
             share,
             cache: self.clone(),
         };
@@ -262,6 +291,31 @@ impl Cache {
         let shard = self.shard(&key);
         // A stopped shard has nothing left that could be found.
         let _ = shard.send(Invalidate { transaction, key }).await;
+    }
+
+    /// Publishes a stored response under another head in its own place, when it is still there: `false` when it is not.
+    pub async fn renew(
+        &self,
+        transaction: TransactionId,
+        key: Bytes,
+        old: &Arc<Stored>,
+        prepared: Prepared,
+    ) -> Result<bool, NoStoreReason> {
+        let cost = prepared.cost(key.len()) + footprint(old.trailers().len() as u64);
+        let share = self
+            .room(transaction, &key, cost)
+            .await
+            .ok_or(NoStoreReason::NoRoom)?;
+        let stored = Arc::new(old.freshened(Arc::new(prepared), share));
+        let shard = self.shard(&key).clone();
+        let message = Renew {
+            transaction,
+            key,
+            old: Arc::clone(old),
+            stored,
+        };
+        // A stopped shard has nothing left that could be found.
+        Ok(shard.send(message).await.unwrap_or(false))
     }
 
     /// Removes responses that nobody used lately and that have been stale at `now` for more than

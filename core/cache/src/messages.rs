@@ -22,6 +22,8 @@ pub(crate) struct AskShard {
     /// What the index held when the question was sent: if it is something else by now, the asker is
     /// to look again.
     pub(crate) seen: Option<Arc<Slot>>,
+    /// Nobody is to follow what is led.
+    pub(crate) apart: bool,
     /// Pays for the fill if there is to be one.
     pub(crate) share: Reservation,
     /// The handle the fill keeps to reach the shards.
@@ -44,6 +46,16 @@ pub(crate) struct Commit {
 pub(crate) struct Freshen {
     pub(crate) transaction: TransactionId,
     pub(crate) fill: Arc<Inner>,
+    pub(crate) old: Arc<Stored>,
+    pub(crate) stored: Arc<Stored>,
+}
+
+/// Publish a stored response under another head, in its own place. Answers whether it was still there.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Renew {
+    pub(crate) transaction: TransactionId,
+    pub(crate) key: Bytes,
     pub(crate) old: Arc<Stored>,
     pub(crate) stored: Arc<Stored>,
 }

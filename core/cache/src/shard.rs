@@ -22,7 +22,9 @@ use crate::{
     fill::state::{End, Inner},
     index::{Key, Slot},
     markers::Markers,
-    messages::{AskShard, Commit, Ended, Expire, Freshen, Invalidate, Room, RoomAnswer, Trim},
+    messages::{
+        AskShard, Commit, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer, Trim,
+    },
     sieve::{Sieve, Victim},
     stored::Stored,
 };
@@ -282,7 +284,8 @@ impl Handler<AskShard> for Shard {
         let index = &self.shared.index;
         let marked = self.markers.has(|| index.hash(&ask.key), Instant::now);
         self.trace(ask.transaction, "lead");
-        actix::MessageResult(self.lead(message, key, !led && !marked))
+        let followable = !led && !marked && !message.apart;
+        actix::MessageResult(self.lead(message, key, followable))
     }
 }
 
@@ -340,6 +343,41 @@ impl Handler<Freshen> for Shard {
         fill.end(Some(FillHead::Again), End::Broken);
         self.trace(transaction, "freshen");
         good
+    }
+}
+
+impl Handler<Renew> for Shard {
+    type Result = bool;
+
+    fn handle(&mut self, message: Renew, _: &mut Self::Context) -> bool {
+        let Renew {
+            transaction,
+            key,
+            old,
+            stored,
+        } = message;
+        let Some((key, slot)) = self.shared.index.get_with_key(&key) else {
+            return false;
+        };
+        if !slot.contains(&old) || !self.queue.insert(Arc::clone(&key), Arc::clone(&stored)) {
+            return false;
+        }
+        self.queue.remove(&old);
+        if old.is_marked() {
+            stored.touch();
+        }
+        let variants = slot.variants().iter().map(|variant| {
+            let this = if Arc::ptr_eq(variant, &old) {
+                &stored
+            } else {
+                variant
+            };
+            Arc::clone(this)
+        });
+        let variants = variants.collect();
+        self.shared.index.publish(&key, Slot::of(variants));
+        self.trace(transaction, "renew");
+        true
     }
 }
 

@@ -141,6 +141,11 @@ impl Queue {
             .collect()
     }
 
+    /// What is queued, piece by piece.
+    pub(crate) fn into_pieces(self) -> std::collections::VecDeque<Bytes> {
+        self.pieces.into_iter().skip(self.first).collect()
+    }
+
     /// Takes `n` written bytes off the front.
     pub(crate) fn advance(&mut self, mut n: usize) {
         self.written += n as u64;

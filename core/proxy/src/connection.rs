@@ -185,13 +185,13 @@ impl Connection {
             };
             let len = parts.len();
             let (request, rest) = buf.split_at(len);
-            let head = parts.with(request);
+            let mut head = parts.with(request);
             match fast::answer(
                 &self.worker,
                 &self.source,
                 self.peer,
                 client,
-                &head,
+                &mut head,
                 now,
                 cx,
             ) {
@@ -204,19 +204,21 @@ impl Connection {
                     (fresh, answered) = (true, true);
                     buf = rest;
                 }
-                Fast::Blocked(hit) => {
+                Fast::Blocked(mut hit) => {
                     let head = head.to_owned();
+                    let handed = hit.handed.take();
                     self.begin(
                         rest,
                         |tx| Box::pin(transaction::resume_hit(tx, hit)),
                         head,
                         now,
+                        handed,
                     );
                     return;
                 }
-                Fast::No => {
+                Fast::No(handed) => {
                     let head = head.to_owned();
-                    self.begin(rest, |tx| Box::pin(transaction::run(tx)), head, now);
+                    self.begin(rest, |tx| Box::pin(transaction::run(tx)), head, now, handed);
                     return;
                 }
             }
@@ -235,6 +237,7 @@ impl Connection {
         start: impl FnOnce(Box<transaction::Transaction>) -> Busy,
         head: understudy_http::RequestHead<Bytes>,
         now: Instant,
+        handed: Option<Box<transaction::Handed>>,
     ) {
         let State::Reading(mut client) = std::mem::replace(&mut self.state, State::Over) else {
             return;
@@ -247,6 +250,7 @@ impl Connection {
             client,
             head,
             now,
+            handed.map(|handed| *handed),
         );
         self.state = State::Busy(start(tx));
     }
@@ -284,6 +288,7 @@ impl Connection {
             client,
             transaction::stand_in_head(),
             Instant::now(),
+            None,
         );
         self.state = State::Busy(Box::pin(transaction::reject(tx, why, line)));
     }

@@ -3,11 +3,14 @@
 //! Knows no module, runtime or storage tier, and no configuration file: the application hands it [`Settings`].
 #![forbid(unsafe_code)]
 
+mod afterwards;
 mod client;
 mod clock;
 mod connection;
+pub mod content;
 mod listener;
 mod messages;
+pub mod modules;
 mod proxy;
 pub mod record;
 pub mod settings;
@@ -16,6 +19,8 @@ mod transaction;
 mod via;
 mod worker;
 
+pub use content::Content;
+pub use modules::{Matcher, Member, Modules};
 pub use proxy::{Proxy, StartError};
 pub use record::{Record, TransactionLog};
 pub use settings::Settings;

@@ -44,3 +44,13 @@ pub(crate) struct Retire;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Close;
+
+/// To a worker: do this for a module.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Perform(pub(crate) crate::content::Work);
+
+/// To a worker: forget what this owner has under way.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Forget(pub(crate) u64);

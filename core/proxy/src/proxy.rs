@@ -3,6 +3,7 @@
 //! Life: 1. `start` binds every listener and starts the workers, all or nothing; 2. `reconfigure` any number of times, all or
 //! nothing; 3. `drain`.
 
+use crate::content::Content;
 use crate::listener;
 use crate::messages::{Adopt, Cut, Drain, Open};
 use crate::record::TransactionLog;
@@ -67,10 +68,12 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Binds every listener once a worker and starts the workers. All or nothing.
+    /// Binds every listener once a worker and starts the workers. All or nothing. `content` is what the modules in the settings
+    /// were loaded with; from now on it reaches the cache.
     pub async fn start(
         settings: Settings,
         log: Option<Arc<dyn TransactionLog>>,
+        content: &Arc<Content>,
     ) -> Result<Proxy, StartError> {
         let settings = Arc::new(settings);
         let count = settings.workers.max(1);
@@ -100,6 +103,7 @@ impl Proxy {
                 resolver: resolver.clone(),
                 settings: settings.clone(),
                 log: log.clone(),
+                mailboxes: content.mailboxes().clone(),
             };
             let actor =
                 WorkerActor::start_in_arbiter(&arbiter.handle(), move |_| WorkerActor::new(seed));
@@ -123,6 +127,7 @@ impl Proxy {
                 .await
                 .map_err(|_| StartError::Gone)?;
         }
+        content.open(workers.iter().map(|worker| worker.actor.downgrade()));
         Ok(Proxy {
             workers,
             cache,

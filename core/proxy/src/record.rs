@@ -43,6 +43,38 @@ pub struct Record<'a> {
     pub error: Option<&'static str>,
     /// The client went away before the answer was complete.
     pub aborted: bool,
+    /// The modules that were called, in order.
+    pub modules: &'a [ModuleRecord<'a>],
+}
+/// One module's part of a transaction.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct ModuleRecord<'a> {
+    pub name: &'a str,
+    /// Calls of its hooks, and what they cost: exact when a log is kept.
+    pub cost: understudy_runtimes::Cost,
+    /// Why it failed in this transaction, when it did.
+    pub failed: Option<&'static str>,
+    /// What it noted for the log: names and values.
+    pub notes: &'a [(Vec<u8>, Vec<u8>)],
+}
+impl Record<'_> {
+    /// Squid's result code, without what tells of a client that went away.
+    pub fn code(&self) -> &'static str {
+        match self.outcome {
+            // Memory is the only tier.
+            Outcome::Hit => "TCP_MEM_HIT",
+            Outcome::HitNotModified => "TCP_IMS_HIT",
+            Outcome::Stale | Outcome::Collapsed => "TCP_HIT",
+            Outcome::Revalidated => "TCP_REFRESH_UNMODIFIED",
+            // Something stale was stored, and the origin sent something new.
+            Outcome::Miss if self.forward == Some(Forward::Stale) => "TCP_REFRESH_MODIFIED",
+            Outcome::Miss | Outcome::Pass => "TCP_MISS",
+            Outcome::Tunnel => "TCP_TUNNEL",
+            Outcome::Denied => "TCP_DENIED",
+            Outcome::Local => "NONE",
+        }
+    }
 }
 /// How a transaction was answered; Squid's words in the native log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,4 +99,69 @@ pub enum Outcome {
 pub trait TransactionLog: std::fmt::Debug + Send + Sync {
     /// Takes one record.
     fn log(&self, record: &Record<'_>);
+}
+
+/// A record that waits for a module before it is written.
+#[derive(Debug)]
+pub(crate) struct OwnedRecord {
+    text: Text,
+    rest: Record<'static>,
+}
+
+#[derive(Debug)]
+struct Text {
+    listener: String,
+    method: Vec<u8>,
+    url: Vec<u8>,
+    content_type: Option<Vec<u8>>,
+    referer: Option<Vec<u8>>,
+    user_agent: Option<Vec<u8>>,
+}
+
+impl OwnedRecord {
+    /// A copy of this record.
+    pub(crate) fn of(record: &Record<'_>) -> OwnedRecord {
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        OwnedRecord {
+            text: Text {
+                listener: record.listener.to_owned(),
+                method: record.method.to_vec(),
+                url: record.url.to_vec(),
+                content_type: owned(record.content_type),
+                referer: owned(record.referer),
+                user_agent: owned(record.user_agent),
+            },
+            rest: Record {
+                listener: "",
+                method: b"",
+                url: b"",
+                content_type: None,
+                referer: None,
+                user_agent: None,
+                modules: &[],
+                ..*record
+            },
+        }
+    }
+
+    /// The record.
+    pub(crate) fn borrow(&self) -> Record<'_> {
+        let Text {
+            listener,
+            method,
+            url,
+            content_type,
+            referer,
+            user_agent,
+        } = &self.text;
+        Record {
+            listener,
+            method,
+            url,
+            content_type: content_type.as_deref(),
+            referer: referer.as_deref(),
+            user_agent: user_agent.as_deref(),
+            ..self.rest
+        }
+    }
 }

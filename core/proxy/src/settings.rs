@@ -24,6 +24,8 @@ pub struct Settings {
     pub access: Arc<Access>,
     /// The pseudonym in Via, Cache-Status and Server lines of our own; unique a proxy, or loops are not found (RFC 9110 section 7.6.3).
     pub name: String,
+    /// The modules, in order.
+    pub modules: crate::modules::Modules,
     /// Text of `/proxy.pac` answered on forward listeners; `{proxy}` in it stands for the host and port the client reached.
     pub pac: Option<Arc<str>>,
 }

@@ -6,9 +6,11 @@
 //!
 //! Life of a worker: 1. started with its listeners; 2. adopts settings any number of times; 3. drains; 4. cut off.
 
+use crate::afterwards::Afterwards;
 use crate::clock::{Clock, TICK};
 use crate::connection::Connection;
 use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
+use crate::modules::chain::Chain;
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
 use crate::stats::WorkerStats;
@@ -28,6 +30,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use understudy_cache::Cache;
 use understudy_http::FieldSpan;
+use understudy_module::Edits;
+use understudy_runtimes::Seat;
 use understudy_upstream::Upstreams;
 
 /// Bytes read from a client at a time while a head is expected; a request with its head and some body usually fits.
@@ -50,6 +54,8 @@ pub(crate) struct Source {
     pub(crate) address: SocketAddr,
     /// The listener is gone: its connections end after what they are doing.
     pub(crate) retired: Cell<bool>,
+    /// No listener: the proxy asks itself, for a module.
+    pub(crate) internal: bool,
 }
 
 /// The settings in force and what is derived from them; a transaction keeps the one it began with.
@@ -60,6 +66,7 @@ pub(crate) struct Live {
     /// The pseudonym in Via: the configured name and a part of its own for each process, or loops through two proxies of one
     /// name could not be told from one.
     pub(crate) pseudonym: String,
+    pub(crate) chain: Rc<Chain>,
 }
 
 /// What all connections of an arbiter share.
@@ -79,6 +86,11 @@ pub(crate) struct Worker {
     pub(crate) table: Cell<Vec<FieldSpan>>,
     pub(crate) key: Cell<Vec<u8>>,
     pub(crate) lines: Cell<Vec<u8>>,
+    pub(crate) edits: Cell<Edits>,
+    /// Where calls of modules are waited for.
+    pub(crate) seat: Rc<Seat>,
+    /// What is left to be done for transactions that are over.
+    pub(crate) afterwards: Afterwards,
 }
 
 impl Worker {
@@ -119,11 +131,14 @@ pub(crate) struct Seed {
     pub(crate) resolver: Arc<understudy_upstream::Shared>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) log: Option<Arc<dyn TransactionLog>>,
+    pub(crate) mailboxes: understudy_runtimes::Mailboxes,
 }
 
 /// The actor of a worker.
 pub(crate) struct WorkerActor {
     worker: Rc<Worker>,
+    /// Does what modules ask of stored objects.
+    pub(crate) desk: Rc<crate::content::Desk>,
     epoch: u64,
     listeners: HashMap<String, (Rc<Source>, JoinHandle<()>)>,
 }
@@ -131,7 +146,17 @@ pub(crate) struct WorkerActor {
 impl WorkerActor {
     /// Made on the worker's own arbiter.
     pub(crate) fn new(seed: Seed) -> WorkerActor {
-        let live = live(seed.epoch, seed.settings, &seed.resolver, seed.log);
+        let seat = Seat::new(seed.index as u8);
+        seed.mailboxes
+            .enter(seed.index as u8, seat.mailbox().clone());
+        let live = live(
+            &seat,
+            None,
+            seed.epoch,
+            seed.settings,
+            &seed.resolver,
+            seed.log,
+        );
         let worker = Worker {
             clock: Clock::new(),
             cache: seed.cache,
@@ -146,9 +171,14 @@ impl WorkerActor {
             table: Cell::new(Vec::with_capacity(32)),
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
+            edits: Cell::default(),
+            seat,
+            afterwards: Afterwards::default(),
         };
+        let worker = Rc::new(worker);
         WorkerActor {
-            worker: Rc::new(worker),
+            desk: crate::content::Desk::new(worker.clone()),
+            worker,
             epoch: seed.epoch,
             listeners: HashMap::new(),
         }
@@ -160,6 +190,7 @@ impl WorkerActor {
             listener: bound.listener,
             address: bound.address,
             retired: Cell::new(false),
+            internal: false,
         });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {
@@ -189,6 +220,8 @@ impl WorkerActor {
 }
 
 fn live(
+    seat: &Rc<Seat>,
+    old: Option<&Chain>,
     epoch: u64,
     settings: Arc<Settings>,
     resolver: &Arc<understudy_upstream::Shared>,
@@ -200,7 +233,9 @@ fn live(
         resolver.clone(),
     );
     let pseudonym = format!("{}-{:08x}", settings.name, epoch as u32);
+    let chain = Chain::new(&settings.modules, seat, old, log.is_some());
     Live {
+        chain: Rc::new(chain),
         pseudonym,
         settings,
         upstreams,
@@ -263,7 +298,13 @@ impl Actor for WorkerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(TICK, |act, _| act.worker.clock.advance(Instant::now()));
+        actix_rt::spawn(self.worker.seat.clone().run());
+        actix_rt::spawn(Afterwards::run(self.worker.clone()));
+        ctx.run_interval(TICK, |act, _| {
+            let now = Instant::now();
+            act.worker.clock.advance(now);
+            act.worker.seat.sweep(now);
+        });
         ctx.run_interval(Duration::from_secs(1), |act, _| {
             act.worker.with_live(|live| {
                 live.upstreams.sweep(Instant::now());
@@ -286,8 +327,16 @@ impl Handler<Adopt> for WorkerActor {
         if !msg.stop.is_empty() {
             self.retire();
         }
-        *self.worker.live.borrow_mut() =
-            Rc::new(live(self.epoch, msg.settings, &msg.resolver, msg.log));
+        let old = self.worker.live();
+        let new = live(
+            &self.worker.seat,
+            Some(&old.chain),
+            self.epoch,
+            msg.settings,
+            &msg.resolver,
+            msg.log,
+        );
+        *self.worker.live.borrow_mut() = Rc::new(new);
         for bound in msg.start {
             self.listen(bound);
         }
@@ -312,7 +361,7 @@ impl Handler<Open> for WorkerActor {
     type Result = usize;
 
     fn handle(&mut self, _: Open, _: &mut Self::Context) -> usize {
-        self.worker.connections.borrow().len()
+        self.worker.connections.borrow().len() + self.worker.afterwards.left()
     }
 }
 

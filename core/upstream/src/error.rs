@@ -24,6 +24,9 @@ pub enum UpstreamError {
     /// The policy refused every address of the destination; this is the first of them.
     #[error("destination {0} is not allowed")]
     Refused(std::net::IpAddr),
+    /// Whoever was to name its addresses failed.
+    #[error("a module failed to name the host's addresses")]
+    Namer,
     /// No address could be connected to; the cause is that of the last one to fail.
     #[error("connecting to the origin failed")]
     Connect(#[source] std::io::Error),
@@ -85,6 +88,7 @@ impl UpstreamError {
     pub fn word(&self) -> &'static str {
         match self {
             UpstreamError::Resolve(_) | UpstreamError::NoAddress => "dns_error",
+            UpstreamError::Namer => "module-failed",
             UpstreamError::ResolveTimeout => "dns_timeout",
             UpstreamError::Refused(_) => "destination_ip_prohibited",
             UpstreamError::Connect(e) => match e.kind() {

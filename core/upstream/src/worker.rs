@@ -7,6 +7,7 @@ use crate::balance::{Group, Server};
 use crate::dial::Dial;
 use crate::hosts::Addresses;
 use crate::http1::{BLOCK, Lease};
+use crate::namer::Namer;
 use crate::pool::{Limits, Pool, Slot, is_quiet};
 use crate::resolve::NameClient;
 use crate::{Config, Destination, DialPolicy, OriginStream, Shared, UpstreamError};
@@ -114,11 +115,24 @@ impl Upstreams {
         destination: &Destination,
         fresh: bool,
     ) -> Result<OriginStream, UpstreamError> {
+        self.connect_named(destination, fresh, None).await
+    }
+
+    /// As [`Upstreams::connect`], with somebody who is asked for addresses when a host needs them.
+    ///
+    /// # Errors
+    /// As there; and [`UpstreamError::Namer`].
+    pub async fn connect_named(
+        self: &Rc<Self>,
+        destination: &Destination,
+        fresh: bool,
+        namer: Option<&dyn Namer>,
+    ) -> Result<OriginStream, UpstreamError> {
         if !fresh && let Some(pooled) = self.pooled(destination) {
             return Ok(pooled);
         }
         // In a box, so that the future of the fast path is small.
-        let (stream, peer, lease) = Box::pin(self.dial(destination)).await?;
+        let (stream, peer, lease) = Box::pin(self.dial(destination, namer)).await?;
         Ok(OriginStream::new(stream, peer, false, lease))
     }
 
@@ -130,7 +144,19 @@ impl Upstreams {
         self: &Rc<Self>,
         destination: &Destination,
     ) -> Result<TcpStream, UpstreamError> {
-        let (stream, _, _) = Box::pin(self.dial(destination)).await?;
+        self.connect_tunnel_named(destination, None).await
+    }
+
+    /// As [`Upstreams::connect_tunnel`], with somebody who is asked for addresses.
+    ///
+    /// # Errors
+    /// As there; and [`UpstreamError::Namer`].
+    pub async fn connect_tunnel_named(
+        self: &Rc<Self>,
+        destination: &Destination,
+        namer: Option<&dyn Namer>,
+    ) -> Result<TcpStream, UpstreamError> {
+        let (stream, _, _) = Box::pin(self.dial(destination, namer)).await?;
         Ok(stream)
     }
 
@@ -206,13 +232,14 @@ impl Upstreams {
     async fn dial(
         self: &Rc<Self>,
         destination: &Destination,
+        namer: Option<&dyn Namer>,
     ) -> Result<(TcpStream, SocketAddr, Lease), UpstreamError> {
         let deadline = Deadline::now() + self.config.connect_timeout;
         let group = match destination {
             Destination::Group(group) => *group,
             Destination::Host { host, port } => {
                 let lease = Lease::new(self, &self.slot(destination));
-                let addresses = self.addresses(host, deadline).await?;
+                let addresses = self.addresses(host, *port, deadline, namer).await?;
                 let dial = self.guarded(&addresses, *port, None, deadline);
                 let (stream, peer) = dial.run().await?;
                 return Ok((stream, peer, lease));
@@ -227,7 +254,7 @@ impl Upstreams {
             }
         };
         let group = self.groups.get(group).ok_or(UpstreamError::NoServer)?;
-        self.dial_group(group, deadline).await
+        self.dial_group(group, deadline, namer).await
     }
 
     /// Tries the servers of a group until one connects. One that says nothing has half of the time that is left, so that
@@ -236,6 +263,7 @@ impl Upstreams {
         self: &Rc<Self>,
         group: &Group,
         deadline: Deadline,
+        namer: Option<&dyn Namer>,
     ) -> Result<(TcpStream, SocketAddr, Lease), UpstreamError> {
         let mut failure = UpstreamError::NoServer;
         let order = group.order(self.shared.clock());
@@ -248,7 +276,7 @@ impl Upstreams {
             } else {
                 deadline
             };
-            match self.dial_server(server, until).await {
+            match self.dial_server(server, until, namer).await {
                 Ok((stream, peer)) => {
                     server.health.succeeded();
                     return Ok((stream, peer, lease));
@@ -272,8 +300,11 @@ impl Upstreams {
         &self,
         server: &Server,
         deadline: Deadline,
+        namer: Option<&dyn Namer>,
     ) -> Result<(TcpStream, SocketAddr), UpstreamError> {
-        let addresses = self.addresses(&server.host, deadline).await?;
+        let addresses = self
+            .addresses(&server.host, server.port, deadline, namer)
+            .await?;
         Dial {
             addresses: &addresses,
             port: server.port,
@@ -286,7 +317,28 @@ impl Upstreams {
     }
 
     /// The addresses of a host: a name server that hangs must not keep a group from trying its next server.
-    async fn addresses(&self, host: &str, deadline: Deadline) -> Result<Addresses, UpstreamError> {
+    async fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Deadline,
+        namer: Option<&dyn Namer>,
+    ) -> Result<Addresses, UpstreamError> {
+        if let Some(namer) = namer
+            && let Some(given) = namer.addresses(host, port, &[]).await?
+        {
+            return Ok(given);
+        }
+        let found = self.found(host, deadline).await?;
+        if let Some(namer) = namer.filter(|namer| namer.orders())
+            && let Some(ordered) = namer.addresses(host, port, &found).await?
+        {
+            return Ok(ordered);
+        }
+        Ok(found)
+    }
+
+    async fn found(&self, host: &str, deadline: Deadline) -> Result<Addresses, UpstreamError> {
         match tokio::time::timeout_at(deadline, self.names.resolve(host)).await {
             Ok(found) => found,
             Err(_) => Err(UpstreamError::ResolveTimeout),

@@ -13,6 +13,8 @@ pub mod guest;
 mod head;
 mod host;
 mod invoke;
+#[cfg(feature = "kit")]
+pub mod kit;
 mod module;
 mod object;
 mod opaque;

@@ -9,8 +9,7 @@ use std::{
     io::Write,
     time::{Duration, UNIX_EPOCH},
 };
-use understudy_http::semantics::cache_status::Forward;
-use understudy_proxy::record::{Outcome, Record};
+use understudy_proxy::record::Record;
 
 /// Appends the line with its line end.
 pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
@@ -30,7 +29,7 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
     );
     // Writing to a Vec cannot fail.
     let _ = write!(out, " {} ", record.client.ip().to_canonical());
-    out.extend_from_slice(code(record).as_bytes());
+    out.extend_from_slice(record.code().as_bytes());
     if record.aborted {
         out.extend_from_slice(b"_ABORTED");
     }
@@ -66,23 +65,6 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
     }
     field(media_type(record.content_type.unwrap_or_default()), out);
     out.push(b'\n');
-}
-
-/// Squid's result code.
-fn code(record: &Record<'_>) -> &'static str {
-    match record.outcome {
-        // Memory is the only tier.
-        Outcome::Hit => "TCP_MEM_HIT",
-        Outcome::HitNotModified => "TCP_IMS_HIT",
-        Outcome::Stale | Outcome::Collapsed => "TCP_HIT",
-        Outcome::Revalidated => "TCP_REFRESH_UNMODIFIED",
-        // Something stale was stored, and the origin sent something new.
-        Outcome::Miss if record.forward == Some(Forward::Stale) => "TCP_REFRESH_MODIFIED",
-        Outcome::Miss | Outcome::Pass => "TCP_MISS",
-        Outcome::Tunnel => "TCP_TUNNEL",
-        Outcome::Denied => "TCP_DENIED",
-        Outcome::Local => "NONE",
-    }
 }
 
 /// The media type without its parameters.

@@ -43,6 +43,8 @@ pub enum NoStoreReason {
     Disabled,
     #[error("expired-on-arrival")]
     Expired,
+    #[error("module")]
+    Module,
     #[error("untrusted-host")]
     UntrustedHost,
 }
@@ -66,6 +68,7 @@ impl NoStoreReason {
             NoStoreReason::Incomplete => "incomplete",
             NoStoreReason::Disabled => "disabled",
             NoStoreReason::Expired => "expired-on-arrival",
+            NoStoreReason::Module => "module",
             NoStoreReason::UntrustedHost => "untrusted-host",
         }
     }

@@ -98,6 +98,7 @@ impl Transaction {
         };
         cache.write(&self.live.settings.name, &mut head);
         head.extend_from_slice(b"\r\n");
+        self.timing_line(&mut head);
         connection_line(self.persist, self.head.version(), &mut head);
         head.extend_from_slice(b"\r\n");
         let overhead = head.len() as u64;
@@ -125,7 +126,7 @@ impl Transaction {
             self.client.deadline.arm_now(limit);
             let drained = poll_fn(|cx| {
                 loop {
-                    match self.body.poll_piece(&mut self.client, cx) {
+                    match self.body.poll_received(&mut self.client, cx) {
                         Poll::Ready(Ok(super::request_body::Piece::Data(_))) => {}
                         Poll::Ready(Ok(super::request_body::Piece::End(_))) => {
                             return Poll::Ready(true);

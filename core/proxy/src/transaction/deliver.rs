@@ -4,7 +4,9 @@
 //! is written. Awkward case: a body that breaks off after the head is out can only be told by cutting the connection.
 
 use super::exchange::{Exchanged, Upload, push_end, push_piece};
+use super::origin::Origin;
 use super::refusal::Refusal;
+use super::returning::From;
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use understudy_cache::{FillEvent, FillReader};
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::wire::body::Decoded;
 use understudy_http::{Method, Version};
-use understudy_upstream::UpstreamError;
+use understudy_upstream::OriginStream;
 
 /// How the body is framed towards the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,31 @@ impl Transaction {
         }
     }
 
+    /// Whether an answer of this status to this request has no body.
+    pub(super) fn is_bodyless(&self, status: u16) -> bool {
+        self.is_head() || matches!(status, 100..=199 | 204 | 304)
+    }
+
+    /// The end of a delivery from a fill.
+    pub(super) fn delivered(
+        &mut self,
+        outcome: Result<(), Broken>,
+        queue: &Queue,
+        overhead: u64,
+    ) -> Step {
+        self.sent(queue, overhead);
+        match outcome {
+            Ok(()) => {}
+            Err(Broken::Client) => self.aborted(),
+            Err(Broken::Origin(word)) if queue.written == 0 => {
+                // Nothing of it has gone out, so the client can still be told properly.
+                return Step::Answer(Refusal::new(502, word));
+            }
+            Err(Broken::Origin(word)) => self.broken(word),
+        }
+        Step::Log
+    }
+
     /// The last word on whether the connection persists: an unread request body or a drain ends it.
     pub(super) fn settle(&mut self, uploading: bool) {
         let unread = !self.body.is_done() && !self.body.is_drainable();
@@ -68,6 +95,7 @@ impl Transaction {
         out.extend_from_slice(b"Cache-Status: ");
         cache.write(&self.live.settings.name, &mut out);
         out.extend_from_slice(b"\r\n");
+        self.timing_line(&mut out);
         connection_line(self.persist, self.head.version(), &mut out);
         out.extend_from_slice(b"\r\n");
         out.into()
@@ -100,30 +128,44 @@ impl Transaction {
         } = exchanged;
         let status = head.status();
         if status == 101 {
-            return self.switch_protocols(origin, head).await;
+            return self.switch_protocols(origin.into_stream(), head).await;
         }
         self.note_head(&head);
         let bodyless = self.is_head() || matches!(status, 204 | 304);
         let length = if bodyless && status != 204 {
-            response_head::declared_length(&head)
+            // Of a body that modules would have changed it says nothing.
+            response_head::declared_length(&head).filter(|_| !origin.changes_length())
         } else {
             origin.body_length()
         };
-        let framed = self.framed(status, length);
         // A 204 has no Content-Length (RFC 9110 section 8.6).
         let written = if status == 204 { None } else { length };
-        self.settle(!upload.is_complete());
         let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
+        let age = rendered.age;
+        let returning = self.returning(rendered.head.into(), status, bodyless);
+        let mut returning = match returning.await {
+            Ok(returning) => returning,
+            Err(step) => return step,
+        };
+        self.tally.status = returning.status;
+        let framed = self.framed(status, returning.length(length));
+        self.settle(!upload.is_complete());
         self.trace("deliver");
         let cache = self.forwarded_status(None, false);
-        let lines = self.lines(rendered.age, framed, &cache);
+        let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
-        let overhead = (rendered.head.len() + lines.len()) as u64;
-        queue.push(rendered.head.into());
-        queue.push(lines);
-        let outcome = self
-            .relay_body(&mut queue, &mut origin, &mut upload, framed)
-            .await;
+        let overhead = returning.push(lines, &mut queue);
+        let outcome = match returning.body.take() {
+            Some(way) => {
+                let from = From::Origin(&mut origin, &mut upload);
+                self.deliver_through(&mut queue, from, way, framed, None)
+                    .await
+            }
+            None => {
+                self.relay_body(&mut queue, &mut origin, &mut upload, framed)
+                    .await
+            }
+        };
         self.sent(&queue, overhead);
         match outcome {
             Ok(()) => origin.release(upload.is_complete()),
@@ -140,7 +182,7 @@ impl Transaction {
     async fn relay_body(
         &mut self,
         queue: &mut Queue,
-        origin: &mut understudy_upstream::OriginStream,
+        origin: &mut Origin,
         upload: &mut Upload,
         framed: Framed,
     ) -> Result<(), Broken> {
@@ -167,13 +209,11 @@ impl Transaction {
     fn gather(
         &mut self,
         queue: &mut Queue,
-        origin: &mut understudy_upstream::OriginStream,
+        origin: &mut Origin,
         framed: Framed,
     ) -> Result<bool, Broken> {
         for _ in 0..PIECES {
-            let piece = origin
-                .buffered_piece()
-                .map_err(|e| Broken::Origin(e.word()))?;
+            let piece = origin.buffered_piece().map_err(Broken::Origin)?;
             match piece {
                 Some(Decoded::More) | None => break,
                 Some(piece) => {
@@ -207,13 +247,13 @@ impl Transaction {
     async fn flush_while_uploading(
         &mut self,
         queue: &mut Queue,
-        origin: &mut understudy_upstream::OriginStream,
+        origin: &mut Origin,
         upload: &mut Upload,
     ) -> Result<(), Broken> {
         let limit = self.live.settings.timeouts.body;
         self.client.deadline.arm_now(limit);
         poll_fn(|cx| {
-            self.poll_upload(cx, origin, upload);
+            self.poll_upload(cx, origin.stream(), upload);
             self.client.poll_flush(cx, queue, limit)
         })
         .await
@@ -222,21 +262,21 @@ impl Transaction {
 
     async fn next_piece(
         &mut self,
-        origin: &mut understudy_upstream::OriginStream,
+        origin: &mut Origin,
         upload: &mut Upload,
     ) -> Result<Decoded, Broken> {
         let patience = self.live.settings.timeouts.between_bytes;
         self.client.deadline.arm_now(patience);
         poll_fn(|cx| {
             if !upload.is_over() {
-                self.poll_upload(cx, origin, upload);
+                self.poll_upload(cx, origin.stream(), upload);
                 if upload.is_over() {
                     // Until now the deadline was the upload's at times.
                     self.client.deadline.arm_now(patience);
                 }
             }
             if let Poll::Ready(piece) = origin.poll_piece(cx) {
-                return Poll::Ready(piece.map_err(|e: UpstreamError| Broken::Origin(e.word())));
+                return Poll::Ready(piece.map_err(Broken::Origin));
             }
             self.client
                 .deadline
@@ -247,10 +287,10 @@ impl Transaction {
     }
 
     /// The rest of the request goes on while its answer comes down; what goes wrong with it only ends the connection.
-    fn poll_upload(
+    pub(super) fn poll_upload(
         &mut self,
         cx: &mut std::task::Context<'_>,
-        origin: &mut understudy_upstream::OriginStream,
+        origin: &mut OriginStream,
         upload: &mut Upload,
     ) {
         if upload.is_over() {

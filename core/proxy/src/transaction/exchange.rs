@@ -4,6 +4,7 @@
 //! once, on a fresh connection, when a pooled one turned out to be dead before it gave a byte and repeating is safe
 //! (RFC 9110 section 9.2.2).
 
+use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_body::{Piece, RequestBody};
 use super::{Transaction, response_head};
@@ -18,11 +19,11 @@ use understudy_http::wire::chunked::{LAST_CHUNK, chunk_line};
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::clean_trailers;
 use understudy_http::{ResponseHead, Version};
-use understudy_upstream::{Destination, OriginStream, UpstreamError};
+use understudy_upstream::{Destination, Namer, OriginStream, UpstreamError};
 
 /// An origin that has answered with a final head; its body is to be read, the request may still be going out.
 pub(super) struct Exchanged {
-    pub(super) origin: OriginStream,
+    pub(super) origin: Origin,
     pub(super) head: ResponseHead<Bytes>,
     pub(super) upload: Upload,
     /// When the request went out, by the wall clock.
@@ -81,7 +82,7 @@ impl Transaction {
             match self.speak(&mut origin, &mut upload).await {
                 Ok(head) => {
                     return Ok(Exchanged {
-                        origin,
+                        origin: Origin::new(origin),
                         head,
                         upload,
                         request_time,
@@ -113,7 +114,10 @@ impl Transaction {
         };
         self.trace("connect");
         let limit = self.time_to_connect(&route.destination);
-        let connecting = self.live.upstreams.connect(&route.destination, fresh);
+        let naming = self.naming();
+        let namer = naming.as_ref().map(|naming| naming as &dyn Namer);
+        let upstreams = &self.live.upstreams;
+        let connecting = upstreams.connect_named(&route.destination, fresh, namer);
         match within(&self.client.deadline, limit, connecting).await {
             Some(Ok(origin)) => {
                 if !origin.reused() {
@@ -240,7 +244,7 @@ impl Upload {
         queue.push(head);
         Upload {
             queue,
-            chunked: body.framing() == Framing::Chunked,
+            chunked: body.framing_out() == Framing::Chunked,
             ended: body.is_empty(),
             broken: None,
         }

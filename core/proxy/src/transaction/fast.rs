@@ -3,8 +3,11 @@
 //! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain,
 //! fresh hit for a plain GET is left to a transaction, which decides everything anew.
 
-use super::{hit, may_persist, partition};
+use super::hooks::Handed;
+use super::{hit, may_persist, on_the_spot, partition};
 use crate::client::Client;
+use crate::modules::party::{Party, Ran};
+use crate::modules::{FIRE, edited};
 use crate::record::{Outcome, Record};
 use crate::settings::{HostMode, Mode};
 use crate::via;
@@ -25,29 +28,45 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::semantics::reuse::{Reuse, may_reuse};
 use understudy_http::wire::target::{Authority, Scheme, Target, host, parse_target};
 use understudy_http::{Fields, Method, Name, RequestHead};
+use understudy_module::Edits;
 
 /// What became of a request.
 pub(crate) enum Fast {
     /// Answered whole.
     Answered { persist: bool },
-    /// A hit that the socket did not take at once.
+    /// A hit that the socket did not take at once, or that waits for a module.
     Blocked(BlockedHit),
-    /// Not a plain hit.
-    No,
+    /// Not a plain hit; what modules said of it, when they were asked.
+    No(Option<Box<Handed>>),
 }
 
 /// A plain hit in the middle of its answer.
 pub(crate) struct BlockedHit {
     pub(super) stored: Arc<Stored>,
+    /// The head when modules changed it; else it is the stored one.
+    pub(super) head: Option<Bytes>,
     pub(super) lines: Bytes,
     /// Bytes of the answer written.
     pub(super) sent: usize,
     pub(super) url: Bytes,
     pub(super) persist: bool,
+    /// Modules that look at the body wait at this block.
+    pub(super) look: Option<(usize, Ran)>,
+    pub(crate) handed: Option<Box<Handed>>,
 }
 
 /// Blocks of a body written at once; the rest follows when the socket takes more.
 const SLICES: usize = 16;
+
+/// What answering on the spot needs of its surroundings.
+pub(super) struct Spot<'a, 'c> {
+    pub(super) worker: &'a Worker,
+    pub(super) live: &'a Live,
+    pub(super) source: &'a Source,
+    pub(super) peer: SocketAddr,
+    pub(super) now: Instant,
+    pub(super) cx: &'a mut Context<'c>,
+}
 
 /// Answers a plain hit.
 pub(crate) fn answer(
@@ -55,27 +74,45 @@ pub(crate) fn answer(
     source: &Source,
     peer: SocketAddr,
     client: &mut Client,
-    head: &RequestHead<&[u8]>,
+    head: &mut RequestHead<&[u8]>,
     now: Instant,
     cx: &mut Context<'_>,
 ) -> Fast {
-    let fields = head.fields();
-    if head.method() != Method::Get || !is_plain(fields) {
-        return Fast::No;
+    if head.method() != Method::Get || !is_plain(head.fields()) {
+        return Fast::No(None);
     }
     worker.with_live(|live| {
-        if live.settings.cache.is_none() {
-            return Fast::No;
+        let hooks = FIRE && live.chain.on_hits;
+        if live.settings.cache.is_none() || (hooks && !live.chain.on_the_spot) {
+            return Fast::No(None);
         }
+        let mut spot = Spot {
+            worker,
+            live,
+            source,
+            peer,
+            now,
+            cx,
+        };
         let mut key = worker.key.take();
-        let found = write_fast_key(live, source, peer, head, &mut key)
-            .and_then(|()| worker.cache.find(&key))
-            .and_then(|slot| slot.select(fields).cloned());
-        let answer = match found {
-            Some(stored) => write(
-                worker, live, source, peer, client, head, now, cx, &key, stored,
-            ),
-            None => Fast::No,
+        let answer = if write_fast_key(live, source, peer, head, &mut key).is_none() {
+            Fast::No(None)
+        } else if hooks {
+            on_the_spot::answer(&mut spot, client, head, &key)
+        } else {
+            match spot.find(head, &key) {
+                Some(stored) => {
+                    let prepared = stored.prepared();
+                    let send = Send {
+                        head: &prepared.head,
+                        edits: None,
+                        party: None,
+                    };
+                    spot.send(client, head, &key, &stored, send)
+                        .unwrap_or_else(|hit| Fast::Blocked(*hit))
+                }
+                None => Fast::No(None),
+            }
         };
         worker.key.set(key);
         answer
@@ -83,7 +120,7 @@ pub(crate) fn answer(
 }
 
 /// Whether a request has nothing that wants thinking about.
-fn is_plain(fields: Fields<'_>) -> bool {
+pub(super) fn is_plain(fields: Fields<'_>) -> bool {
     // RFC 9110 sections 10.1.1, 13, 14, 7.8; RFC 9112 section 6.
     !fields.iter().any(|(id, _, _)| {
         matches!(
@@ -142,114 +179,163 @@ fn write_fast_key(
     Some(())
 }
 
-#[allow(clippy::too_many_arguments)]
-fn write(
-    worker: &Worker,
-    live: &Live,
-    source: &Source,
-    peer: SocketAddr,
-    client: &mut Client,
-    head: &RequestHead<&[u8]>,
-    now: Instant,
-    cx: &mut Context<'_>,
-    key: &[u8],
-    stored: Arc<Stored>,
-) -> Fast {
-    let fields = head.fields();
-    let prepared = stored.prepared();
-    let unix = worker.clock.now();
-    let directives = RequestDirectives::parse(fields);
-    let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
-    if reuse != Reuse::Fresh || via::names_us(fields, &live.pseudonym) {
-        return Fast::No;
-    }
-    stored.touch();
-    let persist = may_persist(live, worker, source, client, head.version(), fields);
-    let cache = CacheStatus {
-        hit: true,
-        fwd: None,
-        fwd_status: None,
-        ttl: Some(prepared.freshness.ttl(unix)),
-        stored: false,
-        collapsed: false,
-        detail: None,
-    };
-    let bodyless = prepared.status == 204;
-    let length = (prepared.length.is_none() && !bodyless).then(|| stored.length());
-    let mut lines = worker.lines.take();
-    lines.clear();
-    let age = prepared.freshness.age(unix);
-    hit::plain_lines(
-        age,
-        length,
-        &cache,
-        &live.settings.name,
-        persist,
-        head.version(),
-        &mut lines,
-    );
+/// What is sent beside the stored body.
+#[derive(Clone, Copy)]
+pub(super) struct Send<'a> {
+    /// The stored head, or what modules made of it.
+    pub(super) head: &'a [u8],
+    /// Lines that modules add.
+    pub(super) edits: Option<&'a Edits>,
+    pub(super) party: Option<&'a Party>,
+}
 
-    // Counted before the client can know of its answer.
-    worker.stats.requests.add(1);
-    let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
-    slices.push(IoSlice::new(&prepared.head));
-    slices.push(IoSlice::new(&lines));
-    slices.extend(
-        stored
-            .blocks()
-            .iter()
-            .take(SLICES - 2)
-            .map(|b| IoSlice::new(b)),
-    );
-    let written = Pin::new(&mut client.io).poll_write_vectored(cx, &slices);
-    drop(slices);
-
-    let overhead = prepared.head.len() + lines.len();
-    let total = overhead + stored.length() as usize;
-    let sent = match written {
-        Poll::Ready(Ok(n)) => n,
-        // A client that is gone is met again by the transaction, which logs it.
-        Poll::Ready(Err(_)) | Poll::Pending => 0,
-    };
-    if sent < total {
-        // The transaction that goes on with it counts it.
-        worker.stats.requests.sub(1);
-        let lines = Bytes::copy_from_slice(&lines);
-        return Fast::Blocked(BlockedHit {
-            stored,
-            lines,
-            sent,
-            url: Bytes::copy_from_slice(key),
-            persist,
-        });
-    }
-    worker.lines.set(lines);
-    client.served += 1;
-    let elapsed = now.elapsed();
-    let stats = &worker.stats;
-    stats.bytes_in.add(head.size() as u64);
-    stats.bytes_out.add(total as u64);
-    stats.finished(Outcome::Hit, prepared.status, elapsed);
-    let told = tracing::enabled!(tracing::Level::DEBUG);
-    let id = if told || live.log.is_some() {
-        worker.transaction_id()
-    } else {
-        0
-    };
-    if told {
-        for step in ["request_head", "look_up", "hit", "deliver", "log"] {
-            tracing::debug!(id = %super::Id(id), step, "step");
+impl Spot<'_, '_> {
+    /// What is stored for this request, when it is fresh.
+    #[inline]
+    pub(super) fn find(&self, head: &RequestHead<&[u8]>, key: &[u8]) -> Option<Arc<Stored>> {
+        let fields = head.fields();
+        let slot = self.worker.cache.find(key)?;
+        let stored = slot.select(fields)?;
+        let prepared = stored.prepared();
+        let unix = self.worker.clock.now();
+        let directives = RequestDirectives::parse(fields);
+        let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
+        if reuse != Reuse::Fresh || via::names_us(fields, &self.live.pseudonym) {
+            return None;
         }
+        stored.touch();
+        Some(stored.clone())
     }
-    if let Some(log) = &live.log {
-        let content_type = prepared
-            .with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice));
-        log.log(&Record {
+
+    /// Writes the lines of this answer alone; says whether the connection persists.
+    pub(super) fn lines(
+        &self,
+        client: &Client,
+        head: &RequestHead<&[u8]>,
+        stored: &Stored,
+        send: Send<'_>,
+        lines: &mut Vec<u8>,
+    ) -> bool {
+        let prepared = stored.prepared();
+        let unix = self.worker.clock.now();
+        let fields = head.fields();
+        let (live, worker) = (self.live, self.worker);
+        let persist = may_persist(live, worker, self.source, client, head.version(), fields);
+        let cache = CacheStatus {
+            hit: true,
+            fwd: None,
+            fwd_status: None,
+            ttl: Some(prepared.freshness.ttl(unix)),
+            stored: false,
+            collapsed: false,
+            detail: None,
+        };
+        let bodyless = prepared.status == 204;
+        let length = (prepared.length.is_none() && !bodyless).then(|| stored.length());
+        lines.clear();
+        if let Some(edits) = send.edits {
+            edited::added(edits, lines);
+        }
+        if let Some(party) = send.party {
+            on_the_spot::timing_line(party, fields, lines);
+        }
+        hit::plain_lines(
+            prepared.freshness.age(unix),
+            length,
+            &cache,
+            &live.settings.name,
+            persist,
+            head.version(),
+            lines,
+        );
+        persist
+    }
+
+    /// Sends it, in one write. What the socket does not take is given back.
+    pub(super) fn send(
+        &mut self,
+        client: &mut Client,
+        head: &RequestHead<&[u8]>,
+        key: &[u8],
+        stored: &Arc<Stored>,
+        send: Send<'_>,
+    ) -> Result<Fast, Box<BlockedHit>> {
+        let (worker, live) = (self.worker, self.live);
+        let prepared = stored.prepared();
+        let fields = head.fields();
+        let mut lines = worker.lines.take();
+        let persist = self.lines(client, head, stored, send, &mut lines);
+
+        // Counted before the client can know of its answer.
+        worker.stats.requests.add(1);
+        let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
+        slices.push(IoSlice::new(send.head));
+        slices.push(IoSlice::new(&lines));
+        slices.extend(
+            stored
+                .blocks()
+                .iter()
+                .take(SLICES - 2)
+                .map(|b| IoSlice::new(b)),
+        );
+        let written = Pin::new(&mut client.io).poll_write_vectored(self.cx, &slices);
+        drop(slices);
+
+        let overhead = send.head.len() + lines.len();
+        let total = overhead + stored.length() as usize;
+        let sent = match written {
+            Poll::Ready(Ok(n)) => n,
+            // A client that is gone is met again by the transaction, which logs it.
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        if sent < total {
+            // The transaction that goes on with it counts it.
+            worker.stats.requests.sub(1);
+            let lines = Bytes::copy_from_slice(&lines);
+            return Err(Box::new(BlockedHit {
+                stored: stored.clone(),
+                head: None,
+                lines,
+                sent,
+                url: Bytes::copy_from_slice(key),
+                persist,
+                look: None,
+                handed: None,
+            }));
+        }
+        worker.lines.set(lines);
+        client.served += 1;
+        let elapsed = self.now.elapsed();
+        let stats = &worker.stats;
+        stats.bytes_in.add(head.size() as u64);
+        stats.bytes_out.add(total as u64);
+        stats.finished(Outcome::Hit, prepared.status, elapsed);
+        let told = tracing::enabled!(tracing::Level::DEBUG);
+        let id = match send.party {
+            Some(party) => party.id(),
+            None if told || live.log.is_some() => worker.transaction_id(),
+            None => 0,
+        };
+        if told {
+            for step in ["request_head", "look_up", "hit", "deliver", "log"] {
+                tracing::debug!(id = %super::Id(id), step, "step");
+            }
+        }
+        if live.log.is_none() && send.party.is_none() {
+            return Ok(Fast::Answered { persist });
+        }
+        let content_type = live.log.is_some().then(|| {
+            prepared.with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice))
+        });
+        let record = Record {
             id,
-            at: std::time::SystemTime::now(),
+            at: match live.log {
+                Some(_) => std::time::SystemTime::now(),
+                None => std::time::UNIX_EPOCH,
+            },
             elapsed,
-            listener: &source.listener.name,
-            client: peer,
+            listener: &self.source.listener.name,
+            client: self.peer,
             method: head.method_bytes(),
             url: &partition::shown(key),
             version: head.version(),
@@ -261,12 +347,21 @@ fn write(
             forward: None,
             not_stored: None,
             origin: None,
-            content_type: content_type.as_deref(),
+            content_type: content_type.as_ref().and_then(|kind| kind.as_deref()),
             referer: fields.get(Name::Referer),
             user_agent: fields.get(Name::UserAgent),
             error: None,
             aborted: false,
-        });
+            modules: &[],
+        };
+        match send.party {
+            Some(party) => on_the_spot::log(party, live, record, key),
+            None => {
+                if let Some(log) = &live.log {
+                    log.log(&record);
+                }
+            }
+        }
+        Ok(Fast::Answered { persist })
     }
-    Fast::Answered { persist }
 }

@@ -1,8 +1,8 @@
 //! The step `follow`: answer from another's fetch while it grows.
 
-use super::deliver::Broken;
 use super::exchange::within;
 use super::refusal::Refusal;
+use super::returning::From;
 use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -54,23 +54,30 @@ impl Transaction {
                     .map(bytes::Bytes::copy_from_slice)
             });
         }
-        let framed = self.framed(prepared.status, prepared.length);
+        let empty = self.is_bodyless(prepared.status);
+        let returning = self.returning(prepared.head.clone(), prepared.status, empty);
+        let mut returning = match returning.await {
+            Ok(returning) => returning,
+            Err(step) => return step,
+        };
+        self.tally.status = returning.status;
+        let framed = self.framed(prepared.status, returning.length(prepared.length));
         self.settle(false);
         let cache = self.forwarded_status(None, false);
         let age = prepared.freshness.age(self.now());
         let lines = self.lines(Some(age), framed, &cache);
-        let overhead = (prepared.head.len() + lines.len()) as u64;
         let mut queue = Queue::default();
-        queue.push(prepared.head.clone());
-        queue.push(lines);
-        let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
-        self.sent(&queue, overhead);
-        match outcome {
-            Ok(()) => {}
-            Err(Broken::Client) => self.aborted(),
-            Err(Broken::Origin(word)) => self.broken(word),
-        }
-        Step::Log
+        let overhead = returning.push(lines, &mut queue);
+        let outcome = match returning.body.take() {
+            Some(way) => {
+                let from = From::Fill(&mut reader);
+                let length = prepared.length;
+                self.deliver_through(&mut queue, from, way, framed, length)
+                    .await
+            }
+            None => self.drain_reader(&mut queue, &mut reader, framed).await,
+        };
+        self.delivered(outcome, &queue, overhead)
     }
 
     /// What the leader got is not for this request: fetch for ourselves.

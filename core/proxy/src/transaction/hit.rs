@@ -2,6 +2,7 @@
 
 use super::deliver::{Framed, connection_line};
 use super::fast::BlockedHit;
+use super::returning::From;
 use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -31,16 +32,6 @@ impl Transaction {
         } else {
             RangeAnswer::Whole
         };
-        self.trace("deliver");
-        let mut queue = Queue::default();
-        self.settle(false);
-        let framed = if self.is_head() || prepared.status == 204 {
-            Framed::Empty
-        } else {
-            Framed::Length
-        };
-        let age = prepared.freshness.age(self.now());
-        let cache = self.stored_status(prepared);
         let (head, from, until) = match range {
             RangeAnswer::Whole => (prepared.head.clone(), 0, whole),
             RangeAnswer::Part { first, last } => {
@@ -54,10 +45,32 @@ impl Transaction {
             RangeAnswer::Unsatisfiable => 416,
         };
         self.note_type(prepared);
+        let status = self.tally.status;
+        let empty = self.is_bodyless(status);
+        let mut returning = match self.returning(head, status, empty).await {
+            Ok(returning) => returning,
+            Err(step) => return step,
+        };
+        self.tally.status = returning.status;
+        self.trace("deliver");
+        let mut queue = Queue::default();
+        let framed = match returning.changes_length() {
+            true => self.framed(status, None),
+            false if empty => Framed::Empty,
+            false => Framed::Length,
+        };
+        self.settle(false);
+        let age = prepared.freshness.age(self.now());
+        let cache = self.stored_status(prepared);
         // Where the origin sent no length, the body's is known by now.
         let unsaid = prepared.length.is_none() && prepared.status != 204;
-        let length = (range == RangeAnswer::Whole && unsaid).then_some(whole);
+        let told = framed != Framed::Chunked && framed != Framed::Close;
+        let length = (range == RangeAnswer::Whole && unsaid && told).then_some(whole);
         let mut lines = Vec::with_capacity(160);
+        if framed == Framed::Chunked {
+            lines.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        self.timing_line(&mut lines);
         plain_lines(
             age,
             length,
@@ -67,9 +80,16 @@ impl Transaction {
             self.head.version(),
             &mut lines,
         );
-        let overhead = (head.len() + lines.len()) as u64;
-        queue.push(head);
-        queue.push(lines.into());
+        let overhead = returning.push(lines.into(), &mut queue);
+        if let Some(way) = returning.body.take() {
+            let mut blocks = Queue::default();
+            push_blocks(&mut blocks, stored.blocks(), from, until);
+            let from = From::Blocks(blocks.into_pieces());
+            let outcome = self
+                .deliver_through(&mut queue, from, way, framed, None)
+                .await;
+            return self.delivered(outcome, &queue, overhead);
+        }
         if framed == Framed::Length {
             push_blocks(&mut queue, stored.blocks(), from, until);
         }
@@ -81,18 +101,26 @@ impl Transaction {
         self.tally.outcome = Outcome::Hit;
         let BlockedHit {
             stored,
+            head,
             lines,
             sent,
             url,
+            look,
             ..
         } = hit;
         let prepared = stored.prepared();
         self.tally.status = prepared.status;
         self.logged_url = Some(url);
         self.note_type(prepared);
+        if let Some((block, ran)) = look
+            && let Some(step) = self.look_on(&stored, block, ran).await
+        {
+            return step;
+        }
         let mut queue = Queue::default();
-        let overhead = (prepared.head.len() + lines.len()) as u64;
-        queue.push(prepared.head.clone());
+        let head = head.unwrap_or_else(|| prepared.head.clone());
+        let overhead = (head.len() + lines.len()) as u64;
+        queue.push(head);
         queue.push(lines);
         push_blocks(&mut queue, stored.blocks(), 0, stored.length());
         queue.advance(sent);
@@ -164,11 +192,13 @@ impl Transaction {
             self.forwarded_status(None, stored)
         };
         let age = prepared.freshness.age(self.now());
+        let returning = match self.returning(head.into(), 304, true).await {
+            Ok(returning) => returning,
+            Err(step) => return step,
+        };
         let lines = self.lines(Some(age), Framed::Empty, &cache);
-        let overhead = (head.len() + lines.len()) as u64;
         let mut queue = Queue::default();
-        queue.push(head.into());
-        queue.push(lines);
+        let overhead = returning.push(lines, &mut queue);
         self.flush_hit(queue, overhead).await
     }
 }

@@ -5,8 +5,10 @@
 
 use super::deliver::{Broken, Framed};
 use super::exchange::{Exchanged, push_piece};
+use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
+use super::returning::From;
 use super::{Step, Transaction, response_head};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -21,7 +23,6 @@ use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
-use understudy_upstream::OriginStream;
 
 /// Bytes taken from the origin before the client gets its turn.
 const TURN: usize = 128 * 1024;
@@ -50,11 +51,18 @@ impl Transaction {
             }
             None => Purpose::Fetch,
         };
-        let request = self.request_out(purpose);
-        let exchanged = match self.exchange(request).await {
+        let request = match self.going_out(purpose).await {
+            Ok(request) => request,
+            // Dropped without an end: followers ask again.
+            Err(step) => return step,
+        };
+        let mut exchanged = match self.exchange(request).await {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, validate, failure),
         };
+        if let Err(step) = self.heard(&mut exchanged).await {
+            return step;
+        }
         let Some(stored) = validate else {
             return self.fetched(fill, exchanged).await;
         };
@@ -120,6 +128,9 @@ impl Transaction {
         if status == 101 {
             return Err(NoStoreReason::Status);
         }
+        if let Some(why) = self.said_no() {
+            return Err(why);
+        }
         let directives = ResponseDirectives::parse(fields);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
@@ -130,7 +141,7 @@ impl Transaction {
             return Err(NoStoreReason::ResponseNoStore);
         }
         let heuristic = &self.live.settings.heuristic;
-        let freshness = Freshness::of(
+        let mut freshness = Freshness::of(
             status,
             fields,
             &directives,
@@ -138,6 +149,10 @@ impl Transaction {
             now,
             heuristic,
         );
+        if let Some(seconds) = self.said.fresh {
+            freshness.lifetime = freshness.corrected_initial_age.saturating_add(seconds);
+            freshness.heuristic = false;
+        }
         let method = self.head.method();
         may_store(
             method,
@@ -189,15 +204,43 @@ impl Transaction {
             return self.deliver_not_modified(&prepared, true).await;
         }
         self.trace("deliver");
-        let framed = self.framed(prepared.status, prepared.length);
+        let returning = self
+            .returning(
+                prepared.head.clone(),
+                prepared.status,
+                self.is_bodyless(prepared.status),
+            )
+            .await;
+        let mut returning = match returning {
+            Ok(returning) => returning,
+            Err(step) => {
+                // What this client gets instead is not what is stored.
+                self.pump(fill, origin, upload.is_complete());
+                return step;
+            }
+        };
+        self.tally.status = returning.status;
+        let framed = self.framed(prepared.status, returning.length(prepared.length));
         self.settle(false);
         let cache = self.forwarded_status(None, true);
         let lines = self.lines(age, framed, &cache);
-        let overhead = (prepared.head.len() + lines.len()) as u64;
         let mut queue = Queue::default();
-        queue.push(prepared.head.clone());
-        queue.push(lines);
+        let overhead = returning.push(lines, &mut queue);
         let mut reader = fill.reader();
+        if let Some(way) = returning.body.take() {
+            // Its client is one reader among others.
+            self.pump(fill, origin, upload.is_complete());
+            let outcome = self
+                .deliver_through(
+                    &mut queue,
+                    From::Fill(&mut reader),
+                    way,
+                    framed,
+                    prepared.length,
+                )
+                .await;
+            return self.delivered(outcome, &queue, overhead);
+        }
         let mut taken = 0;
         let end = self
             .fill_and_flush(
@@ -254,7 +297,7 @@ impl Transaction {
     async fn fill_and_flush(
         &mut self,
         fill: &mut Fill,
-        origin: &mut OriginStream,
+        origin: &mut Origin,
         queue: &mut Queue,
         reader: &mut FillReader,
         framed: Framed,
@@ -287,7 +330,7 @@ impl Transaction {
                             return Poll::Ready(End::Complete(trailers));
                         }
                         Poll::Ready(Ok(Decoded::More)) => {}
-                        Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.word())),
+                        Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
                         Poll::Pending => break,
                     }
                 }

@@ -2,7 +2,7 @@
 //!
 //! | step | ends in |
 //! |---|---|
-//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE) |
+//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
 //! | `look_up` | `hit`, `ask`, `answer` (only-if-cached) |
 //! | `ask` | `lead`, `follow`, `look_up` again |
 //! | `hit` | `deliver` from the store |
@@ -25,9 +25,15 @@ pub(crate) mod fast;
 mod follow;
 mod forwarded;
 mod hit;
+mod hooks;
+mod injected;
+pub(crate) mod internal;
 mod lead;
 mod local;
 mod look_up;
+mod naming;
+mod on_the_spot;
+mod origin;
 mod partition;
 mod pass;
 mod pump;
@@ -35,15 +41,19 @@ mod refusal;
 mod request_body;
 mod request_head;
 mod request_out;
+mod respond;
 mod response_head;
+mod returning;
 mod revalidate;
 mod route;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
-use crate::record::{Outcome, Record};
+use crate::modules::party::Party;
+use crate::record::{Outcome, OwnedRecord, Record};
 use crate::worker::{Live, Source, Worker};
 use bytes::Bytes;
 use refusal::Refusal;
@@ -58,6 +68,7 @@ use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
 use understudy_http::{Method, Name, RequestHead, Version};
+use understudy_module::Response;
 
 /// A transaction.
 pub(crate) struct Transaction {
@@ -86,6 +97,14 @@ pub(crate) struct Transaction {
     /// The record was written.
     recorded: bool,
     tally: Tally,
+    /// The modules' part, when there are modules.
+    party: Option<Rc<Party>>,
+    /// What was asked of modules before there was a transaction.
+    before: Option<hooks::Before>,
+    /// `response_return` was asked there, too.
+    returned: Option<(crate::modules::party::Ran, understudy_module::Edits)>,
+    /// What modules said of storing the answer.
+    said: hooks::Said,
 }
 
 /// What the record will say.
@@ -130,6 +149,8 @@ enum Step {
     },
     Tunnel,
     Answer(Refusal),
+    /// A module answers.
+    Respond(Box<Response>),
     Pac,
     Echo,
     Options,
@@ -147,6 +168,7 @@ impl Step {
             Step::Follow { .. } => "follow",
             Step::Pass { .. } => "pass",
             Step::Tunnel => "tunnel",
+            Step::Respond(_) => "respond",
             Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
             Step::Log => "log",
         }
@@ -236,6 +258,7 @@ impl Drop for Running {
     }
 }
 
+pub(crate) use hooks::Handed;
 /// The head of a request that could not be read.
 pub(crate) use local::stand_in_head;
 
@@ -247,9 +270,17 @@ impl Transaction {
         client: Client,
         head: RequestHead<Bytes>,
         started: Instant,
+        handed: Option<hooks::Handed>,
     ) -> Box<Transaction> {
         let live = worker.live();
-        let id = worker.transaction_id();
+        let (id, party, before) = match handed {
+            Some(handed) => (
+                handed.party.id(),
+                Some(Rc::new(handed.party)),
+                Some(handed.before),
+            ),
+            None => (worker.transaction_id(), None, None),
+        };
         worker.stats.requests.add(1);
         worker.stats.transactions_open.add(1);
         let directives = RequestDirectives::parse(head.fields());
@@ -280,6 +311,10 @@ impl Transaction {
             logged_url: None,
             unread: false,
             recorded: false,
+            party,
+            before,
+            returned: None,
+            said: hooks::Said::default(),
             tally: Tally {
                 status: 0,
                 bytes_out: 0,
@@ -302,7 +337,7 @@ impl Transaction {
         loop {
             tracing::debug!(id = %self.name(), step = step.name(), "step");
             step = match step {
-                Step::RequestHead => self.request_head(),
+                Step::RequestHead => self.request_head().await,
                 Step::LookUp => self.look_up().await,
                 Step::Ask {
                     validate,
@@ -316,6 +351,7 @@ impl Transaction {
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,
                 Step::Answer(refusal) => self.answer(refusal).await,
+                Step::Respond(response) => self.respond(response).await,
                 Step::Pac => self.pac().await,
                 Step::Echo => self.echo().await,
                 Step::Options => self.options().await,
@@ -365,7 +401,11 @@ impl Transaction {
             .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
-        let Some(log) = &self.live.log else { return };
+        let log = self.live.log.clone();
+        let party = self.logging_party();
+        if log.is_none() && party.is_none() {
+            return;
+        }
         let fields = self.head.fields();
         let (method, target): (&[u8], &[u8]) = if self.unread {
             (b"", b"")
@@ -377,7 +417,7 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
-        log.log(&Record {
+        let record = Record {
             id: self.id,
             at: std::time::SystemTime::now(),
             elapsed,
@@ -399,7 +439,33 @@ impl Transaction {
             user_agent: fields.get(Name::UserAgent),
             error: tally.error,
             aborted: tally.aborted,
-        });
+            modules: &[],
+        };
+        let Some(party) = party else {
+            if let Some(log) = log {
+                log.log(&record);
+            }
+            return;
+        };
+        let key = self
+            .route
+            .as_ref()
+            .map(|route| route.key.clone())
+            .or_else(|| self.logged_url.clone())
+            .unwrap_or_default();
+        let mut edits = understudy_module::Edits::new();
+        let ran = hooks::log(&party, &record, &key, &mut edits);
+        if let crate::modules::party::Ran::Later(_) = ran {
+            let record = OwnedRecord::of(&record);
+            self.worker.afterwards.add(async move {
+                hooks::log_later(&party, ran, &record, &key, &mut edits).await;
+                if let Some(log) = log {
+                    hooks::write(&*log, &party, record.borrow());
+                }
+            });
+        } else if let Some(log) = log {
+            hooks::write(&*log, &party, record);
+        }
     }
 }
 

@@ -13,10 +13,16 @@ impl Transaction {
     pub(super) async fn pass(&mut self, why: NoStoreReason) -> Step {
         self.tally.outcome = Outcome::Pass;
         self.tally.not_stored = Some(why);
-        let request = self.request_out(Purpose::Pass);
+        let request = match self.going_out(Purpose::Pass).await {
+            Ok(request) => request,
+            Err(step) => return step,
+        };
         match self.exchange(request).await {
-            Ok(exchanged) => {
+            Ok(mut exchanged) => {
                 self.invalidate(&exchanged.head).await;
+                if let Err(step) = self.heard(&mut exchanged).await {
+                    return step;
+                }
                 self.relay(exchanged).await
             }
             Err(failure) => self.failed(failure),

@@ -1,6 +1,7 @@
 //! A fill that goes on without its client: it is gone, or has its answer, and others read, or little is missing.
 
 use super::Transaction;
+use super::origin::Origin;
 use crate::clock::Deadline;
 use crate::worker::Worker;
 use bytes::Bytes;
@@ -10,11 +11,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_cache::Fill;
 use understudy_http::wire::body::Decoded;
-use understudy_upstream::OriginStream;
 
 impl Transaction {
     /// Completes a fill without its client, on this worker.
-    pub(super) fn pump(&self, fill: Fill, origin: OriginStream, request_complete: bool) {
+    pub(super) fn pump(&self, fill: Fill, origin: Origin, request_complete: bool) {
         let pump = Pump {
             deadline: self.worker.clock.deadline(),
             patience: self.live.settings.timeouts.between_bytes,
@@ -35,7 +35,7 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self, mut fill: Fill, mut origin: OriginStream, request_complete: bool) {
+    async fn run(mut self, mut fill: Fill, mut origin: Origin, request_complete: bool) {
         self.deadline.arm_now(self.patience);
         match poll_fn(|cx| self.poll(cx, &mut fill, &mut origin)).await {
             Some(trailers) => {
@@ -51,7 +51,7 @@ impl Pump {
         &mut self,
         cx: &mut Context<'_>,
         fill: &mut Fill,
-        origin: &mut OriginStream,
+        origin: &mut Origin,
     ) -> Poll<Option<Bytes>> {
         loop {
             if self.streaming && fill.followers() == 0 {

@@ -99,6 +99,8 @@ impl Refusal {
             "head-timeout" => "The request head did not arrive in time.",
             "body-timeout" => "The request body did not arrive in time.",
             "request-body-too-large" => "The request body is larger than this proxy takes.",
+            "module-failed" => "A module of this proxy failed, and nothing passes without it.",
+            "module-target" => "A module of this proxy asked for what cannot be fetched.",
             "expectation" => "The expectation in the Expect field is not known.",
             _ => match self.status {
                 400 => "The request is malformed.",

@@ -5,6 +5,7 @@
 
 use super::refusal::Refusal;
 use crate::client::Client;
+use crate::modules::filter::{Break, Filter};
 use bytes::Bytes;
 use std::task::{Context, Poll, ready};
 use understudy_http::wire::body::{BodyError, BodyReader, Decoded};
@@ -24,6 +25,8 @@ pub(super) struct RequestBody {
     pub(super) expects: bool,
     /// Nothing is known about what follows the head: it was malformed.
     unknown: bool,
+    /// The modules on its way to the origin.
+    pub(super) filter: Option<Box<Filter>>,
 }
 
 /// What a piece of the body gave.
@@ -54,11 +57,16 @@ impl RequestBody {
             limit,
             expects,
             unknown: false,
+            filter: None,
         }
     }
 
-    pub(super) fn framing(&self) -> Framing {
-        self.framing
+    /// How it goes on to an origin: in chunks when modules may change its length.
+    pub(super) fn framing_out(&self) -> Framing {
+        match (&self.filter, self.framing) {
+            (Some(filter), Framing::Length(_)) if filter.changes_length() => Framing::Chunked,
+            (_, framing) => framing,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -80,8 +88,34 @@ impl RequestBody {
         !self.unknown && !self.expects && self.reader.remaining().is_some_and(|n| n <= DRAIN_LIMIT)
     }
 
-    /// The next piece. The caller has armed the deadline.
+    /// The next piece on its way to an origin. The caller has armed the deadline.
     pub(super) fn poll_piece(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Piece, Refusal>> {
+        let Some(mut filter) = self.filter.take() else {
+            return self.poll_received(client, cx);
+        };
+        let piece = filter.poll(cx, |cx| {
+            self.poll_received(client, cx).map_ok(|piece| match piece {
+                Piece::Data(piece) => Decoded::Data(piece),
+                Piece::End(trailers) => Decoded::End(trailers),
+            })
+        });
+        self.filter = Some(filter);
+        piece.map(|piece| match piece {
+            Ok(Decoded::Data(piece)) => Ok(Piece::Data(piece)),
+            Ok(Decoded::End(trailers)) => Ok(Piece::End(trailers)),
+            // A filter gives pieces and an end.
+            Ok(Decoded::More) => Ok(Piece::Data(Bytes::new())),
+            Err(Break::Source(refusal)) => Err(refusal),
+            Err(Break::Module) => Err(Refusal::new(502, super::hooks::FAILED)),
+        })
+    }
+
+    /// The next piece as it was received.
+    pub(super) fn poll_received(
         &mut self,
         client: &mut Client,
         cx: &mut Context<'_>,

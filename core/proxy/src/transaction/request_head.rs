@@ -13,14 +13,29 @@ use understudy_http::wire::framing::{Framing, request_framing};
 use understudy_http::{Method, Name, Version};
 
 impl Transaction {
-    pub(super) fn request_head(&mut self) -> Step {
-        match self.checked() {
-            Ok(step) => step,
-            Err(refusal) => Step::Answer(refusal),
+    pub(super) async fn request_head(&mut self) -> Step {
+        let step = match self.checked() {
+            Ok(Some(step)) => step,
+            Ok(None) => Step::RequestHead,
+            Err(refusal) => return Step::Answer(refusal),
+        };
+        if matches!(step, Step::Pac | Step::Options) {
+            return step;
+        }
+        if crate::modules::FIRE
+            && !self.live.chain.is_empty()
+            && let Some(end) = self.ask_request_head().await
+        {
+            return end;
+        }
+        match step {
+            Step::RequestHead => self.by_method().unwrap_or_else(Step::Answer),
+            step => step,
         }
     }
 
-    fn checked(&mut self) -> Result<Step, Refusal> {
+    /// Whether it is one we serve, and its way. A step when that is clear already.
+    fn checked(&mut self) -> Result<Option<Step>, Refusal> {
         self.find_body()?;
         self.check_client()?;
         let original = self.original_destination()?;
@@ -35,8 +50,8 @@ impl Transaction {
             return Err(Refusal::new(508, "loop"));
         }
         match wanted {
-            Wanted::Pac => Ok(Step::Pac),
-            Wanted::Server => Ok(Step::Options),
+            Wanted::Pac => Ok(Some(Step::Pac)),
+            Wanted::Server => Ok(Some(Step::Options)),
             Wanted::Tunnel(route) => {
                 let port = match &route.destination {
                     understudy_upstream::Destination::Host { port, .. } => *port,
@@ -51,11 +66,11 @@ impl Transaction {
                     return Err(Refusal::denied("connect-port"));
                 }
                 self.tally.outcome = Outcome::Tunnel;
-                Ok(Step::Tunnel)
+                Ok(Some(Step::Tunnel))
             }
             Wanted::Fetch(route) => {
                 self.route = Some(route);
-                self.by_method()
+                Ok(None)
             }
         }
     }
@@ -99,7 +114,8 @@ impl Transaction {
     }
 
     fn check_client(&self) -> Result<(), Refusal> {
-        let open = matches!(self.source.listener.mode, Mode::Reverse { .. });
+        let open =
+            self.source.internal || matches!(self.source.listener.mode, Mode::Reverse { .. });
         if open || self.live.settings.access.client(self.peer.ip()) {
             Ok(())
         } else {
@@ -107,7 +123,7 @@ impl Transaction {
         }
     }
 
-    fn original_destination(&self) -> Result<Option<std::net::SocketAddr>, Refusal> {
+    pub(super) fn original_destination(&self) -> Result<Option<std::net::SocketAddr>, Refusal> {
         let Mode::Transparent { intercept, .. } = self.source.listener.mode else {
             return Ok(None);
         };

@@ -73,7 +73,7 @@ impl Transaction {
                 }
             });
         }
-        match self.body.framing() {
+        match self.body.framing_out() {
             Framing::Length(n) => {
                 line(
                     &mut out,

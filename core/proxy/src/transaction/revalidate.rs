@@ -103,7 +103,7 @@ impl Transaction {
         let mut merged = parts.with(Bytes::from(merged));
         let directives = ResponseDirectives::parse(merged.fields());
         let heuristic = &self.live.settings.heuristic;
-        let freshness = Freshness::of(
+        let mut freshness = Freshness::of(
             old.status,
             merged.fields(),
             &directives,
@@ -111,6 +111,10 @@ impl Transaction {
             now,
             heuristic,
         );
+        if let Some(seconds) = self.said.fresh {
+            freshness.lifetime = freshness.corrected_initial_age.saturating_add(seconds);
+            freshness.heuristic = false;
+        }
         merged.remove(Name::Age);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);

@@ -1,0 +1,105 @@
+//! The modules in force, as one worker calls them: in order, with the union of their hooks.
+//!
+//! Owned by the settings in force, so a transaction keeps the chain it began with. A module that a reload leaves as it is keeps its
+//! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
+
+use super::{Matcher, Modules, ServerTiming};
+use std::rc::Rc;
+use std::sync::Arc;
+use understudy_module::{Hook, Hooks};
+use understudy_runtimes::{Kind, Link, Seat};
+
+/// Hooks that a plain hit meets.
+const ON_HITS: Hooks = Hooks::of(&[
+    Hook::RequestHead,
+    Hook::ResponseReturn,
+    Hook::ReturnBody,
+    Hook::Log,
+    Hook::Free,
+]);
+
+/// The chain.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(super) links: Box<[Rc<Link>]>,
+    pub(super) matchers: Box<[Matcher]>,
+    pub(super) seat: Rc<Seat>,
+    hooks: Hooks,
+    same_order: bool,
+    pub(crate) timing: ServerTiming,
+    /// A plain hit meets hooks.
+    pub(crate) on_hits: bool,
+    /// All of those can be called on the spot.
+    pub(crate) on_the_spot: bool,
+}
+
+impl Chain {
+    /// The chain of these modules. `precise`: somebody wants to know what each transaction cost.
+    pub(crate) fn new(
+        modules: &Modules,
+        seat: &Rc<Seat>,
+        old: Option<&Chain>,
+        precise: bool,
+    ) -> Chain {
+        let known = |module| {
+            let old = old?.links.iter();
+            old.clone()
+                .find(|l| Arc::ptr_eq(l.loaded(), module))
+                .cloned()
+        };
+        let links: Box<[Rc<Link>]> = modules
+            .members
+            .iter()
+            .map(|m| known(&m.module).unwrap_or_else(|| Rc::new(Link::new(m.module.clone(), seat))))
+            .collect();
+        let precise = precise || modules.server_timing != ServerTiming::Off;
+        links.iter().for_each(|link| link.be_precise(precise));
+        let of = |link: &Rc<Link>| link.loaded().hooks();
+        let hooks = links
+            .iter()
+            .fold(Hooks::NONE, |all, link| all.and(of(link)));
+        let on_the_spot = links
+            .iter()
+            .filter(|link| of(link).any(ON_HITS))
+            .all(|link| {
+                let looks = !of(link).has(Hook::ReturnBody) || link.loaded().about().only_looks;
+                link.loaded().spec().kind == Kind::Inline && looks
+            });
+        Chain {
+            matchers: modules.members.iter().map(|m| m.matcher.clone()).collect(),
+            seat: seat.clone(),
+            on_hits: hooks.any(ON_HITS),
+            on_the_spot,
+            hooks,
+            same_order: modules.same_order,
+            timing: modules.server_timing,
+            links,
+        }
+    }
+
+    /// Whether any module wants this hook.
+    #[inline]
+    pub(crate) fn wants(&self, hook: Hook) -> bool {
+        self.hooks.has(hook)
+    }
+
+    /// Whether there are no modules.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Which module stands at this place of a hook's order.
+    #[inline]
+    pub(super) fn at(&self, hook: Hook, place: usize) -> usize {
+        let backwards = matches!(
+            hook,
+            Hook::ResponseHead | Hook::ResponseBody | Hook::ResponseReturn | Hook::ReturnBody
+        );
+        if backwards && !self.same_order {
+            self.links.len() - 1 - place
+        } else {
+            place
+        }
+    }
+}

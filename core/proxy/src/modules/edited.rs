@@ -1,0 +1,133 @@
+//! Edits, put to use: on heads with a table, and on heads that are text already.
+
+use bytes::Bytes;
+use understudy_http::{RequestHead, ResponseHead};
+use understudy_module::{Edit, Edits, words};
+
+/// The empty line that ends a head.
+pub(super) const END: &[u8] = b"\r\n";
+
+/// Whether edits change where a request goes, or what is found for it: then it is routed anew.
+pub(crate) fn reroutes(edits: &Edits) -> bool {
+    edits.iter().any(|edit| match edit {
+        Edit::Target(_) => true,
+        Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
+            name.eq_ignore_ascii_case(b"host")
+        }
+        _ => false,
+    })
+}
+
+/// Puts edits of fields to use. What a module may add was checked when it was added, so a refusal here has no cause.
+pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) {
+    for edit in edits.iter() {
+        let done = match edit {
+            Edit::Add(name, value) => head.append(name, value),
+            Edit::Set(name, value) => head.set(name, value),
+            Edit::Delete(name) => {
+                head.remove_if(|_, n, _| n.eq_ignore_ascii_case(name));
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "an edit of a module was refused");
+        }
+    }
+}
+
+/// As [`request`], and the status.
+pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
+    for edit in edits.iter() {
+        let done = match edit {
+            Edit::Add(name, value) => head.append(name, value),
+            Edit::Set(name, value) => head.set(name, value),
+            Edit::Delete(name) => {
+                head.remove_if(|_, n, _| n.eq_ignore_ascii_case(name));
+                Ok(())
+            }
+            Edit::Status(status) => {
+                head.set_status(status, words::status(status).as_bytes());
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "an edit of a module was refused");
+        }
+    }
+}
+
+/// Whether all that edits do to a head is to append lines.
+pub(crate) fn only_adds(edits: &Edits) -> bool {
+    !edits.iter().any(|edit| {
+        matches!(
+            edit,
+            Edit::Set(..) | Edit::Delete(_) | Edit::Status(_) | Edit::Target(_)
+        )
+    })
+}
+
+/// Writes the lines that edits append.
+pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
+    for edit in edits.iter() {
+        if let Edit::Add(name, value) = edit {
+            line(out, name, value);
+        }
+    }
+}
+
+/// Writes a serialised head (start line and lines, no final empty line) anew, with edits; lines for which `drop` is true go.
+/// A target is the path of a request that is on its way out; a status takes its phrase along.
+pub(crate) fn text(head: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    let (start_line, lines) = head.split_at(start);
+    let mut out = Vec::with_capacity(head.len() + 128);
+    let mut status = None;
+    let mut target = None;
+    for edit in edits.iter() {
+        match edit {
+            Edit::Status(code) => status = Some(code),
+            Edit::Target(to) => target = Some(to),
+            _ => {}
+        }
+    }
+    match (status, target) {
+        (Some(code), _) => {
+            let phrase = words::status(code);
+            out.extend_from_slice(format!("HTTP/1.1 {code} {phrase}\r\n").as_bytes());
+        }
+        (None, Some(to)) => {
+            let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
+            out.extend_from_slice(method);
+            out.push(b' ');
+            out.extend_from_slice(path_of(to));
+            out.extend_from_slice(b" HTTP/1.1\r\n");
+        }
+        (None, None) => out.extend_from_slice(start_line),
+    }
+    for (name, value) in understudy_module::all(understudy_module::Lines::Text(lines), edits) {
+        if !drop(name) {
+            line(&mut out, name, value);
+        }
+    }
+    out
+}
+
+/// The path and query of a target.
+fn path_of(target: &[u8]) -> &[u8] {
+    let Some(scheme) = target.windows(3).position(|w| w == b"://") else {
+        return target;
+    };
+    let rest = &target[scheme + 3..];
+    match rest.iter().position(|b| matches!(b, b'/' | b'?')) {
+        Some(at) if rest[at] == b'/' => &rest[at..],
+        _ => b"/",
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}

@@ -1,0 +1,416 @@
+//! A body on its way through the modules of one hook.
+//!
+//! Owns what is between the modules: pieces that wait, pieces that are held, calls on their way. Invariant: pieces stay in order and
+//! each module has one call at a time; nothing more is taken from the source while a piece is anywhere in between. Awkward case: a module
+//! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
+//! is open; once it changed something the body can only be broken off.
+
+use super::party::Party;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use understudy_http::wire::body::Decoded;
+use understudy_module::{Edits, Event, Hook, Part, Piece, Verdict};
+use understudy_runtimes::{Call, Called, Failure};
+
+/// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
+const JOIN: usize = 64 * 1024;
+
+/// A body on its way.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    party: Rc<Party>,
+    hook: Hook,
+    method: Bytes,
+    key: Bytes,
+    stages: SmallVec<[Stage; 1]>,
+    out: VecDeque<Bytes>,
+    /// A piece taken from the source, until it is known whether it is the last.
+    ahead: Option<Bytes>,
+    /// The source has ended, with these trailers.
+    trailers: Option<Bytes>,
+    /// The end was passed on to the first module.
+    closed: bool,
+    /// Bytes the source still has to give, when that is known: then the last piece is known by it.
+    left: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    /// Which module.
+    index: usize,
+    waiting: VecDeque<(Bytes, bool)>,
+    held: Vec<Bytes>,
+    held_bytes: u64,
+    call: Option<(Call, Bytes, bool)>,
+    edits: Edits,
+    /// It is not asked any more: pieces pass.
+    passing: bool,
+    /// It gave something else than it took.
+    changed: bool,
+    /// Its bodies keep their length.
+    keeps: bool,
+    taken: u64,
+    given: u64,
+    ended: bool,
+}
+
+/// Why a body broke off on its way.
+#[derive(Debug)]
+pub(crate) enum Break<E> {
+    /// Where it came from.
+    Source(E),
+    /// A module failed.
+    Module,
+}
+
+impl Party {
+    /// The way of a body through the modules that hear this hook; `None` when none does.
+    pub(crate) fn filter(
+        self: &Rc<Self>,
+        hook: Hook,
+        method: &[u8],
+        key: &Bytes,
+    ) -> Option<Box<Filter>> {
+        if !self.wants(hook) {
+            return None;
+        }
+        let members = self.members.borrow();
+        let stages: SmallVec<[Stage; 1]> = (0..self.chain.links.len())
+            .map(|place| self.chain.at(hook, place))
+            .filter(|&index| {
+                self.chain.links[index].loaded().hooks().has(hook) && members[index].hears(hook)
+            })
+            .map(|index| Stage {
+                index,
+                waiting: VecDeque::new(),
+                held: Vec::new(),
+                held_bytes: 0,
+                call: None,
+                edits: Edits::new(),
+                passing: false,
+                changed: false,
+                keeps: members[index].keeps_length
+                    || self.chain.links[index].loaded().about().only_looks,
+                taken: 0,
+                given: 0,
+                ended: false,
+            })
+            .collect();
+        drop(members);
+        (!stages.is_empty()).then(|| {
+            Box::new(Filter {
+                party: self.clone(),
+                hook,
+                method: Bytes::copy_from_slice(method),
+                key: key.clone(),
+                stages,
+                out: VecDeque::new(),
+                ahead: None,
+                trailers: None,
+                closed: false,
+                left: None,
+            })
+        })
+    }
+}
+
+impl Filter {
+    /// Whether the body may come out at another length.
+    pub(crate) fn changes_length(&self) -> bool {
+        self.stages.iter().any(|stage| !stage.keeps)
+    }
+
+    /// The source has so many bytes.
+    pub(crate) fn expect(&mut self, length: Option<u64>) {
+        self.left = length.filter(|length| *length > 0);
+    }
+
+    /// The next piece of what comes out.
+    pub(crate) fn poll<E>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
+    ) -> Poll<Result<Decoded, Break<E>>> {
+        loop {
+            let busy = self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            if let Some(piece) = self.out.pop_front() {
+                return Poll::Ready(Ok(Decoded::Data(piece)));
+            }
+            if busy {
+                return Poll::Pending;
+            }
+            if self.closed
+                && let Some(trailers) = &self.trailers
+            {
+                return Poll::Ready(Ok(Decoded::End(trailers.clone())));
+            }
+            match source(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Break::Source(error))),
+                Poll::Ready(Ok(Decoded::More)) => {}
+                Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    let length = piece.len() as u64;
+                    if let Some(before) = self.ahead.replace(piece) {
+                        self.enter(before, false);
+                    }
+                    self.left = self.left.map(|left| left.saturating_sub(length));
+                    if self.left == Some(0) && !self.closed {
+                        self.closed = true;
+                        let last = self.ahead.take().unwrap_or_default();
+                        self.enter(last, true);
+                    }
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) => {
+                    self.trailers = Some(trailers);
+                    if std::mem::replace(&mut self.closed, true) {
+                        continue;
+                    }
+                    let last = self.ahead.take().unwrap_or_default();
+                    self.enter(last, true);
+                }
+                Poll::Pending => match self.ahead.take() {
+                    // Not kept waiting only to learn whether it is the last.
+                    Some(piece) => self.enter(piece, false),
+                    None => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    fn enter(&mut self, piece: Bytes, last: bool) {
+        if let Some(stage) = self.stages.first_mut() {
+            stage.waiting.push_back((piece, last));
+        }
+    }
+
+    /// Moves everything as far as it goes; says whether a module is being waited for.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Result<bool, ModuleFailed> {
+        let mut busy = false;
+        for at in 0..self.stages.len() {
+            loop {
+                let (before, behind) = self.stages.split_at_mut(at + 1);
+                let stage = &mut before[at];
+                let mut given = SmallVec::<[Bytes; 4]>::new();
+                let went = stage.step(
+                    &self.party,
+                    self.hook,
+                    &self.method,
+                    &self.key,
+                    &mut given,
+                    cx,
+                )?;
+                let ended = stage.ended;
+                match behind.first_mut() {
+                    Some(next) => {
+                        let count = given.len();
+                        for (n, piece) in given.into_iter().enumerate() {
+                            next.waiting.push_back((piece, ended && n + 1 == count));
+                        }
+                        if ended && count == 0 && !next.closes() {
+                            next.waiting.push_back((Bytes::new(), true));
+                        }
+                    }
+                    None => self
+                        .out
+                        .extend(given.into_iter().filter(|piece| !piece.is_empty())),
+                }
+                match went {
+                    Went::On => {}
+                    Went::Idle => break,
+                    Went::Waits => {
+                        busy = true;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(busy)
+    }
+}
+
+struct ModuleFailed;
+
+enum Went {
+    /// One piece further.
+    On,
+    /// Nothing is there.
+    Idle,
+    /// The module has it.
+    Waits,
+}
+
+impl Stage {
+    /// Whether the end is on its way to it, or was there.
+    fn closes(&self) -> bool {
+        self.ended
+            || self.waiting.back().is_some_and(|(_, last)| *last)
+            || self.call.as_ref().is_some_and(|(_, _, last)| *last)
+    }
+
+    fn step(
+        &mut self,
+        party: &Rc<Party>,
+        hook: Hook,
+        method: &[u8],
+        key: &[u8],
+        given: &mut SmallVec<[Bytes; 4]>,
+        cx: &mut Context<'_>,
+    ) -> Result<Went, ModuleFailed> {
+        let link = &party.chain.links[self.index];
+        let mut members = party.members.borrow_mut();
+        let seen = &mut members[self.index];
+        let (outcome, piece, last) = match self.call.take() {
+            Some((mut call, piece, last)) => {
+                match link.poll(&mut call, &mut seen.visit, &mut self.edits, cx) {
+                    Poll::Pending => {
+                        self.call = Some((call, piece, last));
+                        return Ok(Went::Waits);
+                    }
+                    Poll::Ready(outcome) => (outcome, piece, last),
+                }
+            }
+            None => {
+                let Some((piece, last)) = self.next() else {
+                    return Ok(Went::Idle);
+                };
+                self.taken += piece.len() as u64;
+                if self.passing || !seen.visit.is_open() {
+                    self.passing = true;
+                    self.release(link, given);
+                    self.give(given, piece);
+                    self.ended = last;
+                    return Ok(Went::On);
+                }
+                let event = Event {
+                    part: Part::Piece(Piece {
+                        bytes: &piece,
+                        last,
+                        held: &self.held,
+                    }),
+                    hook,
+                    id: party.id(),
+                    client: party.client(),
+                    method,
+                    url: key,
+                };
+                self.edits.clear();
+                match link.call(&mut seen.visit, &event, &mut self.edits) {
+                    Called::Now(outcome) => (outcome, piece, last),
+                    Called::Later(call) => {
+                        self.call = Some((call, piece, last));
+                        return Ok(Went::On);
+                    }
+                }
+            }
+        };
+        seen.note_all(&self.edits);
+        let failure = match outcome {
+            Ok(Verdict::Hold) if !last => {
+                if link.loaded().hold(piece.len() as u64) {
+                    self.held_bytes += piece.len() as u64;
+                    self.held.push(piece);
+                    return Ok(Went::On);
+                }
+                link.failed(&mut seen.visit, hook, Failure::Budget)
+            }
+            Ok(Verdict::Replace(_) | Verdict::Drop) if link.loaded().about().only_looks => {
+                let why = "a module that only looks changed a body".to_owned();
+                link.failed(&mut seen.visit, hook, Failure::Fail(why))
+            }
+            Ok(verdict) => {
+                match verdict {
+                    Verdict::Replace(bytes) => {
+                        self.changed = true;
+                        self.forget(link);
+                        self.give(given, bytes);
+                    }
+                    Verdict::Drop => {
+                        self.changed = true;
+                        self.forget(link);
+                    }
+                    _ => {
+                        self.release(link, given);
+                        self.give(given, piece);
+                    }
+                }
+                self.ended = last;
+                if last && self.keeps && self.given != self.taken {
+                    let why = "the body did not keep its length".to_owned();
+                    let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
+                    party.goes_on(self.index, seen, &failure);
+                    link.accounts().cut.add(1);
+                    return Err(ModuleFailed);
+                }
+                return Ok(Went::On);
+            }
+            Err(failure) => failure,
+        };
+        let open = party.goes_on(self.index, seen, &failure);
+        if !open || self.changed {
+            link.accounts().cut.add(1);
+            return Err(ModuleFailed);
+        }
+        self.passing = true;
+        self.release(link, given);
+        self.give(given, piece);
+        self.ended = last;
+        Ok(Went::On)
+    }
+
+    /// The next piece for the module: small ones that wait together are joined.
+    fn next(&mut self) -> Option<(Bytes, bool)> {
+        let (first, last) = self.waiting.pop_front()?;
+        let fits = |len: usize, next: &(Bytes, bool)| len + next.0.len() <= JOIN;
+        if last
+            || !self
+                .waiting
+                .front()
+                .is_some_and(|next| fits(first.len(), next))
+        {
+            return Some((first, last));
+        }
+        let mut joined = first.to_vec();
+        let mut ended = false;
+        while self
+            .waiting
+            .front()
+            .is_some_and(|next| fits(joined.len(), next))
+            && let Some((piece, last)) = self.waiting.pop_front()
+        {
+            joined.extend_from_slice(&piece);
+            ended = last;
+        }
+        Some((joined.into(), ended))
+    }
+
+    fn give(&mut self, given: &mut SmallVec<[Bytes; 4]>, piece: Bytes) {
+        self.given += piece.len() as u64;
+        given.push(piece);
+    }
+
+    /// What was held goes on.
+    fn release(&mut self, link: &understudy_runtimes::Link, given: &mut SmallVec<[Bytes; 4]>) {
+        for piece in std::mem::take(&mut self.held) {
+            self.give(given, piece);
+        }
+        self.forget(link);
+    }
+
+    /// What was held is gone.
+    fn forget(&mut self, link: &understudy_runtimes::Link) {
+        self.held.clear();
+        if self.held_bytes > 0 {
+            link.loaded().release(std::mem::take(&mut self.held_bytes));
+        }
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        for stage in &mut self.stages {
+            stage.forget(&self.party.chain.links[stage.index]);
+        }
+    }
+}

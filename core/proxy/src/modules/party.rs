@@ -1,0 +1,406 @@
+//! The modules' part of one transaction: what each has seen and kept, and the order in which they are asked.
+//!
+//! Life: 1. made when the request's head is there; 2. asked hook by hook; 3. `log`; 4. dropped, with `free` for each module that was
+//! called. Invariant: whoever holds the last handle (the transaction, a fill that is pumped on, a log that waits) ends it, so
+//! `free` is last and once, also for a transaction that is cut.
+
+use super::chain::Chain;
+use super::edited;
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use understudy_module::{Edit, Edits, Event, Hook, Lines, Mark, Part, Response, Verdict};
+use understudy_runtimes::{Call, Called, Failure, OnFailure, Visit};
+
+/// The party.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(super) chain: Rc<Chain>,
+    id: u64,
+    client: SocketAddr,
+    pub(super) members: RefCell<SmallVec<[Seen; 2]>>,
+}
+
+/// One module's part.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) visit: Visit,
+    /// Its `match` leaves this host out.
+    off: bool,
+    /// Its `match` leaves this type out: no hooks on the answer.
+    off_response: bool,
+    /// It keeps the length of the body behind the head it saw last.
+    pub(super) keeps_length: bool,
+    failed: Option<&'static str>,
+    notes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What a hook is about; the rest of the event is the transaction's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) method: &'a [u8],
+    /// The key.
+    pub(crate) url: &'a [u8],
+    pub(crate) part: Part<'a>,
+}
+
+/// What came of asking the modules.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    /// All were asked.
+    Through,
+    /// One answers the client itself.
+    Answer(Box<Response>),
+    /// One failed, and nothing goes on without it.
+    Closed,
+    /// One has not answered yet.
+    Later(Suspended),
+}
+
+/// A hook in the middle of its modules.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    place: usize,
+    call: Call,
+    mark: Mark,
+}
+
+/// What a record says of a module: name, cost, failure, notes.
+pub(crate) type Told = (
+    std::sync::Arc<str>,
+    understudy_runtimes::Cost,
+    Option<&'static str>,
+    Vec<(Vec<u8>, Vec<u8>)>,
+);
+
+impl Party {
+    /// The modules' part of the transaction with this id. `key` says which host it is for.
+    #[inline]
+    pub(crate) fn new(chain: &Rc<Chain>, id: u64, client: SocketAddr, key: &[u8]) -> Party {
+        let mut members = SmallVec::new();
+        members.resize_with(chain.links.len(), Seen::default);
+        let party = Party {
+            chain: chain.clone(),
+            id,
+            client,
+            members: RefCell::new(members),
+        };
+        party.choose(key);
+        party
+    }
+
+    fn choose(&self, key: &[u8]) {
+        let mut host = None;
+        for (seen, matcher) in self
+            .members
+            .borrow_mut()
+            .iter_mut()
+            .zip(&self.chain.matchers)
+        {
+            if !matcher.is_open() {
+                seen.off = !matcher.host(host.get_or_insert_with(|| host_of(key)));
+            }
+        }
+    }
+
+    /// The transaction's id.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The client's address.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// The worker's seat.
+    pub(crate) fn seat(&self) -> &Rc<understudy_runtimes::Seat> {
+        &self.chain.seat
+    }
+
+    /// Whether any module wants this hook.
+    #[inline]
+    pub(crate) fn wants(&self, hook: Hook) -> bool {
+        self.chain.wants(hook)
+    }
+
+    fn event<'a>(&self, hook: Hook, subject: Subject<'a>) -> Event<'a> {
+        Event {
+            hook,
+            id: self.id,
+            client: self.client,
+            method: subject.method,
+            url: subject.url,
+            part: subject.part,
+        }
+    }
+
+    /// Asks the modules from this place on, as far as they answer at once.
+    #[inline]
+    pub(crate) fn run(
+        &self,
+        hook: Hook,
+        from: usize,
+        subject: Subject<'_>,
+        edits: &mut Edits,
+    ) -> Ran {
+        let event = self.event(hook, subject);
+        let mut members = self.members.borrow_mut();
+        for place in from..self.chain.links.len() {
+            let index = self.chain.at(hook, place);
+            let link = &self.chain.links[index];
+            if !link.loaded().hooks().has(hook) {
+                continue;
+            }
+            let seen = &mut members[index];
+            if !self.listens(index, seen, hook, &event, edits) {
+                continue;
+            }
+            let mark = edits.mark();
+            match link.call(&mut seen.visit, &event, edits) {
+                Called::Now(outcome) => {
+                    if let Some(ran) = self.settle(index, seen, hook, outcome, edits, mark) {
+                        return ran;
+                    }
+                }
+                Called::Later(call) => return Ran::Later(Suspended { place, call, mark }),
+            }
+        }
+        Ran::Through
+    }
+
+    /// Whether a module is to be asked.
+    #[inline]
+    fn listens(
+        &self,
+        index: usize,
+        seen: &mut Seen,
+        hook: Hook,
+        event: &Event<'_>,
+        edits: &Edits,
+    ) -> bool {
+        if seen.off || !seen.visit.is_open() {
+            return false;
+        }
+        match hook {
+            Hook::Resolve => {
+                let ordering = matches!(event.part, Part::Host { found, .. } if !found.is_empty());
+                let orders = self.chain.links[index].loaded().about().orders_addresses;
+                return !ordering || orders;
+            }
+            Hook::ResponseHead | Hook::ResponseReturn => {}
+            Hook::ResponseBody | Hook::ReturnBody => return !seen.off_response,
+            _ => return true,
+        }
+        seen.keeps_length = false;
+        let matcher = &self.chain.matchers[index];
+        if matcher.has_types()
+            && let Part::Head(head) = event.part
+        {
+            let kind = understudy_module::values(head.lines(), edits, b"content-type");
+            seen.off_response = !matcher.content_type(kind.first().copied());
+        }
+        !seen.off_response
+    }
+
+    /// Takes note of an outcome; says whether the asking ends with it.
+    #[inline]
+    fn settle(
+        &self,
+        index: usize,
+        seen: &mut Seen,
+        hook: Hook,
+        outcome: Result<Verdict, Failure>,
+        edits: &Edits,
+        mark: Mark,
+    ) -> Option<Ran> {
+        if edits.mark() != mark {
+            seen.note(edits, mark);
+        }
+        match outcome {
+            Ok(Verdict::Continue | Verdict::Done) => None,
+            Ok(Verdict::Respond(response)) => Some(Ran::Answer(response)),
+            Ok(Verdict::Replace(_) | Verdict::Drop) => {
+                // Of bodies only those that are looked at come here.
+                let why = "a module that only looks changed a body".to_owned();
+                let link = &self.chain.links[index];
+                let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
+                (!self.goes_on(index, seen, &failure)).then_some(Ran::Closed)
+            }
+            // `invoke` and `Link` let no other verdict through.
+            Ok(_) => None,
+            Err(failure) => {
+                if hook == Hook::Log {
+                    seen.failed = Some(failure.word());
+                    return None;
+                }
+                (!self.goes_on(index, seen, &failure)).then_some(Ran::Closed)
+            }
+        }
+    }
+
+    /// A module failed: whether the transaction goes on without it.
+    #[cold]
+    pub(super) fn goes_on(&self, index: usize, seen: &mut Seen, failure: &Failure) -> bool {
+        seen.failed = Some(failure.word());
+        let link = &self.chain.links[index];
+        let open = link.loaded().spec().limits.on_failure == OnFailure::Open;
+        let accounts = link.accounts();
+        if open {
+            accounts.opened.add(1);
+        } else {
+            accounts.closed.add(1);
+        }
+        open
+    }
+
+    /// Polls what was suspended, and asks the modules behind it.
+    pub(crate) fn poll<'a>(
+        &self,
+        hook: Hook,
+        suspended: &mut Suspended,
+        subject: impl Fn() -> Subject<'a>,
+        edits: &mut Edits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ran> {
+        loop {
+            let index = self.chain.at(hook, suspended.place);
+            let ran = {
+                let mut members = self.members.borrow_mut();
+                let seen = &mut members[index];
+                let polled =
+                    self.chain.links[index].poll(&mut suspended.call, &mut seen.visit, edits, cx);
+                let Poll::Ready(outcome) = polled else {
+                    return Poll::Pending;
+                };
+                self.settle(index, seen, hook, outcome, edits, suspended.mark)
+            };
+            match ran.unwrap_or_else(|| self.run(hook, suspended.place + 1, subject(), edits)) {
+                Ran::Later(next) => *suspended = next,
+                ran => return Poll::Ready(ran),
+            }
+        }
+    }
+
+    /// Goes on with what was suspended until all have answered: never `Later`.
+    pub(crate) async fn finish<'a>(
+        &self,
+        hook: Hook,
+        mut ran: Ran,
+        subject: impl Fn() -> Subject<'a>,
+        edits: &mut Edits,
+    ) -> Ran {
+        if let Ran::Later(suspended) = &mut ran {
+            return poll_fn(|cx| self.poll(hook, suspended, &subject, edits, cx)).await;
+        }
+        ran
+    }
+
+    /// Whether a module wants to see the addresses that were found.
+    pub(crate) fn orders_addresses(&self) -> bool {
+        let mut links = self.chain.links.iter();
+        links.any(|link| link.loaded().about().orders_addresses)
+    }
+
+    /// What the log says of the modules that were called.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        let members = self.members.borrow();
+        let called = members.iter().zip(&self.chain.links);
+        called
+            .filter(|(seen, _)| seen.visit.was_entered() || seen.failed.is_some())
+            .map(|(seen, link)| {
+                let name = link.loaded().name().clone();
+                (name, seen.visit.cost, seen.failed, seen.notes.clone())
+            })
+            .collect()
+    }
+
+    /// The Server-Timing line of what the modules cost so far: milliseconds in the module and waited for it.
+    pub(crate) fn timing_line(&self, out: &mut Vec<u8>) {
+        let mut first = true;
+        for (name, cost, _, _) in self.told() {
+            out.extend_from_slice(if first { b"Server-Timing: " } else { b", " });
+            first = false;
+            // A name in the configuration is a token; the metric's name is, too (RFC 9110 section 5.6.2).
+            out.extend_from_slice(name.as_bytes());
+            let millis = (cost.time + cost.wait) as f64 / 1e6;
+            out.extend_from_slice(
+                format!(";dur={millis:.3};desc=\"{} calls\"", cost.calls).as_bytes(),
+            );
+        }
+        if !first {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// When answers tell what modules cost.
+    pub(crate) fn timing(&self) -> super::ServerTiming {
+        self.chain.timing
+    }
+}
+
+impl Seen {
+    /// Keeps what a hook said beside its edits of the head.
+    fn note(&mut self, edits: &Edits, since: Mark) {
+        for edit in edits.since(since) {
+            match edit {
+                Edit::KeepLength => self.keeps_length = true,
+                Edit::Note(name, value) => self.notes.push((name.to_vec(), value.to_vec())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps notes made in a body hook.
+    pub(super) fn note_all(&mut self, edits: &Edits) {
+        if !edits.is_empty() {
+            self.note(edits, Mark::default());
+        }
+    }
+
+    /// Whether hooks on a body are called.
+    pub(super) fn hears(&self, hook: Hook) -> bool {
+        let response = hook != Hook::RequestBody;
+        !self.off && self.visit.is_open() && !(response && self.off_response)
+    }
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        let links = self.chain.links.iter();
+        for (seen, link) in self.members.get_mut().iter_mut().zip(links) {
+            link.leave(&mut seen.visit, self.id);
+        }
+    }
+}
+
+/// The host in a key, without scheme and port.
+fn host_of(key: &[u8]) -> &[u8] {
+    let rest = key.strip_prefix(b"http://").unwrap_or(key);
+    let end = rest
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?' | b'\n'))
+        .unwrap_or(rest.len());
+    let authority = &rest[..end];
+    match authority.iter().rposition(|b| *b == b':') {
+        Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
+        _ => authority,
+    }
+}
+
+/// The field lines of a serialised head: what is behind its start line.
+pub(crate) fn lines_of(head: &[u8]) -> Lines<'_> {
+    let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    let lines = &head[start..];
+    Lines::Text(lines.strip_suffix(edited::END).map_or(lines, |l| {
+        // Only the final empty line: the line end before it belongs to the last field.
+        if l.is_empty() || l.ends_with(b"\r\n") {
+            l
+        } else {
+            lines
+        }
+    }))
+}

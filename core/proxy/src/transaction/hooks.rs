@@ -1,0 +1,363 @@
+//! Where the hooks on heads and on the end of a transaction fire, and what comes of them.
+//!
+//! A request meets `request_head` when it is clear what it means and that it is allowed, so modules see no request that would be
+//! refused anyway; what they change is checked like a client's own. Awkward case: a plain hit is answered on the spot, and its
+//! modules were asked before there was a transaction; then it goes on from what they said ([`Handed`]).
+
+use super::exchange::Exchanged;
+use super::refusal::Refusal;
+use super::request_out::Purpose;
+use super::route::{self, Wanted};
+use super::{Step, Transaction};
+use crate::modules::edited;
+use crate::modules::party::{Party, Ran, Subject, lines_of};
+use crate::record::{ModuleRecord, OwnedRecord, Record};
+use crate::settings::Mode;
+use bytes::Bytes;
+use std::rc::Rc;
+use understudy_http::Method;
+use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part};
+
+/// What modules were asked before there was a transaction.
+pub(crate) struct Handed {
+    pub(crate) party: Party,
+    pub(crate) before: Before,
+}
+
+/// What came of it.
+pub(crate) struct Before {
+    pub(crate) ran: Ran,
+    pub(crate) edits: Edits,
+    /// The edits were put to use on the head already.
+    pub(crate) applied: bool,
+    /// `response_return` was asked as well, and has not answered.
+    pub(crate) returned: Option<(Ran, Edits)>,
+}
+
+/// What modules said of storing an answer.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) no_store: bool,
+    /// Seconds from now.
+    pub(super) fresh: Option<u32>,
+}
+
+/// The word for what a module's failure does to a transaction.
+pub(super) const FAILED: &str = "module-failed";
+
+/// A request head as modules see it.
+pub(crate) fn request_subject<'a, B: AsRef<[u8]>>(
+    head: &'a understudy_http::RequestHead<B>,
+    key: &'a [u8],
+) -> Subject<'a> {
+    Subject {
+        method: head.method_bytes(),
+        url: key,
+        part: Part::Head(Head::Request {
+            target: head.target(),
+            lines: Lines::Table(head.fields()),
+        }),
+    }
+}
+
+impl Transaction {
+    /// Asks modules about the request; a step when it ends there.
+    pub(super) async fn ask_request_head(&mut self) -> Option<Step> {
+        let key = self.key();
+        let before = self.before.take();
+        let party = match &self.party {
+            Some(party) => party.clone(),
+            None => {
+                let party = Party::new(&self.live.chain, self.id, self.peer, &key);
+                self.party.insert(Rc::new(party)).clone()
+            }
+        };
+        let (ran, mut edits, applied) = match before {
+            Some(Before {
+                ran,
+                edits,
+                applied,
+                returned,
+            }) => {
+                self.returned = returned;
+                (ran, edits, applied)
+            }
+            None => {
+                let mut edits = Edits::new();
+                let subject = request_subject(&self.head, &key);
+                let ran = if party.wants(Hook::RequestHead) {
+                    party.run(Hook::RequestHead, 0, subject, &mut edits)
+                } else {
+                    Ran::Through
+                };
+                (ran, edits, false)
+            }
+        };
+        let head = &self.head;
+        let subject = || request_subject(head, &key);
+        match party
+            .finish(Hook::RequestHead, ran, subject, &mut edits)
+            .await
+        {
+            Ran::Answer(response) => return Some(Step::Respond(response)),
+            Ran::Closed => return Some(closed()),
+            Ran::Through | Ran::Later(_) => {}
+        }
+        if !edits.is_empty() && !applied {
+            edited::request(&mut self.head, &edits);
+            self.directives = RequestDirectives::parse(self.head.fields());
+            if edited::reroutes(&edits)
+                && let Err(refusal) = self.reroute(&edits)
+            {
+                return Some(Step::Answer(refusal));
+            }
+        }
+        if !self.body.is_empty() {
+            let key = self.key();
+            self.body.filter = party.filter(Hook::RequestBody, self.head.method_bytes(), &key);
+        }
+        None
+    }
+
+    /// A module changed where the request goes: it is routed as if the client had asked so.
+    fn reroute(&mut self, edits: &Edits) -> Result<(), Refusal> {
+        if self.head.method() == Method::Connect {
+            return Ok(());
+        }
+        let target = edits.iter().rev().find_map(|edit| match edit {
+            Edit::Target(target) => Some(target),
+            _ => None,
+        });
+        if let Some(target) = target {
+            let host = self.route.as_ref().map(|route| route.host.clone());
+            match (&self.source.listener.mode, host) {
+                (Mode::Forward, Some(host)) if target.first() == Some(&b'/') => {
+                    let whole = [b"http://", &host[..], target].concat();
+                    self.head.set_target(&whole);
+                }
+                _ => self.head.set_target(target),
+            }
+        }
+        let original = self.original_destination()?;
+        let wanted = route::find(
+            &self.source,
+            &self.live.settings,
+            &self.head,
+            self.peer,
+            original,
+        )?;
+        match wanted {
+            Wanted::Fetch(route) => {
+                self.route = Some(route);
+                Ok(())
+            }
+            Wanted::Tunnel(_) | Wanted::Pac | Wanted::Server => {
+                Err(Refusal::new(502, "module-target"))
+            }
+        }
+    }
+
+    /// The head an origin gets, with what modules make of it.
+    pub(super) async fn going_out(&mut self, purpose: Purpose<'_>) -> Result<Bytes, Step> {
+        let head = self.request_out(purpose);
+        let Some(party) = self.party.clone().filter(|p| p.wants(Hook::RequestOut)) else {
+            return Ok(head);
+        };
+        let key = self.key();
+        let method = self.head.method_bytes();
+        let path = self.route.as_ref().map_or(&b""[..], |route| &route.path);
+        let subject = || Subject {
+            method,
+            url: &key,
+            part: Part::Head(Head::Request {
+                target: path,
+                lines: lines_of(&head),
+            }),
+        };
+        let mut edits = Edits::new();
+        let ran = party.run(Hook::RequestOut, 0, subject(), &mut edits);
+        match party
+            .finish(Hook::RequestOut, ran, subject, &mut edits)
+            .await
+        {
+            Ran::Answer(response) => Err(Step::Respond(response)),
+            Ran::Closed => Err(closed()),
+            Ran::Through | Ran::Later(_) if edits.is_empty() => Ok(head),
+            Ran::Through | Ran::Later(_) => {
+                let lines = head.strip_suffix(b"\r\n").unwrap_or(&head);
+                let mut out = if edited::only_adds(&edits) {
+                    let mut out = Vec::with_capacity(head.len() + 256);
+                    out.extend_from_slice(lines);
+                    edited::added(&edits, &mut out);
+                    out
+                } else {
+                    edited::text(lines, &edits, |_| false)
+                };
+                out.extend_from_slice(b"\r\n");
+                Ok(out.into())
+            }
+        }
+    }
+
+    /// What modules make of an origin's head, and of the body behind it.
+    pub(super) async fn heard(&mut self, exchanged: &mut Exchanged) -> Result<(), Step> {
+        self.said = Said::default();
+        let Some(party) = self.party.clone() else {
+            return Ok(());
+        };
+        if exchanged.head.status() == 101 {
+            return Ok(());
+        }
+        let key = self.key();
+        if party.wants(Hook::ResponseHead) {
+            let mut edits = Edits::new();
+            let (method, head) = (self.head.method_bytes(), &exchanged.head);
+            let subject = || Subject {
+                method,
+                url: &key,
+                part: Part::Head(Head::Response {
+                    status: head.status(),
+                    lines: Lines::Table(head.fields()),
+                }),
+            };
+            let ran = party.run(Hook::ResponseHead, 0, subject(), &mut edits);
+            match party
+                .finish(Hook::ResponseHead, ran, subject, &mut edits)
+                .await
+            {
+                Ran::Answer(response) => return Err(Step::Respond(response)),
+                Ran::Closed => return Err(closed()),
+                Ran::Through | Ran::Later(_) => {}
+            }
+            edited::response(&mut exchanged.head, &edits);
+            for edit in edits.iter() {
+                match edit {
+                    Edit::NoStore => self.said.no_store = true,
+                    Edit::Freshness(seconds) => self.said.fresh = Some(seconds),
+                    _ => {}
+                }
+            }
+        }
+        if !matches!(exchanged.head.status(), 204 | 304) {
+            let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), &key);
+            exchanged.origin.through(filter);
+        }
+        Ok(())
+    }
+
+    /// Why the answer is not to be stored, when a module said so.
+    pub(super) fn said_no(&self) -> Option<NoStoreReason> {
+        self.said.no_store.then_some(NoStoreReason::Module)
+    }
+
+    /// Who is to be told that the transaction is over; made now when none was asked before (it was refused).
+    pub(super) fn logging_party(&self) -> Option<Rc<Party>> {
+        if !crate::modules::FIRE || self.live.chain.is_empty() {
+            return None;
+        }
+        match &self.party {
+            Some(party) => Some(party.clone()),
+            None if self.live.chain.wants(Hook::Log) => Some(Rc::new(Party::new(
+                &self.live.chain,
+                self.id,
+                self.peer,
+                &self.key(),
+            ))),
+            None => None,
+        }
+    }
+}
+
+/// A module failed, and its policy is to go on with nothing.
+pub(super) fn closed() -> Step {
+    Step::Answer(Refusal::new(502, FAILED))
+}
+
+/// What a module's log hook sees.
+fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
+    let error = record.error.unwrap_or("");
+    LogEntry {
+        status: record.status,
+        elapsed: record.elapsed,
+        bytes_out: record.bytes_out,
+        body_out: record.body_out,
+        body_in: record.body_in,
+        code: record.code(),
+        hierarchy,
+        timeout: if error.ends_with("timeout") {
+            error
+        } else {
+            ""
+        },
+        error,
+        aborted: record.aborted,
+    }
+}
+
+fn hierarchy(record: &Record<'_>) -> String {
+    match record.origin {
+        Some(origin) => format!("HIER_DIRECT/{}", origin.ip().to_canonical()),
+        None => "HIER_NONE/-".to_owned(),
+    }
+}
+
+/// Tells the modules that a transaction is over, as far as they take note at once.
+pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Edits) -> Ran {
+    if !party.wants(Hook::Log) {
+        return Ran::Through;
+    }
+    // Nearly all hits come from nowhere: no text to be made.
+    let made;
+    let hierarchy = if record.origin.is_none() {
+        "HIER_NONE/-"
+    } else {
+        made = hierarchy(record);
+        &made
+    };
+    let entry = entry(record, hierarchy);
+    let subject = Subject {
+        method: record.method,
+        url: key,
+        part: Part::Log(&entry),
+    };
+    party.run(Hook::Log, 0, subject, edits)
+}
+
+/// Goes on with modules that did not.
+pub(super) async fn log_later(
+    party: &Party,
+    ran: Ran,
+    record: &OwnedRecord,
+    key: &[u8],
+    edits: &mut Edits,
+) {
+    let record = record.borrow();
+    let hierarchy = hierarchy(&record);
+    let entry = entry(&record, &hierarchy);
+    let subject = || Subject {
+        method: record.method,
+        url: key,
+        part: Part::Log(&entry),
+    };
+    party.finish(Hook::Log, ran, subject, edits).await;
+}
+
+/// Writes a record with what modules cost and noted.
+pub(crate) fn write(log: &dyn crate::record::TransactionLog, party: &Party, record: Record<'_>) {
+    let told = party.told();
+    let modules: Vec<ModuleRecord<'_>> = told
+        .iter()
+        .map(|(name, cost, failed, notes)| ModuleRecord {
+            name,
+            cost: *cost,
+            failed: *failed,
+            notes,
+        })
+        .collect();
+    log.log(&Record {
+        modules: &modules,
+        ..record
+    });
+}

@@ -1,0 +1,60 @@
+//! Responses that no origin sent: a module's, made ready for the store as if they had been fetched.
+//!
+//! The same rules decide as for an origin's answer to a plain GET, and the same lines are written. Awkward case: Vary. There is no
+//! request whose fields it could speak of, so what is stored answers requests that have none of those it names.
+
+use super::{lead, refusal, response_head};
+use crate::worker::Live;
+use understudy_cache::Prepared;
+use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::date::Seconds;
+use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::vary::VaryKey;
+use understudy_http::{Fields, Method, ResponseHead};
+use understudy_module::Response;
+
+/// The head that is stored. `length`: of the body, when it is known beforehand.
+pub(crate) fn prepare(
+    response: &Response,
+    length: Option<u64>,
+    live: &Live,
+    now: Seconds,
+) -> Result<Prepared, NoStoreReason> {
+    let status = response.status();
+    let mut head = ResponseHead::new(status, refusal::reason(status).as_bytes());
+    for (name, value) in response.fields() {
+        // Checked when the response was made; a head too long for its own offsets is the only reason left.
+        head.append(name, value)
+            .map_err(|_| NoStoreReason::TooLarge)?;
+    }
+    let request = Fields::new(&[], &[], &[]);
+    let fields = head.fields();
+    let directives = ResponseDirectives::parse(fields);
+    let heuristic = &live.settings.heuristic;
+    let freshness = Freshness::of(status, fields, &directives, now, now, heuristic);
+    may_store(
+        Method::Get,
+        request,
+        &RequestDirectives::default(),
+        status,
+        fields,
+        &directives,
+        &freshness,
+    )?;
+    let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+    let (length, written) = match status {
+        204 => (Some(0), None),
+        _ => (length, length),
+    };
+    let rendered = response_head::render(&head, written, &live.pseudonym, now);
+    Ok(Prepared {
+        head: lead::exact(rendered.head),
+        status,
+        freshness,
+        directives,
+        vary,
+        received: now,
+        length,
+    })
+}

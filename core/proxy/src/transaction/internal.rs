@@ -1,0 +1,135 @@
+//! Requests of the proxy itself: what a client would send for the object of a key, and what the answer says of it.
+//!
+//! The newest variant is meant, so the request says what that one's said, as far as that only chooses among representations: nobody's
+//! credentials are used again. Awkward case: a key is whatever a module wrote. What is no URL of ours, or could be read as more than one, gives no request.
+
+use super::partition;
+use super::request_out::line;
+use crate::settings::{HostMode, Mode, Settings};
+use understudy_cache::Stored;
+use understudy_http::semantics::cache_status::CacheStatus;
+use understudy_http::wire::target::{Scheme, Target, parse_target};
+use understudy_http::{Fields, Method, Name};
+
+/// The request for a key's object: on what kind of listener, and its bytes.
+pub(crate) struct Internal {
+    pub(crate) mode: Mode,
+    pub(crate) request: Vec<u8>,
+}
+
+/// Makes the request. `cache_control` is what it says to caches; `stored` is the variant that is meant, when there is one.
+///
+/// # Errors
+/// A word or two that say why there is none.
+pub(crate) fn request(
+    key: &[u8],
+    settings: &Settings,
+    cache_control: &str,
+    stored: Option<&Stored>,
+) -> Result<Internal, &'static str> {
+    let shown = partition::shown(key);
+    let Ok(Target::Absolute {
+        scheme: Scheme::Http,
+        authority,
+        path,
+    }) = parse_target(Method::Get, &shown)
+    else {
+        return Err("not an http URL");
+    };
+    let group = key
+        .get(partition::url(key).len()..)
+        .and_then(|rest| rest.split_first())
+        .map(|(_, group)| group);
+    let mode = match group {
+        None => Mode::Forward,
+        Some(group) => {
+            let groups = &settings.upstream.groups;
+            let known = groups.iter().find(|g| g.name.as_bytes() == group);
+            Mode::Reverse {
+                group: known.ok_or("no such upstream")?.name.clone(),
+                host: HostMode::Keep,
+            }
+        }
+    };
+    let mut request = b"GET ".to_vec();
+    request.extend_from_slice(match mode {
+        // A key has a path.
+        Mode::Reverse { .. } => path,
+        _ => &shown,
+    });
+    request.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    request.extend_from_slice(authority.host);
+    if let Some(port) = authority.port {
+        request.push(b':');
+        request.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+    }
+    request.extend_from_slice(b"\r\nCache-Control: ");
+    request.extend_from_slice(cache_control.as_bytes());
+    request.extend_from_slice(b"\r\n");
+    let varied = stored.into_iter().flat_map(|s| s.prepared().vary.present());
+    for (name, value) in varied.filter(|(name, _)| negotiates(name)) {
+        line(&mut request, name, value);
+    }
+    request.extend_from_slice(b"Connection: close\r\n\r\n");
+    Ok(Internal { mode, request })
+}
+
+/// Whether a field only chooses among representations.
+fn negotiates(name: &[u8]) -> bool {
+    matches!(
+        Name::of(name),
+        Name::Accept | Name::AcceptEncoding | Name::AcceptLanguage | Name::UserAgent
+    )
+}
+
+/// What our own member of Cache-Status says of an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// It came out of the store, so no origin stands behind it.
+    pub(crate) hit: bool,
+    /// The origin said that what is stored is good.
+    pub(crate) validated: bool,
+    /// Stored, by us or by the one that was followed.
+    pub(crate) stored: bool,
+    pub(crate) detail: Option<String>,
+}
+
+impl Said {
+    /// Reads it from the last line that is ours; `None` when there is none (a module took it away).
+    pub(crate) fn of(fields: Fields<'_>, name: &str) -> Option<Said> {
+        let mut prefix = Vec::new();
+        let bare = CacheStatus {
+            hit: false,
+            fwd: None,
+            fwd_status: None,
+            ttl: None,
+            stored: false,
+            collapsed: false,
+            detail: None,
+        };
+        bare.write(name, &mut prefix);
+        let line = fields
+            .find_all(b"Cache-Status")
+            .filter_map(|line| line.strip_prefix(&prefix[..]))
+            .last()?;
+        let mut said = Said::default();
+        for word in std::str::from_utf8(line).ok()?.split("; ") {
+            match word {
+                "hit" => said.hit = true,
+                "fwd-status=304" => said.validated = true,
+                "stored" | "collapsed" => said.stored = true,
+                _ => {
+                    if let Some(detail) = word.strip_prefix("detail=") {
+                        said.detail = Some(detail.to_owned());
+                    }
+                }
+            }
+        }
+        Some(said)
+    }
+}
+
+/// Whether an answer is our own page and no origin's: those have no Via.
+pub(crate) fn is_own(fields: Fields<'_>) -> bool {
+    !fields.has(Name::Via)
+}

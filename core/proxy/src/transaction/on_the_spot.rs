@@ -1,0 +1,227 @@
+//! Plain hits that meet modules, on the spot: all of them inline, and their hooks on bodies only look.
+//!
+//! The same steps as without modules, with a direct call at each hook. Whatever does not end at once is handed to a transaction, with
+//! what was said so far, so no hook is called twice.
+
+use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
+use super::hooks::{self, Before, Handed, closed, request_subject};
+use super::{Step, Transaction};
+use crate::client::Client;
+use crate::modules::party::{Party, Ran, Subject, lines_of};
+use crate::modules::{ServerTiming, edited};
+use crate::record::Record;
+use crate::worker::Live;
+use bytes::Bytes;
+use std::sync::Arc;
+use understudy_cache::Stored;
+use understudy_http::{Fields, RequestHead};
+use understudy_module::{Edit, Edits, Head, Hook, Part, Piece};
+
+/// Answers a plain hit.
+pub(super) fn answer(
+    spot: &mut Spot<'_, '_>,
+    client: &mut Client,
+    head: &mut RequestHead<&[u8]>,
+    key: &[u8],
+) -> Fast {
+    let worker = spot.worker;
+    let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
+    let mut edits = worker.edits.take();
+    edits.clear();
+    let mut applied = false;
+    if party.wants(Hook::RequestHead) {
+        let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut edits);
+        if !matches!(ran, Ran::Through) || edited::reroutes(&edits) {
+            return hand(party, ran, edits, false, None);
+        }
+        if !edits.is_empty() {
+            edited::request(head, &edits);
+            edits.clear();
+            applied = true;
+            if !is_plain(head.fields()) {
+                return hand(party, Ran::Through, edits, true, None);
+            }
+        }
+    }
+    let Some(stored) = spot.find(head, key) else {
+        return hand(party, Ran::Through, edits, applied, None);
+    };
+    let prepared = stored.prepared();
+    let mut rewritten = None;
+    if party.wants(Hook::ResponseReturn) {
+        let subject = Subject {
+            method: head.method_bytes(),
+            url: key,
+            part: Part::Head(Head::Response {
+                status: prepared.status,
+                lines: lines_of(&prepared.head),
+            }),
+        };
+        let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
+        if !matches!(ran, Ran::Through) {
+            return hand(
+                party,
+                Ran::Through,
+                Edits::new(),
+                applied,
+                Some((ran, edits)),
+            );
+        }
+        if !edited::only_adds(&edits) {
+            if edits.iter().any(|edit| matches!(edit, Edit::Status(_))) {
+                // Rare enough for a transaction of its own.
+                let returned = Some((ran, edits));
+                return hand(party, Ran::Through, Edits::new(), applied, returned);
+            }
+            rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, |_| false)));
+        }
+    }
+    let send = Send {
+        head: rewritten.as_ref().unwrap_or(&prepared.head),
+        edits: rewritten.is_none().then_some(&edits),
+        party: Some(&party),
+    };
+    if party.wants(Hook::ReturnBody) && prepared.status != 204 {
+        let method = head.method_bytes();
+        for block in 0..stored.blocks().len().max(1) {
+            let ran = look(&party, &stored, block, method, key);
+            if matches!(ran, Ran::Through) {
+                continue;
+            }
+            let mut lines = Vec::new();
+            let persist = spot.lines(client, head, &stored, send, &mut lines);
+            let hit = BlockedHit {
+                head: rewritten,
+                lines: lines.into(),
+                sent: 0,
+                url: Bytes::copy_from_slice(key),
+                persist,
+                look: Some((block, ran)),
+                handed: handed(party, Ran::Through, Edits::new(), true, None),
+                stored,
+            };
+            return Fast::Blocked(hit);
+        }
+    }
+    let sent = spot.send(client, head, key, &stored, send);
+    worker.edits.set(edits);
+    match sent {
+        Ok(fast) => fast,
+        Err(mut hit) => {
+            hit.head = rewritten;
+            hit.handed = handed(party, Ran::Through, Edits::new(), true, None);
+            Fast::Blocked(*hit)
+        }
+    }
+}
+
+fn handed(
+    party: Party,
+    ran: Ran,
+    edits: Edits,
+    applied: bool,
+    returned: Option<(Ran, Edits)>,
+) -> Option<Box<Handed>> {
+    let before = Before {
+        ran,
+        edits,
+        applied,
+        returned,
+    };
+    Some(Box::new(Handed { party, before }))
+}
+
+#[cold]
+fn hand(
+    party: Party,
+    ran: Ran,
+    edits: Edits,
+    applied: bool,
+    returned: Option<(Ran, Edits)>,
+) -> Fast {
+    Fast::No(handed(party, ran, edits, applied, returned))
+}
+
+/// Shows a block of the body to the modules that look.
+fn look(party: &Party, stored: &Stored, block: usize, method: &[u8], key: &[u8]) -> Ran {
+    static NOTHING: Bytes = Bytes::new();
+    let mut edits = Edits::new();
+    party.run(
+        Hook::ReturnBody,
+        0,
+        subject(stored, block, &NOTHING, method, key),
+        &mut edits,
+    )
+}
+
+fn subject<'a>(
+    stored: &'a Stored,
+    block: usize,
+    nothing: &'a Bytes,
+    method: &'a [u8],
+    url: &'a [u8],
+) -> Subject<'a> {
+    let blocks = stored.blocks();
+    Subject {
+        method,
+        url,
+        part: Part::Piece(Piece {
+            bytes: blocks.get(block).unwrap_or(nothing),
+            last: block + 1 >= blocks.len(),
+            held: &[],
+        }),
+    }
+}
+
+impl Transaction {
+    /// Goes on with modules that look at a body: from this block, where one did not answer at once. A step when one fails for
+    /// good; nothing of the answer was sent yet.
+    pub(super) async fn look_on(
+        &mut self,
+        stored: &Arc<Stored>,
+        block: usize,
+        mut ran: Ran,
+    ) -> Option<Step> {
+        let party = self.party.clone()?;
+        let key = self.logged_url.clone().unwrap_or_default();
+        let method = self.head.method_bytes();
+        let nothing = Bytes::new();
+        for at in block..stored.blocks().len().max(1) {
+            let mut edits = Edits::new();
+            let subject = || subject(stored, at, &nothing, method, &key);
+            if at > block {
+                ran = party.run(Hook::ReturnBody, 0, subject(), &mut edits);
+            }
+            let ended = std::mem::replace(&mut ran, Ran::Through);
+            let ended = party.finish(Hook::ReturnBody, ended, subject, &mut edits);
+            if matches!(ended.await, Ran::Closed) {
+                return Some(closed());
+            }
+        }
+        None
+    }
+}
+
+/// The Server-Timing line, when it is wanted.
+pub(super) fn timing_line(party: &Party, fields: Fields<'_>, out: &mut Vec<u8>) {
+    let wanted = match party.timing() {
+        ServerTiming::Off => false,
+        ServerTiming::Always => true,
+        ServerTiming::Asked => fields
+            .find(b"understudy-timing")
+            .is_some_and(|value| value == b"1"),
+    };
+    if wanted {
+        party.timing_line(out);
+    }
+}
+
+/// Tells the modules that the transaction is over, and writes the record.
+pub(super) fn log(party: &Party, live: &Live, record: Record<'_>, key: &[u8]) {
+    let mut edits = Edits::new();
+    // All modules on the way of a plain hit are inline, and a log has no `Pending`.
+    let _ = hooks::log(party, &record, key, &mut edits);
+    if let Some(log) = &live.log {
+        hooks::write(&**log, party, record);
+    }
+}

@@ -1,0 +1,80 @@
+//! An origin's answer on its way in: as it comes, or through the modules that hear `response_body`.
+
+use crate::modules::filter::{Break, Filter};
+use std::task::{Context, Poll};
+use understudy_http::wire::body::Decoded;
+use understudy_upstream::{OriginStream, UpstreamError};
+
+/// The answer's source.
+#[derive(Debug)]
+pub(super) struct Origin {
+    stream: OriginStream,
+    filter: Option<Box<Filter>>,
+}
+
+impl Origin {
+    pub(super) fn new(stream: OriginStream) -> Origin {
+        Origin {
+            stream,
+            filter: None,
+        }
+    }
+
+    /// Puts modules in its way.
+    pub(super) fn through(&mut self, filter: Option<Box<Filter>>) {
+        self.filter = filter;
+    }
+
+    /// The connection, for what is no answer's body.
+    pub(super) fn stream(&mut self) -> &mut OriginStream {
+        &mut self.stream
+    }
+
+    /// The connection alone.
+    pub(super) fn into_stream(self) -> OriginStream {
+        self.stream
+    }
+
+    /// Whether modules may change the body's length.
+    pub(super) fn changes_length(&self) -> bool {
+        self.filter.as_ref().is_some_and(|f| f.changes_length())
+    }
+
+    /// The body's length, when it is known beforehand.
+    pub(super) fn body_length(&self) -> Option<u64> {
+        if self.changes_length() {
+            None
+        } else {
+            self.stream.body_length()
+        }
+    }
+
+    /// The next piece; an error is its word.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Decoded, &'static str>> {
+        let Some(filter) = &mut self.filter else {
+            return self.stream.poll_piece(cx).map_err(|e| e.word());
+        };
+        let stream = &mut self.stream;
+        let piece = filter.poll(cx, |cx| stream.poll_piece(cx));
+        piece.map_err(|broken: Break<UpstreamError>| match broken {
+            Break::Source(error) => error.word(),
+            Break::Module => super::hooks::FAILED,
+        })
+    }
+
+    /// What is here already, when nothing stands in the way.
+    pub(super) fn buffered_piece(&mut self) -> Result<Option<Decoded>, &'static str> {
+        if self.filter.is_some() {
+            return Ok(None);
+        }
+        self.stream.buffered_piece().map_err(|e| e.word())
+    }
+
+    /// The answer was read whole: the connection may serve another.
+    pub(super) fn release(self, request_complete: bool) {
+        self.stream.release(request_complete);
+    }
+}

@@ -1,0 +1,310 @@
+//! An answer on its way to this client alone: `response_return` on its head, `return_body` on its body, and what is injected.
+//!
+//! Asked before the answer is framed, since modules on the body decide whether its length can be told. What comes of it is never
+//! stored. Without modules on answers all of this is one comparison.
+
+use super::deliver::{Broken, Framed};
+use super::exchange::{Upload, push_end, push_piece};
+use super::hooks::{FAILED, closed};
+use super::origin::Origin;
+use super::{Step, Transaction};
+use crate::client::{Gone, Queue};
+use crate::modules::filter::{Break, Filter};
+use crate::modules::party::{Ran, Subject, lines_of};
+use crate::modules::{ServerTiming, edited};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use understudy_cache::{FillEvent, FillReader};
+use understudy_http::wire::body::Decoded;
+use understudy_module::{Edit, Edits, Head, Hook, Part};
+use understudy_runtimes::Seat;
+
+/// Most bytes gathered for one write.
+const GATHER: usize = 256 * 1024;
+
+/// An answer's head as this client gets it, and the way of its body.
+#[derive(Debug)]
+pub(super) struct Returning {
+    /// Start line and lines.
+    pub(super) head: Bytes,
+    /// Lines that are added to it.
+    pub(super) added: Vec<u8>,
+    pub(super) status: u16,
+    pub(super) body: Option<Way>,
+}
+
+/// The way of a body through modules.
+#[derive(Debug)]
+pub(super) struct Way {
+    filter: Box<Filter>,
+    injections: Option<Injections>,
+}
+
+/// Open as long as the answer is in progress.
+#[derive(Debug)]
+struct Injections {
+    seat: Rc<Seat>,
+    transaction: u64,
+}
+
+impl Drop for Injections {
+    fn drop(&mut self) {
+        self.seat.close_for_injection(self.transaction);
+    }
+}
+
+/// Where the bytes of a body come from.
+pub(super) enum From<'a> {
+    /// The store: what is left of these.
+    Blocks(VecDeque<Bytes>),
+    Fill(&'a mut FillReader),
+    Origin(&'a mut Origin, &'a mut Upload),
+}
+
+impl Returning {
+    fn plain(head: Bytes, status: u16) -> Returning {
+        Returning {
+            head,
+            added: Vec::new(),
+            status,
+            body: None,
+        }
+    }
+
+    /// The length as it can be told beforehand.
+    pub(super) fn length(&self, length: Option<u64>) -> Option<u64> {
+        match &self.body {
+            Some(way) if way.filter.changes_length() => None,
+            _ => length,
+        }
+    }
+
+    /// Whether the body may come out at another length.
+    pub(super) fn changes_length(&self) -> bool {
+        self.body
+            .as_ref()
+            .is_some_and(|way| way.filter.changes_length())
+    }
+
+    /// Queues head and lines; answers how many bytes that is.
+    pub(super) fn push(&self, lines: Bytes, queue: &mut Queue) -> u64 {
+        queue.push(self.head.clone());
+        queue.push(Bytes::copy_from_slice(&self.added));
+        let overhead = self.head.len() + self.added.len() + lines.len();
+        queue.push(lines);
+        overhead as u64
+    }
+}
+
+impl Transaction {
+    /// What modules make of an answer's head for this client. `empty`: no body goes with it.
+    pub(super) async fn returning(
+        &mut self,
+        head: Bytes,
+        status: u16,
+        empty: bool,
+    ) -> Result<Returning, Step> {
+        let Some(party) = &self.party else {
+            return Ok(Returning::plain(head, status));
+        };
+        if !party.wants(Hook::ResponseReturn) && !party.wants(Hook::ReturnBody) {
+            return Ok(Returning::plain(head, status));
+        }
+        let party = party.clone();
+        let key = self.key_asked();
+        let mut returning = Returning::plain(head, status);
+        if party.wants(Hook::ResponseReturn) {
+            let head = returning.head.clone();
+            let method = self.head.method_bytes();
+            let subject = || Subject {
+                method,
+                url: &key,
+                part: Part::Head(Head::Response {
+                    status,
+                    lines: lines_of(&head),
+                }),
+            };
+            let (ran, mut edits) = match self.returned.take() {
+                Some(before) => before,
+                None => {
+                    let mut edits = Edits::new();
+                    let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
+                    (ran, edits)
+                }
+            };
+            match party
+                .finish(Hook::ResponseReturn, ran, subject, &mut edits)
+                .await
+            {
+                Ran::Answer(response) => return Err(Step::Respond(response)),
+                Ran::Closed => return Err(closed()),
+                Ran::Through | Ran::Later(_) => {}
+            }
+            returning.edit(&edits);
+        }
+        if !empty {
+            let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
+            returning.body = filter.map(|filter| {
+                let injections = filter.changes_length().then(|| {
+                    party.seat().open_for_injection(party.id());
+                    Injections {
+                        seat: party.seat().clone(),
+                        transaction: party.id(),
+                    }
+                });
+                Way { filter, injections }
+            });
+            if returning.changes_length() {
+                let length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
+                returning.head = edited::text(&returning.head, &Edits::new(), length).into();
+            }
+        }
+        Ok(returning)
+    }
+
+    /// The key of what was asked for, also where no route was made.
+    fn key_asked(&self) -> Bytes {
+        match (&self.route, &self.logged_url) {
+            (Some(route), _) => route.key.clone(),
+            (None, Some(url)) => url.clone(),
+            (None, None) => Bytes::new(),
+        }
+    }
+
+    /// The Server-Timing line, when it is wanted.
+    pub(super) fn timing_line(&self, out: &mut Vec<u8>) {
+        let Some(party) = &self.party else { return };
+        let wanted = match party.timing() {
+            ServerTiming::Off => false,
+            ServerTiming::Always => true,
+            ServerTiming::Asked => self
+                .head
+                .fields()
+                .find(b"understudy-timing")
+                .is_some_and(|value| value == b"1"),
+        };
+        if wanted {
+            party.timing_line(out);
+        }
+    }
+
+    /// Delivers a body through the modules on its way.
+    pub(super) async fn deliver_through(
+        &mut self,
+        queue: &mut Queue,
+        mut from: From<'_>,
+        mut way: Way,
+        framed: Framed,
+        length: Option<u64>,
+    ) -> Result<(), Broken> {
+        way.filter.expect(length);
+        // Whoever fills gets one turn before the head goes out alone: what is here already goes with it, and a module that
+        // fails at once can still be told properly.
+        let mut yielded = false;
+        let timeouts = &self.live.settings.timeouts;
+        let limit = timeouts.body;
+        let patience = limit.saturating_add(timeouts.between_bytes);
+        let chunked = framed == Framed::Chunked;
+        let mut ended = false;
+        loop {
+            self.client.deadline.arm_now(patience);
+            let mut gathered = 0;
+            let outcome = poll_fn(|cx| {
+                while gathered < GATHER && !ended {
+                    if let Some(pieces) = way.injected(cx) {
+                        for piece in pieces {
+                            gathered += piece.len();
+                            push_piece(queue, piece, chunked);
+                        }
+                    }
+                    if let From::Origin(origin, upload) = &mut from {
+                        self.poll_upload(cx, origin.stream(), upload);
+                    }
+                    match way.filter.poll(cx, |cx| from.poll(cx)) {
+                        Poll::Ready(Ok(Decoded::Data(piece))) => {
+                            gathered += piece.len();
+                            push_piece(queue, piece, chunked);
+                        }
+                        Poll::Ready(Ok(Decoded::End(trailers))) => {
+                            ended = true;
+                            if chunked {
+                                push_end(queue, &trailers);
+                            }
+                        }
+                        Poll::Ready(Ok(Decoded::More)) => {}
+                        Poll::Ready(Err(Break::Source(word))) => return Poll::Ready(Err(word)),
+                        Poll::Ready(Err(Break::Module)) => return Poll::Ready(Err(FAILED)),
+                        Poll::Pending if !yielded => {
+                            yielded = true;
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        Poll::Pending if !queue.is_empty() => return Poll::Ready(Ok(())),
+                        Poll::Pending => {
+                            return self
+                                .client
+                                .deadline
+                                .poll(cx)
+                                .map(|()| Err("between-bytes-timeout"));
+                        }
+                    }
+                }
+                Poll::Ready(Ok(()))
+            })
+            .await;
+            if outcome.is_ok() || queue.written > 0 {
+                self.client
+                    .flush(queue, limit)
+                    .await
+                    .map_err(|Gone| Broken::Client)?;
+            }
+            outcome.map_err(Broken::Origin)?;
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Returning {
+    /// Puts a module's edits to use.
+    fn edit(&mut self, edits: &Edits) {
+        if edited::only_adds(edits) {
+            edited::added(edits, &mut self.added);
+            return;
+        }
+        self.head = edited::text(&self.head, edits, |_| false).into();
+        for edit in edits.iter() {
+            if let Edit::Status(status) = edit {
+                self.status = status;
+            }
+        }
+    }
+}
+
+impl Way {
+    fn injected(&self, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {
+        let of = self.injections.as_ref()?;
+        of.seat.poll_injected(of.transaction, cx)
+    }
+}
+
+impl From<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, &'static str>> {
+        match self {
+            From::Blocks(blocks) => Poll::Ready(Ok(match blocks.pop_front() {
+                Some(block) => Decoded::Data(block),
+                None => Decoded::End(Bytes::new()),
+            })),
+            From::Fill(reader) => reader.poll_next(cx).map(|event| match event {
+                FillEvent::Data(piece) => Ok(Decoded::Data(piece)),
+                FillEvent::End(trailers) => Ok(Decoded::End(trailers)),
+                FillEvent::Broken => Err("origin-broke-off"),
+            }),
+            From::Origin(origin, _) => origin.poll_piece(cx),
+        }
+    }
+}
