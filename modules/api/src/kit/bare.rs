@@ -44,6 +44,13 @@ impl Bare {
             make: Arc::new(move || Arc::new(make())),
         }
     }
+
+    /// Of a library that makes instances, such as one loaded from a file.
+    pub fn shared(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
+        Bare {
+            make: Arc::new(make),
+        }
+    }
 }
 
 impl Stage for Bare {
