@@ -40,8 +40,13 @@ impl fmt::Debug for Bare {
 impl Bare {
     /// Of the module that this makes.
     pub fn new<M: Module>(make: impl Fn() -> M + Send + Sync + 'static) -> Bare {
+        Bare::made_by(move || Arc::new(make()))
+    }
+
+    /// The same, of a module whose type is not known here.
+    pub fn made_by(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
         Bare {
-            make: Arc::new(move || Arc::new(make())),
+            make: Arc::new(make),
         }
     }
 }
