@@ -8,6 +8,7 @@ use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
 use crate::seat::{Letter, Mailbox};
 use actix::Addr;
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
@@ -22,6 +23,10 @@ pub trait Services: Send + Sync {
     fn forget(&self, owner: u64);
     /// A setting of the proxy by its dotted name.
     fn setting(&self, name: &str) -> Option<String>;
+    /// All of them: what a child process is given to answer from.
+    fn settings(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// The mailboxes of the workers, by number.

@@ -233,7 +233,8 @@ impl Seat {
         .await;
     }
 
-    fn read(&self, letter: Letter) {
+    /// Reads a letter, here and now: for runtimes that stand on the worker's thread.
+    pub(crate) fn read(&self, letter: Letter) {
         match letter {
             Letter::Reply { call, reply } => self.reply(call, *reply),
             Letter::Resume(token, answer) => self.resume(token, answer),

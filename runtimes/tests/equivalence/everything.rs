@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use understudy_module::kit::Case;
 use understudy_module::{
-    About, Answer, Bytes, Completion, Hook, Hooks, Host, Module, Operation, Refused, Response,
-    Token, Transaction, Verdict,
+    About, Answer, Bytes, Completion, Hooks, Host, Module, Operation, Refused, Response, Token,
+    Transaction, Verdict,
 };
 
 #[derive(Default)]
