@@ -99,7 +99,6 @@ fn everything_is_the_same_everywhere() {
     let report = check("everything", &everything::cases());
     assert!(report.is_ok(), "{report}");
 }
-
 /// Stages of the runs that differ.
 fn named(report: &Report) -> Vec<&str> {
     let mut stages: Vec<&str> = report
