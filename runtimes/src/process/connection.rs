@@ -403,7 +403,7 @@ impl Far for Connection {
         }
     }
 
-    fn late(&self) {
+    fn late(&self, _call: u64) {
         if !self.child.doom() {
             self.shared.counts.killed.fetch_add(1, Relaxed);
             tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");

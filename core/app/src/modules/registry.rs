@@ -35,6 +35,16 @@ impl Library for Builtin {
     }
 }
 
+/// A library that only other processes open.
+#[derive(Debug)]
+pub(crate) struct Elsewhere(pub(crate) String);
+
+impl Library for Elsewhere {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        Err(format!("{} runs in processes of its own only", self.0))
+    }
+}
+
 /// The names of those built in.
 pub(crate) fn names() -> Vec<&'static str> {
     BUILTINS.iter().map(|(name, _)| *name).collect()
