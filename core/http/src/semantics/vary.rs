@@ -96,6 +96,22 @@ impl VaryKey {
         true
     }
 
+    /// The nominated fields that the request had, with their normalised values: a request with these selects the same variant.
+    pub fn present(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest: &[u8] = &self.values;
+        self.names.split(|&b| b == b',').filter_map(move |name| {
+            let (tag, tail) = rest.split_first()?;
+            rest = tail;
+            if *tag != PRESENT {
+                return None;
+            }
+            let (len, tail) = tail.split_first_chunk::<4>()?;
+            let (value, tail) = tail.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+            rest = tail;
+            Some((name, value))
+        })
+    }
+
     /// Bytes held, for accounting.
     #[inline]
     pub fn weight(&self) -> usize {

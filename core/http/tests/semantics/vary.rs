@@ -159,3 +159,30 @@ fn quotes_that_only_the_joined_lines_close_are_compared_as_keys_are() {
     check("A", "A: 1", "A: 1\nA: 1", false);
     check("A", "A: 1\nA: 1", "A: 1", false);
 }
+
+#[test]
+fn what_a_request_had_of_the_nominated_fields_can_be_told_again() {
+    let told = |vary: &str, request: &str| -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        key(vary, request)
+            .present()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    };
+    let of = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    assert_eq!(told("", "A: 1"), of(&[]));
+    assert_eq!(told("Vary: A, B", ""), of(&[]));
+    assert_eq!(
+        told("Vary: B, A, C", "C: 3\nA: 1"),
+        of(&[("a", "1"), ("c", "3")])
+    );
+    assert_eq!(
+        told("Vary: A, B", "A:\nB: x ,y\nB: z"),
+        of(&[("a", ""), ("b", "x, y, z")])
+    );
+}

@@ -90,7 +90,9 @@ pub(super) async fn fetch(worker: &Rc<Worker>, place: Place, key: Bytes, why: Wh
         Why::Validate => "max-age=0",
     };
     let live = worker.live();
-    let internal = match internal::request(&key, &live.settings, control) {
+    let newest = before.as_ref().and_then(|slot| slot.variants().first());
+    let newest = newest.map(|stored| &**stored);
+    let internal = match internal::request(&key, &live.settings, control, newest) {
         Ok(internal) => internal,
         Err(why) => return failed(why),
     };

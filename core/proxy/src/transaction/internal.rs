@@ -1,9 +1,12 @@
 //! Requests of the proxy itself: what a client would send for the object of a key, and what the answer says of it.
 //!
-//! Awkward case: a key is whatever a module wrote. What is no URL of ours, or could be read as more than one, gives no request.
+//! The newest variant is meant, so the request says what that one's said, as far as that only chooses among representations: nobody's
+//! credentials are used again. Awkward case: a key is whatever a module wrote. What is no URL of ours, or could be read as more than one, gives no request.
 
 use super::partition;
+use super::request_out::line;
 use crate::settings::{HostMode, Mode, Settings};
+use understudy_cache::Stored;
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::wire::target::{Scheme, Target, parse_target};
 use understudy_http::{Fields, Method, Name};
@@ -14,7 +17,7 @@ pub(crate) struct Internal {
     pub(crate) request: Vec<u8>,
 }
 
-/// Makes the request. `cache_control` is what it says to caches.
+/// Makes the request. `cache_control` is what it says to caches; `stored` is the variant that is meant, when there is one.
 ///
 /// # Errors
 /// A word or two that say why there is none.
@@ -22,6 +25,7 @@ pub(crate) fn request(
     key: &[u8],
     settings: &Settings,
     cache_control: &str,
+    stored: Option<&Stored>,
 ) -> Result<Internal, &'static str> {
     let shown = partition::shown(key);
     let Ok(Target::Absolute {
@@ -61,8 +65,21 @@ pub(crate) fn request(
     }
     request.extend_from_slice(b"\r\nCache-Control: ");
     request.extend_from_slice(cache_control.as_bytes());
-    request.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
+    request.extend_from_slice(b"\r\n");
+    let varied = stored.into_iter().flat_map(|s| s.prepared().vary.present());
+    for (name, value) in varied.filter(|(name, _)| negotiates(name)) {
+        line(&mut request, name, value);
+    }
+    request.extend_from_slice(b"Connection: close\r\n\r\n");
     Ok(Internal { mode, request })
+}
+
+/// Whether a field only chooses among representations.
+fn negotiates(name: &[u8]) -> bool {
+    matches!(
+        Name::of(name),
+        Name::Accept | Name::AcceptEncoding | Name::AcceptLanguage | Name::UserAgent
+    )
 }
 
 /// What our own member of Cache-Status says of an answer.

@@ -1,6 +1,8 @@
 //! Content management over a running proxy, as modules reach it: every operation, its awkward cases, its bounds.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod bounds;
+mod fetching;
 mod injection;
 mod objects;
 mod reading;

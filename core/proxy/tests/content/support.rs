@@ -11,7 +11,7 @@ use understudy_http::semantics::freshness::Heuristic;
 use understudy_http::wire::head::HeadLimits;
 use understudy_module::{Completion, ObjectId, ObjectInfo, Operation, Response};
 use understudy_proxy::settings::{Access, HostMode, Limits, Listener, Mode, Settings, Timeouts};
-use understudy_proxy::{Content, Proxy};
+use understudy_proxy::{Content, Proxy, TransactionLog};
 use understudy_runtimes::Services;
 
 /// The owner most operations are asked under.
@@ -65,8 +65,8 @@ pub struct Fixture {
     pub proxy: Proxy,
     pub content: Arc<Content>,
     pub origin: Origin,
-    forward: SocketAddr,
-    reverse: SocketAddr,
+    pub forward: SocketAddr,
+    pub reverse: SocketAddr,
 }
 
 impl Fixture {
@@ -78,11 +78,19 @@ impl Fixture {
         script: impl Fn(&str) -> String + Send + 'static,
         change: impl FnOnce(&mut Settings),
     ) -> Fixture {
+        Fixture::logged(script, change, None).await
+    }
+
+    pub async fn logged(
+        script: impl Fn(&str) -> String + Send + 'static,
+        change: impl FnOnce(&mut Settings),
+        log: Option<Arc<dyn TransactionLog>>,
+    ) -> Fixture {
         let origin = Origin::start(script);
         let mut settings = settings(origin.at);
         change(&mut settings);
         let content = Content::new();
-        let proxy = Proxy::start(settings, None, &content).await.unwrap();
+        let proxy = Proxy::start(settings, log, &content).await.unwrap();
         let at = |name: &str| {
             let all = proxy.addresses();
             all.iter().find(|(n, _)| n == name).unwrap().1
@@ -158,7 +166,7 @@ impl Fixture {
 }
 
 /// What a client got.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Got {
     pub head: String,
     pub body: Vec<u8>,
@@ -174,7 +182,7 @@ impl Got {
     }
 }
 
-async fn get(at: SocketAddr, request: &str) -> Got {
+pub async fn get(at: SocketAddr, request: &str) -> Got {
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut all = Vec::new();
@@ -217,7 +225,8 @@ pub fn body(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i / 251 + i % 251) as u8).collect()
 }
 
-fn settings(origin: SocketAddr) -> Settings {
+/// The settings of a proxy in front of this origin.
+pub fn settings(origin: SocketAddr) -> Settings {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let patience = Duration::from_secs(30);
     let head = HeadLimits {
