@@ -37,6 +37,11 @@ impl ObjectId {
         ObjectId(key.into())
     }
 
+    /// The name of the object of a URL, as [`Host::object`] makes it.
+    pub fn of_url(url: &str) -> Option<ObjectId> {
+        crate::object::of_url(url)
+    }
+
     /// The key.
     pub fn key(&self) -> &[u8] {
         &self.0
@@ -205,7 +210,12 @@ impl Host {
     /// The name of the object of a URL (ObjIDMake), normalised as the proxy's keys are; `None` when it is no http URL.
     /// Objects behind a reverse listener are in a part of their own: take the name from [`crate::Transaction::object`].
     pub fn object(&self, url: &str) -> Option<ObjectId> {
-        crate::object::of_url(url)
+        ObjectId::of_url(url)
+    }
+
+    /// A number that was not given before in this process: for injections and readings in pieces.
+    pub fn number(&self) -> u64 {
+        self.calls.number()
     }
 
     /// Begins an operation; [`crate::Module::completed`] is called with `tag` at its end.

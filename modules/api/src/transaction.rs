@@ -120,6 +120,11 @@ impl<'a> Transaction<'a> {
         url.split(|b| *b == b'\n').next().unwrap_or_default()
     }
 
+    /// The key of the object this transaction is about, as [`ObjectId::key`] has it.
+    pub fn key(&self) -> &[u8] {
+        self.view.url()
+    }
+
     /// The name of the object this transaction is about, for operations on it.
     pub fn object(&self) -> ObjectId {
         ObjectId::of_key(self.view.url())

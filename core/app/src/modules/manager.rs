@@ -328,7 +328,7 @@ async fn load(step: &Step, environment: &Environment) -> Result<Arc<Loaded>, Str
         return understudy_runtimes::load(spec, library, step.number, environment).await;
     }
     let _inside = Inside::of(step.number);
-    let library = registry::library(&spec.library)?;
+    let library = registry::within(&spec.library)?;
     understudy_runtimes::load(spec, library, step.number, environment).await
 }
 

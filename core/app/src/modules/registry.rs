@@ -60,6 +60,29 @@ pub(crate) fn library(text: &str) -> Result<Arc<dyn Library>, String> {
             Some((name, make)) => Ok(Arc::new(Builtin { name, make: *make })),
             None => Err(format!("no module called {name:?} is built in; built in are {}", names().join(", "))),
         },
-        None => Err(format!("{text}: shared libraries cannot be loaded yet")),
+        None => understudy_abi::open(text).map(|opened| Arc::new(Shared(opened)) as Arc<dyn Library>),
+    }
+}
+
+/// The library of this name or path, opened to run in the proxy's own address space.
+///
+/// # Errors
+/// As [`library`], and when a panic of the module would end the process it runs in.
+pub(crate) fn within(text: &str) -> Result<Arc<dyn Library>, String> {
+    if !text.starts_with("builtin:") && understudy_abi::open(text)?.aborts() {
+        return Err(format!(
+            "{text} is built so that a panic ends the process it runs in; build it with panic = \"unwind\", or choose runtime = \"process\""
+        ));
+    }
+    library(text)
+}
+
+/// A module from a file.
+#[derive(Debug)]
+struct Shared(understudy_abi::Opened);
+
+impl Library for Shared {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        self.0.make()
     }
 }

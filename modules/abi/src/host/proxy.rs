@@ -1,0 +1,142 @@
+//! The functions on the proxy: options, descriptors, the log, bytes into an answer.
+//!
+//! Its handle is a counted `Host`.
+
+use super::visit::caught;
+use super::{lent, number as outcome, put, text_of};
+use std::sync::Arc;
+use understudy_module::raw::{Owned, ProxyHandle, Slice, code};
+use understudy_module::{Bytes, Host, Interest, Level};
+
+type Proxy = *mut ProxyHandle;
+
+/// A handle of this host, counted once.
+pub(crate) fn make(host: Host) -> Proxy {
+    Arc::into_raw(Arc::new(host)).cast_mut().cast()
+}
+
+/// Calls with the host of a handle. A panic stops here.
+pub(super) fn with<R>(handle: Proxy, call: impl FnOnce(&Host) -> R) -> Result<R, i32> {
+    // SAFETY: NULL or what `make` gave and is still counted, says the interface.
+    let host = unsafe { handle.cast::<Host>().as_ref() }.ok_or(code::ARGUMENT)?;
+    caught(|| call(host))
+}
+
+fn done(handle: Proxy, call: impl FnOnce(&Host)) -> i32 {
+    outcome(with(handle, call).map(|()| code::OK))
+}
+
+pub(super) unsafe extern "C" fn proxy_ref(handle: Proxy) -> Proxy {
+    if !handle.is_null() {
+        // SAFETY: what `make` gave and is still counted, says the interface.
+        unsafe { Arc::increment_strong_count(handle.cast::<Host>()) }
+    }
+    handle
+}
+
+/// One count less.
+pub(crate) extern "C" fn unref(handle: Proxy) {
+    if !handle.is_null() {
+        // SAFETY: as above; this count is the caller's.
+        let _ = caught(|| drop(unsafe { Arc::from_raw(handle.cast::<Host>()) }));
+    }
+}
+
+pub(super) unsafe extern "C" fn inject(handle: Proxy, transaction: u64, bytes: Slice) -> i32 {
+    match lent(bytes) {
+        Ok(bytes) => done(handle, |host| {
+            host.inject(transaction, Bytes::copy_from_slice(bytes))
+        }),
+        Err(code) => code,
+    }
+}
+
+pub(super) unsafe extern "C" fn number(handle: Proxy) -> u64 {
+    with(handle, Host::number).unwrap_or(0)
+}
+
+fn interest_of(interest: i32) -> Option<Interest> {
+    match interest {
+        0 => Some(Interest::Read),
+        1 => Some(Interest::Write),
+        _ => None,
+    }
+}
+
+pub(super) unsafe extern "C" fn watch(handle: Proxy, fd: i32, interest: i32, tag: u64) -> i32 {
+    match interest_of(interest) {
+        Some(interest) if fd >= 0 => done(handle, |host| host.watch(fd, interest, tag)),
+        _ => code::ARGUMENT,
+    }
+}
+
+pub(super) unsafe extern "C" fn unwatch(handle: Proxy, fd: i32, interest: i32) -> i32 {
+    match interest_of(interest) {
+        Some(interest) if fd >= 0 => done(handle, |host| host.unwatch(fd, interest)),
+        _ => code::ARGUMENT,
+    }
+}
+
+pub(super) unsafe extern "C" fn closing(handle: Proxy, fd: i32) -> i32 {
+    match fd {
+        0.. => done(handle, |host| host.closing(fd)),
+        _ => code::ARGUMENT,
+    }
+}
+
+/// Gives text away.
+fn give(place: *mut Owned, text: String) -> i32 {
+    match place.is_null() {
+        true => code::ARGUMENT,
+        false => put(place, Owned::give(text.into())),
+    }
+}
+
+pub(super) unsafe extern "C" fn option(handle: Proxy, name: Slice, value: *mut Owned) -> i32 {
+    find(handle, name, value, Host::option)
+}
+
+pub(super) unsafe extern "C" fn setting(handle: Proxy, name: Slice, value: *mut Owned) -> i32 {
+    find(handle, name, value, Host::setting)
+}
+
+fn find(
+    handle: Proxy,
+    name: Slice,
+    value: *mut Owned,
+    look: impl FnOnce(&Host, &str) -> Option<String>,
+) -> i32 {
+    let found = with(handle, |host| look(host, &text_of(name)));
+    outcome(found.map(|found| found.map_or(code::ABSENT, |found| give(value, found))))
+}
+
+pub(super) unsafe extern "C" fn option_count(handle: Proxy) -> usize {
+    with(handle, |host| host.options().len()).unwrap_or(0)
+}
+
+pub(super) unsafe extern "C" fn option_at(
+    handle: Proxy,
+    index: usize,
+    name: *mut Owned,
+    value: *mut Owned,
+) -> i32 {
+    if name.is_null() || value.is_null() {
+        return code::ARGUMENT;
+    }
+    let found = with(handle, |host| host.options().into_iter().nth(index));
+    outcome(found.map(|found| match found {
+        Some((n, v)) => give(name, n).max(give(value, v)),
+        None => code::ABSENT,
+    }))
+}
+
+pub(super) unsafe extern "C" fn log(handle: Proxy, level: i32, text: Slice) -> i32 {
+    let level = match level {
+        0 => Level::Debug,
+        1 => Level::Info,
+        2 => Level::Warn,
+        3 => Level::Error,
+        _ => return code::ARGUMENT,
+    };
+    done(handle, |host| host.log(level, &text_of(text)))
+}
