@@ -46,8 +46,13 @@ fn main() -> ExitCode {
         }
     };
     let exit = match cli.command {
-        Command::Run { settings, supervise } => return start(settings, supervise),
-        Command::ModuleHost => return understudy_runtimes::process::host_main(&modules::registry::library),
+        Command::Run {
+            settings,
+            supervise,
+        } => return start(settings, supervise),
+        Command::ModuleHost => {
+            return understudy_runtimes::process::host_main(&modules::registry::library);
+        }
         Command::Check { settings, print } => check(settings, print),
         Command::Modules(modules) => commands::run(modules),
         Command::ModuleAbout { library } => commands::check::about(&library),
@@ -77,7 +82,9 @@ fn start(settings: cli::Settings, supervise: bool) -> ExitCode {
         return Exit::Failed.into();
     }
     match load(settings) {
-        Ok((_, loaded)) if !supervised && (supervise || loaded.values.modules.endanger()) => supervisor::run(),
+        Ok((_, loaded)) if !supervised && (supervise || loaded.values.modules.endanger()) => {
+            supervisor::run()
+        }
         Ok((layers, loaded)) => run::run(layers, loaded).into(),
         Err(exit) => exit.into(),
     }

@@ -85,7 +85,10 @@ pub(crate) struct Part {
 impl Part {
     /// A part and what was done to it.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, done: &'static str) -> Part {
-        Part { name: name.into(), done }
+        Part {
+            name: name.into(),
+            done,
+        }
     }
 }
 

@@ -112,7 +112,9 @@ impl Handler<Reload> for Overseer {
             }
         };
         self.reloading = true;
-        let planned = self.modules.plan(Wanted::from(&prepared.loaded.values.modules));
+        let planned = self
+            .modules
+            .plan(Wanted::from(&prepared.loaded.values.modules));
         let proxy = self.proxy.clone();
         let values = prepared.loaded.values.clone();
         let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
@@ -134,7 +136,11 @@ impl Handler<Reload> for Overseer {
 impl Handler<ChangeModules> for Overseer {
     type Result = ResponseActFuture<Self, Receipt>;
 
-    fn handle(&mut self, ChangeModules(change): ChangeModules, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        ChangeModules(change): ChangeModules,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let at = SystemTime::now();
         let wanted = match self.free() {
             Ok(()) => change.apply(self.modules.wanted()),
@@ -150,7 +156,11 @@ impl Handler<ChangeModules> for Overseer {
         self.reloading = true;
         let forgiven = change.chooses_runtime() && self.modules.forgive(change.name());
         let planned = self.modules.plan(wanted);
-        let (proxy, values, log) = (self.proxy.clone(), self.loaded.values.clone(), self.log.clone());
+        let (proxy, values, log) = (
+            self.proxy.clone(),
+            self.loaded.values.clone(),
+            self.log.clone(),
+        );
         let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
         Box::pin(asked.into_actor(self).map(move |result, overseer, _| {
             overseer.reloading = false;
@@ -198,9 +208,17 @@ async fn put_in_force(
     log: Option<Arc<Sink>>,
     planned: Result<Plan, Vec<Refusal>>,
 ) -> Result<Plan, Vec<Refused>> {
-    let plan = planned.map_err(|refusals| refusals.into_iter().map(Refused::Module).collect::<Vec<_>>())?;
+    let plan = planned.map_err(|refusals| {
+        refusals
+            .into_iter()
+            .map(Refused::Module)
+            .collect::<Vec<_>>()
+    })?;
     let log = log.map(|log| log as Arc<dyn TransactionLog>);
-    match proxy.reconfigure(settings(values, plan.modules()), log).await {
+    match proxy
+        .reconfigure(settings(values, plan.modules()), log)
+        .await
+    {
         Ok(()) => Ok(plan),
         Err(e) => {
             plan.undo().await;
@@ -329,7 +347,8 @@ impl Overseer {
         let before = listeners(&self.proxy, &self.loaded);
         let mut parts = vec![Part::new("proxy", "reconfigured")];
         parts.extend(self.commit(plan));
-        self.modules.set_settings(config::options::settings(&loaded.entries));
+        self.modules
+            .set_settings(config::options::settings(&loaded.entries));
         self.trace.set(loaded.values.log.level);
         self.loaded = Arc::new(loaded);
         for (name, mode, address) in listeners(&self.proxy, &self.loaded) {
@@ -337,12 +356,22 @@ impl Overseer {
                 announce(&name, mode, &address.to_string());
             }
         }
-        parts.push(Part::new("log", if log.is_some() { "opened" } else { "unchanged" }));
+        parts.push(Part::new(
+            "log",
+            if log.is_some() { "opened" } else { "unchanged" },
+        ));
         if let Some(log) = log {
             // Workers may still hold the old one; it ends when the last of them lets go.
             self.log = log;
         }
-        parts.push(Part::new("admin", if admin.is_some() { "moved" } else { "unchanged" }));
+        parts.push(Part::new(
+            "admin",
+            if admin.is_some() {
+                "moved"
+            } else {
+                "unchanged"
+            },
+        ));
         if let Some(socket) = admin {
             let old = std::mem::take(&mut self.admin);
             self.admin =

@@ -121,14 +121,21 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
         }
     };
     let content = understudy_proxy::Content::new();
-    let program = std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
+    let program =
+        std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
     let mut modules = Manager::new(&content, program, supervisor::demoted());
     modules.set_settings(options::settings(&loaded.entries));
     // Before anything is bound: a module that refuses must not be found out by clients.
-    let plan = modules.plan(Wanted::from(&values.modules)).await.map_err(|refusals| {
-        let reasons: Vec<String> = refusals.iter().map(|r| manager::explain(r, &loaded)).collect();
-        reasons.join("\nunderstudy: ")
-    })?;
+    let plan = modules
+        .plan(Wanted::from(&values.modules))
+        .await
+        .map_err(|refusals| {
+            let reasons: Vec<String> = refusals
+                .iter()
+                .map(|r| manager::explain(r, &loaded))
+                .collect();
+            reasons.join("\nunderstudy: ")
+        })?;
     let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);
     let proxy = Rc::new(
         Proxy::start(settings(values, plan.modules()), records, &content)

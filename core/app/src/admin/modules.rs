@@ -44,13 +44,21 @@ pub(super) async fn post(
         return HttpResponse::Forbidden().json(refused([why]));
     }
     match overseer.send(ChangeModules(change.into_inner())).await {
-        Ok(Receipt { outcome: Ok(parts), .. }) => {
-            let parts: Map<String, Value> = parts.iter().map(|p| (p.name.to_string(), p.done.into())).collect();
+        Ok(Receipt {
+            outcome: Ok(parts), ..
+        }) => {
+            let parts: Map<String, Value> = parts
+                .iter()
+                .map(|p| (p.name.to_string(), p.done.into()))
+                .collect();
             HttpResponse::Ok().json(json!({
                 "outcome": "done", "parts": parts, "lasts": "until the next reload or restart",
             }))
         }
-        Ok(Receipt { outcome: Err(reasons), .. }) => HttpResponse::Conflict().json(refused(reasons)),
+        Ok(Receipt {
+            outcome: Err(reasons),
+            ..
+        }) => HttpResponse::Conflict().json(refused(reasons)),
         Err(_) => HttpResponse::ServiceUnavailable().json(refused(["the proxy is going down"])),
     }
 }
@@ -75,7 +83,9 @@ fn allowed(request: &HttpRequest) -> Result<(), &'static str> {
     }
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     if !host.is_some_and(is_local) || headers.get_all(header::HOST).count() != 1 {
-        return Err("Host must be an IP address or localhost: another name may have been pointed here");
+        return Err(
+            "Host must be an IP address or localhost: another name may have been pointed here",
+        );
     }
     Ok(())
 }

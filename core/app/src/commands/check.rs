@@ -14,10 +14,17 @@ use std::{
 pub(crate) fn about(library: &str) -> Exit {
     let asked = registry::library(library)
         .and_then(|library| library.make())
-        .and_then(|module| understudy_module::guard(|| module.about()).map_err(|p| format!("about() panicked: {}", p.0)));
+        .and_then(|module| {
+            understudy_module::guard(|| module.about())
+                .map_err(|p| format!("about() panicked: {}", p.0))
+        });
     match asked {
         Ok(about) => {
-            let hooks: Vec<&str> = about.hooks.iter().map(understudy_module::Hook::name).collect();
+            let hooks: Vec<&str> = about
+                .hooks
+                .iter()
+                .map(understudy_module::Hook::name)
+                .collect();
             let document = json!({
                 "name": about.name, "version": about.version, "hooks": hooks,
                 "timer": about.timer.map(|t| t.as_secs_f64()), "blocking": about.blocking, "single": about.single,
@@ -41,7 +48,8 @@ pub(super) fn check(library: &str) -> Exit {
 }
 
 fn ask(library: &str) -> Result<Value, String> {
-    let program = std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
+    let program =
+        std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
     let out = Command::new(program)
         .args(["module-about", "--", library])
         .stdin(Stdio::null())
@@ -65,12 +73,23 @@ fn ask(library: &str) -> Result<Value, String> {
 
 fn describe(about: &Value) -> String {
     let text = |key: &str| about[key].as_str().unwrap_or_default();
-    let hooks: Vec<&str> = about["hooks"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let hooks: Vec<&str> = about["hooks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let flags: Vec<&str> = ["blocking", "single", "only_looks", "orders_addresses"]
         .into_iter()
         .filter(|flag| about[flag] == true)
         .collect();
-    let or_none = |words: &[&str]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+    let or_none = |words: &[&str]| {
+        if words.is_empty() {
+            "none".to_owned()
+        } else {
+            words.join(", ")
+        }
+    };
     let timer = match about["timer"].as_f64() {
         Some(seconds) => format!("every {seconds} s"),
         None => "none".to_owned(),

@@ -43,18 +43,30 @@ impl Client {
     /// A sentence that says why there is no answer.
     pub(super) fn ask(&self, method: &str, body: Option<&Value>) -> Result<Answer, String> {
         let answer = match &self.admin {
-            Admin::Off => return Err("--admin: a proxy whose admin is off cannot be asked; start it with one".to_owned()),
-            Admin::Tcp(address) => TcpStream::connect_timeout(address, CONNECT).and_then(|stream| {
-                stream.set_read_timeout(Some(ANSWER))?;
-                exchange(stream, &address.to_string(), method, body)
-            }),
+            Admin::Off => {
+                return Err(
+                    "--admin: a proxy whose admin is off cannot be asked; start it with one"
+                        .to_owned(),
+                );
+            }
+            Admin::Tcp(address) => {
+                TcpStream::connect_timeout(address, CONNECT).and_then(|stream| {
+                    stream.set_read_timeout(Some(ANSWER))?;
+                    exchange(stream, &address.to_string(), method, body)
+                })
+            }
             Admin::Unix(path) => UnixStream::connect(path).and_then(|stream| {
                 stream.set_read_timeout(Some(ANSWER))?;
                 exchange(stream, "localhost", method, body)
             }),
         };
         let answer = answer.map_err(|e| self.explain(&e))?;
-        parse(&answer).ok_or_else(|| format!("{}: what answers there is no admin of Understudy", self.admin))
+        parse(&answer).ok_or_else(|| {
+            format!(
+                "{}: what answers there is no admin of Understudy",
+                self.admin
+            )
+        })
     }
 
     fn explain(&self, e: &io::Error) -> String {
@@ -71,14 +83,24 @@ impl Client {
     }
 }
 
-fn exchange(mut stream: impl Read + Write, host: &str, method: &str, body: Option<&Value>) -> io::Result<Vec<u8>> {
+fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    method: &str,
+    body: Option<&Value>,
+) -> io::Result<Vec<u8>> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let fields = if body.is_empty() {
         String::new()
     } else {
-        format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
+        format!(
+            "Content-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        )
     };
-    let request = format!("{method} /modules HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n{body}");
+    let request = format!(
+        "{method} /modules HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n{body}"
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer)?;
@@ -102,7 +124,12 @@ mod tests {
     fn an_answer_is_a_status_and_json() {
         let good = parse(b"HTTP/1.1 409 Conflict\r\ncontent-length: 7\r\n\r\n{\"a\":1}");
         assert!(good.is_some_and(|a| a.status == 409 && a.body["a"] == 1));
-        for bad in [&b""[..], b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0\r\n\r\n{}", b"HTTP/1.1 20"] {
+        for bad in [
+            &b""[..],
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"SSH-2.0\r\n\r\n{}",
+            b"HTTP/1.1 20",
+        ] {
             assert!(parse(bad).is_none(), "{bad:?}");
         }
     }

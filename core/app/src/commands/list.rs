@@ -5,19 +5,28 @@
 use serde_json::Value;
 
 const HEAD: [&str; 12] = [
-    "NAME", "RUNTIME", "STATE", "CALLS", "TIME", "WAIT", "IN", "OUT", "FAILURES", "RESTARTS", "HELD", "LIBRARY",
+    "NAME", "RUNTIME", "STATE", "CALLS", "TIME", "WAIT", "IN", "OUT", "FAILURES", "RESTARTS",
+    "HELD", "LIBRARY",
 ];
 
 /// The table of what the admin answers.
 pub(super) fn table(answer: &Value, hooks: bool) -> String {
-    let modules = answer["modules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let modules = answer["modules"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if modules.is_empty() {
         return "no modules are loaded\n".to_owned();
     }
     let mut rows = vec![HEAD.map(str::to_owned)];
     for module in modules {
         let text = |key: &str| module[key].as_str().unwrap_or_default().to_owned();
-        let failures: u64 = module["failures"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let failures: u64 = module["failures"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, n)| n.as_u64())
+            .sum();
         let gauge = |name: &str| module["gauges"][name].as_u64().unwrap_or(0);
         rows.push([
             text("name"),
@@ -33,7 +42,12 @@ pub(super) fn table(answer: &Value, hooks: bool) -> String {
             bytes(&module["held"]),
             text("library"),
         ]);
-        for (name, hook) in module["hooks"].as_object().into_iter().flatten().filter(|_| hooks) {
+        for (name, hook) in module["hooks"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|_| hooks)
+        {
             let calls = hook["calls"].as_u64().unwrap_or(0);
             rows.push([
                 format!("  {name}"),
@@ -56,7 +70,12 @@ pub(super) fn table(answer: &Value, hooks: bool) -> String {
 
 /// Words to the left, numbers to the right.
 fn aligned(rows: &[[String; 12]]) -> String {
-    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+    let width = |i: usize| {
+        rows.iter()
+            .map(|row| row[i].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
@@ -114,8 +133,16 @@ mod tests {
              a     process  demoted   1234  250.0us  1.5s  2.0K    3         3         4     0  builtin:empty\n"
         );
         let with_hooks = table(&answer, true);
-        let hook: Vec<&str> = with_hooks.lines().nth(2).unwrap_or_default().split_whitespace().collect();
+        let hook: Vec<&str> = with_hooks
+            .lines()
+            .nth(2)
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
         assert_eq!(hook, ["log", "7", "0", "0", "0", "0", "0"]);
-        assert_eq!(table(&json!({"modules": []}), false), "no modules are loaded\n");
+        assert_eq!(
+            table(&json!({"modules": []}), false),
+            "no modules are loaded\n"
+        );
     }
 }

@@ -39,7 +39,8 @@ pub(crate) struct Module {
 impl Modules {
     /// Whether code that is not this program's own runs in the proxy's address space: then a supervisor is worth its process.
     pub(crate) fn endanger(&self) -> bool {
-        let foreign = |m: &Module| m.spec.kind != Kind::Process && !m.spec.library.starts_with("builtin:");
+        let foreign =
+            |m: &Module| m.spec.kind != Kind::Process && !m.spec.library.starts_with("builtin:");
         self.members.iter().any(foreign)
     }
 }
@@ -73,7 +74,10 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Modules {
     let mut members: Vec<Module> = Vec::new();
     for (i, shape) in document.shape.module.iter().enumerate() {
         if i == MOST_MODULES {
-            let fault = Fault::new("there are too many modules", format!("write at most {MOST_MODULES}"));
+            let fault = Fault::new(
+                "there are too many modules",
+                format!("write at most {MOST_MODULES}"),
+            );
             r.fault_at(&format!("module[{i}]"), fault);
             break;
         }
@@ -92,9 +96,13 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Modules {
     });
     Modules {
         members,
-        same_order: r.pick("modules.response_order", Sources::file(order), false, word(ORDERS), |o| {
-            quote(word_of(ORDERS, o))
-        }),
+        same_order: r.pick(
+            "modules.response_order",
+            Sources::file(order),
+            false,
+            word(ORDERS),
+            |o| quote(word_of(ORDERS, o)),
+        ),
         server_timing: r.pick(
             "modules.server_timing",
             Sources::file(timing),
@@ -108,9 +116,18 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Modules {
 fn module(r: &mut Resolver<'_>, i: usize, shape: &ModuleShape, before: &[Module]) -> Module {
     let section = format!("module[{i}]");
     let key = |name: &str| format!("{section}.{name}");
-    let called = r.pick(&key("name"), Sources::file(shape.name.as_ref()), String::new(), short_name, |n| quote(n));
+    let called = r.pick(
+        &key("name"),
+        Sources::file(shape.name.as_ref()),
+        String::new(),
+        short_name,
+        |n| quote(n),
+    );
     if shape.name.is_none() {
-        r.fault_at(&section, Fault::new("the module has no name", "add name = \"...\""));
+        r.fault_at(
+            &section,
+            Fault::new("the module has no name", "add name = \"...\""),
+        );
     } else if !called.is_empty() && before.iter().any(|m| *m.spec.name == *called) {
         r.fault_at(
             &key("name"),
@@ -131,7 +148,10 @@ fn module(r: &mut Resolver<'_>, i: usize, shape: &ModuleShape, before: &[Module]
     if shape.library.is_none() {
         r.fault_at(
             &section,
-            Fault::new("the module has no library", "add library = \"builtin:NAME\", or a path"),
+            Fault::new(
+                "the module has no library",
+                "add library = \"builtin:NAME\", or a path",
+            ),
         );
     }
     let runtime = shape.runtime.map(|k| match k {
@@ -139,7 +159,13 @@ fn module(r: &mut Resolver<'_>, i: usize, shape: &ModuleShape, before: &[Module]
         RuntimeWord::Threads => "threads",
         RuntimeWord::Process => "process",
     });
-    let kind = r.pick(&key("runtime"), Sources::file(runtime), Kind::Inline, word(KINDS), |k| quote(k.as_str()));
+    let kind = r.pick(
+        &key("runtime"),
+        Sources::file(runtime),
+        Kind::Inline,
+        word(KINDS),
+        |k| quote(k.as_str()),
+    );
     let limits = limits(r, &section, shape, kind);
     let matcher = matcher(r, &section, &shape.matching);
     let options = flatten(&shape.options.0);
@@ -218,13 +244,19 @@ fn limits(r: &mut Resolver<'_>, section: &str, shape: &ModuleShape, kind: Kind) 
             number(1, MOST_PROCESSES),
             usize::to_string,
         );
-        limits.nice = r.pick(&key("nice"), Sources::file(shape.nice), limits.nice, number(0, 19), i32::to_string);
+        limits.nice = r.pick(
+            &key("nice"),
+            Sources::file(shape.nice),
+            limits.nice,
+            number(0, 19),
+            i32::to_string,
+        );
         limits.memory = r.pick(
             &key("memory"),
             Sources::file(shape.memory.as_ref().map(|s| &s.0)),
             None,
             memory,
-                |m| m.map_or_else(|| quote("unlimited"), show_size),
+            |m| m.map_or_else(|| quote("unlimited"), show_size),
         );
     }
     limits.deadline = r.pick(
@@ -245,29 +277,46 @@ fn limits(r: &mut Resolver<'_>, section: &str, shape: &ModuleShape, kind: Kind) 
         OnFailureWord::Open => "open",
         OnFailureWord::Closed => "closed",
     });
-    limits.on_failure = r.pick(&key("on_failure"), Sources::file(policy), limits.on_failure, word(POLICIES), |p| {
-        quote(word_of(POLICIES, p))
-    });
+    limits.on_failure = r.pick(
+        &key("on_failure"),
+        Sources::file(policy),
+        limits.on_failure,
+        word(POLICIES),
+        |p| quote(word_of(POLICIES, p)),
+    );
     limits
 }
 
 fn matcher(r: &mut Resolver<'_>, section: &str, shape: &MatchShape) -> Matcher {
-    let hosts = patterns(r, &format!("{section}.match.hosts"), shape.hosts.clone(), |one| {
-        Matcher::new(&[one.to_owned()], &[]).map(|_| ()).map_err(|text| {
+    let hosts =
+        patterns(
+            r,
+            &format!("{section}.match.hosts"),
+            shape.hosts.clone(),
+            |one| {
+                Matcher::new(&[one.to_owned()], &[]).map(|_| ()).map_err(|text| {
             Fault::new(
                 format!("{text:?} is not a host"),
                 "write a name without a port, or \"*.example.org\" for the names below one",
             )
         })
-    });
-    let types = patterns(r, &format!("{section}.match.types"), shape.types.clone(), |one| {
-        Matcher::new(&[], &[one.to_owned()]).map(|_| ()).map_err(|text| {
-            Fault::new(
-                format!("{text:?} is not a media type"),
-                "write one without parameters, such as \"text/html\", or \"image/*\"",
-            )
-        })
-    });
+            },
+        );
+    let types = patterns(
+        r,
+        &format!("{section}.match.types"),
+        shape.types.clone(),
+        |one| {
+            Matcher::new(&[], &[one.to_owned()])
+                .map(|_| ())
+                .map_err(|text| {
+                    Fault::new(
+                        format!("{text:?} is not a media type"),
+                        "write one without parameters, such as \"text/html\", or \"image/*\"",
+                    )
+                })
+        },
+    );
     Matcher::new(&hosts, &types).unwrap_or_default()
 }
 
@@ -277,7 +326,14 @@ fn patterns(
     file: Option<Vec<String>>,
     check: impl Fn(&str) -> Result<(), Fault>,
 ) -> Vec<String> {
-    r.pick_list(key, None, file, &[], |text| check(text).map(|()| vec![text.to_owned()]), true)
+    r.pick_list(
+        key,
+        None,
+        file,
+        &[],
+        |text| check(text).map(|()| vec![text.to_owned()]),
+        true,
+    )
 }
 
 fn enter_options(r: &mut Resolver<'_>, section: &str, options: &BTreeMap<String, String>) {
@@ -291,7 +347,13 @@ fn enter_options(r: &mut Resolver<'_>, section: &str, options: &BTreeMap<String,
 /// Checks `library`: `builtin:NAME` of those there are, or a path, made absolute by the folder of the file.
 fn library(text: &str, dir: &Path) -> Result<String, Fault> {
     let known = crate::modules::registry::names();
-    let all = || known.iter().map(|n| format!("\"builtin:{n}\"")).collect::<Vec<_>>().join(", ");
+    let all = || {
+        known
+            .iter()
+            .map(|n| format!("\"builtin:{n}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match text.strip_prefix("builtin:") {
         Some(name) if known.contains(&name) => Ok(text.to_owned()),
         Some(name) => Err(Fault::new(
@@ -301,7 +363,10 @@ fn library(text: &str, dir: &Path) -> Result<String, Fault> {
                 None => format!("built in are {}", all()),
             },
         )),
-        None if text.is_empty() => Err(Fault::new("the path is empty", format!("write a path, or one of {}", all()))),
+        None if text.is_empty() => Err(Fault::new(
+            "the path is empty",
+            format!("write a path, or one of {}", all()),
+        )),
         None if known.contains(&text) => Err(Fault::new(
             format!("{text:?} would be a path"),
             format!("write \"builtin:{text}\" for the module that is built in, or \"./{text}\""),
@@ -316,7 +381,10 @@ fn short_name(text: &str) -> Result<String, Fault> {
         Ok(name) if name.len() <= understudy_shared::NAME_BYTES => Ok(name),
         _ => Err(Fault::new(
             format!("{text:?} is not a name"),
-            format!("write letters, digits, - _ or ., at most {} together", understudy_shared::NAME_BYTES),
+            format!(
+                "write letters, digits, - _ or ., at most {} together",
+                understudy_shared::NAME_BYTES
+            ),
         )),
     }
 }
@@ -329,7 +397,10 @@ fn memory(text: &str) -> Result<Option<u64>, Fault> {
 fn deadline(text: &str) -> Result<Duration, Fault> {
     let most = Duration::from_secs(3600);
     if duration(text)? > most {
-        return Err(Fault::new(format!("{text} is too much"), "write at most \"1h\""));
+        return Err(Fault::new(
+            format!("{text} is too much"),
+            "write at most \"1h\"",
+        ));
     }
     positive(text)
 }
@@ -353,7 +424,10 @@ pub(crate) fn of_command(
             .0
             .iter()
             .map(|p| {
-                let key = p.key.trim_start_matches("module[0]").trim_start_matches('.');
+                let key = p
+                    .key
+                    .trim_start_matches("module[0]")
+                    .trim_start_matches('.');
                 let colon = if key.is_empty() { "" } else { ": " };
                 format!("{key}{colon}{}; {}", p.fault.message, p.fault.cure)
             })
@@ -364,7 +438,16 @@ pub(crate) fn of_command(
 /// What the keys `runtime`, `threads`, ... of a module would be written as to have it as it is, but for those that mean nothing for
 /// the runtime it is to have now.
 pub(crate) fn shape_of(spec: &Spec, kind: Kind) -> ModuleShape {
-    let Limits { threads, processes, nice, memory, deadline, queue, hold, on_failure } = &spec.limits;
+    let Limits {
+        threads,
+        processes,
+        nice,
+        memory,
+        deadline,
+        queue,
+        hold,
+        on_failure,
+    } = &spec.limits;
     let count = |n: usize| i64::try_from(n).ok();
     let far = kind != Kind::Inline;
     let process = kind == Kind::Process;
@@ -397,11 +480,15 @@ pub(crate) fn shape_of(spec: &Spec, kind: Kind) -> ModuleShape {
 /// What is wrong.
 pub(crate) fn set_key(shape: &mut ModuleShape, key: &str, value: &str) -> Result<(), String> {
     let whole = || {
-        value.parse::<i64>().map(Some).map_err(|_| format!("{key}: {value:?} is not a whole number"))
+        value
+            .parse::<i64>()
+            .map(Some)
+            .map_err(|_| format!("{key}: {value:?} is not a whole number"))
     };
     match key {
         "runtime" => {
-            let kind = word(KINDS)(value).map_err(|f| format!("{key}: {}; {}", f.message, f.cure))?;
+            let kind =
+                word(KINDS)(value).map_err(|f| format!("{key}: {}; {}", f.message, f.cure))?;
             shape.runtime = Some(match kind {
                 Kind::Inline => RuntimeWord::Inline,
                 Kind::Threads => RuntimeWord::Threads,
@@ -416,7 +503,8 @@ pub(crate) fn set_key(shape: &mut ModuleShape, key: &str, value: &str) -> Result
         "hold" => shape.hold = Some(Size(value.to_owned())),
         "deadline" => shape.deadline = Some(Time(value.to_owned())),
         "on_failure" => {
-            let policy = word(POLICIES)(value).map_err(|f| format!("{key}: {}; {}", f.message, f.cure))?;
+            let policy =
+                word(POLICIES)(value).map_err(|f| format!("{key}: {}; {}", f.message, f.cure))?;
             shape.on_failure = Some(match policy {
                 OnFailure::Open => OnFailureWord::Open,
                 OnFailure::Closed => OnFailureWord::Closed,
@@ -434,5 +522,13 @@ pub(crate) fn set_key(shape: &mut ModuleShape, key: &str, value: &str) -> Result
 }
 
 const SETTABLE: [&str; 9] = [
-    "runtime", "threads", "processes", "nice", "memory", "deadline", "queue", "hold", "on_failure",
+    "runtime",
+    "threads",
+    "processes",
+    "nice",
+    "memory",
+    "deadline",
+    "queue",
+    "hold",
+    "on_failure",
 ];

@@ -47,7 +47,9 @@ pub(crate) fn settings(entries: &[Entry]) -> BTreeMap<String, String> {
     for entry in entries.iter().filter(|e| !e.key.starts_with("module[")) {
         let name = entry.key.replace('[', ".").replace(']', "");
         match format!("v = {}", entry.value).parse::<Table>() {
-            Ok(table) => table.values().for_each(|value| put(name.clone(), value, &mut flat)),
+            Ok(table) => table
+                .values()
+                .for_each(|value| put(name.clone(), value, &mut flat)),
             Err(_) => {
                 flat.insert(name, entry.value.clone());
             }

@@ -79,7 +79,11 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
 fn modules(modules: &[ModuleRecord<'_>], out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"modules\":[");
     for (i, module) in modules.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b"{\"name\":" } else { b",{\"name\":" });
+        out.extend_from_slice(if i == 0 {
+            b"{\"name\":"
+        } else {
+            b",{\"name\":"
+        });
         json(module.name.as_bytes(), out);
         count("calls", u64::from(module.cost.calls), out);
         let us = |nanos: u64| nanos as f64 / 1e3;
@@ -103,7 +107,12 @@ fn modules(modules: &[ModuleRecord<'_>], out: &mut Vec<u8>) {
 /// What a module noted. Of a name noted twice the last one counts, or the object would have it twice.
 fn notes(notes: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"notes\":{");
-    let last = |i: usize| notes.iter().skip(i + 1).all(|(name, _)| *name != notes[i].0);
+    let last = |i: usize| {
+        notes
+            .iter()
+            .skip(i + 1)
+            .all(|(name, _)| *name != notes[i].0)
+    };
     let mut first = true;
     for (_, (name, value)) in notes.iter().enumerate().filter(|(i, _)| last(*i)) {
         if !std::mem::take(&mut first) {

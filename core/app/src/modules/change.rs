@@ -82,14 +82,25 @@ impl Change {
     /// # Errors
     /// What is wrong, a line each.
     pub(crate) fn apply(&self, mut wanted: Wanted) -> Result<Wanted, Vec<String>> {
-        if let Change::Load { name, library, settings, options, position } = self {
+        if let Change::Load {
+            name,
+            library,
+            settings,
+            options,
+            position,
+        } = self
+        {
             if wanted.members.iter().any(|m| *m.spec.name == **name) {
-                return Err(vec![format!("there is a module called {name:?} already; choose another name, or unload it first")]);
+                return Err(vec![format!(
+                    "there is a module called {name:?} already; choose another name, or unload it first"
+                )]);
             }
             let most = wanted.members.len();
             let at = position.unwrap_or(most);
             if at > most {
-                return Err(vec![format!("position {at} is behind the end; write a number from 0 to {most}")]);
+                return Err(vec![format!(
+                    "position {at} is behind the end; write a number from 0 to {most}"
+                )]);
             }
             let mut shape = ModuleShape {
                 name: Some(name.clone()),
@@ -99,7 +110,9 @@ impl Change {
             for (key, value) in settings {
                 set_key(&mut shape, key, value).map_err(|why| vec![why])?;
             }
-            wanted.members.insert(at, of_command(shape, options.clone())?);
+            wanted
+                .members
+                .insert(at, of_command(shape, options.clone())?);
             return Ok(wanted);
         }
         let at = find(&wanted, self.name())?;
@@ -120,7 +133,8 @@ impl Change {
             Change::Set { settings, .. } => {
                 let module = &mut wanted.members[at];
                 let kind = match settings.get("runtime") {
-                    Some(text) => word(KINDS)(text).map_err(|f| vec![format!("runtime: {}; {}", f.message, f.cure)])?,
+                    Some(text) => word(KINDS)(text)
+                        .map_err(|f| vec![format!("runtime: {}; {}", f.message, f.cure)])?,
                     None => module.spec.kind,
                 };
                 let mut shape = shape_of(&module.spec, kind);

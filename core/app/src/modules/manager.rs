@@ -96,7 +96,11 @@ pub(crate) struct Plan {
 
 impl Manager {
     /// No modules yet. `demoted`: names of those that are to run as processes whatever their tables say.
-    pub(crate) fn new(content: &Arc<Content>, program: PathBuf, demoted: BTreeSet<String>) -> Manager {
+    pub(crate) fn new(
+        content: &Arc<Content>,
+        program: PathBuf,
+        demoted: BTreeSet<String>,
+    ) -> Manager {
         Manager {
             environment: Environment {
                 services: content.clone(),
@@ -148,7 +152,10 @@ impl Manager {
     }
 
     /// Makes everything that is wanted, beside what runs.
-    pub(crate) fn plan(&mut self, wanted: Wanted) -> impl Future<Output = Result<Plan, Vec<Refusal>>> + use<> {
+    pub(crate) fn plan(
+        &mut self,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<Plan, Vec<Refusal>>> + use<> {
         let steps: Vec<Step> = wanted
             .members
             .into_iter()
@@ -157,7 +164,11 @@ impl Manager {
         let gone: Vec<_> = self
             .members
             .iter()
-            .filter(|held| steps.iter().all(|step| step.module.spec.name != held.module.spec.name))
+            .filter(|held| {
+                steps
+                    .iter()
+                    .all(|step| step.module.spec.name != held.module.spec.name)
+            })
             .map(|held| (held.module.spec.name.clone(), "unloaded"))
             .collect();
         let environment = self.environment.clone();
@@ -190,7 +201,11 @@ impl Manager {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
         let number = *self.numbers.entry(name.clone()).or_insert(next);
         supervisor::note_name(number, &name);
-        let held = self.members.iter().find(|held| held.module.spec.name == name).cloned();
+        let held = self
+            .members
+            .iter()
+            .find(|held| held.module.spec.name == name)
+            .cloned();
         Step {
             stamp: stamp(&module.spec.library),
             table,
@@ -207,7 +222,11 @@ impl Manager {
         (self.same_order, self.server_timing) = (plan.same_order, plan.server_timing);
         self.leaving.retain(|module| module.strong_count() > 0);
         for old in before {
-            if !self.members.iter().any(|new| Arc::ptr_eq(&new.loaded, &old.loaded)) {
+            if !self
+                .members
+                .iter()
+                .any(|new| Arc::ptr_eq(&new.loaded, &old.loaded))
+            {
                 self.leaving.push(Arc::downgrade(&old.loaded));
             }
         }
@@ -240,7 +259,11 @@ impl Step {
 }
 
 impl Plan {
-    async fn make(&mut self, steps: Vec<Step>, environment: &Environment) -> Result<(), Vec<Refusal>> {
+    async fn make(
+        &mut self,
+        steps: Vec<Step>,
+        environment: &Environment,
+    ) -> Result<(), Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut fresh = Vec::new();
         // What can be thrown away without a trace comes first.
@@ -263,20 +286,29 @@ impl Plan {
         for (position, (step, fresh)) in steps.into_iter().zip(fresh).enumerate() {
             let name = step.module.spec.name.clone();
             let (loaded, done) = match (fresh, step.kept()) {
-                (Some(loaded), _) => (loaded, if step.held.is_some() { "replaced" } else { "loaded" }),
+                (Some(loaded), _) => (
+                    loaded,
+                    if step.held.is_some() {
+                        "replaced"
+                    } else {
+                        "loaded"
+                    },
+                ),
                 (None, Some(held)) if held.module.spec.options == step.module.spec.options => {
                     (held.loaded.clone(), "unchanged")
                 }
                 (None, Some(held)) => {
                     let options = step.module.spec.options.clone();
-                    let inside = (step.module.spec.kind != Kind::Process).then(|| Inside::of(step.number));
+                    let inside =
+                        (step.module.spec.kind != Kind::Process).then(|| Inside::of(step.number));
                     let told = held.loaded.reconfigure(options).await;
                     drop(inside);
                     if let Err(why) = told {
                         let why = format!("refused its options: {why}");
                         return Err(vec![refusal(position, &step.module.spec, &why)]);
                     }
-                    self.undo.push((held.loaded.clone(), held.module.spec.options.clone()));
+                    self.undo
+                        .push((held.loaded.clone(), held.module.spec.options.clone()));
                     (held.loaded.clone(), "reconfigured")
                 }
                 // It was kept above, or loaded.

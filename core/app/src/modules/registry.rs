@@ -10,7 +10,9 @@ type Make = fn() -> Arc<dyn Module>;
 
 /// The modules built in, in the order of their names.
 const BUILTINS: &[(&str, Make)] = &[
-    ("add-headers", || Arc::new(understudy_add_headers::AddHeaders::default())),
+    ("add-headers", || {
+        Arc::new(understudy_add_headers::AddHeaders::default())
+    }),
     ("body-and-headers", || {
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
@@ -58,9 +60,14 @@ pub(crate) fn library(text: &str) -> Result<Arc<dyn Library>, String> {
     match text.strip_prefix("builtin:") {
         Some(name) => match BUILTINS.iter().find(|(known, _)| *known == name) {
             Some((name, make)) => Ok(Arc::new(Builtin { name, make: *make })),
-            None => Err(format!("no module called {name:?} is built in; built in are {}", names().join(", "))),
+            None => Err(format!(
+                "no module called {name:?} is built in; built in are {}",
+                names().join(", ")
+            )),
         },
-        None => understudy_abi::open(text).map(|opened| Arc::new(Shared(opened)) as Arc<dyn Library>),
+        None => {
+            understudy_abi::open(text).map(|opened| Arc::new(Shared(opened)) as Arc<dyn Library>)
+        }
     }
 }
 

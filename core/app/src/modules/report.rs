@@ -80,7 +80,11 @@ impl ModuleReport {
             .filter(|(_, n)| *n > 0)
             .map(|(word, n)| ((*word).to_owned(), n.into()))
             .collect();
-        let gauges: Map<String, Value> = self.gauges.iter().map(|(name, n)| ((*name).to_owned(), (*n).into())).collect();
+        let gauges: Map<String, Value> = self
+            .gauges
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), (*n).into()))
+            .collect();
         json!({
             "name": self.name, "runtime": self.runtime, "library": self.library, "version": self.version, "state": self.state,
             "demoted": self.state == "demoted", "on_failure": self.on_failure, "calls": total.calls,

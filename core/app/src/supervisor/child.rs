@@ -23,7 +23,9 @@ static LOADER: OnceLock<&'static AtomicU32> = OnceLock::new();
 
 /// Whether a supervisor started this process.
 pub(crate) fn supervised() -> bool {
-    let said = std::env::var(SUPERVISED).ok().and_then(|id| id.parse::<i32>().ok());
+    let said = std::env::var(SUPERVISED)
+        .ok()
+        .and_then(|id| id.parse::<i32>().ok());
     said.is_some() && said == getppid().map(|pid| pid.as_raw_nonzero().get())
 }
 
@@ -40,7 +42,10 @@ pub(crate) fn adopt() -> io::Result<()> {
     // Nothing this process starts is to have the page.
     dup2_stdin(File::open("/dev/null")?)?;
     let (_, words) = marker_page(Some(page))?;
-    if let Some(markers) = words.get(..MARKERS).and_then(|markers| markers.try_into().ok()) {
+    if let Some(markers) = words
+        .get(..MARKERS)
+        .and_then(|markers| markers.try_into().ok())
+    {
         marker::install(markers);
     }
     let _ = PAGE.set(words);

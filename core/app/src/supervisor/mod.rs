@@ -50,7 +50,9 @@ const CRASHES: [(i32, &str); 5] = [
 
 /// Runs the proxy as a child, until it ends by itself.
 pub(crate) fn run() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     // On this very thread: the proxy is killed when the thread that started it ends.
     let ended = runtime.and_then(|runtime| runtime.block_on(supervise()));
     ended.unwrap_or_else(|e| {
@@ -71,12 +73,19 @@ async fn supervise() -> io::Result<ExitCode> {
             return Ok(code);
         }
         let how = describe(status);
-        let crashed = CRASHES.iter().any(|(signal, _)| status.signal() == Some(*signal));
+        let crashed = CRASHES
+            .iter()
+            .any(|(signal, _)| status.signal() == Some(*signal));
         let found: Vec<String> = if crashed { page.running() } else { Vec::new() };
-        let guilty: Vec<String> = found.into_iter().filter(|name| !demoted.contains(name)).collect();
+        let guilty: Vec<String> = found
+            .into_iter()
+            .filter(|name| !demoted.contains(name))
+            .collect();
         page.clear();
         for name in &guilty {
-            say(&format!("module `{name}` was running when the proxy ended by {how}; it runs as a process from now on"));
+            say(&format!(
+                "module `{name}` was running when the proxy ended by {how}; it runs as a process from now on"
+            ));
         }
         if !guilty.is_empty() {
             demoted.extend(guilty);
@@ -85,7 +94,10 @@ async fn supervise() -> io::Result<ExitCode> {
         if began.elapsed() >= GOOD_RUN {
             wait = FIRST_WAIT;
         }
-        say(&format!("the proxy ended by {how}, in no module; it is started again in {} ms", wait.as_millis()));
+        say(&format!(
+            "the proxy ended by {how}, in no module; it is started again in {} ms",
+            wait.as_millis()
+        ));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop(&mut signals) => return Ok(Exit::Ok.into()),
@@ -97,7 +109,11 @@ async fn supervise() -> io::Result<ExitCode> {
 /// The modules that [`DEMOTE`] names.
 pub(crate) fn demoted() -> BTreeSet<String> {
     let names = std::env::var(DEMOTE).unwrap_or_default();
-    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    names
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Starts the proxy: this very program (also when its file was replaced meanwhile), with the same arguments.
@@ -118,7 +134,10 @@ fn start(page: &Page, demoted: &BTreeSet<String>) -> io::Result<Child> {
 
 /// Passes signals on until the proxy ends. Answers how it ended, and whether it was asked to.
 async fn watch(mut child: Child, signals: &mut Signals) -> io::Result<(ExitStatus, bool)> {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let pid = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
     let mut stopping = false;
     loop {
         let event = tokio::select! {
@@ -164,5 +183,7 @@ async fn stop(signals: &mut Signals) {
 }
 
 fn say(line: &str) {
-    let _ = io::stderr().lock().write_all(format!("understudy: {line}\n").as_bytes());
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("understudy: {line}\n").as_bytes());
 }
