@@ -38,7 +38,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the proxy; without any flag a forward proxy on 127.0.0.1:3128
     #[command(after_help = EXAMPLES)]
-    Run(Settings),
+    Run {
+        /// Flags as for `check`.
+        #[command(flatten)]
+        settings: Settings,
+        /// Run the proxy as a child, and start it again when it crashes; without this flag that is done when a module from a file
+        /// runs inline or in threads
+        #[arg(long, env = "UNDERSTUDY_SUPERVISE", value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Resources")]
+        supervise: bool,
+    },
     /// Check the configuration and say what is wrong: file, line, key and cure
     Check {
         /// Flags as for `run`.
@@ -61,6 +69,9 @@ pub(crate) enum Command {
     Man,
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Run a module for the proxy that started this process
+    #[command(hide = true)]
+    ModuleHost,
     /// Say what a library says of itself, as JSON: for `modules check`, which reads it from a process of its own
     #[command(hide = true)]
     ModuleAbout {

@@ -46,10 +46,13 @@ fn main() -> ExitCode {
         }
     };
     let exit = match cli.command {
-        Command::Run(settings) => match load(settings) {
-            Ok((layers, loaded)) => run::run(layers, loaded),
-            Err(exit) => exit,
-        },
+        Command::Run {
+            settings,
+            supervise,
+        } => return start(settings, supervise),
+        Command::ModuleHost => {
+            return understudy_runtimes::process::host_main(&modules::registry::library);
+        }
         Command::Check { settings, print } => check(settings, print),
         Command::Modules(modules) => commands::run(modules),
         Command::ModuleAbout { library } => commands::check::about(&library),
@@ -69,6 +72,22 @@ fn main() -> ExitCode {
         Command::Schema => show(config::schema::text().as_bytes()),
     };
     exit.into()
+}
+
+/// Runs the proxy, or the supervisor that runs it.
+fn start(settings: cli::Settings, supervise: bool) -> ExitCode {
+    let supervised = supervisor::supervised();
+    if supervised && let Err(e) = supervisor::adopt() {
+        let _ = writeln!(io::stderr(), "understudy: cannot be supervised: {e}");
+        return Exit::Failed.into();
+    }
+    match load(settings) {
+        Ok((_, loaded)) if !supervised && (supervise || loaded.values.modules.endanger()) => {
+            supervisor::run()
+        }
+        Ok((layers, loaded)) => run::run(layers, loaded).into(),
+        Err(exit) => exit.into(),
+    }
 }
 
 /// Reads the configuration, or tells what is wrong with it.

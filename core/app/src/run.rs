@@ -15,11 +15,11 @@ use crate::{
     process,
     settings::settings,
     signals::{Event, Signals},
+    supervisor,
     trace::{self, Trace},
 };
 use actix::{Actor, Addr};
 use std::{
-    collections::BTreeSet,
     error::Error,
     io::{self, Write},
     rc::Rc,
@@ -123,7 +123,7 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
     let content = understudy_proxy::Content::new();
     let program =
         std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
-    let mut modules = Manager::new(&content, program, demoted());
+    let mut modules = Manager::new(&content, program, supervisor::demoted());
     modules.set_settings(options::settings(&loaded.entries));
     // Before anything is bound: a module that refuses must not be found out by clients.
     let plan = modules
@@ -182,16 +182,6 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
     health.set_ready(true);
     say(format_args!("ready"));
     Ok(Running { overseer, signals })
-}
-
-/// The modules that ended the proxy before, as the supervisor names them.
-fn demoted() -> BTreeSet<String> {
-    let names = std::env::var(crate::supervisor::DEMOTE).unwrap_or_default();
-    names
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Lets transactions finish within the bound; a second signal ends the wait at once.

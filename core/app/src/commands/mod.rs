@@ -6,15 +6,23 @@
 pub(crate) mod check;
 mod client;
 mod list;
+mod test;
 
-use crate::{config::address, exit::Exit, modules::change::Change, show};
+use crate::{
+    config::{address, modules::KINDS, resolve::word},
+    exit::Exit,
+    modules::change::Change,
+    show,
+};
 use clap::{Args, Subcommand, ValueHint};
 use client::Client;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    path::PathBuf,
 };
+use understudy_runtimes::Kind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,6 +69,21 @@ enum Command {
         /// A path, or builtin:NAME
         #[arg(value_hint = ValueHint::FilePath)]
         library: String,
+    },
+    /// Run a module's cases in every runtime, on every cutting of bodies, and compare; no proxy is needed
+    Test {
+        /// A path, or builtin:NAME
+        #[arg(value_hint = ValueHint::FilePath)]
+        library: String,
+        /// The directory of the cases (*.toml)
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        cases: PathBuf,
+        /// Only this runtime: inline, threads or process; may be repeated
+        #[arg(long, short, value_name = "RUNTIME", value_parser = kind)]
+        runtime: Vec<Kind>,
+        /// An option of the module, dotted, where a case says nothing else; may be repeated
+        #[arg(long = "option", short, value_name = "KEY=VALUE", value_parser = pair)]
+        options: Vec<(String, String)>,
     },
     /// Load one more module into the running proxy
     Load {
@@ -113,6 +136,19 @@ pub(crate) fn run(modules: Modules) -> Exit {
     let change = match modules.command {
         Command::List { json, hooks } => return list(&modules.admin, json, hooks),
         Command::Check { library } => return check::check(&library),
+        Command::Test {
+            library,
+            cases,
+            runtime,
+            options,
+        } => {
+            return test::test(
+                absolute(library),
+                &cases,
+                &runtime,
+                options.into_iter().collect(),
+            );
+        }
         Command::Load {
             name,
             library,
@@ -209,6 +245,10 @@ fn absolute(library: String) -> String {
         Ok(path) => path.display().to_string(),
         Err(_) => library,
     }
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    word(KINDS)(text).map_err(|fault| format!("{}; {}", fault.message, fault.cure))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

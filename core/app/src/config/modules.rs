@@ -36,6 +36,15 @@ pub(crate) struct Module {
     pub(crate) matcher: Matcher,
 }
 
+impl Modules {
+    /// Whether code that is not this program's own runs in the proxy's address space: then a supervisor is worth its process.
+    pub(crate) fn endanger(&self) -> bool {
+        let foreign =
+            |m: &Module| m.spec.kind != Kind::Process && !m.spec.library.starts_with("builtin:");
+        self.members.iter().any(foreign)
+    }
+}
+
 pub(crate) const KINDS: &[(&str, Kind)] = &[
     ("inline", Kind::Inline),
     ("threads", Kind::Threads),

@@ -7,10 +7,13 @@
 //! Awkward case: a shared library that was built anew under the same path is another library: its file's stamp is compared too.
 
 use super::registry;
-use crate::config::{
-    self,
-    modules::{Module, Modules},
-    problem::Place,
+use crate::{
+    config::{
+        self,
+        modules::{Module, Modules},
+        problem::Place,
+    },
+    supervisor,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -197,6 +200,7 @@ impl Manager {
         }
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
         let number = *self.numbers.entry(name.clone()).or_insert(next);
+        supervisor::note_name(number, &name);
         let held = self
             .members
             .iter()
@@ -295,7 +299,11 @@ impl Plan {
                 }
                 (None, Some(held)) => {
                     let options = step.module.spec.options.clone();
-                    if let Err(why) = held.loaded.reconfigure(options).await {
+                    let inside =
+                        (step.module.spec.kind != Kind::Process).then(|| Inside::of(step.number));
+                    let told = held.loaded.reconfigure(options).await;
+                    drop(inside);
+                    if let Err(why) = told {
                         let why = format!("refused its options: {why}");
                         return Err(vec![refusal(position, &step.module.spec, &why)]);
                     }
@@ -345,8 +353,31 @@ impl Plan {
 }
 
 async fn load(step: &Step, environment: &Environment) -> Result<Arc<Loaded>, String> {
-    let library = registry::library(&step.module.spec.library)?;
-    understudy_runtimes::load(step.module.spec.clone(), library, step.number, environment).await
+    let spec = step.module.spec.clone();
+    if spec.kind == Kind::Process {
+        // Its code is not in this process: it need not even be one that can be opened here.
+        let library = Arc::new(registry::Elsewhere(spec.library.clone()));
+        return understudy_runtimes::load(spec, library, step.number, environment).await;
+    }
+    let _inside = Inside::of(step.number);
+    let library = registry::within(&spec.library)?;
+    understudy_runtimes::load(spec, library, step.number, environment).await
+}
+
+/// While it lives, a crash is this module's.
+struct Inside;
+
+impl Inside {
+    fn of(number: u32) -> Inside {
+        supervisor::inside(number);
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        supervisor::inside(0);
+    }
 }
 
 fn refusal(position: usize, spec: &Spec, why: &str) -> Refusal {

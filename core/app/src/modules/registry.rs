@@ -37,6 +37,16 @@ impl Library for Builtin {
     }
 }
 
+/// A library that only other processes open.
+#[derive(Debug)]
+pub(crate) struct Elsewhere(pub(crate) String);
+
+impl Library for Elsewhere {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        Err(format!("{} runs in processes of its own only", self.0))
+    }
+}
+
 /// The names of those built in.
 pub(crate) fn names() -> Vec<&'static str> {
     BUILTINS.iter().map(|(name, _)| *name).collect()
@@ -55,6 +65,31 @@ pub(crate) fn library(text: &str) -> Result<Arc<dyn Library>, String> {
                 names().join(", ")
             )),
         },
-        None => Err(format!("{text}: shared libraries cannot be loaded yet")),
+        None => {
+            understudy_abi::open(text).map(|opened| Arc::new(Shared(opened)) as Arc<dyn Library>)
+        }
+    }
+}
+
+/// The library of this name or path, opened to run in the proxy's own address space.
+///
+/// # Errors
+/// As [`library`], and when a panic of the module would end the process it runs in.
+pub(crate) fn within(text: &str) -> Result<Arc<dyn Library>, String> {
+    if !text.starts_with("builtin:") && understudy_abi::open(text)?.aborts() {
+        return Err(format!(
+            "{text} is built so that a panic ends the process it runs in; build it with panic = \"unwind\", or choose runtime = \"process\""
+        ));
+    }
+    library(text)
+}
+
+/// A module from a file.
+#[derive(Debug)]
+struct Shared(understudy_abi::Opened);
+
+impl Library for Shared {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        self.0.make()
     }
 }
