@@ -65,8 +65,8 @@ pub struct Fixture {
     pub proxy: Proxy,
     pub content: Arc<Content>,
     pub origin: Origin,
-    forward: SocketAddr,
-    reverse: SocketAddr,
+    pub forward: SocketAddr,
+    pub reverse: SocketAddr,
 }
 
 impl Fixture {
@@ -166,7 +166,7 @@ impl Fixture {
 }
 
 /// What a client got.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Got {
     pub head: String,
     pub body: Vec<u8>,
@@ -182,7 +182,7 @@ impl Got {
     }
 }
 
-async fn get(at: SocketAddr, request: &str) -> Got {
+pub async fn get(at: SocketAddr, request: &str) -> Got {
     let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut all = Vec::new();
@@ -225,7 +225,6 @@ pub fn body(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i / 251 + i % 251) as u8).collect()
 }
 
-/// The settings of a proxy in front of this origin.
 pub fn settings(origin: SocketAddr) -> Settings {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let patience = Duration::from_secs(30);
