@@ -5,28 +5,21 @@
 
 use crate::failure::Failure;
 use crate::life::{Life, Maker};
+use crate::marker;
+use crate::nursery::Nursery;
 use crate::runtime::{Done, Door, Entered, Notice, Runtime};
 use crate::seat::Seat;
 use crate::spec::Kind;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use understudy_module::{Host, Module};
 
 /// The runtime.
 #[derive(Debug)]
 pub(crate) struct Inline {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    maker: Maker,
-    /// Grows with each instance.
-    generation: AtomicU64,
-    current: Mutex<Result<Arc<Life>, String>>,
-    rebuilt: AtomicU64,
+    number: u32,
+    nursery: Arc<Nursery>,
 }
 
 /// An instance, as one worker holds it.
@@ -34,46 +27,16 @@ struct Shared {
 pub struct Instance {
     life: Arc<Life>,
     generation: u64,
-    poisoned: Cell<bool>,
+    nursery: Arc<Nursery>,
 }
 
 impl Inline {
     /// A module that was made and initialised.
-    pub(crate) fn new(maker: Maker, life: Arc<Life>) -> Inline {
+    pub(crate) fn new(number: u32, maker: Maker, life: Arc<Life>) -> Inline {
         Inline {
-            shared: Arc::new(Shared {
-                maker,
-                generation: AtomicU64::new(1),
-                current: Mutex::new(Ok(life)),
-                rebuilt: AtomicU64::new(0),
-            }),
+            number,
+            nursery: Arc::new(Nursery::new(maker, life)),
         }
-    }
-}
-
-impl Shared {
-    fn current(&self) -> Result<Arc<Life>, String> {
-        self.current
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .clone()
-    }
-
-    /// Makes a new instance in place of a poisoned one, unless that was done already.
-    fn rebuild(&self, poisoned: u64) {
-        let mut current = self.current.lock().unwrap_or_else(|e| e.into_inner());
-        if self.generation.load(Ordering::Acquire) != poisoned {
-            return;
-        }
-        if let Ok(life) = &*current {
-            life.poison();
-        }
-        *current = self.maker.make();
-        if let Err(why) = &*current {
-            tracing::error!(module = %self.maker.name(), "cannot be made again after a panic: {why}");
-        }
-        self.rebuilt.fetch_add(1, Ordering::Relaxed);
-        self.generation.store(poisoned + 1, Ordering::Release);
     }
 }
 
@@ -91,8 +54,9 @@ impl Instance {
     }
 
     /// A hook of it panicked.
+    #[cold]
     pub(crate) fn poison(&self) {
-        self.poisoned.set(true);
+        self.nursery.panicked(&self.life, self.generation);
     }
 }
 
@@ -103,26 +67,27 @@ impl Runtime for Inline {
 
     fn door(&self, _: &Rc<Seat>) -> Rc<dyn Door> {
         Rc::new(InlineDoor {
-            shared: self.shared.clone(),
+            nursery: self.nursery.clone(),
             cached: RefCell::new(None),
         })
     }
 
     fn notify(&self, notice: Notice, done: Done) {
-        match self.shared.current() {
-            Ok(life) => done(life.notice(notice)),
-            Err(why) => done(Err(why)),
-        }
+        let told = marker::within(self.number, || self.nursery.notice(notice));
+        done(told);
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {
-        vec![("rebuilt", self.shared.rebuilt.load(Ordering::Relaxed))]
+        vec![
+            ("rebuilt", self.nursery.rebuilt()),
+            ("panics", self.nursery.panics()),
+        ]
     }
 }
 
 #[derive(Debug)]
 struct InlineDoor {
-    shared: Arc<Shared>,
+    nursery: Arc<Nursery>,
     cached: RefCell<Option<Rc<Instance>>>,
 }
 
@@ -130,8 +95,7 @@ impl Door for InlineDoor {
     #[inline]
     fn enter(&self) -> Result<Entered, Failure> {
         if let Some(instance) = &*self.cached.borrow()
-            && !instance.poisoned.get()
-            && instance.generation == self.shared.generation.load(Ordering::Acquire)
+            && instance.generation == self.nursery.generation()
         {
             return Ok(Entered::Inline(instance.clone()));
         }
@@ -142,17 +106,16 @@ impl Door for InlineDoor {
 impl InlineDoor {
     #[cold]
     fn enter_anew(&self) -> Result<Entered, Failure> {
-        if let Some(old) = self.cached.take()
-            && old.poisoned.get()
-        {
-            self.shared.rebuild(old.generation);
-        }
-        let generation = self.shared.generation.load(Ordering::Acquire);
-        let life = self.shared.current().map_err(|_| Failure::Unavailable)?;
+        // Its drop may run the module's code: not while the cell is borrowed.
+        drop(self.cached.take());
+        let (generation, life) = self.nursery.current().map_err(|why| {
+            tracing::debug!(module = %self.nursery.name(), "not running: {why}");
+            Failure::Unavailable
+        })?;
         let instance = Rc::new(Instance {
             life,
             generation,
-            poisoned: Cell::new(false),
+            nursery: self.nursery.clone(),
         });
         *self.cached.borrow_mut() = Some(instance.clone());
         Ok(Entered::Inline(instance))

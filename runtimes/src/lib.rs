@@ -13,11 +13,13 @@ mod life;
 mod link;
 mod loaded;
 pub mod marker;
+mod nursery;
 mod office;
 pub mod process;
 mod runtime;
 mod seat;
 mod spec;
+pub mod stages;
 mod threads;
 
 pub use failure::Failure;

@@ -88,7 +88,8 @@ impl Maker {
     /// # Errors
     /// When the library cannot be loaded, or the module refuses.
     pub(crate) fn make(&self) -> Result<Arc<Life>, String> {
-        let module = self.library.make()?;
+        let module = guard(|| self.library.make())
+            .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         let host = Host::new((self.calls)(self.options.clone()));
         match guard(|| module.init(&host)) {
             Ok(Ok(())) => Ok(Arc::new(Life {
@@ -122,7 +123,12 @@ impl Life {
         self.poisoned.store(true, Ordering::Relaxed);
     }
 
-    /// Tells it something, here and now.
+    /// Whether it panicked.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// Tells it something, here and now. A panic poisons it.
     ///
     /// # Errors
     /// When it refuses, or panics.
@@ -147,6 +153,7 @@ impl Life {
         };
         told.map_err(|panicked| {
             tracing::warn!(module = %self.name, "panicked: {}", panicked.0);
+            self.poison();
             format!("it panicked: {}", panicked.0)
         })
     }

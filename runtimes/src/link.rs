@@ -13,7 +13,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use understudy_module::{Edits, Event, Hook, Opaque, Part, Token, Tokens, Verdict, guard, invoke};
+use understudy_module::{
+    Edits, Event, Hook, Mark, Opaque, Part, Token, Tokens, Verdict, guard, invoke,
+};
 
 /// After so many failures in a row a module is left alone for [`PAUSE`].
 pub const BREAK_AFTER: u32 = 16;
@@ -77,6 +79,8 @@ pub enum Called {
 pub struct Call {
     waiting: Waiting,
     hook: Hook,
+    /// The edits of others end here: what comes behind is undone when the call fails.
+    mark: Mark,
 }
 
 /// The token of an inline call: made when it is asked for.
@@ -217,6 +221,7 @@ impl Link {
             transaction: event.id,
             waiting: OnceCell::new(),
         };
+        let mark = edits.mark();
         self.seat.inside(self.loaded.number());
         let called = invoke(
             instance.module(),
@@ -241,6 +246,7 @@ impl Link {
                 let Some(waiting) = tokens.waiting.into_inner() else {
                     let why = "Pending without a token can never be resumed";
                     let failure = Failure::Fail(why.to_owned());
+                    edits.undo(mark);
                     return Called::Now(Err(self.failed(visit, event.hook, failure)));
                 };
                 self.seat.reply(
@@ -255,9 +261,16 @@ impl Link {
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
+                    mark,
                 })
             }
-            Ok(verdict) => Called::Now(self.settle(visit, event.hook, verdict)),
+            Ok(verdict) => {
+                let settled = self.settle(visit, event.hook, verdict);
+                if settled.is_err() {
+                    edits.undo(mark);
+                }
+                Called::Now(settled)
+            }
             Err(panicked) => {
                 instance.poison();
                 tracing::warn!(module = %self.loaded.name(), hook = event.hook.name(), "panicked: {}", panicked.0);
@@ -289,6 +302,7 @@ impl Link {
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
+                    mark: edits.mark(),
                 })
             }
             Err((failure, opaque)) => {
@@ -299,7 +313,7 @@ impl Link {
         }
     }
 
-    /// Goes on with a call that is on its way.
+    /// Goes on with a call that is on its way, with the same record of edits it began with.
     pub fn poll(
         &self,
         call: &mut Call,
@@ -317,31 +331,39 @@ impl Link {
         account.wait.add(waited);
         visit.cost.time += spent;
         visit.cost.wait += waited;
-        if visit.away && (reply.verdict != Err(Failure::Deadline) || !reply.opaque.is_none()) {
+        if visit.away && !call.waiting.was_left() {
             visit.away = false;
             visit.opaque = reply.opaque;
         }
-        let mark = edits.mark();
-        let verdict = reply.verdict.and_then(|verdict| {
-            for edit in reply.edits.iter() {
-                edits
-                    .repeat(edit)
-                    .map_err(|refused| Failure::Fail(refused.to_string()))?;
-            }
-            if verdict.fits(call.hook) {
-                Ok(verdict)
-            } else {
-                let why = format!("{} is no answer to {}", verdict.name(), call.hook.name());
-                Err(Failure::Fail(why))
-            }
-        });
-        Poll::Ready(match verdict {
-            Ok(verdict) => self.settle(visit, call.hook, verdict),
-            Err(failure) => {
-                edits.undo(mark);
-                Err(self.failed(visit, call.hook, failure))
-            }
-        })
+        let settled = match reply.verdict {
+            Ok(verdict) => Self::merge(edits, &reply.edits, verdict, call.hook)
+                .map_err(|failure| self.failed(visit, call.hook, failure))
+                .and_then(|verdict| self.settle(visit, call.hook, verdict)),
+            Err(failure) => Err(self.failed(visit, call.hook, failure)),
+        };
+        if settled.is_err() {
+            edits.undo(call.mark);
+        }
+        Poll::Ready(settled)
+    }
+
+    /// Puts the edits that came back behind the others, and looks whether the verdict fits.
+    fn merge(
+        edits: &mut Edits,
+        came: &Edits,
+        verdict: Verdict,
+        hook: Hook,
+    ) -> Result<Verdict, Failure> {
+        for edit in came.iter() {
+            edits
+                .repeat(edit)
+                .map_err(|refused| Failure::Fail(refused.to_string()))?;
+        }
+        if verdict.fits(hook) {
+            return Ok(verdict);
+        }
+        let why = format!("{} is no answer to {}", verdict.name(), hook.name());
+        Err(Failure::Fail(why))
     }
 
     #[inline]
@@ -401,15 +423,23 @@ impl Link {
         let declared = self.loaded.hooks().has(Hook::Free);
         match entered {
             Entered::Inline(instance) => {
-                if declared {
+                if !declared && opaque.is_none() {
+                    return;
+                }
+                self.seat.inside(self.loaded.number());
+                let freed = if declared {
                     self.accounts.hooks[Hook::Free as usize].calls.add(1);
-                    let freed = guard(|| instance.module().free(transaction, opaque));
-                    if let Err(panicked) = freed {
-                        instance.poison();
-                        self.accounts.hooks[Hook::Free as usize].failures.add(1);
-                        self.accounts.failures[0].add(1);
-                        tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
-                    }
+                    guard(|| instance.module().free(transaction, opaque))
+                } else {
+                    // Its drop is the module's code, too.
+                    guard(|| drop(opaque))
+                };
+                self.seat.inside(0);
+                if let Err(panicked) = freed {
+                    instance.poison();
+                    self.accounts.hooks[Hook::Free as usize].failures.add(1);
+                    self.accounts.failures[0].add(1);
+                    tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
                 }
             }
             Entered::Far(far) => {

@@ -46,6 +46,7 @@ pub struct Loaded {
     actor: Addr<ModuleActor>,
     accounts: Mutex<Vec<Arc<Accounts>>>,
     held: AtomicU64,
+    unwatchable: Arc<AtomicU64>,
 }
 
 /// Loads a module. To be called within an actix system, on an arbiter that is not a worker's.
@@ -68,17 +69,18 @@ pub async fn load(
                 ));
             }
             let life = maker.make()?;
-            (about, Arc::new(Inline::new(maker, life)), office)
+            (about, Arc::new(Inline::new(number, maker, life)), office)
         }
         Kind::Threads => {
             let (maker, office, about) = prepare(&spec, library, environment)?;
             let life = maker.make()?;
-            let pool = crate::threads::Threads::start(&spec, number, maker, life);
+            let pool = crate::threads::Threads::start(&spec, &about, number, maker, life)?;
             (about, Arc::new(pool), office)
         }
         Kind::Process => crate::process::start(&spec, number, environment).await?,
     };
-    let actor = ModuleActor::new(&runtime, about.timer).start();
+    let unwatchable = Arc::<AtomicU64>::default();
+    let actor = ModuleActor::new(&runtime, about.timer, unwatchable.clone()).start();
     office.settle(&runtime, actor.clone());
     Ok(Arc::new(Loaded {
         spec,
@@ -88,6 +90,7 @@ pub async fn load(
         actor,
         accounts: Mutex::default(),
         held: AtomicU64::new(0),
+        unwatchable,
     }))
 }
 
@@ -97,7 +100,8 @@ fn prepare(
     environment: &Environment,
 ) -> Result<(Maker, Arc<Office>, About), String> {
     let about = {
-        let module = library.make()?;
+        let module = understudy_module::guard(|| library.make())
+            .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         understudy_module::guard(|| module.about())
             .map_err(|panicked| format!("about() panicked: {}", panicked.0))?
     };
@@ -172,6 +176,11 @@ impl Loaded {
             accounts.add_to(&mut sum);
         }
         sum
+    }
+
+    /// Descriptors it wanted watched that cannot be.
+    pub fn unwatchable(&self) -> u64 {
+        self.unwatchable.load(Ordering::Relaxed)
     }
 
     /// Bytes it holds now.

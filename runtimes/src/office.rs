@@ -8,9 +8,10 @@ use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
 use crate::seat::{Letter, Mailbox};
 use actix::Addr;
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
 use understudy_module::{Answer, Bytes, Calls, Completion, Interest, Level, Operation, Token};
 
 /// The proxy, as runtimes see it.
@@ -22,6 +23,10 @@ pub trait Services: Send + Sync {
     fn forget(&self, owner: u64);
     /// A setting of the proxy by its dotted name.
     fn setting(&self, name: &str) -> Option<String>;
+    /// All of them: what a child process is given to answer from.
+    fn settings(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// The mailboxes of the workers, by number.
@@ -57,6 +62,15 @@ pub struct Office {
     mailboxes: Mailboxes,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
+    /// What came before the runtime was there: from `init`. `None` since.
+    early: Mutex<Option<Vec<Early>>>,
+}
+
+/// What an instance asks for in its `init`, before there is anybody to do it.
+enum Early {
+    Watch(Watch),
+    Unwatch(Unwatch),
+    Completed(u64, Completion),
 }
 
 impl std::fmt::Debug for Office {
@@ -90,6 +104,7 @@ impl Office {
             mailboxes,
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
+            early: Mutex::new(Some(Vec::new())),
         })
     }
 
@@ -112,6 +127,46 @@ impl Office {
     pub fn settle(&self, runtime: &Arc<dyn Runtime>, actor: Addr<ModuleActor>) {
         let _ = self.runtime.set(Arc::downgrade(runtime));
         let _ = self.actor.set(actor);
+        loop {
+            // In order: what comes meanwhile still goes behind what lies here.
+            let kept = {
+                let mut early = self.early.lock().unwrap_or_else(|e| e.into_inner());
+                match early.as_mut().map(std::mem::take) {
+                    Some(kept) if !kept.is_empty() => kept,
+                    _ => {
+                        *early = None;
+                        return;
+                    }
+                }
+            };
+            kept.into_iter().for_each(|what| self.act(what));
+        }
+    }
+
+    /// Does it, or keeps it until there is somebody to do it.
+    fn ask(&self, what: Early) {
+        {
+            let mut early = self.early.lock().unwrap_or_else(|e| e.into_inner());
+            if let Some(early) = &mut *early {
+                early.push(what);
+                return;
+            }
+        }
+        self.act(what);
+    }
+
+    fn act(&self, what: Early) {
+        match (what, self.actor.get()) {
+            // Past the mailbox bound on purpose: none may be lost, and there are no more than the module has descriptors.
+            (Early::Watch(watch), Some(actor)) => actor.do_send(watch),
+            (Early::Unwatch(unwatch), Some(actor)) => actor.do_send(unwatch),
+            (Early::Completed(tag, completion), _) => {
+                if let Some(runtime) = self.runtime() {
+                    runtime.notify(Notice::Completed(tag, completion), Box::new(|_| {}));
+                }
+            }
+            (Early::Watch(_) | Early::Unwatch(_), None) => {}
+        }
     }
 
     /// The runtime, while the module is loaded.
@@ -123,9 +178,7 @@ impl Office {
     pub fn submit(self: &Arc<Self>, tag: u64, operation: Operation) {
         let office = self.clone();
         let done = Box::new(move |completion| {
-            if let Some(runtime) = office.runtime() {
-                runtime.notify(Notice::Completed(tag, completion), Box::new(|_| {}));
-            }
+            office.ask(Early::Completed(tag, completion));
         });
         self.services.perform(self.owner, operation, done);
     }
@@ -190,15 +243,10 @@ impl Calls for Local {
             .post(transaction, Letter::Inject(transaction, bytes));
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
-        if let Some(actor) = self.office.actor.get() {
-            // Past the mailbox bound on purpose: none may be lost, and there are no more than the module has descriptors.
-            actor.do_send(Watch { fd, interest, tag });
-        }
+        self.office.ask(Early::Watch(Watch { fd, interest, tag }));
     }
     fn unwatch(&self, fd: RawFd, interest: Interest) {
-        if let Some(actor) = self.office.actor.get() {
-            actor.do_send(Unwatch { fd, interest });
-        }
+        self.office.ask(Early::Unwatch(Unwatch { fd, interest }));
     }
     fn log(&self, level: Level, text: &str) {
         self.office.log(level, text);

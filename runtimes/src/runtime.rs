@@ -80,8 +80,8 @@ pub trait Far: std::fmt::Debug {
     /// The transaction is over for the module: `free`, and whatever is kept of it. No answer.
     fn free(&self, transaction: u64, opaque: Opaque);
 
-    /// A call that is not parked has passed its deadline: whoever has it hangs.
-    fn late(&self);
+    /// This call, which is not parked, has passed its deadline: whoever has it hangs, or it still waits to be taken.
+    fn late(&self, call: u64);
 
     /// Whether the opaque value crosses with the events (in this address space) or stays over there.
     fn carries(&self) -> bool;

@@ -15,7 +15,7 @@ use futures_util::task::AtomicWaker;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -78,6 +78,12 @@ impl Mailbox {
         self.tell();
     }
 
+    /// Puts a letter in without waking the worker: [`Mailbox::tell`] must follow soon. Until then it is found by chance, or by
+    /// the next [`Seat::sweep`].
+    pub fn post_quietly(&self, letter: Letter) {
+        self.lock().push(letter);
+    }
+
     /// Puts several in, with one wake-up.
     pub fn post_all(&self, letters: impl IntoIterator<Item = Letter>) {
         self.lock().extend(letters);
@@ -88,10 +94,16 @@ impl Mailbox {
         self.letters.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn tell(&self) {
+    /// Wakes the worker, unless that was done since it last looked.
+    pub fn tell(&self) {
         if !self.told.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
+    }
+
+    /// What lies there, without being woken for more.
+    fn peek(&self) -> Vec<Letter> {
+        std::mem::take(&mut *self.lock())
     }
 
     fn take(&self, cx: &mut Context<'_>, into: &mut Vec<Letter>) {
@@ -144,6 +156,14 @@ pub struct Seat {
     stray: Cell<u64>,
     /// Answers in progress that may be injected into: what was injected and not taken yet.
     injected: RefCell<HashMap<u64, Injected>>,
+    /// Who else wants to look after things now and then.
+    swept: RefCell<Vec<Weak<dyn Swept>>>,
+}
+
+/// Looks after something at every [`Seat::sweep`].
+pub(crate) trait Swept: std::fmt::Debug {
+    /// Look.
+    fn sweep(&self);
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +177,7 @@ struct Injected {
 pub struct Waiting {
     seat: Rc<Seat>,
     call: u64,
+    left: bool,
 }
 
 impl Seat {
@@ -170,6 +191,7 @@ impl Seat {
             generation: Cell::new(0),
             stray: Cell::new(0),
             injected: RefCell::default(),
+            swept: RefCell::default(),
         })
     }
 
@@ -211,7 +233,8 @@ impl Seat {
         .await;
     }
 
-    fn read(&self, letter: Letter) {
+    /// Reads a letter, here and now: for runtimes that stand on the worker's thread.
+    pub(crate) fn read(&self, letter: Letter) {
         match letter {
             Letter::Reply { call, reply } => self.reply(call, *reply),
             Letter::Resume(token, answer) => self.resume(token, answer),
@@ -249,6 +272,7 @@ impl Seat {
         Waiting {
             seat: self.clone(),
             call: (u64::from(generation) << 32) | index as u64,
+            left: false,
         }
     }
 
@@ -280,12 +304,13 @@ impl Seat {
         if let Some(waker) = woken.flatten() {
             waker.wake();
         }
-        // It was given up meanwhile.
+        // It was given up meanwhile; or this is a second reply to one call, which only a child that lies sends: it is dropped.
         if let Some(reply) = reply {
             let behind = self.with(call, |slot| {
-                (slot.behind.far.take(), slot.behind.transaction)
+                matches!(slot.state, State::GivenUp)
+                    .then(|| (slot.behind.far.take(), slot.behind.transaction))
             });
-            if let Some((far, transaction)) = behind {
+            if let Some((far, transaction)) = behind.flatten() {
                 self.forget(call);
                 release(far, transaction, reply.opaque);
             }
@@ -328,8 +353,12 @@ impl Seat {
 
     /// Ends the calls whose deadline has passed. To be called every few milliseconds.
     pub fn sweep(&self, now: Instant) {
+        // What came in time is in time, and what was posted without a wake-up is found.
+        for letter in self.mailbox.peek() {
+            self.read(letter);
+        }
         let mut late = Vec::new();
-        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+        for (index, slot) in self.slots.borrow_mut().iter_mut() {
             if slot.deadline > now || matches!(slot.state, State::Over(_) | State::GivenUp) {
                 continue;
             }
@@ -341,20 +370,38 @@ impl Seat {
                 }
                 _ => None,
             };
-            let hung = over.is_none().then(|| slot.behind.far.clone()).flatten();
+            let call = (u64::from(slot.generation) << 32) | index as u64;
+            let far = over.is_none().then(|| slot.behind.far.clone()).flatten();
+            let hung = far.map(|far| (far, call));
             late.push((hung, slot.waker.take()));
             slot.early = None;
             // What the module still has of it is freed when it comes back.
             slot.state = over.map_or(State::GivenUp, State::Over);
         }
+        self.look_around();
         for (hung, waker) in late {
-            if let Some(far) = hung {
-                far.late();
+            if let Some((far, call)) = hung {
+                far.late(call);
             }
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
+    }
+
+    /// Has this looked after at every sweep, while it is there.
+    pub(crate) fn also_sweep(&self, swept: Weak<dyn Swept>) {
+        self.swept.borrow_mut().push(swept);
+    }
+
+    fn look_around(&self) {
+        let mut there = Vec::new();
+        self.swept.borrow_mut().retain(|swept| {
+            let swept = swept.upgrade();
+            there.extend(swept.clone());
+            swept.is_some()
+        });
+        there.iter().for_each(|swept| swept.sweep());
     }
 
     /// Ends every call behind this door: its process died.
@@ -439,6 +486,12 @@ impl Waiting {
         self.call
     }
 
+    /// Whether the deadline passed while the module had it: whatever crossed is still over there, and is freed when it comes
+    /// back.
+    pub fn was_left(&self) -> bool {
+        self.left
+    }
+
     /// The outcome when it is there, with the time since the call began. Not to be polled again behind that.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Reply, Duration)> {
         let call = self.call;
@@ -463,6 +516,7 @@ impl Waiting {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready((reply, took, forget))) => {
                 self.call = u64::MAX;
+                self.left = !forget;
                 if forget {
                     self.seat.forget(call);
                 }
@@ -482,7 +536,7 @@ impl Drop for Waiting {
             let far = slot.behind.far.clone();
             match std::mem::replace(&mut slot.state, State::GivenUp) {
                 // With the module: freed when it comes back.
-                State::Away if far.is_some() => None,
+                State::Away | State::GivenUp if far.is_some() => None,
                 State::Away | State::GivenUp => Some((None, 0, Opaque::None)),
                 State::Parked(_, opaque) => Some((far, slot.behind.transaction, opaque)),
                 State::Over(reply) => Some((far, slot.behind.transaction, reply.opaque)),

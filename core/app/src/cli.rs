@@ -3,7 +3,7 @@
 //! Invariant: every flag of `run` is one of `check` too, so that what is checked is what would run.
 //! Awkward case: environment variables are laid under the flags later (`config::layers`), not by the parser, so that a wrong one is told by its own name.
 
-use crate::config::layers::Flags;
+use crate::{commands::Modules, config::layers::Flags};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -48,6 +48,8 @@ pub(crate) enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// See, change, check and test modules
+    Modules(Modules),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -59,6 +61,12 @@ pub(crate) enum Command {
     Man,
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Say what a library says of itself, as JSON: for `modules check`, which reads it from a process of its own
+    #[command(hide = true)]
+    ModuleAbout {
+        /// The library
+        library: String,
+    },
 }
 
 /// The flags that set values.

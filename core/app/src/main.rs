@@ -5,15 +5,18 @@
 
 mod admin;
 mod cli;
+mod commands;
 mod config;
 mod exit;
 mod log;
 mod messages;
+mod modules;
 mod overseer;
 mod process;
 mod run;
 mod settings;
 mod signals;
+mod supervisor;
 mod trace;
 
 use clap::{CommandFactory, Parser};
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
             Err(exit) => exit,
         },
         Command::Check { settings, print } => check(settings, print),
+        Command::Modules(modules) => commands::run(modules),
+        Command::ModuleAbout { library } => commands::check::about(&library),
         Command::Version => show(format!("understudy {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -94,7 +99,7 @@ fn check(settings: cli::Settings, print: bool) -> Exit {
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no failure.
-fn show(bytes: &[u8]) -> Exit {
+pub(crate) fn show(bytes: &[u8]) -> Exit {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Exit::Ok,

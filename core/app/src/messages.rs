@@ -3,9 +3,10 @@
 use crate::{
     config::{Loaded, Problems},
     log::Sink,
+    modules::{change::Change, report::ModuleReport},
 };
 use actix::Message;
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::SystemTime};
 use understudy_proxy::stats::Snapshot;
 
 /// Asks how things are: for `/metrics` and `/status`.
@@ -17,6 +18,11 @@ pub(crate) struct Ask;
 #[derive(Debug, Message)]
 #[rtype(result = "Receipt")]
 pub(crate) struct Reload;
+
+/// Changes the modules in force, until the next reload.
+#[derive(Debug, Message)]
+#[rtype(result = "Receipt")]
+pub(crate) struct ChangeModules(pub(crate) Change);
 
 /// Reopens the access log.
 #[derive(Debug, Message)]
@@ -46,6 +52,8 @@ pub(crate) struct Report {
     pub(crate) counters: Snapshot,
     /// Sizes of the cache; none when it is off.
     pub(crate) cache: Option<understudy_cache::Stats>,
+    /// The modules.
+    pub(crate) modules: Vec<ModuleReport>,
     /// Access log lines written and dropped.
     pub(crate) log: (u64, u64),
     /// Reloads done and refused.
@@ -56,7 +64,7 @@ pub(crate) struct Report {
     pub(crate) draining: bool,
 }
 
-/// The answer to a reload, part by part.
+/// The answer to a reload or another change, part by part.
 #[derive(Debug, Clone)]
 pub(crate) struct Receipt {
     /// When it was asked for.
@@ -69,9 +77,16 @@ pub(crate) struct Receipt {
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     /// Which.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// What was done.
     pub(crate) done: &'static str,
+}
+
+impl Part {
+    /// A part and what was done to it.
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, done: &'static str) -> Part {
+        Part { name: name.into(), done }
+    }
 }
 
 impl Receipt {

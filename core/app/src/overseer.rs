@@ -6,12 +6,12 @@
 use crate::{
     admin::{Health, Server, Socket},
     config::{
-        self, Layers, Loaded, Problems,
-        layers::Origin,
+        self, Layers, Loaded, Problems, Values,
         problem::{Fault, Place},
     },
     log::{Counts, Sink},
-    messages::{Ask, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
+    messages::{Ask, ChangeModules, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
+    modules::{self, Manager, Plan, Wanted, manager::Refusal},
     run::{announce, explain},
     settings::settings,
     trace::Trace,
@@ -40,6 +40,7 @@ pub(crate) struct Overseer {
     pub(crate) counts: Arc<Counts>,
     pub(crate) admin: Option<Server>,
     pub(crate) health: Arc<Health>,
+    pub(crate) modules: Manager,
     pub(crate) trace: Trace,
     pub(crate) started: SystemTime,
     pub(crate) reloads: (u64, u64),
@@ -75,6 +76,7 @@ impl Handler<Ask> for Overseer {
                 .cache
                 .enabled
                 .then(|| self.proxy.cache().stats()),
+            modules: modules::report::of(&self.modules),
             log: (
                 self.counts.written.load(Relaxed),
                 self.counts.dropped.load(Relaxed),
@@ -110,22 +112,100 @@ impl Handler<Reload> for Overseer {
             }
         };
         self.reloading = true;
+        let planned = self.modules.plan(Wanted::from(&prepared.loaded.values.modules));
         let proxy = self.proxy.clone();
-        let settings = settings(&prepared.loaded.values);
+        let values = prepared.loaded.values.clone();
         let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
-        let asked = async move {
-            proxy
-                .reconfigure(settings, log.map(|log| log as Arc<dyn TransactionLog>))
-                .await
-        };
+        let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
         Box::pin(asked.into_actor(self).map(move |result, overseer, ctx| {
             overseer.reloading = false;
             let outcome = match result {
-                Ok(()) => Ok(overseer.replace(prepared, ctx)),
-                Err(e) => Err(vec![explain(&e)]),
+                Ok(plan) => Ok(overseer.replace(prepared, plan, ctx)),
+                Err(refusals) => Err(refusals
+                    .iter()
+                    .map(|refusal| refusal.explain(&prepared.loaded))
+                    .collect()),
             };
             overseer.settle(Receipt { at, outcome })
         }))
+    }
+}
+
+impl Handler<ChangeModules> for Overseer {
+    type Result = ResponseActFuture<Self, Receipt>;
+
+    fn handle(&mut self, ChangeModules(change): ChangeModules, _: &mut Self::Context) -> Self::Result {
+        let at = SystemTime::now();
+        let wanted = match self.free() {
+            Ok(()) => change.apply(self.modules.wanted()),
+            Err(fault) => Err(vec![format!("{}; {}", fault.message, fault.cure)]),
+        };
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(why) => {
+                let outcome = Err(why);
+                return Box::pin(actix::fut::ready(Receipt { at, outcome }));
+            }
+        };
+        self.reloading = true;
+        let forgiven = change.chooses_runtime() && self.modules.forgive(change.name());
+        let planned = self.modules.plan(wanted);
+        let (proxy, values, log) = (self.proxy.clone(), self.loaded.values.clone(), self.log.clone());
+        let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
+        Box::pin(asked.into_actor(self).map(move |result, overseer, _| {
+            overseer.reloading = false;
+            let outcome = match result {
+                Ok(plan) => Ok(overseer.commit(plan)),
+                Err(refusals) => {
+                    if forgiven {
+                        overseer.modules.demote(change.name());
+                    }
+                    Err(refusals.into_iter().map(Refused::reason).collect())
+                }
+            };
+            Receipt { at, outcome }
+        }))
+    }
+}
+
+/// Why a configuration was not put in force.
+enum Refused {
+    Module(Refusal),
+    Proxy(String),
+}
+
+impl Refused {
+    fn reason(self) -> String {
+        match self {
+            Refused::Module(refusal) => refusal.reason,
+            Refused::Proxy(why) => why,
+        }
+    }
+
+    /// With the place of the module in the file.
+    fn explain(&self, loaded: &Loaded) -> String {
+        match self {
+            Refused::Module(refusal) => modules::manager::explain(refusal, loaded),
+            Refused::Proxy(why) => why.clone(),
+        }
+    }
+}
+
+/// Gives the proxy its settings with the modules that were planned; when it refuses, the plan is taken back.
+async fn put_in_force(
+    proxy: &Proxy,
+    values: &Values,
+    log: Option<Arc<Sink>>,
+    planned: Result<Plan, Vec<Refusal>>,
+) -> Result<Plan, Vec<Refused>> {
+    let plan = planned.map_err(|refusals| refusals.into_iter().map(Refused::Module).collect::<Vec<_>>())?;
+    let log = log.map(|log| log as Arc<dyn TransactionLog>);
+    match proxy.reconfigure(settings(values, plan.modules()), log).await {
+        Ok(()) => Ok(plan),
+        Err(e) => {
+            plan.undo().await;
+            Err(vec![Refused::Proxy(explain(&e))])
+        }
     }
 }
 
@@ -158,26 +238,8 @@ impl Handler<Finish> for Overseer {
 impl Overseer {
     /// Everything that can fail, without touching what runs.
     fn prepare(&self) -> Result<Prepared, Problems> {
-        let refuse = |key: &str, message: String, cure: &str| {
-            Problems::one(
-                Place::of(&self.origin_of(key)),
-                key,
-                Fault::new(message, cure),
-            )
-        };
-        if !self.health.ready() {
-            return Err(refuse(
-                "reload",
-                "the proxy is draining".to_owned(),
-                "start it again with the new configuration",
-            ));
-        }
-        if self.reloading {
-            return Err(refuse(
-                "reload",
-                "another reload is under way".to_owned(),
-                "ask again when it is through",
-            ));
+        if let Err(fault) = self.free() {
+            return Err(Problems::one(Place::Nowhere, "reload", fault));
         }
         let loaded = config::load(&self.layers)?;
         let (old, new) = (&self.loaded.values, &loaded.values);
@@ -236,22 +298,38 @@ impl Overseer {
         Ok(Prepared { loaded, log, admin })
     }
 
-    fn origin_of(&self, key: &str) -> Origin {
-        self.loaded
-            .entries
-            .iter()
-            .find(|e| e.key == key)
-            .map_or(Origin::Default, |e| e.origin.clone())
+    /// Whether anything may be changed now.
+    fn free(&self) -> Result<(), Fault> {
+        if !self.health.ready() {
+            return Err(Fault::new(
+                "the proxy is draining",
+                "start it again with the new configuration",
+            ));
+        }
+        if self.reloading {
+            return Err(Fault::new(
+                "another reload is under way",
+                "ask again when it is through",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The modules that were planned are in force.
+    fn commit(&mut self, plan: Plan) -> Vec<Part> {
+        let done = self.modules.commit(plan);
+        done.into_iter()
+            .map(|(name, done)| Part::new(format!("module {name}"), done))
+            .collect()
     }
 
     /// Nothing here can fail any more.
-    fn replace(&mut self, prepared: Prepared, ctx: &mut Context<Self>) -> Vec<Part> {
+    fn replace(&mut self, prepared: Prepared, plan: Plan, ctx: &mut Context<Self>) -> Vec<Part> {
         let Prepared { loaded, log, admin } = prepared;
         let before = listeners(&self.proxy, &self.loaded);
-        let mut parts = vec![Part {
-            name: "proxy",
-            done: "reconfigured",
-        }];
+        let mut parts = vec![Part::new("proxy", "reconfigured")];
+        parts.extend(self.commit(plan));
+        self.modules.set_settings(config::options::settings(&loaded.entries));
         self.trace.set(loaded.values.log.level);
         self.loaded = Arc::new(loaded);
         for (name, mode, address) in listeners(&self.proxy, &self.loaded) {
@@ -259,22 +337,12 @@ impl Overseer {
                 announce(&name, mode, &address.to_string());
             }
         }
-        parts.push(Part {
-            name: "log",
-            done: if log.is_some() { "opened" } else { "unchanged" },
-        });
+        parts.push(Part::new("log", if log.is_some() { "opened" } else { "unchanged" }));
         if let Some(log) = log {
             // Workers may still hold the old one; it ends when the last of them lets go.
             self.log = log;
         }
-        parts.push(Part {
-            name: "admin",
-            done: if admin.is_some() {
-                "moved"
-            } else {
-                "unchanged"
-            },
-        });
+        parts.push(Part::new("admin", if admin.is_some() { "moved" } else { "unchanged" }));
         if let Some(socket) = admin {
             let old = std::mem::take(&mut self.admin);
             self.admin =

@@ -1,15 +1,16 @@
 //! `understudy run`: the wiring, in one place, from the checked configuration to the exit code.
 //!
-//! Phases: (1) diagnostics and limits; (2) everything is bound, or nothing runs; (3) the ready lines; (4) signals; (5) drain; (6) the logs are written out.
+//! Phases: (1) diagnostics and limits; (2) modules are loaded, then everything is bound, or nothing runs; (3) the ready lines; (4) signals; (5) drain; (6) the logs are written out.
 //! Invariant: `ready` is printed only when every listener is bound.
 //! Awkward case: the admin's default address may be taken by another instance; nobody chose it, so that is a warning.
 
 use crate::{
     admin::{Health, Socket},
-    config::{Layers, Loaded, layers::Origin},
+    config::{Layers, Loaded, layers::Origin, options},
     exit::Exit,
     log::{Counts, Sink},
     messages::{Drain, Finish, Receipt, Reload, Reopen},
+    modules::{Manager, Wanted, manager},
     overseer::{Overseer, listeners},
     process,
     settings::settings,
@@ -18,6 +19,7 @@ use crate::{
 };
 use actix::{Actor, Addr};
 use std::{
+    collections::BTreeSet,
     error::Error,
     io::{self, Write},
     rc::Rc,
@@ -119,12 +121,21 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
         }
     };
     let content = understudy_proxy::Content::new();
+    let program = std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
+    let mut modules = Manager::new(&content, program, demoted());
+    modules.set_settings(options::settings(&loaded.entries));
+    // Before anything is bound: a module that refuses must not be found out by clients.
+    let plan = modules.plan(Wanted::from(&values.modules)).await.map_err(|refusals| {
+        let reasons: Vec<String> = refusals.iter().map(|r| manager::explain(r, &loaded)).collect();
+        reasons.join("\nunderstudy: ")
+    })?;
     let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);
     let proxy = Rc::new(
-        Proxy::start(settings(values), records, &content)
+        Proxy::start(settings(values, plan.modules()), records, &content)
             .await
             .map_err(|e| explain(&e))?,
     );
+    modules.commit(plan);
     let health = Arc::new(Health::default());
     let loaded = Arc::new(loaded);
     let bound = listeners(&proxy, &loaded);
@@ -150,6 +161,7 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
             counts,
             admin,
             health: health.clone(),
+            modules,
             trace,
             started,
             reloads: (0, 0),
@@ -163,6 +175,12 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
     health.set_ready(true);
     say(format_args!("ready"));
     Ok(Running { overseer, signals })
+}
+
+/// The modules that ended the proxy before, as the supervisor names them.
+fn demoted() -> BTreeSet<String> {
+    let names = std::env::var(crate::supervisor::DEMOTE).unwrap_or_default();
+    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Lets transactions finish within the bound; a second signal ends the wait at once.
@@ -199,7 +217,7 @@ fn tell(receipt: &Receipt) {
     match &receipt.outcome {
         Ok(parts) => {
             for part in parts {
-                tracing::info!(part = part.name, "{}", part.done);
+                tracing::info!(part = %part.name, "{}", part.done);
             }
             say(format_args!("reloaded"));
         }

@@ -16,8 +16,8 @@ use understudy_proxy::settings::{
 const IDLE_PER_DESTINATION: usize = 256;
 const IDLE_TOTAL: usize = 4096;
 
-/// The proxy's settings.
-pub(crate) fn settings(values: &Values) -> Settings {
+/// The proxy's settings, with these modules.
+pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> Settings {
     let head = HeadLimits {
         bytes: values.limits.head_size,
         target: values.limits.target_size,
@@ -25,7 +25,7 @@ pub(crate) fn settings(values: &Values) -> Settings {
     };
     let cache = &values.cache;
     Settings {
-        modules: understudy_proxy::Modules::default(),
+        modules,
         workers: values.workers,
         listeners: values
             .listeners
@@ -133,6 +133,7 @@ mod tests {
             &load(&Layers::new(&flags, |_| None).unwrap())
                 .unwrap()
                 .values,
+            understudy_proxy::Modules::default(),
         )
     }
 

@@ -12,6 +12,8 @@ mod field;
 mod head;
 mod host;
 mod invoke;
+#[cfg(feature = "kit")]
+pub mod kit;
 mod module;
 mod object;
 mod opaque;

@@ -3,6 +3,7 @@
 //! Invariant: base units, and no label whose values a client could choose.
 //! Awkward case: the counters live in the workers and are summed when asked for, so families are made from a snapshot, not registered.
 
+use super::module_metrics as modules;
 use crate::{
     log::json::outcome_words,
     messages::{Ask, Report},
@@ -175,6 +176,7 @@ fn families(report: &Report) -> Vec<MetricFamily> {
             s.freshened,
         );
     }
+    modules::add(&mut f, &report.modules);
     f.counter1(
         "understudy_access_log_lines_total",
         "Lines of the access log written.",
@@ -222,10 +224,11 @@ fn families(report: &Report) -> Vec<MetricFamily> {
     f.0
 }
 
-type Labels = Vec<(&'static str, &'static str)>;
+/// Names and values. A value is never a client's to choose: words of ours, or names from the configuration.
+pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// Families being gathered.
-struct Families(Vec<MetricFamily>);
+pub(super) struct Families(Vec<MetricFamily>);
 
 impl Families {
     fn add(&mut self, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {
@@ -245,7 +248,12 @@ impl Families {
         self.gauge(name, help, [(vec![], value as f64)]);
     }
 
-    fn counter(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
+    pub(super) fn counter<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+    ) {
         let metrics = values.into_iter().map(|(labels, value)| {
             let mut counter = Counter::default();
             counter.set_value(value);
@@ -256,7 +264,12 @@ impl Families {
         self.add(name, help, MetricType::COUNTER, metrics.collect());
     }
 
-    fn gauge(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
+    pub(super) fn gauge<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (Labels<'a>, f64)>,
+    ) {
         let metrics = values.into_iter().map(|(labels, value)| {
             let mut gauge = Gauge::default();
             gauge.set_value(value);
@@ -282,7 +295,7 @@ impl Families {
     }
 }
 
-fn metric(labels: Labels) -> Metric {
+fn metric(labels: Labels<'_>) -> Metric {
     let labels = labels.into_iter().map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name(name.to_owned());

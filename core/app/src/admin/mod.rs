@@ -1,11 +1,13 @@
 //! The listener for operators: a small actix-web server on a thread of its own.
 //!
-//! Invariant: it only reads. It asks the overseer by message and never touches the proxy.
+//! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules` changes anything.
 //! Awkward case: a Unix socket left behind by a process that died is removed, one that somebody answers on is not.
 
 mod index;
 mod livez;
 mod metrics;
+mod module_metrics;
+mod modules;
 pub(crate) mod pac;
 mod readyz;
 mod status;
@@ -136,6 +138,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/readyz").route(read().to(readyz::get)))
         .service(web::resource("/metrics").route(read().to(metrics::get)))
         .service(web::resource("/status").route(read().to(status::get)))
+        .service(
+            web::resource("/modules")
+                .app_data(modules::json_config())
+                .route(read().to(modules::get))
+                .route(web::post().to(modules::post)),
+        )
         .service(web::resource("/proxy.pac").route(read().to(pac::get)));
 }
 

@@ -37,6 +37,7 @@ pub(super) fn document(report: &Report, now: SystemTime) -> Value {
         "started": seconds(report.started),
         "uptime": now.duration_since(report.started).unwrap_or_default().as_secs(),
         "draining": report.draining,
+        "pid": std::process::id(),
         "listeners": report.listeners.iter().map(|(name, mode, address)| json!({"name": name, "mode": mode, "address": address})).collect::<Vec<_>>(),
         "workers": values.workers,
         "cache": report.cache.map(|s| json!({
@@ -50,6 +51,7 @@ pub(super) fn document(report: &Report, now: SystemTime) -> Value {
             "requests": c.origin_requests, "received": c.origin_bytes_in, "connects": c.origin_connects, "failures": c.origin_failures,
             "idle": c.origin_idle,
         },
+        "modules": report.modules.iter().map(crate::modules::report::ModuleReport::document).collect::<Vec<_>>(),
         "access_log": {"written": report.log.0, "dropped": report.log.1},
         "configuration": {
             "file": report.loaded.file.as_ref().map(|f| f.display().to_string()),
@@ -65,7 +67,7 @@ fn receipt(receipt: &Receipt) -> Value {
         Ok(parts) => {
             let parts: Map<String, Value> = parts
                 .iter()
-                .map(|p| (p.name.to_owned(), p.done.into()))
+                .map(|p| (p.name.to_string(), p.done.into()))
                 .collect();
             json!({"at": seconds(receipt.at), "outcome": "reloaded", "parts": parts})
         }

@@ -51,6 +51,7 @@ fn report() -> Report {
             ceiling: 1 << 28,
             ..Default::default()
         }),
+        modules: Vec::new(),
         log: (11, 12),
         reloads: (1, 2),
         receipt: None,
@@ -90,10 +91,7 @@ fn the_status_says_how_things_are() {
     report.cache = None;
     report.receipt = Some(Receipt {
         at,
-        outcome: Ok(vec![Part {
-            name: "log",
-            done: "unchanged",
-        }]),
+        outcome: Ok(vec![Part::new("log", "unchanged")]),
     });
     let status = status::document(&report, at);
     assert_eq!(status["cache"], serde_json::Value::Null);

@@ -130,6 +130,11 @@ impl Document {
         Ok(document)
     }
 
+    /// The folder of the file, empty for the working directory: paths in the file are relative to it.
+    pub(crate) fn dir(&self) -> &Path {
+        Path::new(&self.file).parent().unwrap_or(Path::new(""))
+    }
+
     /// Whether the key is written in the file.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.spans.contains_key(key)

@@ -411,7 +411,7 @@ fn transparent(r: &mut Resolver<'_>, i: usize, shape: &shape::Listen) -> Does {
 }
 
 /// A name: something that can stand in a log and a metric's label.
-fn name(text: &str) -> Result<String, Fault> {
+pub(crate) fn name(text: &str) -> Result<String, Fault> {
     if !text.is_empty()
         && text.len() <= 64
         && text

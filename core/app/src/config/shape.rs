@@ -19,6 +19,10 @@ pub(crate) struct Shape {
     pub(crate) listen: Vec<Listen>,
     /// Groups of servers for reverse listeners.
     pub(crate) upstream: Vec<Upstream>,
+    /// The modules, in order: requests meet them first to last, answers last to first.
+    pub(crate) module: Vec<ModuleShape>,
+    /// What holds for all modules.
+    pub(crate) modules: ModulesShape,
     /// What is stored and for how long.
     pub(crate) cache: Cache,
     /// Ceilings on what clients and origins may send.
@@ -86,6 +90,120 @@ pub(crate) struct Upstream {
     /// The servers, "host:port" or "http://host:port" each; at least one.
     pub(crate) servers: Vec<String>,
 }
+
+/// A module.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Module")]
+pub(crate) struct ModuleShape {
+    /// A unique name, seen in logs, metrics and commands.
+    pub(crate) name: Option<String>,
+    /// "builtin:NAME", or the path of a shared library, relative to this file.
+    pub(crate) library: Option<String>,
+    /// Where the module runs: on the worker's stack, in threads of the proxy, or in processes of its own. Default: inline.
+    pub(crate) runtime: Option<RuntimeWord>,
+    /// Threads of its pool, or of each of its processes. Threads and process only. Default: 2.
+    #[schemars(range(min = 1, max = 128))]
+    pub(crate) threads: Option<i64>,
+    /// Its processes. Process only. Default: 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) processes: Option<i64>,
+    /// Niceness of its processes. Process only. Default: 0.
+    #[schemars(range(min = 0, max = 19))]
+    pub(crate) nice: Option<i64>,
+    /// Address space of each of its processes. Process only. Default: no limit.
+    pub(crate) memory: Option<Size>,
+    /// How long one call of one hook may take, waiting included. Default: 5s.
+    pub(crate) deadline: Option<Time>,
+    /// Calls that may wait for a thread or a process. Threads and process only. Default: 1024.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) queue: Option<i64>,
+    /// Bytes of bodies that it may hold, over all its transactions. Default: 16M.
+    pub(crate) hold: Option<Size>,
+    /// What becomes of a transaction whose module fails: it goes on without the module, or is answered 502. Default: closed.
+    pub(crate) on_failure: Option<OnFailureWord>,
+    /// Which transactions the module sees. Default: all.
+    #[serde(rename = "match")]
+    pub(crate) matching: MatchShape,
+    /// The module's own options: any keys. Tables reach it dotted, members of arrays numbered from 0.
+    pub(crate) options: Options,
+}
+
+/// Where a module runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Runtime")]
+pub(crate) enum RuntimeWord {
+    /// A direct call on the worker's stack.
+    Inline,
+    /// A bounded pool of threads of the proxy.
+    Threads,
+    /// Child processes.
+    Process,
+}
+
+/// What becomes of a transaction whose module fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "OnFailure")]
+pub(crate) enum OnFailureWord {
+    /// It goes on without the module.
+    Open,
+    /// It is answered 502.
+    Closed,
+}
+
+/// Which transactions a module sees.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Match")]
+pub(crate) struct MatchShape {
+    /// Hosts, or "*.example.org" for the names below one. Default: all.
+    pub(crate) hosts: Option<Vec<String>>,
+    /// Media types of the answer, or "image/*", for its hooks on answers. Default: all.
+    pub(crate) types: Option<Vec<String>>,
+}
+
+/// What holds for all modules.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Modules")]
+pub(crate) struct ModulesShape {
+    /// The order in which answers meet the modules, against that of requests.
+    #[schemars(extend("default" = "reverse"))]
+    pub(crate) response_order: Option<ResponseOrder>,
+    /// When answers carry Server-Timing with what each module cost: never, when the request says `Understudy-Timing: 1`, or always.
+    #[schemars(extend("default" = "off"))]
+    pub(crate) server_timing: Option<TimingWord>,
+}
+
+/// The order in which answers meet the modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ResponseOrder {
+    /// Last to first.
+    Reverse,
+    /// First to last.
+    Same,
+}
+
+/// When answers carry Server-Timing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ServerTiming")]
+pub(crate) enum TimingWord {
+    /// Never.
+    Off,
+    /// When the request asks.
+    Asked,
+    /// Always.
+    Always,
+}
+
+/// A module's options as written.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Options(pub(crate) toml::Table);
 
 /// What is stored and for how long.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -290,6 +408,17 @@ impl JsonSchema for Size {
         json_schema!({
             "description": "Bytes as a whole number, or text with K, M, G or T (powers of 1024), such as \"256M\".",
             "type": ["string", "integer"], "pattern": "^[0-9]+ *([KMGTkmgt](i?B)?|B)?$", "minimum": 0,
+        })
+    }
+}
+impl JsonSchema for Options {
+    fn schema_name() -> Cow<'static, str> {
+        "Options".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Any keys: they are the module's.",
+            "type": "object", "additionalProperties": true,
         })
     }
 }

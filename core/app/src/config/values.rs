@@ -5,6 +5,7 @@
 use super::{
     address::{self, Admin},
     listeners::{self, Group, Listener},
+    modules::{self, Modules},
     networks,
     problem::Fault,
     resolve::{Resolver, Sources, number, quote, word, word_of},
@@ -25,6 +26,7 @@ pub(crate) struct Values {
     pub(crate) workers: usize,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) modules: Modules,
     pub(crate) cache: Cache,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
@@ -133,6 +135,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
         usize::to_string,
     );
     let (listeners, groups) = listeners::check(r);
+    let modules = modules::check(r);
     let cache = cache(r);
     let limits = limits(r);
     let timeouts = timeouts(r);
@@ -151,6 +154,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
         workers,
         listeners,
         groups,
+        modules,
         cache,
         limits,
         timeouts,
@@ -451,7 +455,7 @@ fn access_log(text: &str) -> Result<AccessLog, Fault> {
     }
 }
 
-fn positive(text: &str) -> Result<Duration, Fault> {
+pub(super) fn positive(text: &str) -> Result<Duration, Fault> {
     match duration(text)? {
         Duration::ZERO => Err(Fault::new(
             "a timeout of zero would end everything at once",
@@ -465,7 +469,7 @@ fn at_least(least: u64) -> impl Fn(&str) -> Result<u64, Fault> {
     between(least, u64::MAX)
 }
 
-fn between(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Fault> {
+pub(super) fn between(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Fault> {
     move |text| match size(text)? {
         n if n < least => Err(Fault::new(
             format!("{text} is too little"),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 use understudy_http::{Version, semantics::cache_status::Forward};
-use understudy_proxy::record::{Outcome, Record};
+use understudy_proxy::record::{ModuleRecord, Outcome, Record};
 
 /// The most that is kept of a field a client may fill as it likes.
 const LONGEST: usize = 1024;
@@ -69,7 +69,51 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
     if let Some(error) = record.error {
         text("error", error.as_bytes(), out);
     }
+    if !record.modules.is_empty() {
+        modules(record.modules, out);
+    }
     let _ = writeln!(out, ",\"aborted\":{}}}", record.aborted);
+}
+
+/// One object a module that was called. Times are microseconds here: they are short, and most are below a millisecond.
+fn modules(modules: &[ModuleRecord<'_>], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"modules\":[");
+    for (i, module) in modules.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b"{\"name\":" } else { b",{\"name\":" });
+        json(module.name.as_bytes(), out);
+        count("calls", u64::from(module.cost.calls), out);
+        let us = |nanos: u64| nanos as f64 / 1e3;
+        let _ = write!(
+            out,
+            ",\"time_us\":{:.1},\"wait_us\":{:.1}",
+            us(module.cost.time),
+            us(module.cost.wait)
+        );
+        if let Some(failed) = module.failed {
+            text("failed", failed.as_bytes(), out);
+        }
+        if !module.notes.is_empty() {
+            notes(module.notes, out);
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// What a module noted. Of a name noted twice the last one counts, or the object would have it twice.
+fn notes(notes: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"notes\":{");
+    let last = |i: usize| notes.iter().skip(i + 1).all(|(name, _)| *name != notes[i].0);
+    let mut first = true;
+    for (_, (name, value)) in notes.iter().enumerate().filter(|(i, _)| last(*i)) {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        json(name.get(..LONGEST).unwrap_or(name), out);
+        out.push(b':');
+        json(value.get(..LONGEST).unwrap_or(value), out);
+    }
+    out.push(b'}');
 }
 
 /// The word of an outcome, in logs and metrics.

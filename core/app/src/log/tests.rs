@@ -16,7 +16,7 @@ use understudy_http::{
     Version,
     semantics::{cache_status::Forward, storing::NoStoreReason},
 };
-use understudy_proxy::record::{Outcome, Record, TransactionLog};
+use understudy_proxy::record::{ModuleRecord, Outcome, Record, TransactionLog};
 
 /// A hit, on which each case varies something.
 fn record() -> Record<'static> {
@@ -355,4 +355,40 @@ fn a_writer_that_hangs_costs_lines_not_time() {
     assert!(dropped > 0 && dropped < sent, "{dropped} of {sent}");
     sink.close(Duration::from_millis(10));
     drop(reader);
+}
+
+#[test]
+fn the_json_line_says_what_each_module_cost() {
+    let notes = [
+        (b"verdict".to_vec(), b"maybe".to_vec()),
+        (b"verdict".to_vec(), b"cle\"an\n".to_vec()),
+        (b"score".to_vec(), b"3".to_vec()),
+    ];
+    let cost = |calls, time, wait| understudy_runtimes::Cost { calls, time, wait };
+    let modules = [
+        ModuleRecord {
+            name: "filter",
+            cost: cost(3, 1_500, 20_000),
+            failed: None,
+            notes: &notes,
+        },
+        ModuleRecord {
+            name: "tag",
+            cost: cost(1, 0, 0),
+            failed: Some("deadline"),
+            notes: &[],
+        },
+    ];
+    let line = json_line(&Record {
+        modules: &modules,
+        ..record()
+    });
+    assert_eq!(
+        line["modules"],
+        serde_json::json!([
+            {"name": "filter", "calls": 3, "time_us": 1.5, "wait_us": 20.0, "notes": {"verdict": "cle\"an\n", "score": "3"}},
+            {"name": "tag", "calls": 1, "time_us": 0.0, "wait_us": 0.0, "failed": "deadline"},
+        ])
+    );
+    assert!(json_line(&record()).get("modules").is_none());
 }

@@ -33,6 +33,8 @@ pub(crate) struct Filter {
     trailers: Option<Bytes>,
     /// The end was passed on to the first module.
     closed: bool,
+    /// Bytes the source still has to give, when that is known: then the last piece is known by it.
+    left: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl Party {
                 ahead: None,
                 trailers: None,
                 closed: false,
+                left: None,
             })
         })
     }
@@ -118,6 +121,11 @@ impl Filter {
     /// Whether the body may come out at another length.
     pub(crate) fn changes_length(&self) -> bool {
         self.stages.iter().any(|stage| !stage.keeps)
+    }
+
+    /// The source has so many bytes.
+    pub(crate) fn expect(&mut self, length: Option<u64>) {
+        self.left = length.filter(|length| *length > 0);
     }
 
     /// The next piece of what comes out.
@@ -134,21 +142,31 @@ impl Filter {
             if busy {
                 return Poll::Pending;
             }
-            if self.closed {
-                let trailers = self.trailers.clone().unwrap_or_default();
-                return Poll::Ready(Ok(Decoded::End(trailers)));
+            if self.closed
+                && let Some(trailers) = &self.trailers
+            {
+                return Poll::Ready(Ok(Decoded::End(trailers.clone())));
             }
             match source(cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Break::Source(error))),
                 Poll::Ready(Ok(Decoded::More)) => {}
                 Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    let length = piece.len() as u64;
                     if let Some(before) = self.ahead.replace(piece) {
                         self.enter(before, false);
+                    }
+                    self.left = self.left.map(|left| left.saturating_sub(length));
+                    if self.left == Some(0) && !self.closed {
+                        self.closed = true;
+                        let last = self.ahead.take().unwrap_or_default();
+                        self.enter(last, true);
                     }
                 }
                 Poll::Ready(Ok(Decoded::End(trailers))) => {
                     self.trailers = Some(trailers);
-                    self.closed = true;
+                    if std::mem::replace(&mut self.closed, true) {
+                        continue;
+                    }
                     let last = self.ahead.take().unwrap_or_default();
                     self.enter(last, true);
                 }

@@ -158,7 +158,8 @@ impl Transaction {
         let outcome = match returning.body.take() {
             Some(way) => {
                 let from = From::Origin(&mut origin, &mut upload);
-                self.deliver_through(&mut queue, from, way, framed).await
+                self.deliver_through(&mut queue, from, way, framed, None)
+                    .await
             }
             None => {
                 self.relay_body(&mut queue, &mut origin, &mut upload, framed)

@@ -71,7 +71,9 @@ impl Transaction {
         let outcome = match returning.body.take() {
             Some(way) => {
                 let from = From::Fill(&mut reader);
-                self.deliver_through(&mut queue, from, way, framed).await
+                let length = prepared.length;
+                self.deliver_through(&mut queue, from, way, framed, length)
+                    .await
             }
             None => self.drain_reader(&mut queue, &mut reader, framed).await,
         };

@@ -85,7 +85,9 @@ impl Transaction {
             let mut blocks = Queue::default();
             push_blocks(&mut blocks, stored.blocks(), from, until);
             let from = From::Blocks(blocks.into_pieces());
-            let outcome = self.deliver_through(&mut queue, from, way, framed).await;
+            let outcome = self
+                .deliver_through(&mut queue, from, way, framed, None)
+                .await;
             return self.delivered(outcome, &queue, overhead);
         }
         if framed == Framed::Length {

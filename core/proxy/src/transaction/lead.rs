@@ -231,7 +231,13 @@ impl Transaction {
             // Its client is one reader among others.
             self.pump(fill, origin, upload.is_complete());
             let outcome = self
-                .deliver_through(&mut queue, From::Fill(&mut reader), way, framed)
+                .deliver_through(
+                    &mut queue,
+                    From::Fill(&mut reader),
+                    way,
+                    framed,
+                    prepared.length,
+                )
                 .await;
             return self.delivered(outcome, &queue, overhead);
         }

@@ -198,7 +198,12 @@ impl Transaction {
         mut from: From<'_>,
         mut way: Way,
         framed: Framed,
+        length: Option<u64>,
     ) -> Result<(), Broken> {
+        way.filter.expect(length);
+        // Whoever fills gets one turn before the head goes out alone: what is here already goes with it, and a module that
+        // fails at once can still be told properly.
+        let mut yielded = false;
         let timeouts = &self.live.settings.timeouts;
         let limit = timeouts.body;
         let patience = limit.saturating_add(timeouts.between_bytes);
@@ -232,6 +237,11 @@ impl Transaction {
                         Poll::Ready(Ok(Decoded::More)) => {}
                         Poll::Ready(Err(Break::Source(word))) => return Poll::Ready(Err(word)),
                         Poll::Ready(Err(Break::Module)) => return Poll::Ready(Err(FAILED)),
+                        Poll::Pending if !yielded => {
+                            yielded = true;
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
                         Poll::Pending if !queue.is_empty() => return Poll::Ready(Ok(())),
                         Poll::Pending => {
                             return self

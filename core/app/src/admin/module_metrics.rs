@@ -1,0 +1,109 @@
+//! The families of `/metrics` that are about modules.
+//!
+//! Invariant: names of modules come from whoever configures the proxy, never from a client; so they may be labels.
+//! Awkward case: a module that was replaced counts on beside its successor until its last transaction left: both are one series, so
+//! they are summed. When it has left, the series begins anew, as after a restart.
+
+use super::metrics::Families;
+use crate::modules::report::ModuleReport;
+use std::collections::BTreeMap;
+use understudy_module::Hook;
+use understudy_runtimes::{Failure, accounts::HookSum};
+
+/// Adds them all.
+pub(super) fn add(families: &mut Families, modules: &[ModuleReport]) {
+    if modules.is_empty() {
+        return;
+    }
+    per_hook(families, modules);
+    let by_word = modules.iter().flat_map(|m| {
+        let words = Failure::WORDS.iter().zip(m.sum.failures);
+        words.map(|(word, n)| (vec![("module", m.name.as_str()), ("reason", *word)], n as f64))
+    });
+    families.counter(
+        "understudy_module_failures_total",
+        "Calls of modules that came to nothing, by reason.",
+        summed(by_word),
+    );
+    let stray = modules.iter().map(|m| (vec![("module", m.name.as_str())], m.sum.stray_resumes as f64));
+    families.counter(
+        "understudy_module_stray_resumes_total",
+        "Answers of modules that came late, twice or to nothing.",
+        summed(stray),
+    );
+    let outcomes = modules.iter().flat_map(|m| {
+        [("cut", m.sum.cut), ("opened", m.sum.opened), ("closed", m.sum.closed)]
+            .map(|(word, n)| (vec![("module", m.name.as_str()), ("outcome", word)], n as f64))
+    });
+    families.counter(
+        "understudy_module_transactions_total",
+        "Transactions whose module failed: went on without it (opened), were answered 502 (closed), or were broken off (cut).",
+        summed(outcomes),
+    );
+    let held = modules.iter().map(|m| (vec![("module", m.name.as_str())], m.held as f64));
+    families.gauge("understudy_module_held_bytes", "Bytes of bodies that modules hold.", summed(held));
+    let demoted = modules
+        .iter()
+        .map(|m| (vec![("module", m.name.as_str())], f64::from(u8::from(m.state == "demoted"))));
+    families.gauge(
+        "understudy_module_demoted",
+        "1 for a module that runs as a process because it ended the proxy before.",
+        summed(demoted),
+    );
+    let gauges = modules.iter().flat_map(|m| {
+        m.gauges
+            .iter()
+            .map(|(name, n)| (vec![("module", m.name.as_str()), ("gauge", *name)], *n as f64))
+    });
+    families.gauge(
+        "understudy_module_runtime",
+        "What the runtime of a module counts, such as restarts.",
+        summed(gauges),
+    );
+}
+
+fn per_hook(families: &mut Families, modules: &[ModuleReport]) {
+    let each = |value: fn(&HookSum) -> f64| {
+        let series = modules.iter().flat_map(move |m| {
+            let hooks = Hook::ALL.into_iter().zip(&m.sum.hooks);
+            let called = hooks.filter(|(hook, sum)| sum.calls > 0 || m.hooks.has(*hook));
+            called.map(move |(hook, sum)| {
+                let labels = vec![("module", m.name.as_str()), ("hook", hook.name()), ("runtime", m.runtime)];
+                (labels, value(sum))
+            })
+        });
+        summed(series)
+    };
+    families.counter("understudy_module_calls_total", "Calls of hooks.", each(|s| s.calls as f64));
+    families.counter(
+        "understudy_module_seconds_total",
+        "Time in modules; inline it is measured on one call in sixteen.",
+        each(|s| s.time.as_secs_f64()),
+    );
+    families.counter(
+        "understudy_module_wait_seconds_total",
+        "Time waited for modules outside of them: queues, crossings, pending answers.",
+        each(|s| s.wait.as_secs_f64()),
+    );
+    let bytes = modules.iter().flat_map(|m| {
+        let total = |of: fn(&HookSum) -> u64| m.sum.hooks.iter().map(of).sum::<u64>();
+        [("in", total(|s| s.bytes_in)), ("out", total(|s| s.bytes_out))]
+            .map(|(word, n)| (vec![("module", m.name.as_str()), ("direction", word)], n as f64))
+    });
+    families.counter(
+        "understudy_module_bytes_total",
+        "Bytes of bodies given to modules (in) and given by them instead (out).",
+        summed(bytes),
+    );
+}
+
+type Series<'a> = (Vec<(&'static str, &'a str)>, f64);
+
+/// One value a set of labels.
+fn summed<'a>(series: impl Iterator<Item = Series<'a>>) -> Vec<Series<'a>> {
+    let mut sums: BTreeMap<Vec<(&'static str, &'a str)>, f64> = BTreeMap::new();
+    for (labels, value) in series {
+        *sums.entry(labels).or_default() += value;
+    }
+    sums.into_iter().collect()
+}

@@ -1,0 +1,347 @@
+//! The modules in force, and the way from one set of them to another.
+//!
+//! Phases of a change: (1) [`Manager::plan`] loads what is new beside what runs, then puts other options in force where only those
+//! differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or [`Plan::undo`] takes
+//! it back. A module that was replaced leaves when the last transaction that entered it does.
+//! Invariant: a failure at any step leaves every module as it was, its options included.
+//! Awkward case: a shared library that was built anew under the same path is another library: its file's stamp is compared too.
+
+use super::registry;
+use crate::config::{
+    self,
+    modules::{Module, Modules},
+    problem::Place,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::SystemTime,
+};
+use understudy_proxy::{Content, Member, modules::ServerTiming};
+use understudy_runtimes::{Environment, Kind, Loaded, Spec};
+
+/// A module in force.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    /// Its table, with the options now in force.
+    pub(crate) table: Module,
+    /// The same with the runtime it really has.
+    pub(crate) module: Module,
+    /// The module.
+    pub(crate) loaded: Arc<Loaded>,
+    /// It runs as a process although its table says otherwise, for it ended the proxy before.
+    pub(crate) demoted: bool,
+    stamp: Option<Stamp>,
+}
+
+/// A file as it was when it was loaded.
+type Stamp = (SystemTime, u64);
+
+/// What is to be in force.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// The modules, in order.
+    pub(crate) members: Vec<Module>,
+    /// As in the configuration.
+    pub(crate) same_order: bool,
+    /// As in the configuration.
+    pub(crate) server_timing: ServerTiming,
+}
+
+impl From<&Modules> for Wanted {
+    fn from(modules: &Modules) -> Wanted {
+        Wanted {
+            members: modules.members.clone(),
+            same_order: modules.same_order,
+            server_timing: modules.server_timing,
+        }
+    }
+}
+
+/// Why a module cannot be as wanted.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Its position among those wanted.
+    pub(crate) position: usize,
+    /// The reason, with the module's name.
+    pub(crate) reason: String,
+}
+
+/// The modules of this process.
+pub(crate) struct Manager {
+    environment: Environment,
+    content: Arc<Content>,
+    numbers: HashMap<Arc<str>, u32>,
+    demoted: BTreeSet<String>,
+    same_order: bool,
+    server_timing: ServerTiming,
+    members: Vec<Held>,
+    leaving: Vec<Weak<Loaded>>,
+}
+
+/// Modules that are ready to be put in force.
+#[must_use]
+pub(crate) struct Plan {
+    members: Vec<Held>,
+    same_order: bool,
+    server_timing: ServerTiming,
+    done: Vec<(Arc<str>, &'static str)>,
+    undo: Vec<(Arc<Loaded>, BTreeMap<String, String>)>,
+}
+
+impl Manager {
+    /// No modules yet. `demoted`: names of those that are to run as processes whatever their tables say.
+    pub(crate) fn new(content: &Arc<Content>, program: PathBuf, demoted: BTreeSet<String>) -> Manager {
+        Manager {
+            environment: Environment {
+                services: content.clone(),
+                mailboxes: content.mailboxes().clone(),
+                program,
+            },
+            content: content.clone(),
+            numbers: HashMap::new(),
+            demoted,
+            same_order: false,
+            server_timing: ServerTiming::Off,
+            members: Vec::new(),
+            leaving: Vec::new(),
+        }
+    }
+
+    /// What modules may look up.
+    pub(crate) fn set_settings(&self, settings: BTreeMap<String, String>) {
+        self.content.set_settings(settings);
+    }
+
+    /// The modules in force, in order.
+    pub(crate) fn members(&self) -> &[Held] {
+        &self.members
+    }
+
+    /// Modules that were replaced or unloaded, and still have transactions.
+    pub(crate) fn leaving(&self) -> Vec<Arc<Loaded>> {
+        self.leaving.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// What is in force, to be changed and planned again.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            members: self.members.iter().map(|held| held.table.clone()).collect(),
+            same_order: self.same_order,
+            server_timing: self.server_timing,
+        }
+    }
+
+    /// Somebody chose the runtime of this module anew: what happened before counts no more. Answers whether it did.
+    pub(crate) fn forgive(&mut self, name: &str) -> bool {
+        self.demoted.remove(name)
+    }
+
+    /// It counts again.
+    pub(crate) fn demote(&mut self, name: &str) {
+        self.demoted.insert(name.to_owned());
+    }
+
+    /// Makes everything that is wanted, beside what runs.
+    pub(crate) fn plan(&mut self, wanted: Wanted) -> impl Future<Output = Result<Plan, Vec<Refusal>>> + use<> {
+        let steps: Vec<Step> = wanted
+            .members
+            .into_iter()
+            .map(|module| self.step(module))
+            .collect();
+        let gone: Vec<_> = self
+            .members
+            .iter()
+            .filter(|held| steps.iter().all(|step| step.module.spec.name != held.module.spec.name))
+            .map(|held| (held.module.spec.name.clone(), "unloaded"))
+            .collect();
+        let environment = self.environment.clone();
+        let (same_order, server_timing) = (wanted.same_order, wanted.server_timing);
+        async move {
+            let mut plan = Plan {
+                members: Vec::new(),
+                same_order,
+                server_timing,
+                done: gone,
+                undo: Vec::new(),
+            };
+            match plan.make(steps, &environment).await {
+                Ok(()) => Ok(plan),
+                Err(refusals) => {
+                    plan.undo().await;
+                    Err(refusals)
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, table: Module) -> Step {
+        let mut module = table.clone();
+        let name = module.spec.name.clone();
+        let demoted = module.spec.kind != Kind::Process && self.demoted.contains(&*name);
+        if demoted {
+            module.spec.kind = Kind::Process;
+        }
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
+        let number = *self.numbers.entry(name.clone()).or_insert(next);
+        let held = self.members.iter().find(|held| held.module.spec.name == name).cloned();
+        Step {
+            stamp: stamp(&module.spec.library),
+            table,
+            module,
+            number,
+            demoted,
+            held,
+        }
+    }
+
+    /// The plan is in force now. Answers what became of each module.
+    pub(crate) fn commit(&mut self, plan: Plan) -> Vec<(Arc<str>, &'static str)> {
+        let before = std::mem::replace(&mut self.members, plan.members);
+        (self.same_order, self.server_timing) = (plan.same_order, plan.server_timing);
+        self.leaving.retain(|module| module.strong_count() > 0);
+        for old in before {
+            if !self.members.iter().any(|new| Arc::ptr_eq(&new.loaded, &old.loaded)) {
+                self.leaving.push(Arc::downgrade(&old.loaded));
+            }
+        }
+        plan.done
+    }
+}
+
+/// What is to be done for one module.
+struct Step {
+    table: Module,
+    module: Module,
+    number: u32,
+    demoted: bool,
+    stamp: Option<Stamp>,
+    held: Option<Held>,
+}
+
+impl Step {
+    /// The module that runs, when it need not be loaded anew.
+    fn kept(&self) -> Option<&Held> {
+        let same = |held: &&Held| {
+            let as_wanted = Spec {
+                options: self.module.spec.options.clone(),
+                ..held.module.spec.clone()
+            };
+            as_wanted == self.module.spec && held.stamp == self.stamp
+        };
+        self.held.as_ref().filter(same)
+    }
+}
+
+impl Plan {
+    async fn make(&mut self, steps: Vec<Step>, environment: &Environment) -> Result<(), Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let mut fresh = Vec::new();
+        // What can be thrown away without a trace comes first.
+        for (position, step) in steps.iter().enumerate() {
+            let loaded = match step.kept() {
+                Some(_) => None,
+                None => match load(step, environment).await {
+                    Ok(loaded) => Some(loaded),
+                    Err(why) => {
+                        refusals.push(refusal(position, &step.module.spec, &why));
+                        None
+                    }
+                },
+            };
+            fresh.push(loaded);
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        for (position, (step, fresh)) in steps.into_iter().zip(fresh).enumerate() {
+            let name = step.module.spec.name.clone();
+            let (loaded, done) = match (fresh, step.kept()) {
+                (Some(loaded), _) => (loaded, if step.held.is_some() { "replaced" } else { "loaded" }),
+                (None, Some(held)) if held.module.spec.options == step.module.spec.options => {
+                    (held.loaded.clone(), "unchanged")
+                }
+                (None, Some(held)) => {
+                    let options = step.module.spec.options.clone();
+                    if let Err(why) = held.loaded.reconfigure(options).await {
+                        let why = format!("refused its options: {why}");
+                        return Err(vec![refusal(position, &step.module.spec, &why)]);
+                    }
+                    self.undo.push((held.loaded.clone(), held.module.spec.options.clone()));
+                    (held.loaded.clone(), "reconfigured")
+                }
+                // It was kept above, or loaded.
+                (None, None) => continue,
+            };
+            self.done.push((name, done));
+            self.members.push(Held {
+                table: step.table,
+                module: step.module,
+                loaded,
+                demoted: step.demoted,
+                stamp: step.stamp,
+            });
+        }
+        Ok(())
+    }
+
+    /// The modules, for the proxy.
+    pub(crate) fn modules(&self) -> understudy_proxy::Modules {
+        understudy_proxy::Modules {
+            members: self
+                .members
+                .iter()
+                .map(|held| Member {
+                    module: held.loaded.clone(),
+                    matcher: held.module.matcher.clone(),
+                })
+                .collect(),
+            same_order: self.same_order,
+            server_timing: self.server_timing,
+        }
+    }
+
+    /// Takes back what was done to modules that run.
+    pub(crate) async fn undo(self) {
+        for (module, options) in self.undo.into_iter().rev() {
+            if let Err(why) = module.reconfigure(options).await {
+                tracing::error!(module = %module.name(), "refuses the options it had before: {why}");
+            }
+        }
+    }
+}
+
+async fn load(step: &Step, environment: &Environment) -> Result<Arc<Loaded>, String> {
+    let library = registry::library(&step.module.spec.library)?;
+    understudy_runtimes::load(step.module.spec.clone(), library, step.number, environment).await
+}
+
+fn refusal(position: usize, spec: &Spec, why: &str) -> Refusal {
+    let reason = if why.starts_with("module `") {
+        why.to_owned()
+    } else {
+        format!("module `{}`: {why}", spec.name)
+    };
+    Refusal { position, reason }
+}
+
+/// A refusal with the place of the module in the file it was read from.
+pub(crate) fn explain(refusal: &Refusal, loaded: &config::Loaded) -> String {
+    let key = format!("module[{}]", refusal.position);
+    let library = format!("{key}.library");
+    match loaded.entries.iter().find(|e| e.key == library) {
+        Some(entry) => format!("{}: {key}: {}", Place::of(&entry.origin), refusal.reason),
+        None => refusal.reason.clone(),
+    }
+}
+
+/// Of a library that is a file.
+fn stamp(library: &str) -> Option<Stamp> {
+    if library.starts_with("builtin:") {
+        return None;
+    }
+    let meta = std::fs::metadata(library).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}

@@ -1,0 +1,55 @@
+//! Where modules come from: those built in, by name, and shared libraries, by path.
+//!
+//! Invariant: a name that the configuration accepts has a library here.
+
+use std::{fmt, sync::Arc};
+use understudy_module::Module;
+use understudy_runtimes::Library;
+
+type Make = fn() -> Arc<dyn Module>;
+
+/// The modules built in, in the order of their names.
+const BUILTINS: &[(&str, Make)] = &[
+    ("add-headers", || Arc::new(understudy_add_headers::AddHeaders::default())),
+    ("body-and-headers", || {
+        Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
+    }),
+    ("empty", || Arc::new(understudy_empty::Empty)),
+];
+
+/// A module that is linked in.
+struct Builtin {
+    name: &'static str,
+    make: Make,
+}
+
+impl fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "builtin:{}", self.name)
+    }
+}
+
+impl Library for Builtin {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        Ok((self.make)())
+    }
+}
+
+/// The names of those built in.
+pub(crate) fn names() -> Vec<&'static str> {
+    BUILTINS.iter().map(|(name, _)| *name).collect()
+}
+
+/// The library of this name or path, opened.
+///
+/// # Errors
+/// A sentence that says why not.
+pub(crate) fn library(text: &str) -> Result<Arc<dyn Library>, String> {
+    match text.strip_prefix("builtin:") {
+        Some(name) => match BUILTINS.iter().find(|(known, _)| *known == name) {
+            Some((name, make)) => Ok(Arc::new(Builtin { name, make: *make })),
+            None => Err(format!("no module called {name:?} is built in; built in are {}", names().join(", "))),
+        },
+        None => Err(format!("{text}: shared libraries cannot be loaded yet")),
+    }
+}

@@ -1,0 +1,176 @@
+//! What hooks on bodies may do.
+
+use crate::scripted::{Scripted, everywhere, proxy};
+use crate::support::{answer, body, get};
+use std::sync::Mutex;
+use understudy_module::{Bytes, Hook, Verdict};
+
+const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
+
+/// A chunked body without its chunks.
+fn plain(got: &crate::support::Got) -> Vec<u8> {
+    if !got.has("Transfer-Encoding: chunked") {
+        return got.body.clone();
+    }
+    let mut rest = &got.body[..];
+    let mut out = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n").unwrap();
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        rest = &rest[end + 2..];
+        if size == 0 {
+            return out;
+        }
+        out.extend_from_slice(&rest[..size]);
+        rest = &rest[size + 2..];
+    }
+}
+
+fn upper(bytes: &[u8]) -> Bytes {
+    bytes.to_ascii_uppercase().into()
+}
+
+#[test]
+fn what_becomes_of_an_origins_body_is_stored_and_not_made_again() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody, Hook::Free], |tx| {
+            Verdict::Replace(upper(tx.piece()))
+        });
+        let text = "abc".repeat(100_000);
+        let whole = text.clone();
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        for hit in [false, true] {
+            let got = f.get("/").await;
+            assert_eq!(got.is_hit(), hit);
+            assert!(plain(&got) == upper(whole.as_bytes()), "hit {hit}");
+        }
+        let calls = m.trace.count("m.response_body");
+        f.get("/").await;
+        assert_eq!(m.trace.count("m.response_body"), calls);
+    });
+}
+
+#[test]
+fn what_becomes_of_a_body_on_return_is_this_clients_alone() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |tx| {
+            Verdict::Replace(upper(tx.piece()))
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        for _ in 0..3 {
+            assert_eq!(plain(&f.get("/").await), b"ABC");
+        }
+        let read = f
+            .perform(understudy_module::Operation::Read(f.object("/")))
+            .await;
+        let understudy_module::Completion::Object(read) = read else {
+            panic!("{read:?}")
+        };
+        assert_eq!(&read.body()[..], b"abc");
+    });
+}
+
+#[test]
+fn a_body_is_held_until_it_is_whole() {
+    everywhere(|kind| async move {
+        for hook in [Hook::ResponseBody, Hook::ReturnBody] {
+            let m = Scripted::new("m", &[hook], |tx| {
+                if !tx.is_last() {
+                    return Verdict::Hold;
+                }
+                let mut whole = tx.whole().to_vec();
+                whole.reverse();
+                Verdict::Replace(whole.into())
+            });
+            let sent = body(300_000);
+            let text: String = sent.iter().map(|b| char::from(b'a' + b % 26)).collect();
+            let mut expected = text.clone().into_bytes();
+            expected.reverse();
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            for _ in 0..2 {
+                assert!(plain(&f.get("/").await) == expected, "{hook:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_length_that_is_kept_is_told() {
+    everywhere(|kind| async move {
+        let hooks = [Hook::ResponseHead, Hook::ResponseBody];
+        let m = Scripted::new("m", &hooks, |tx| match tx.hook() {
+            Hook::ResponseHead => {
+                tx.keep_length().unwrap();
+                Verdict::Continue
+            }
+            _ => Verdict::Replace(upper(tx.piece())),
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        assert!(got.has("Content-Length: 3"), "{}", got.head);
+        assert_eq!(got.body, b"ABC");
+    });
+}
+
+#[test]
+fn a_request_body_is_changed_on_its_way() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestBody], |tx| {
+            let mut twice = tx.piece().to_vec();
+            twice.extend_from_slice(tx.piece());
+            Verdict::Replace(twice.into())
+        });
+        let f = proxy(kind, &[&m], |head| answer("200 OK", "", head)).await;
+        let at = f.origin.at;
+        let got = get(
+            f.forward,
+            &format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"),
+        )
+        .await;
+        let head = String::from_utf8(got.body).unwrap();
+        assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
+        assert!(!head.contains("Content-Length"));
+    });
+}
+
+#[test]
+fn bytes_are_injected_into_an_answer_in_progress() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |tx| {
+            if !tx.is_last() {
+                let host = tx.host();
+                host.inject(tx.id(), Bytes::from_static(b"<!-- injected -->"));
+            }
+            Verdict::Continue
+        });
+        let text = "x".repeat(1 << 20);
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        let got = plain(&f.get("/").await);
+        let injected = got
+            .windows(17)
+            .filter(|w| *w == b"<!-- injected -->")
+            .count();
+        assert!(injected >= 1);
+        assert_eq!(got.len(), (1 << 20) + injected * 17);
+    });
+}
+
+#[test]
+fn dropped_pieces_are_gone_and_the_rest_stays_in_order() {
+    everywhere(|kind| async move {
+        let seen = Mutex::new(0u64);
+        let m = Scripted::new("m", &[Hook::ReturnBody], move |tx| {
+            *seen.lock().unwrap() += 1;
+            if tx.is_last() {
+                Verdict::Continue
+            } else {
+                Verdict::Drop
+            }
+        });
+        let text = "x".repeat(200_000);
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        let got = plain(&f.get("/").await);
+        assert!(got.len() < 200_000);
+    });
+}

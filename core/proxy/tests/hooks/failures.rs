@@ -1,0 +1,144 @@
+//! A module that fails, at every hook, under both policies.
+
+use crate::scripted::{ALL, Scripted, everywhere, proxy};
+use crate::support::answer;
+use understudy_module::{Bytes, Hook, Verdict};
+
+const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
+const FAILING: &[Hook] = &[
+    Hook::RequestHead,
+    Hook::RequestOut,
+    Hook::Resolve,
+    Hook::ResponseHead,
+    Hook::ResponseBody,
+    Hook::ResponseReturn,
+    Hook::ReturnBody,
+];
+
+fn failing(hook: Hook, how: fn() -> Verdict) -> Scripted {
+    Scripted::new("m", ALL, move |tx| {
+        if tx.hook() == hook && tx.url().ends_with(b"/bad") {
+            return how();
+        }
+        Verdict::Continue
+    })
+}
+
+const WAYS: [fn() -> Verdict; 2] = [|| Verdict::fail("on purpose"), || panic!("on purpose")];
+
+#[test]
+fn closed_is_502_and_nobody_else_notices() {
+    everywhere(|kind| async move {
+        for &hook in FAILING {
+            for how in WAYS {
+                let m = failing(hook, how);
+                let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+                let got = f.get("/bad").await;
+                // Once the head is out, all that can be done is to break off.
+                let cut = hook.is_body() && !got.body.ends_with(b"0\r\n\r\n");
+                assert!(
+                    cut || got.head.starts_with("HTTP/1.1 502"),
+                    "{hook:?} {}",
+                    got.head
+                );
+                assert!(cut || got.head.contains("module-failed"));
+                let good = f.get("/good").await;
+                assert!(
+                    good.head.starts_with("HTTP/1.1 200"),
+                    "{hook:?} {}",
+                    good.head
+                );
+                let seen = m.trace.of(2, "m").await;
+                for calls in &seen {
+                    assert_eq!(
+                        calls.iter().filter(|c| *c == "m.free").count(),
+                        1,
+                        "{hook:?}"
+                    );
+                    assert_eq!(calls.last().unwrap(), "m.free", "{hook:?}");
+                }
+                let failed = format!("m.{}", hook.name());
+                assert_eq!(seen[0][seen[0].len() - 2], failed, "{hook:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn open_goes_on_without_the_module() {
+    everywhere(|kind| async move {
+        for &hook in FAILING {
+            for how in WAYS {
+                let m = failing(hook, how).open();
+                let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+                let got = f.get("/bad").await;
+                assert!(
+                    got.head.starts_with("HTTP/1.1 200"),
+                    "{hook:?} {}",
+                    got.head
+                );
+                assert!(got.body.contains(&b'x'), "{hook:?}");
+                let seen = m.trace.of(1, "m").await.remove(0);
+                assert_eq!(seen.last().unwrap(), "m.free");
+                assert_eq!(seen[seen.len() - 2], format!("m.{}", hook.name()));
+            }
+        }
+    });
+}
+
+#[test]
+fn edits_of_a_hook_that_fails_are_undone() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseReturn], |tx| {
+            tx.add("X-Half", "1").unwrap();
+            panic!("on purpose")
+        })
+        .open();
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(!got.head.contains("X-Half"), "{}", got.head);
+            assert_eq!(got.body, b"x");
+        }
+    });
+}
+
+#[test]
+fn a_body_that_was_changed_already_cannot_go_on() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |tx| {
+            if tx.is_last() {
+                return Verdict::fail("too late");
+            }
+            Verdict::Replace(Bytes::copy_from_slice(tx.piece()))
+        })
+        .open();
+        let text = "x".repeat(1 << 20);
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        let got = f.get("/").await;
+        // Cut: the last chunk never comes.
+        assert!(!got.body.ends_with(b"0\r\n\r\n"));
+    });
+}
+
+#[test]
+fn a_module_holds_no_more_than_its_budget() {
+    everywhere(|kind| async move {
+        for open in [false, true] {
+            let mut m = Scripted::new("m", &[Hook::ResponseBody], |_| Verdict::Hold);
+            m.limits.hold = 100_000;
+            if open {
+                m = m.open();
+            }
+            let text = "x".repeat(1 << 20);
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            let got = f.get("/").await;
+            if open {
+                assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+                assert!(got.body.iter().filter(|b| **b == b'x').count() == 1 << 20);
+            } else {
+                assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+            }
+        }
+    });
+}

@@ -1,0 +1,12 @@
+//! Every hook over a running proxy: when it fires, what it may do, and what comes of its failures. Each case runs inline and in
+//! threads: clients must see the same.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod bodies;
+mod failures;
+mod heads;
+mod order;
+mod scripted;
+#[path = "../content/support.rs"]
+#[allow(dead_code)]
+mod support;

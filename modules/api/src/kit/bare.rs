@@ -1,0 +1,237 @@
+//! The stage without a runtime: hooks are called directly, on the thread of the test.
+//!
+//! Where a runtime waits, this waits on the spot for a resume, for no longer than [`DEADLINE`]. A module that watches
+//! descriptors needs one of the real runtimes.
+
+use crate::about::{About, Hook};
+use crate::edits::Edits;
+use crate::event::Event;
+use crate::host::{Answer, Host, Token};
+use crate::invoke::{Tokens, guard, invoke};
+use crate::kit::calls::{BareCalls, News};
+use crate::kit::stage::{Call, Failed, Outcome, Seated, Stage};
+use crate::module::Module;
+use crate::opaque::Opaque;
+use crate::verdict::Verdict;
+use bytes::Bytes;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a `Pending` may last.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+type Make = Arc<dyn Fn() -> Arc<dyn Module> + Send + Sync>;
+
+/// The bare stage of a module.
+#[derive(Clone)]
+pub struct Bare {
+    make: Make,
+}
+
+impl fmt::Debug for Bare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bare")
+    }
+}
+
+impl Bare {
+    /// Of the module that this makes.
+    pub fn new<M: Module>(make: impl Fn() -> M + Send + Sync + 'static) -> Bare {
+        Bare {
+            make: Arc::new(move || Arc::new(make())),
+        }
+    }
+}
+
+impl Stage for Bare {
+    fn name(&self) -> String {
+        "bare".to_owned()
+    }
+
+    fn open(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Seated>, String> {
+        let about = guard(|| (self.make)().about()).map_err(|panicked| panicked.0)?;
+        let calls = Arc::new(BareCalls::new(options, about.blocking));
+        let host = Host::new(calls.clone());
+        let module = begin(&self.make, &host)?;
+        Ok(Box::new(Open {
+            make: self.make.clone(),
+            about,
+            module,
+            host,
+            calls,
+            visits: HashMap::new(),
+            parked: Vec::new(),
+            next: 0,
+        }))
+    }
+}
+
+fn begin(make: &Make, host: &Host) -> Result<Arc<dyn Module>, String> {
+    let module = guard(|| make()).map_err(|panicked| panicked.0)?;
+    match guard(|| module.init(host)) {
+        Ok(Ok(())) => Ok(module),
+        Ok(Err(why)) => Err(format!("init refused: {why}")),
+        Err(panicked) => Err(format!("init panicked: {}", panicked.0)),
+    }
+}
+
+struct Open {
+    make: Make,
+    about: About,
+    module: Arc<dyn Module>,
+    host: Host,
+    calls: Arc<BareCalls>,
+    /// A transaction stays with the instance it began with.
+    visits: HashMap<u64, (Arc<dyn Module>, Opaque)>,
+    parked: Vec<Parked>,
+    next: u64,
+}
+
+struct Parked {
+    token: Token,
+    hook: Hook,
+    edits: Edits,
+    until: Instant,
+}
+
+/// A token, and whether it was taken.
+struct Taken {
+    token: Token,
+    taken: Cell<bool>,
+}
+
+impl Tokens for Taken {
+    fn token(&self) -> Token {
+        self.taken.set(true);
+        self.token
+    }
+}
+
+impl Seated for Open {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn call(&mut self, event: &Event<'_>) -> Call {
+        self.next += 1;
+        let tokens = Taken {
+            token: Token {
+                transaction: event.id,
+                call: self.next,
+            },
+            taken: Cell::new(false),
+        };
+        let mut edits = Edits::new();
+        let (module, opaque) = self
+            .visits
+            .entry(event.id)
+            .or_insert_with(|| (self.module.clone(), Opaque::None));
+        let module = module.clone();
+        let called = invoke(&*module, &self.host, event, opaque, &mut edits, &tokens);
+        match called {
+            Ok(Verdict::Pending) if tokens.taken.get() => {
+                self.parked.push(Parked {
+                    token: tokens.token,
+                    hook: event.hook,
+                    edits,
+                    until: Instant::now() + DEADLINE,
+                });
+                Call::UnderWay
+            }
+            Ok(Verdict::Pending) => {
+                Call::Over(Failed::new("fail", "Pending without a token").into())
+            }
+            Ok(verdict) => Call::Over(settled(verdict, edits)),
+            Err(panicked) => {
+                // What panicked is not trusted with new transactions.
+                if Arc::ptr_eq(&module, &self.module)
+                    && let Ok(fresh) = begin(&self.make, &self.host)
+                {
+                    self.module = fresh;
+                }
+                Call::Over(Failed::new("panic", panicked.0).into())
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Option<(u64, Outcome)> {
+        loop {
+            let until = self.parked.iter().map(|parked| parked.until).min()?;
+            match self.calls.news(until) {
+                Some(News::Resumed(token, answer)) => {
+                    // Late, second and unknown ones are dropped.
+                    let at = self.parked.iter().position(|parked| parked.token == token);
+                    if let Some(at) = at {
+                        let parked = self.parked.remove(at);
+                        return Some((token.transaction, resumed(parked, answer)));
+                    }
+                }
+                Some(News::Completed(tag, completion)) => {
+                    let (module, host) = (self.module.clone(), self.host.clone());
+                    let _ = guard(|| module.completed(&host, tag, completion));
+                }
+                None => {
+                    let now = Instant::now();
+                    let at = self.parked.iter().position(|parked| parked.until <= now);
+                    if let Some(at) = at {
+                        let id = self.parked.remove(at).token.transaction;
+                        let failed = Failed::new("deadline", "its deadline passed");
+                        return Some((id, failed.into()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn answering(&mut self, transaction: u64) {
+        self.calls.open(transaction);
+    }
+
+    fn answered(&mut self, transaction: u64) -> Vec<Bytes> {
+        self.calls.close(transaction)
+    }
+
+    fn free(&mut self, transaction: u64) {
+        let Some((module, opaque)) = self.visits.remove(&transaction) else {
+            return;
+        };
+        if self.about.hooks.has(Hook::Free) {
+            let _ = guard(|| module.free(transaction, opaque));
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = guard(|| self.module.fini(&self.host));
+    }
+}
+
+fn settled(verdict: Verdict, edits: Edits) -> Outcome {
+    match verdict {
+        Verdict::Fail(why) => Failed::new("fail", why).into(),
+        verdict => Outcome {
+            verdict: Ok(verdict),
+            edits,
+        },
+    }
+}
+
+fn resumed(parked: Parked, answer: Answer) -> Outcome {
+    let mut edits = parked.edits;
+    for edit in answer.edits.iter() {
+        if let Err(refused) = edits.repeat(edit) {
+            return Failed::new("fail", refused.to_string()).into();
+        }
+    }
+    match answer.verdict {
+        Verdict::Pending => Failed::new("fail", "resumed with Pending").into(),
+        verdict if !verdict.fits(parked.hook) => {
+            Failed::new("fail", format!("{} does not fit here", verdict.name())).into()
+        }
+        verdict => settled(verdict, edits),
+    }
+}

@@ -1,0 +1,62 @@
+//! A body on its way through a module's hook: the pieces to come, those held, and what went on.
+
+use crate::kit::chunks::Cuts;
+use crate::verdict::Verdict;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// A body under way.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    pieces: VecDeque<(Bytes, bool)>,
+    pub(crate) held: Vec<Bytes>,
+    out: Vec<u8>,
+    length: usize,
+}
+
+impl Body {
+    pub(crate) fn new(bytes: &Bytes, cuts: &Cuts) -> Body {
+        Body {
+            pieces: cuts.pieces(bytes),
+            length: bytes.len(),
+            ..Body::default()
+        }
+    }
+
+    /// The piece that is next, and whether it is the last.
+    pub(crate) fn next(&self) -> Option<&(Bytes, bool)> {
+        self.pieces.front()
+    }
+
+    /// Does what a verdict about the next piece says.
+    pub(crate) fn settle(&mut self, verdict: &Verdict) {
+        let Some((piece, last)) = self.pieces.pop_front() else {
+            return;
+        };
+        match verdict {
+            Verdict::Hold if !last => {
+                self.held.push(piece);
+                return;
+            }
+            Verdict::Replace(bytes) => self.out.extend_from_slice(bytes),
+            Verdict::Drop => {}
+            // Hold at the end is Continue.
+            _ => {
+                self.held
+                    .iter()
+                    .for_each(|held| self.out.extend_from_slice(held));
+                self.out.extend_from_slice(&piece);
+            }
+        }
+        self.held.clear();
+    }
+
+    /// What went on, and the rest as it is. The second is whether it is as long as what came.
+    pub(crate) fn finish(mut self) -> (Vec<u8>, bool) {
+        while !self.pieces.is_empty() {
+            self.settle(&Verdict::Continue);
+        }
+        let same = self.out.len() == self.length;
+        (self.out, same)
+    }
+}

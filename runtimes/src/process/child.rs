@@ -1,0 +1,262 @@
+//! A child as every thread of the proxy sees it, and what all children of a module share.
+//!
+//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next.
+
+use super::control::{Map, Order};
+use crate::failure::Failure;
+use crate::loaded::Environment;
+use crate::office::Office;
+use crate::runtime::Done;
+use crate::spec::Spec;
+use rustix::process::{Signal, pidfd_send_signal};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::mpsc::UnboundedSender;
+use understudy_module::Hooks;
+
+/// An order, and the descriptors that go with it.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) order: Order,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl From<Order> for Packet {
+    fn from(order: Order) -> Packet {
+        Packet {
+            order,
+            fds: Vec::new(),
+        }
+    }
+}
+
+/// A child that runs.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// A number that no other child has.
+    pub(crate) number: u64,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) orders: UnboundedSender<Packet>,
+    /// Transactions that are with it.
+    pub(crate) busy: AtomicUsize,
+    /// It is to die, or is dead: no new transaction.
+    doomed: AtomicBool,
+    /// Why, when it is its own fault.
+    garbage: Mutex<Option<String>>,
+}
+
+impl Child {
+    pub(crate) fn new(number: u64, pidfd: OwnedFd, orders: UnboundedSender<Packet>) -> Child {
+        Child {
+            number,
+            pidfd,
+            orders,
+            busy: AtomicUsize::new(0),
+            doomed: AtomicBool::new(false),
+            garbage: Mutex::new(None),
+        }
+    }
+
+    /// Whether transactions may enter.
+    pub(crate) fn takes(&self) -> bool {
+        !self.doomed.load(Ordering::Relaxed)
+    }
+
+    /// Tells it something. What is told to a dead child is dropped.
+    pub(crate) fn tell(&self, packet: impl Into<Packet>) {
+        let _ = self.orders.send(packet.into());
+    }
+
+    /// No new transaction enters; answers whether that was so before.
+    pub(crate) fn doom(&self) -> bool {
+        self.doomed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Ends it, now. Its supervisor sees the end and starts another.
+    pub(crate) fn kill(&self) {
+        self.doom();
+        // It may be dead already.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// It sent garbage: it is killed, and counted once.
+    pub(crate) fn mad(&self, why: &str, shared: &Shared) {
+        let first = {
+            let mut garbage = lock(&self.garbage);
+            let first = garbage.is_none();
+            garbage.get_or_insert_with(|| why.to_owned());
+            first
+        };
+        if first {
+            shared.counts.garbage.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(module = %shared.spec.name, "its process sent garbage and is killed: {why}");
+        }
+        self.kill();
+    }
+
+    /// What its calls fail with.
+    pub(crate) fn failure(&self) -> Failure {
+        match &*lock(&self.garbage) {
+            Some(why) => Failure::Garbage(why.clone()),
+            None => Failure::Died,
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) restarts: AtomicU64,
+    pub(crate) killed: AtomicU64,
+    pub(crate) garbage: AtomicU64,
+    /// Calls that children have now.
+    pub(crate) away: AtomicUsize,
+}
+
+/// What the children of a module share.
+pub(crate) struct Shared {
+    pub(crate) spec: Spec,
+    pub(crate) environment: Environment,
+    pub(crate) office: Arc<Office>,
+    pub(crate) counts: Counts,
+    /// The hooks it declares, known with the first child.
+    pub(crate) hooks: std::sync::OnceLock<Hooks>,
+    /// The options in force.
+    pub(crate) options: Mutex<Map>,
+    /// The children, by place.
+    places: Mutex<Vec<Option<Arc<Child>>>>,
+    /// Grows when `places` changes.
+    generation: AtomicU64,
+    pub(crate) rounds: Mutex<HashMap<u64, Round>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("name", &self.spec.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// New options on their way to the children.
+pub(crate) struct Round {
+    pub(crate) options: Map,
+    pub(crate) waiting: Vec<Arc<Child>>,
+    pub(crate) accepted: Vec<Arc<Child>>,
+    pub(crate) refused: Option<String>,
+    pub(crate) done: Done,
+}
+
+/// A lock that a panic elsewhere does not spoil.
+pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+impl Shared {
+    pub(crate) fn new(spec: Spec, environment: Environment, office: Arc<Office>) -> Shared {
+        Shared {
+            options: Mutex::new(spec.options.clone()),
+            places: Mutex::new(vec![None; spec.limits.processes.max(1)]),
+            spec,
+            environment,
+            office,
+            counts: Counts::default(),
+            hooks: std::sync::OnceLock::new(),
+            generation: AtomicU64::new(1),
+            rounds: Mutex::default(),
+        }
+    }
+
+    /// Grows when a child comes or goes.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The children there are.
+    pub(crate) fn children(&self) -> Vec<Arc<Child>> {
+        lock(&self.places).iter().flatten().cloned().collect()
+    }
+
+    /// Puts a child, or none, in a place.
+    pub(crate) fn place(&self, at: usize, child: Option<Arc<Child>>) {
+        if let Some(place) = lock(&self.places).get_mut(at) {
+            *place = child;
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Puts other options in force in all children, or in none.
+    pub(crate) fn reconfigure(&self, options: Map, done: Done) {
+        let children = self.children();
+        if children.is_empty() {
+            // The next one is started with them; if it refuses, that is seen there.
+            *lock(&self.options) = options;
+            return done(Ok(()));
+        }
+        let id = crate::office::number();
+        lock(&self.rounds).insert(
+            id,
+            Round {
+                options: options.clone(),
+                waiting: children.clone(),
+                accepted: Vec::new(),
+                refused: None,
+                done,
+            },
+        );
+        for child in children {
+            child.tell(Order::Reconfigure(id, options.clone()));
+            if child.orders.is_closed() {
+                self.told(&child, id, Err("its process died".to_owned()));
+            }
+        }
+    }
+
+    /// A child took the options, or not.
+    pub(crate) fn told(&self, child: &Arc<Child>, id: u64, outcome: Result<(), String>) {
+        let over = {
+            let mut rounds = lock(&self.rounds);
+            let Some(round) = rounds.get_mut(&id) else {
+                return;
+            };
+            let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
+                return;
+            };
+            round.waiting.swap_remove(at);
+            match outcome {
+                Ok(()) => round.accepted.push(child.clone()),
+                Err(why) => round.refused = Some(why),
+            }
+            if round.waiting.is_empty() {
+                rounds.remove(&id)
+            } else {
+                None
+            }
+        };
+        let Some(round) = over else { return };
+        match round.refused {
+            None => {
+                *lock(&self.options) = round.options;
+                (round.done)(Ok(()));
+            }
+            Some(why) => {
+                let before = lock(&self.options).clone();
+                for child in round.accepted {
+                    child.tell(Order::Reconfigure(0, before.clone()));
+                }
+                (round.done)(Err(why));
+            }
+        }
+    }
+
+    /// A child is gone: nobody waits for it.
+    pub(crate) fn gone(&self, child: &Arc<Child>) {
+        let open: Vec<u64> = lock(&self.rounds).keys().copied().collect();
+        for id in open {
+            self.told(child, id, Err("its process died".to_owned()));
+        }
+    }
+}

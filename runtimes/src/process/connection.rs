@@ -1,0 +1,431 @@
+//! One worker's connection to one child: a socket, an arena, and the calls under way.
+//!
+//! Owns the table of the connection's calls. Invariant: a call is in the table from its event until its reply, and while it is
+//! parked; what a child says of any other call makes it mad. Events of one turn of the worker leave in one write: they gather in a
+//! buffer, and the connection's task, woken by the first, runs behind whatever else is ready in that turn.
+//!
+//! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
+
+use super::blocks::{Blocks, THRESHOLD};
+use super::child::{Child, Shared};
+use super::event::{Id, Place, put_event, put_free};
+use super::reply::{Heard, decode_reply};
+use super::wire::{Malformed, next_frame};
+use crate::failure::Failure;
+use crate::runtime::Far;
+use crate::seat::{Letter, Reply, Seat};
+use foldhash::fast::FixedState;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
+use tokio::io::unix::AsyncFd;
+use understudy_module::{Edits, Event, Opaque, Part, Token, Verdict};
+use understudy_shared::register;
+
+/// Bytes that may wait for a child that does not read; beyond, calls are refused.
+const MAX_OUT: usize = 64 * 1024 * 1024;
+/// Bytes read at once.
+const READ: usize = 128 * 1024;
+/// Reads in one turn; then others have theirs.
+const READS: usize = 8;
+
+#[derive(Debug)]
+struct Open {
+    call: u64,
+    transaction: u64,
+    parked: bool,
+    /// Resumed before it was parked.
+    resumed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    /// Sent, or filled.
+    at: usize,
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) child: Arc<Child>,
+    shared: Arc<Shared>,
+    seat: Rc<Seat>,
+    socket: AsyncFd<OwnedFd>,
+    blocks: RefCell<Option<Blocks>>,
+    out: RefCell<Buffer>,
+    input: RefCell<Buffer>,
+    open: RefCell<Slab<Open>>,
+    parked: Cell<usize>,
+    /// Transactions the child knows.
+    live: RefCell<HashSet<u64, FixedState>>,
+    waker: RefCell<Option<Waker>>,
+    woken: Cell<bool>,
+    dead: RefCell<Option<Failure>>,
+}
+
+impl Connection {
+    /// A connection over this socket; its task is spawned here, on the worker.
+    pub(crate) fn open(
+        child: Arc<Child>,
+        shared: Arc<Shared>,
+        seat: &Rc<Seat>,
+        socket: OwnedFd,
+        blocks: Option<Blocks>,
+    ) -> std::io::Result<Rc<Connection>> {
+        let connection = Rc::new(Connection {
+            child,
+            shared,
+            seat: seat.clone(),
+            socket: register(socket)?,
+            blocks: RefCell::new(blocks),
+            out: RefCell::default(),
+            input: RefCell::default(),
+            open: RefCell::default(),
+            parked: Cell::new(0),
+            live: RefCell::default(),
+            waker: RefCell::new(None),
+            woken: Cell::new(false),
+            dead: RefCell::new(None),
+        });
+        let of = Rc::downgrade(&connection);
+        tokio::task::spawn_local(run(of));
+        Ok(connection)
+    }
+
+    /// One turn: all that came, then all that is to go.
+    fn turn(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self.waker.borrow_mut() {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        let ended = match self.read(cx) {
+            Ok(()) => self.write(cx),
+            ended => ended,
+        };
+        let Err(ended) = ended else {
+            return Poll::Pending;
+        };
+        self.end(ended);
+        Poll::Ready(())
+    }
+
+    fn read(&self, cx: &mut Context<'_>) -> Result<(), Option<Malformed>> {
+        for _ in 0..READS {
+            let Poll::Ready(ready) = self.socket.poll_read_ready(cx) else {
+                return Ok(());
+            };
+            let mut ready = ready.map_err(|_| None)?;
+            let mut input = self.input.borrow_mut();
+            let at = input.at;
+            if input.bytes.len() - at < READ / 2 {
+                input.bytes.resize(at + READ, 0);
+            }
+            let room = input.bytes.len() - at;
+            match recv(&self.socket, &mut input.bytes[at..], RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return Err(None),
+                Ok((_, n)) => {
+                    if n < room {
+                        ready.clear_ready();
+                    }
+                    input.at += n;
+                    self.hear_all(&mut input)?;
+                }
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(None),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn hear_all(&self, input: &mut Buffer) -> Result<(), Option<Malformed>> {
+        let mut done = 0;
+        while let Some((content, took)) = next_frame(&input.bytes[done..input.at])? {
+            self.hear(decode_reply(content)?)?;
+            done += took;
+        }
+        input.bytes.copy_within(done..input.at, 0);
+        input.at -= done;
+        if input.bytes.len() > 4 * READ && input.at < READ {
+            input.bytes.truncate(READ);
+            input.bytes.shrink_to_fit();
+        }
+        Ok(())
+    }
+
+    fn hear(&self, heard: Heard) -> Result<(), Malformed> {
+        match heard {
+            Heard::Reply {
+                slot,
+                call,
+                spent,
+                outcome,
+                edits,
+            } => {
+                self.replied(slot, call, outcome == Ok(Verdict::Pending))?;
+                let reply = Reply {
+                    verdict: outcome,
+                    edits,
+                    opaque: Opaque::None,
+                    // A child cannot have worked longer than it was let.
+                    spent: spent.min(self.shared.spec.limits.deadline),
+                };
+                self.seat.reply(call, reply);
+            }
+            Heard::Resume {
+                slot,
+                call,
+                transaction,
+                answer,
+            } => {
+                let call = if self.resumed(slot, call, transaction) {
+                    call
+                } else {
+                    // Late, second or unknown: the seat counts it.
+                    u64::MAX
+                };
+                let token = Token { transaction, call };
+                self.seat.read(Letter::Resume(token, answer));
+            }
+            Heard::Release(offset) => {
+                let given = match &mut *self.blocks.borrow_mut() {
+                    Some(blocks) => blocks.release(offset),
+                    None => false,
+                };
+                if !given {
+                    return Err(Malformed("a part of the arena that it does not have"));
+                }
+            }
+            Heard::Inject(transaction, bytes) => {
+                // One that is over is no fault of the child.
+                if self.live.borrow().contains(&transaction) {
+                    self.seat.read(Letter::Inject(transaction, bytes));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply to this call: it is over, or parked from now on.
+    fn replied(&self, slot: u32, call: u64, pending: bool) -> Result<(), Malformed> {
+        let mut open = self.open.borrow_mut();
+        let Some(of) = open
+            .get_mut(slot as usize)
+            .filter(|of| of.call == call && !of.parked)
+        else {
+            return Err(Malformed("a reply to no call"));
+        };
+        if pending && !of.resumed && self.live.borrow().contains(&of.transaction) {
+            of.parked = true;
+            self.parked.set(self.parked.get() + 1);
+        } else {
+            open.remove(slot as usize);
+        }
+        self.shared.counts.away.fetch_sub(1, Relaxed);
+        Ok(())
+    }
+
+    /// Whether a resume is for a call of this connection.
+    fn resumed(&self, slot: u32, call: u64, transaction: u64) -> bool {
+        let mut open = self.open.borrow_mut();
+        let Some(of) = open
+            .get_mut(slot as usize)
+            .filter(|of| of.call == call && of.transaction == transaction)
+        else {
+            return false;
+        };
+        if of.parked {
+            open.remove(slot as usize);
+            self.parked.set(self.parked.get() - 1);
+        } else {
+            of.resumed = true;
+        }
+        true
+    }
+
+    fn write(&self, cx: &mut Context<'_>) -> Result<(), Option<Malformed>> {
+        self.woken.set(false);
+        let mut out = self.out.borrow_mut();
+        while out.at < out.bytes.len() {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match send(&self.socket, &out.bytes[out.at..], flags) {
+                Ok(n) => out.at += n,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => match self.socket.poll_write_ready(cx) {
+                    Poll::Ready(Ok(mut ready)) => {
+                        // What it says is from before; asked again, it wakes.
+                        ready.clear_ready();
+                    }
+                    Poll::Ready(Err(_)) => return Err(None),
+                    Poll::Pending => return Ok(()),
+                },
+                Err(_) => return Err(None),
+            }
+        }
+        out.at = 0;
+        out.bytes.clear();
+        if out.bytes.capacity() > 4 * READ {
+            out.bytes.shrink_to(READ);
+        }
+        Ok(())
+    }
+
+    /// The child is gone, or mad.
+    fn end(&self, why: Option<Malformed>) {
+        if let Some(why) = why {
+            self.child.mad(why.0, &self.shared);
+        }
+        self.child.doom();
+        let failure = self.child.failure();
+        *self.dead.borrow_mut() = Some(failure.clone());
+        self.give_up_calls();
+        self.seat
+            .fail_all(&|far| std::ptr::addr_eq(Rc::as_ptr(far), self), &failure);
+    }
+
+    fn give_up_calls(&self) {
+        let open = std::mem::take(&mut *self.open.borrow_mut());
+        let away = open.iter().filter(|(_, of)| !of.parked).count();
+        self.parked.set(0);
+        self.shared.counts.away.fetch_sub(away, Relaxed);
+    }
+
+    /// Has the task run behind what else is ready in this turn.
+    #[inline]
+    fn wake(&self) {
+        if !self.woken.replace(true)
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn send(&self, call: u64, event: &Event<'_>, edits: &Edits) -> Result<(), Failure> {
+        if let Some(failure) = &*self.dead.borrow() {
+            return Err(failure.clone());
+        }
+        let mut out = self.out.borrow_mut();
+        let away = self.shared.counts.away.load(Relaxed);
+        if away >= self.shared.spec.limits.queue || out.bytes.len() - out.at > MAX_OUT {
+            return Err(Failure::QueueFull);
+        }
+        let mut open = self.open.borrow_mut();
+        let entry = open.vacant_entry();
+        let id = Id {
+            slot: entry.key() as u32,
+            call,
+        };
+        let place = match &event.part {
+            Part::Piece(piece) => self.put(piece.bytes),
+            _ => Place::Here(&[]),
+        };
+        if !put_event(&mut out.bytes, id, event, edits, place) {
+            return Err(Failure::Fail("the event is too long to cross".to_owned()));
+        }
+        entry.insert(Open {
+            call,
+            transaction: event.id,
+            parked: false,
+            resumed: false,
+        });
+        self.shared.counts.away.fetch_add(1, Relaxed);
+        self.live.borrow_mut().insert(event.id);
+        self.wake();
+        Ok(())
+    }
+
+    /// Puts a large piece into the arena, while there is room.
+    fn put<'b>(&self, bytes: &'b [u8]) -> Place<'b> {
+        if bytes.len() >= threshold()
+            && let Some(blocks) = &mut *self.blocks.borrow_mut()
+            && let Some(offset) = blocks.put(bytes)
+        {
+            // No longer than the arena.
+            let len = bytes.len() as u32;
+            return Place::There { offset, len };
+        }
+        Place::Here(bytes)
+    }
+
+    /// Calls of a transaction that is over and will not be resumed.
+    fn forget_parked(&self, transaction: u64) {
+        if self.parked.get() == 0 {
+            return;
+        }
+        let mut open = self.open.borrow_mut();
+        let before = open.len();
+        open.retain(|_, of| !(of.parked && of.transaction == transaction));
+        self.parked.set(self.parked.get() - (before - open.len()));
+    }
+}
+
+#[inline]
+fn threshold() -> usize {
+    THRESHOLD
+}
+
+async fn run(of: Weak<Connection>) {
+    std::future::poll_fn(|cx| match of.upgrade() {
+        Some(connection) => connection.turn(cx),
+        None => Poll::Ready(()),
+    })
+    .await;
+}
+
+impl Far for Connection {
+    #[inline]
+    fn submit(
+        &self,
+        call: u64,
+        event: &Event<'_>,
+        edits: &Edits,
+        opaque: Opaque,
+    ) -> Result<(), (Failure, Opaque)> {
+        self.send(call, event, edits)
+            .map_err(|failure| (failure, opaque))
+    }
+
+    fn free(&self, transaction: u64, _: Opaque) {
+        self.child.busy.fetch_sub(1, Relaxed);
+        if self.live.borrow_mut().remove(&transaction) && self.dead.borrow().is_none() {
+            self.forget_parked(transaction);
+            put_free(&mut self.out.borrow_mut().bytes, transaction);
+            self.wake();
+        }
+    }
+
+    fn late(&self, _: u64) {
+        if !self.child.doom() {
+            self.shared.counts.killed.fetch_add(1, Relaxed);
+            tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");
+        }
+        self.child.kill();
+    }
+
+    fn carries(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for Connection {
+    /// What is still to go, goes if it can; what cannot, the child does by itself at the end-of-file.
+    fn drop(&mut self) {
+        self.give_up_calls();
+        let out = self.out.get_mut();
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let _ = send(&self.socket, &out.bytes[out.at..], flags);
+        // The task has nothing to live for.
+        if let Some(waker) = self.waker.get_mut().take() {
+            waker.wake();
+        }
+    }
+}

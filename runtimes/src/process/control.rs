@@ -1,0 +1,207 @@
+//! What the proxy and a child tell each other over the control socket: everything that is no event of a transaction.
+
+use super::edits::cut;
+use super::operation::{get_completion, get_operation, put_completion, put_operation};
+use super::wire::{Get, Malformed, Put, frame};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use understudy_module::{About, Completion, Hooks, Level, Operation};
+
+/// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
+const VERSION: u32 = 1;
+
+pub(crate) type Map = BTreeMap<String, String>;
+
+/// The first frame: what the child is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) name: String,
+    pub(crate) library: String,
+    pub(crate) options: Map,
+    /// A snapshot of the proxy's settings.
+    pub(crate) settings: Map,
+    pub(crate) threads: u32,
+    pub(crate) nice: i32,
+    pub(crate) memory: Option<u64>,
+    /// The proxy's process id, to see whether it died before the child asked to die with it.
+    pub(crate) parent: u32,
+    /// Numbers for injections and readings begin here.
+    pub(crate) numbers: u64,
+}
+
+/// From the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    Hello(Box<Hello>),
+    /// A worker's door: its socket and, when not 0, its arena of so many bytes travel along.
+    Door(u32),
+    Timer,
+    Reconfigure(u64, Map),
+    Completed(u64, Completion),
+    /// No transaction comes any more: end when the last has left.
+    Close,
+}
+
+/// From a child.
+#[derive(Debug, Clone)]
+pub(crate) enum Report {
+    Ready(About),
+    Refused(String),
+    Submit(u64, Operation),
+    Log(Level, String),
+    Told(u64, Result<(), String>),
+}
+
+fn put_map(out: &mut Vec<u8>, map: &Map) {
+    out.u32(map.len() as u32);
+    for (name, value) in map {
+        out.text(name);
+        out.text(value);
+    }
+}
+
+fn get_map(get: &mut Get<'_>) -> Result<Map, Malformed> {
+    (0..get.count(8)?)
+        .map(|_| Ok((get.text()?.to_owned(), get.text()?.to_owned())))
+        .collect()
+}
+
+impl Order {
+    /// Appends it as a frame; answers whether it fits.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Order::Hello(hello) => frame(out, 1, |out| {
+                out.u32(VERSION);
+                out.text(&hello.name);
+                out.text(&hello.library);
+                put_map(out, &hello.options);
+                put_map(out, &hello.settings);
+                out.u32(hello.threads);
+                out.u32(hello.nice as u32);
+                out.u64(hello.memory.unwrap_or(0));
+                out.u32(hello.parent);
+                out.u64(hello.numbers);
+            }),
+            Order::Door(arena) => frame(out, 2, |out| out.u32(*arena)),
+            Order::Timer => frame(out, 3, |_| {}),
+            Order::Reconfigure(id, options) => frame(out, 4, |out| {
+                out.u64(*id);
+                put_map(out, options);
+            }),
+            Order::Completed(ticket, completion) => {
+                frame(out, 5, |out| {
+                    out.u64(*ticket);
+                    put_completion(out, completion);
+                }) || frame(out, 5, |out| {
+                    out.u64(*ticket);
+                    put_completion(
+                        out,
+                        &Completion::Failed("it is too long to cross".to_owned()),
+                    );
+                })
+            }
+            Order::Close => frame(out, 6, |_| {}),
+        }
+    }
+
+    pub(crate) fn get(content: &[u8]) -> Result<Order, Malformed> {
+        let mut get = Get::new(content);
+        let order = match get.u8()? {
+            1 => {
+                if get.u32()? != VERSION {
+                    return Err(Malformed("a proxy of another version"));
+                }
+                Order::Hello(Box::new(Hello {
+                    name: get.text()?.to_owned(),
+                    library: get.text()?.to_owned(),
+                    options: get_map(&mut get)?,
+                    settings: get_map(&mut get)?,
+                    threads: get.u32()?,
+                    nice: get.u32()? as i32,
+                    memory: Some(get.u64()?).filter(|bytes| *bytes != 0),
+                    parent: get.u32()?,
+                    numbers: get.u64()?,
+                }))
+            }
+            2 => Order::Door(get.u32()?),
+            3 => Order::Timer,
+            4 => Order::Reconfigure(get.u64()?, get_map(&mut get)?),
+            5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
+            6 => Order::Close,
+            _ => return Err(Malformed("an order of no kind")),
+        };
+        get.end()?;
+        Ok(order)
+    }
+}
+
+impl Report {
+    /// Appends it as a frame; answers whether it fits.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Report::Ready(about) => frame(out, 1, |out| {
+                out.text(cut(&about.name));
+                out.text(cut(&about.version));
+                out.u32(about.hooks.bits());
+                let timer = about.timer.map_or(0, |every| every.as_nanos().max(1));
+                out.u64(u64::try_from(timer).unwrap_or(u64::MAX));
+                out.flag(about.blocking);
+                out.flag(about.single);
+                out.flag(about.only_looks);
+                out.flag(about.orders_addresses);
+            }),
+            Report::Refused(why) => frame(out, 2, |out| out.text(cut(why))),
+            Report::Submit(ticket, operation) => frame(out, 3, |out| {
+                out.u64(*ticket);
+                put_operation(out, operation);
+            }),
+            Report::Log(level, text) => frame(out, 4, |out| {
+                out.u8(*level as u8);
+                out.text(cut(text));
+            }),
+            Report::Told(id, outcome) => frame(out, 5, |out| {
+                out.u64(*id);
+                out.flag(outcome.is_ok());
+                out.text(outcome.as_ref().err().map_or("", |why| cut(why)));
+            }),
+        }
+    }
+
+    /// Reads what a child says: hostile input.
+    pub(crate) fn get(content: &[u8]) -> Result<Report, Malformed> {
+        let mut get = Get::new(content);
+        let report = match get.u8()? {
+            1 => {
+                let (name, version) = (get.text()?, get.text()?);
+                let mut about = About::new(name, version, Hooks::from_bits(get.u32()?));
+                about.timer = Some(get.u64()?)
+                    .filter(|nanos| *nanos != 0)
+                    .map(Duration::from_nanos);
+                about.blocking = get.flag()?;
+                about.single = get.flag()?;
+                about.only_looks = get.flag()?;
+                about.orders_addresses = get.flag()?;
+                Report::Ready(about)
+            }
+            2 => Report::Refused(get.text()?.to_owned()),
+            3 => Report::Submit(get.u64()?, get_operation(&mut get)?),
+            4 => {
+                let level = match get.u8()? {
+                    0 => Level::Debug,
+                    1 => Level::Info,
+                    2 => Level::Warn,
+                    3 => Level::Error,
+                    _ => return Err(Malformed("a line of no level")),
+                };
+                Report::Log(level, get.text()?.to_owned())
+            }
+            5 => {
+                let (id, well, why) = (get.u64()?, get.flag()?, get.text()?);
+                Report::Told(id, if well { Ok(()) } else { Err(why.to_owned()) })
+            }
+            _ => return Err(Malformed("a report of no kind")),
+        };
+        get.end()?;
+        Ok(report)
+    }
+}

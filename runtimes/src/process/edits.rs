@@ -1,0 +1,166 @@
+//! Edits, verdicts and answers as bytes.
+//!
+//! Invariant: what is read was checked by the functions a module calls itself ([`Edits`], [`Response`]), so a child's frame can
+//! put nothing on the wire that a module may not.
+
+use super::wire::{Get, Malformed, Put};
+use crate::failure::Failure;
+use understudy_module::{Bytes, Edit, Edits, Response, Verdict};
+
+/// Longest text of a failure that crosses.
+const MAX_TEXT: usize = 4096;
+
+pub(crate) fn put_edits<'e>(out: &mut Vec<u8>, edits: impl ExactSizeIterator<Item = Edit<'e>>) {
+    out.u32(edits.len() as u32);
+    for edit in edits {
+        match edit {
+            Edit::Add(name, value) => pair(out, 0, name, value),
+            Edit::Set(name, value) => pair(out, 1, name, value),
+            Edit::Delete(name) => {
+                out.u8(2);
+                out.bytes(name);
+            }
+            Edit::Target(target) => {
+                out.u8(3);
+                out.bytes(target);
+            }
+            Edit::Status(status) => {
+                out.u8(4);
+                out.u16(status);
+            }
+            Edit::NoStore => out.u8(5),
+            Edit::Freshness(seconds) => {
+                out.u8(6);
+                out.u32(seconds);
+            }
+            Edit::KeepLength => out.u8(7),
+            Edit::Address(address) => {
+                out.u8(8);
+                out.address(address);
+            }
+            Edit::Note(name, value) => pair(out, 9, name, value),
+        }
+    }
+}
+
+fn pair(out: &mut Vec<u8>, tag: u8, name: &[u8], value: &[u8]) {
+    out.u8(tag);
+    out.bytes(name);
+    out.bytes(value);
+}
+
+pub(crate) fn get_edits(get: &mut Get<'_>) -> Result<Edits, Malformed> {
+    let mut edits = Edits::new();
+    for _ in 0..get.count(1)? {
+        let edit = match get.u8()? {
+            0 => Edit::Add(get.bytes()?, get.bytes()?),
+            1 => Edit::Set(get.bytes()?, get.bytes()?),
+            2 => Edit::Delete(get.bytes()?),
+            3 => Edit::Target(get.bytes()?),
+            4 => Edit::Status(get.u16()?),
+            5 => Edit::NoStore,
+            6 => Edit::Freshness(get.u32()?),
+            7 => Edit::KeepLength,
+            8 => Edit::Address(get.address()?),
+            9 => Edit::Note(get.bytes()?, get.bytes()?),
+            _ => return Err(Malformed("an edit of no kind")),
+        };
+        edits
+            .repeat(edit)
+            .map_err(|_| Malformed("an edit that may not be made"))?;
+    }
+    Ok(edits)
+}
+
+pub(crate) fn put_response(out: &mut Vec<u8>, response: &Response) {
+    out.u16(response.status());
+    out.u32(response.fields().len() as u32);
+    for (name, value) in response.fields() {
+        out.bytes(name);
+        out.bytes(value);
+    }
+    out.bytes(response.body());
+}
+
+pub(crate) fn get_response(get: &mut Get<'_>) -> Result<Response, Malformed> {
+    let status = get.u16()?;
+    let fields = get.count(8)?;
+    let mut lines = Vec::with_capacity(fields);
+    for _ in 0..fields {
+        lines.push((get.bytes()?, get.bytes()?));
+    }
+    let body = Bytes::copy_from_slice(get.bytes()?);
+    let mut response =
+        Response::new(status, body).map_err(|_| Malformed("an answer of no status"))?;
+    for (name, value) in lines {
+        response
+            .add(name, value)
+            .map_err(|_| Malformed("a field line that may not be written"))?;
+    }
+    Ok(response)
+}
+
+/// What a call came to, in the child.
+pub(crate) fn put_outcome(out: &mut Vec<u8>, outcome: &Result<Verdict, Failure>) {
+    match outcome {
+        Ok(Verdict::Continue) => out.u8(0),
+        Ok(Verdict::Done) => out.u8(1),
+        Ok(Verdict::Respond(response)) => {
+            out.u8(2);
+            put_response(out, response);
+        }
+        Ok(Verdict::Replace(bytes)) => {
+            out.u8(3);
+            out.bytes(bytes);
+        }
+        Ok(Verdict::Drop) => out.u8(4),
+        Ok(Verdict::Hold) => out.u8(5),
+        Ok(Verdict::Pending) => out.u8(6),
+        Ok(Verdict::Fail(why)) => {
+            out.u8(7);
+            out.text(cut(why));
+        }
+        Err(Failure::Panic(why)) => {
+            out.u8(8);
+            out.text(cut(why));
+        }
+        Err(Failure::Unavailable) => out.u8(9),
+        Err(other) => {
+            out.u8(7);
+            out.text(cut(&other.to_string()));
+        }
+    }
+}
+
+pub(crate) fn get_outcome(get: &mut Get<'_>) -> Result<Result<Verdict, Failure>, Malformed> {
+    Ok(match get.u8()? {
+        0 => Ok(Verdict::Continue),
+        1 => Ok(Verdict::Done),
+        2 => Ok(Verdict::Respond(Box::new(get_response(get)?))),
+        3 => Ok(Verdict::Replace(Bytes::copy_from_slice(get.bytes()?))),
+        4 => Ok(Verdict::Drop),
+        5 => Ok(Verdict::Hold),
+        6 => Ok(Verdict::Pending),
+        7 => Ok(Verdict::Fail(why(get)?.into())),
+        8 => Err(Failure::Panic(why(get)?)),
+        9 => Err(Failure::Unavailable),
+        _ => return Err(Malformed("a verdict of no kind")),
+    })
+}
+
+fn why(get: &mut Get<'_>) -> Result<String, Malformed> {
+    let text = get.text()?;
+    if text.len() > MAX_TEXT {
+        return Err(Malformed("a reason that is too long"));
+    }
+    Ok(text.to_owned())
+}
+
+/// As much of a text as crosses.
+pub(crate) fn cut(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

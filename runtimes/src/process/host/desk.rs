@@ -1,0 +1,176 @@
+//! What the threads of a child share: the module, the way to the proxy, and what is under way.
+//!
+//! Order of locks: visits, then a door's output. Nothing of the module runs while one is held.
+
+use super::doors::{Door, Doors};
+use super::notices::{Notices, Told};
+use super::visits::Visits;
+use crate::life::{Life, Maker};
+use crate::process::child::lock;
+use crate::process::control::{Hello, Map, Report};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, OnceLock};
+use understudy_module::{About, Completion, Level, Operation};
+
+/// Who waits for an operation.
+pub(super) enum Ticket {
+    /// The module, by its `completed`.
+    Tag(u64),
+    /// A hook, on the spot.
+    Here(SyncSender<Completion>),
+}
+
+/// The desk.
+pub(super) struct Desk {
+    control: Mutex<OwnedFd>,
+    pub(super) settings: Map,
+    pub(super) blocking: AtomicBool,
+    numbers: AtomicU64,
+    maker: OnceLock<Maker>,
+    current: Mutex<Option<Arc<Life>>>,
+    tickets: Mutex<HashMap<u64, Ticket>>,
+    pub(super) visits: Visits,
+    pub(super) doors: Doors,
+    pub(super) notices: Notices,
+    closing: AtomicBool,
+}
+
+impl Desk {
+    pub(super) fn new(control: OwnedFd, hello: &Hello) -> Result<Arc<Desk>, String> {
+        let text = |why: Errno| why.to_string();
+        Ok(Arc::new(Desk {
+            control: Mutex::new(control),
+            settings: hello.settings.clone(),
+            blocking: AtomicBool::new(false),
+            numbers: AtomicU64::new(hello.numbers),
+            maker: OnceLock::new(),
+            current: Mutex::new(None),
+            tickets: Mutex::default(),
+            visits: Visits::default(),
+            doors: Doors::new().map_err(text)?,
+            notices: Notices::new().map_err(text)?,
+            closing: AtomicBool::new(false),
+        }))
+    }
+
+    /// A number that was not given before to any child.
+    pub(super) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Tells the proxy; waits while it does not read. Answers whether it fits a frame.
+    pub(super) fn report(&self, report: &Report) -> bool {
+        let mut bytes = Vec::new();
+        let fits = report.put(&mut bytes);
+        let control = lock(&self.control);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            match send(&*control, rest, SendFlags::NOSIGNAL) {
+                Ok(n) => rest = &rest[n..],
+                Err(Errno::INTR) => {}
+                // The proxy is gone; the reader of orders sees it.
+                Err(_) => break,
+            }
+        }
+        fits
+    }
+
+    pub(super) fn log(&self, level: Level, text: &str) {
+        self.report(&Report::Log(level, text.to_owned()));
+    }
+
+    /// Makes the module and says that it is ready.
+    pub(super) fn load(&self, maker: Maker, about: About) -> Result<(), String> {
+        self.blocking.store(about.blocking, Ordering::Relaxed);
+        let life = maker.make()?;
+        let _ = self.maker.set(maker);
+        *lock(&self.current) = Some(life);
+        self.report(&Report::Ready(about));
+        Ok(())
+    }
+
+    /// It cannot be loaded.
+    pub(super) fn refuse(&self, why: &str) -> ! {
+        self.report(&Report::Refused(why.to_owned()));
+        self.exit(1)
+    }
+
+    /// The instance for what begins now.
+    pub(super) fn current(&self) -> Option<Arc<Life>> {
+        lock(&self.current).clone()
+    }
+
+    /// An instance panicked: what begins from now on is with another.
+    pub(super) fn poison(&self, life: &Arc<Life>) {
+        life.poison();
+        let mut current = lock(&self.current);
+        if !current.as_ref().is_some_and(|now| Arc::ptr_eq(now, life)) {
+            return;
+        }
+        let made = match self.maker.get() {
+            Some(maker) => maker.make(),
+            None => Err("it was never made".to_owned()),
+        };
+        match made {
+            Ok(life) => *current = Some(life),
+            Err(why) => {
+                *current = None;
+                drop(current);
+                let text = format!("cannot be made again after a panic: {why}");
+                self.log(Level::Error, &text);
+            }
+        }
+    }
+
+    /// Begins an operation.
+    pub(super) fn submit(&self, ticket: Ticket, operation: Operation) {
+        let number = self.number();
+        lock(&self.tickets).insert(number, ticket);
+        if !self.report(&Report::Submit(number, operation)) {
+            let why = "the operation is too long to cross".to_owned();
+            self.completed(number, Completion::Failed(why));
+        }
+    }
+
+    /// An operation is over.
+    pub(super) fn completed(&self, number: u64, completion: Completion) {
+        let ticket = lock(&self.tickets).remove(&number);
+        match ticket {
+            Some(Ticket::Tag(tag)) => self.notices.put(Told::Completed(tag, completion)),
+            // A hook that was abandoned does not take it.
+            Some(Ticket::Here(to)) => drop(to.try_send(completion)),
+            None => {}
+        }
+    }
+
+    /// A worker's door is there.
+    pub(super) fn open(&self, door: Door) -> Result<(), String> {
+        self.doors.open(door).map_err(|why| why.to_string())
+    }
+
+    /// The module is unloaded: the end comes with the last transaction.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.end_if_over();
+    }
+
+    /// Ends the process, with `fini`, when the module was unloaded and the last transaction has left.
+    pub(super) fn end_if_over(&self) {
+        if self.closing.load(Ordering::Acquire) && self.doors.is_empty() && self.visits.is_empty() {
+            let last = lock(&self.current).take();
+            // `fini`.
+            drop(last);
+            self.exit(0);
+        }
+    }
+
+    /// Ends the process; no destructor runs behind other threads' backs.
+    pub(super) fn exit(&self, code: i32) -> ! {
+        std::process::exit(code)
+    }
+}

@@ -1,0 +1,222 @@
+//! The doors of the workers, from the child's side: sockets to wait on, and what is to be written to each.
+
+use crate::process::child::lock;
+use crate::process::reply::put_release;
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use understudy_module::Bytes;
+use understudy_shared::Window;
+
+/// Bytes read at once.
+const READ: usize = 256 * 1024;
+
+thread_local! {
+    /// The door whose batch this thread answers: what is said through it meanwhile goes with the batch.
+    static SERVING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A worker's door.
+pub(super) struct Door {
+    pub(super) number: u64,
+    socket: OwnedFd,
+    window: Option<Window>,
+    out: Mutex<Vec<u8>>,
+}
+
+/// All of them.
+pub(super) struct Doors {
+    epoll: OwnedFd,
+    all: Mutex<HashMap<u64, Arc<Door>>>,
+}
+
+/// What was read of a door and not dealt with.
+#[derive(Default)]
+pub(super) struct Input {
+    pub(super) bytes: Vec<u8>,
+    pub(super) filled: usize,
+}
+
+impl Input {
+    /// Forgets what was dealt with.
+    pub(super) fn consume(&mut self, done: usize) {
+        self.bytes.copy_within(done..self.filled, 0);
+        self.filled -= done;
+        if self.bytes.len() > 4 * READ && self.filled < READ {
+            self.bytes.truncate(READ);
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+impl Door {
+    pub(super) fn new(socket: OwnedFd, arena: Option<(OwnedFd, usize)>) -> std::io::Result<Door> {
+        Ok(Door {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            socket,
+            window: arena
+                .map(|(fd, bytes)| Window::new(fd, bytes))
+                .transpose()?,
+            out: Mutex::default(),
+        })
+    }
+
+    /// Reads what is there; `false` at the end.
+    pub(super) fn read(&self, input: &mut Input) -> bool {
+        if input.bytes.len() - input.filled < READ / 2 {
+            input.bytes.resize(input.filled + READ, 0);
+        }
+        loop {
+            match recv(
+                &self.socket,
+                &mut input.bytes[input.filled..],
+                RecvFlags::DONTWAIT,
+            ) {
+                Ok((_, n)) => {
+                    input.filled += n;
+                    return n > 0;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Says something: with the batch that this thread answers, else at once.
+    pub(super) fn say(&self, put: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = lock(&self.out);
+        put(&mut out);
+        if SERVING.get() != self.number {
+            self.write(&mut out);
+        }
+    }
+
+    /// Writes what was said.
+    pub(super) fn flush(&self) {
+        self.write(&mut lock(&self.out));
+    }
+
+    /// Waits while the worker does not read: it always does.
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut rest = &out[..];
+        while !rest.is_empty() {
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(n) => rest = &rest[n..],
+                Err(Errno::INTR) => {}
+                // The end is seen by whoever reads.
+                Err(_) => break,
+            }
+        }
+        out.clear();
+        if out.capacity() > 4 * READ {
+            out.shrink_to(READ);
+        }
+    }
+
+    /// This thread answers a batch of this door from now on.
+    pub(super) fn serving(&self) {
+        SERVING.set(self.number);
+    }
+
+    /// No more.
+    pub(super) fn served(&self) {
+        SERVING.set(0);
+        self.flush();
+    }
+
+    /// A piece in the arena, without a copy: its part is given back when the last who holds it lets go.
+    pub(super) fn part(self: &Arc<Self>, offset: u32, len: u32) -> Option<Bytes> {
+        self.window.as_ref()?.part(offset as usize, len as usize)?;
+        Some(Bytes::from_owner(Part {
+            door: self.clone(),
+            offset,
+            len,
+        }))
+    }
+}
+
+/// A part of the arena that the module has.
+struct Part {
+    door: Arc<Door>,
+    offset: u32,
+    len: u32,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        let window = self.door.window.as_ref();
+        window
+            .and_then(|window| window.part(self.offset as usize, self.len as usize))
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.door.say(|out| put_release(out, self.offset));
+    }
+}
+
+impl Doors {
+    pub(super) fn new() -> Result<Doors, Errno> {
+        Ok(Doors {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            all: Mutex::default(),
+        })
+    }
+
+    /// One more; whoever waits sees it at once.
+    pub(super) fn open(&self, door: Door) -> Result<(), Errno> {
+        let door = Arc::new(door);
+        lock(&self.all).insert(door.number, door.clone());
+        epoll::add(
+            &self.epoll,
+            &door.socket,
+            epoll::EventData::new_u64(door.number),
+            epoll::EventFlags::IN,
+        )
+    }
+
+    /// Waits until a door can be read, and tells which.
+    pub(super) fn wait(&self, ready: &mut Vec<Arc<Door>>) {
+        let mut events = Vec::with_capacity(32);
+        if epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut events),
+            None,
+        )
+        .is_err()
+        {
+            return;
+        }
+        let all = lock(&self.all);
+        ready.extend(
+            events
+                .iter()
+                .filter_map(|event| all.get(&event.data.u64()).cloned()),
+        );
+    }
+
+    /// It is over.
+    pub(super) fn close(&self, door: &Door) {
+        let _ = epoll::delete(&self.epoll, &door.socket);
+        lock(&self.all).remove(&door.number);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.all).is_empty()
+    }
+
+    /// Any of them: for what belongs to none.
+    pub(super) fn any(&self) -> Option<Arc<Door>> {
+        lock(&self.all).values().next().cloned()
+    }
+}

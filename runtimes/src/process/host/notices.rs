@@ -1,0 +1,144 @@
+//! The thread that tells the module what is no event of a transaction, and watches its descriptors.
+//!
+//! Level-triggered: a descriptor that is ready is told again until it is read dry or watched no longer. A watched descriptor is a
+//! duplicate of the module's, so the module may close its own at any time.
+
+use super::desk::Desk;
+use crate::process::child::lock;
+use crate::process::control::{Map, Report};
+use crate::runtime::Notice;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::{Arc, Mutex};
+use understudy_module::{Completion, Interest, Level};
+use understudy_shared::duplicate;
+
+/// What the module is to be told.
+#[derive(Debug)]
+pub(super) enum Told {
+    Timer,
+    Reconfigure(u64, Map),
+    Completed(u64, Completion),
+}
+
+struct Watch {
+    fd: RawFd,
+    own: OwnedFd,
+    interest: Interest,
+    tag: u64,
+}
+
+/// What is to be told and watched.
+pub(super) struct Notices {
+    queue: Mutex<VecDeque<Told>>,
+    watches: Mutex<Vec<Arc<Watch>>>,
+    bell: OwnedFd,
+}
+
+impl Notices {
+    pub(super) fn new() -> Result<Notices, Errno> {
+        Ok(Notices {
+            queue: Mutex::default(),
+            watches: Mutex::default(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
+    }
+
+    pub(super) fn put(&self, told: Told) {
+        lock(&self.queue).push_back(told);
+        self.ring();
+    }
+
+    fn ring(&self) {
+        // A bell that rings already is enough.
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    }
+
+    pub(super) fn watch(&self, fd: RawFd, interest: Interest, tag: u64) -> std::io::Result<()> {
+        let own = duplicate(fd)?;
+        let mut watches = lock(&self.watches);
+        watches.retain(|w| (w.fd, w.interest) != (fd, interest));
+        watches.push(Arc::new(Watch {
+            fd,
+            own,
+            interest,
+            tag,
+        }));
+        drop(watches);
+        self.ring();
+        Ok(())
+    }
+
+    pub(super) fn unwatch(&self, fd: RawFd, interest: Interest) {
+        lock(&self.watches).retain(|w| (w.fd, w.interest) != (fd, interest));
+        self.ring();
+    }
+
+    /// Waits until there is something; which descriptors are ready.
+    fn wait(&self) -> Vec<Arc<Watch>> {
+        let watches = lock(&self.watches).clone();
+        let mut fds = vec![PollFd::new(&self.bell, PollFlags::IN)];
+        fds.extend(watches.iter().map(|watch| {
+            let flags = match watch.interest {
+                Interest::Read => PollFlags::IN,
+                Interest::Write => PollFlags::OUT,
+            };
+            PollFd::new(&watch.own, flags)
+        }));
+        if poll(&mut fds, None).is_err() {
+            return Vec::new();
+        }
+        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        let ready = fds[1..].iter().map(|fd| !fd.revents().is_empty());
+        let ready: Vec<bool> = ready.collect();
+        drop(fds);
+        let all = watches.into_iter().zip(ready);
+        all.filter_map(|(watch, ready)| ready.then_some(watch))
+            .collect()
+    }
+}
+
+/// Tells the module, for ever.
+pub(super) fn run(desk: &Arc<Desk>) {
+    loop {
+        let ready = desk.notices.wait();
+        // Never while it is being made: then there is nobody to tell.
+        let Some(life) = desk.current() else {
+            if !ready.is_empty() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            continue;
+        };
+        for watch in ready {
+            let watched = lock(&desk.notices.watches)
+                .iter()
+                .any(|w| Arc::ptr_eq(w, &watch));
+            if watched {
+                let notice = Notice::Ready(watch.fd, watch.interest, watch.tag);
+                complain(desk, life.notice(notice));
+            }
+        }
+        loop {
+            let told = lock(&desk.notices.queue).pop_front();
+            let Some(told) = told else { break };
+            match told {
+                Told::Timer => complain(desk, life.notice(Notice::Timer)),
+                Told::Completed(tag, completion) => {
+                    complain(desk, life.notice(Notice::Completed(tag, completion)));
+                }
+                Told::Reconfigure(id, options) => {
+                    let outcome = life.notice(Notice::Reconfigure(options));
+                    desk.report(&Report::Told(id, outcome));
+                }
+            }
+        }
+    }
+}
+
+fn complain(desk: &Desk, outcome: Result<(), String>) {
+    if let Err(why) = outcome {
+        desk.log(Level::Warn, &why);
+    }
+}

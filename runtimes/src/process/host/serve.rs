@@ -1,0 +1,253 @@
+//! Answering events, one after the other: the fast case. A batch is read, answered, and written, each in one system call.
+
+use super::desk::Desk;
+use super::doors::{Door, Input};
+use super::pool;
+use super::visits::{Visit, body};
+use crate::failure::Failure;
+use crate::process::event::{Id, Place, Sent, SentPart, Told, get_told};
+use crate::process::reply::put_reply;
+use crate::process::wire::next_frame;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use understudy_module::{
+    Bytes, Edits, Event, Level, Opaque, Part, Piece, Token, Tokens, Verdict, guard, invoke,
+};
+
+/// Answers that are ready wait no longer for the rest of their batch than this.
+const GATHER: Duration = Duration::from_micros(100);
+
+/// Answers events for ever, on this thread or on so many.
+pub(super) fn run(desk: &Arc<Desk>, threads: usize) {
+    let pool = (threads > 1).then(|| pool::Pool::start(desk, threads));
+    // A module that waits keeps no answer of another transaction.
+    let patient = !desk.blocking.load(Ordering::Relaxed);
+    let mut inputs: HashMap<u64, Input> = HashMap::new();
+    let mut ready = Vec::new();
+    loop {
+        desk.doors.wait(&mut ready);
+        for door in ready.drain(..) {
+            let input = inputs.entry(door.number).or_default();
+            let open = door.read(input);
+            match &pool {
+                Some(pool) => pool.batch(desk, &door, input),
+                None => batch(desk, &door, input, patient),
+            }
+            if !open {
+                inputs.remove(&door.number);
+                gone(desk, &door, pool.as_ref());
+            }
+        }
+    }
+}
+
+/// Takes the whole frames of what was read.
+pub(super) fn frames(desk: &Desk, input: &mut Input, mut each: impl FnMut(&[u8])) {
+    let mut done = 0;
+    loop {
+        match next_frame(&input.bytes[done..input.filled]) {
+            Ok(Some((content, took))) => {
+                each(content);
+                done += took;
+            }
+            Ok(None) => return input.consume(done),
+            Err(why) => desk.refuse(&format!("the proxy sent garbage: {why}")),
+        }
+    }
+}
+
+fn batch(desk: &Arc<Desk>, door: &Arc<Door>, input: &mut Input, patient: bool) {
+    door.serving();
+    let mut clock = Instant::now();
+    let mut flushed = clock;
+    frames(desk, input, |content| {
+        clock = one(desk, door, content, clock);
+        if !patient || clock - flushed > GATHER {
+            door.flush();
+            flushed = clock;
+        }
+    });
+    door.served();
+}
+
+/// A worker let go of its door: whatever it did not free is freed here.
+fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
+    desk.doors.close(door);
+    for transaction in desk.visits.of(door) {
+        match pool {
+            Some(pool) => pool.free(desk, transaction),
+            None => free(desk, transaction),
+        }
+    }
+    desk.end_if_over();
+}
+
+/// Deals with one frame; what time it is behind that.
+pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Instant) -> Instant {
+    match get_told(content) {
+        Ok(Told::Free(transaction)) => {
+            free(desk, transaction);
+            began
+        }
+        Ok(Told::Event(sent)) => event(desk, door, sent, began),
+        Err(why) => desk.refuse(&format!("the proxy sent garbage: {why}")),
+    }
+}
+
+/// `free`, once: the visit leaves the table.
+pub(super) fn free(desk: &Desk, transaction: u64) {
+    let visit = desk.visits.table().remove(&transaction);
+    if let Some(visit) = visit {
+        let Visit {
+            life, opaque, kept, ..
+        } = visit;
+        drop(kept);
+        if let Err(panicked) = guard(|| life.module().free(transaction, opaque)) {
+            desk.poison(&life);
+            desk.log(Level::Warn, &format!("free panicked: {}", panicked.0));
+        }
+        // The last of an instance that was replaced gets its `fini` here, so not under the lock.
+        drop(life);
+        desk.end_if_over();
+    }
+}
+
+/// The token of the call in progress.
+struct Taken<'d> {
+    desk: &'d Desk,
+    transaction: u64,
+    id: Id,
+}
+
+impl Tokens for Taken<'_> {
+    fn token(&self) -> Token {
+        self.desk.visits.take_token(self.transaction, self.id);
+        Token {
+            transaction: self.transaction,
+            call: self.id.call,
+        }
+    }
+}
+
+/// Takes what a hook gets of its transaction's visit, which is made if there is none.
+fn enter(
+    desk: &Desk,
+    door: &Arc<Door>,
+    sent: &Sent<'_>,
+) -> Option<(Arc<crate::life::Life>, Opaque, Vec<Bytes>)> {
+    let mut table = desk.visits.table();
+    let visit = match table.entry(sent.transaction) {
+        Entry::Occupied(visit) => visit.into_mut(),
+        Entry::Vacant(place) => place.insert(Visit {
+            door: door.clone(),
+            life: desk.current()?,
+            opaque: Opaque::None,
+            kept: Default::default(),
+            token: None,
+        }),
+    };
+    visit.token = None;
+    let kept = match body(sent.hook) {
+        Some(which) => std::mem::take(&mut visit.kept[which]),
+        None => Vec::new(),
+    };
+    Some((visit.life.clone(), visit.opaque.take(), kept))
+}
+
+fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant) -> Instant {
+    let Some((life, mut opaque, mut kept)) = enter(desk, door, &sent) else {
+        door.say(|out| {
+            let unavailable = Err(Failure::Unavailable);
+            let none = Edits::new();
+            put_reply(out, sent.id, Duration::ZERO, &unavailable, none.iter());
+        });
+        return began;
+    };
+    let mut edits = std::mem::take(&mut sent.edits);
+    let mark = edits.mark();
+    let bytes = match &sent.part {
+        SentPart::Piece {
+            place: Place::Here(bytes),
+            ..
+        } => Bytes::copy_from_slice(bytes),
+        SentPart::Piece {
+            place: Place::There { offset, len },
+            ..
+        } => match door.part(*offset, *len) {
+            Some(bytes) => bytes,
+            None => desk.refuse("the proxy sent a piece outside of its arena"),
+        },
+        _ => Bytes::new(),
+    };
+    let mut lost = false;
+    if let SentPart::Piece { held, .. } = &sent.part {
+        match *held as usize {
+            0 => kept.clear(),
+            held => lost = held != kept.len(),
+        }
+    }
+    let part = match &sent.part {
+        SentPart::Head(head) => Part::Head(*head),
+        SentPart::Piece { last, .. } => Part::Piece(Piece {
+            bytes: &bytes,
+            last: *last,
+            held: &kept,
+        }),
+        SentPart::Host { name, port, found } => Part::Host {
+            name,
+            port: *port,
+            found,
+        },
+        SentPart::Log(entry) => Part::Log(entry),
+    };
+    let event = Event {
+        hook: sent.hook,
+        id: sent.transaction,
+        client: sent.client,
+        method: sent.method,
+        url: sent.url,
+        part,
+    };
+    let tokens = Taken {
+        desk,
+        transaction: sent.transaction,
+        id: sent.id,
+    };
+    let outcome = if lost {
+        Ok(Verdict::fail(
+            "the pieces it holds are not those the proxy holds",
+        ))
+    } else {
+        invoke(
+            life.module(),
+            life.host(),
+            &event,
+            &mut opaque,
+            &mut edits,
+            &tokens,
+        )
+        .map_err(|panicked| Failure::Panic(panicked.0))
+    };
+    let now = Instant::now();
+    let keeps = matches!(outcome, Ok(Verdict::Hold | Verdict::Pending));
+    if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
+        visit.opaque = opaque;
+        if !matches!(outcome, Ok(Verdict::Pending)) {
+            visit.token = None;
+        }
+        if keeps && let Some(which) = body(sent.hook) {
+            kept.push(bytes.clone());
+            visit.kept[which] = std::mem::take(&mut kept);
+        }
+    }
+    if outcome.is_err() {
+        desk.poison(&life);
+    }
+    // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
+    drop((bytes, kept));
+    door.say(|out| put_reply(out, sent.id, now - began, &outcome, edits.since(mark)));
+    now
+}

@@ -1,0 +1,172 @@
+//! What a child says through a door, as bytes. Read by the proxy as hostile input.
+
+use super::edits::{get_edits, get_outcome, put_edits, put_outcome};
+use super::event::Id;
+use super::wire::{Get, Malformed, Put, frame};
+use crate::failure::Failure;
+use std::time::Duration;
+use understudy_module::{Answer, Bytes, Edit, Edits, Verdict};
+
+const REPLY: u8 = 1;
+const RESUME: u8 = 2;
+const RELEASE: u8 = 3;
+const INJECT: u8 = 4;
+
+/// What came through a door from a child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A call is over, or parked.
+    Reply {
+        /// Which of the connection's calls.
+        slot: u32,
+        /// Which of the seat's.
+        call: u64,
+        /// Time in the module.
+        spent: Duration,
+        /// What came of it.
+        outcome: Result<Verdict, Failure>,
+        /// Edits the hook made.
+        edits: Edits,
+    },
+    /// A module resumes.
+    Resume {
+        /// Which of the connection's calls; `u32::MAX` when the child knows of none.
+        slot: u32,
+        /// Which of the seat's.
+        call: u64,
+        /// The transaction.
+        transaction: u64,
+        /// How it goes on.
+        answer: Box<Answer>,
+    },
+    /// A part of the arena is given back: the offset it was sent under.
+    Release(u32),
+    /// Bytes for an answer in progress.
+    Inject(u64, Bytes),
+}
+
+/// Appends a reply. An outcome that is too long for a frame becomes a failure.
+pub(crate) fn put_reply<'e>(
+    out: &mut Vec<u8>,
+    id: Id,
+    spent: Duration,
+    outcome: &Result<Verdict, Failure>,
+    edits: impl ExactSizeIterator<Item = Edit<'e>>,
+) {
+    let whole = frame(out, REPLY, |out| {
+        put_id(out, id, spent);
+        put_outcome(out, outcome);
+        put_edits(out, edits);
+    });
+    if !whole {
+        let failed = Ok(Verdict::fail("its answer is too long to cross"));
+        frame(out, REPLY, |out| {
+            put_id(out, id, spent);
+            put_outcome(out, &failed);
+            put_edits(out, Edits::new().iter());
+        });
+    }
+}
+
+fn put_id(out: &mut Vec<u8>, id: Id, spent: Duration) {
+    out.u32(id.slot);
+    out.u64(id.call);
+    out.u64(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
+}
+
+pub(crate) fn put_resume(out: &mut Vec<u8>, id: Id, transaction: u64, answer: Answer) {
+    let mut put = |answer: Answer| {
+        frame(out, RESUME, |out| {
+            out.u32(id.slot);
+            out.u64(id.call);
+            out.u64(transaction);
+            put_outcome(out, &Ok(answer.verdict));
+            put_edits(out, answer.edits.iter());
+        })
+    };
+    if !put(answer) {
+        put(Verdict::fail("its answer is too long to cross").into());
+    }
+}
+
+pub(crate) fn put_release(out: &mut Vec<u8>, offset: u32) {
+    frame(out, RELEASE, |out| out.u32(offset));
+}
+
+pub(crate) fn put_inject(out: &mut Vec<u8>, transaction: u64, bytes: &[u8]) {
+    frame(out, INJECT, |out| {
+        out.u64(transaction);
+        out.bytes(bytes);
+    });
+}
+
+/// Reads the content of a frame that a child sent. Everything is checked that can be without knowing what was asked.
+///
+/// # Errors
+/// When no sane child sends it.
+pub fn decode_reply(content: &[u8]) -> Result<Heard, Malformed> {
+    let mut get = Get::new(content);
+    let heard = match get.u8()? {
+        REPLY => Heard::Reply {
+            slot: get.u32()?,
+            call: get.u64()?,
+            spent: Duration::from_nanos(get.u64()?),
+            outcome: get_outcome(&mut get)?,
+            edits: get_edits(&mut get)?,
+        },
+        RESUME => Heard::Resume {
+            slot: get.u32()?,
+            call: get.u64()?,
+            transaction: get.u64()?,
+            answer: Box::new(Answer {
+                verdict: get_outcome(&mut get)?.map_err(|_| Malformed("resumed with a panic"))?,
+                edits: get_edits(&mut get)?,
+            }),
+        },
+        RELEASE => Heard::Release(get.u32()?),
+        INJECT => Heard::Inject(get.u64()?, Bytes::copy_from_slice(get.bytes()?)),
+        _ => return Err(Malformed("a frame of no kind")),
+    };
+    get.end()?;
+    Ok(heard)
+}
+
+/// Writes what a child says: the other direction of [`decode_reply`], for tests.
+pub fn encode_reply(heard: &Heard) -> Vec<u8> {
+    let mut out = Vec::new();
+    match heard {
+        Heard::Reply {
+            slot,
+            call,
+            spent,
+            outcome,
+            edits,
+        } => put_reply(
+            &mut out,
+            Id {
+                slot: *slot,
+                call: *call,
+            },
+            *spent,
+            outcome,
+            edits.iter(),
+        ),
+        Heard::Resume {
+            slot,
+            call,
+            transaction,
+            answer,
+        } => put_resume(
+            &mut out,
+            Id {
+                slot: *slot,
+                call: *call,
+            },
+            *transaction,
+            (**answer).clone(),
+        ),
+        Heard::Release(offset) => put_release(&mut out, *offset),
+        Heard::Inject(transaction, bytes) => put_inject(&mut out, *transaction, bytes),
+    }
+    out
+}

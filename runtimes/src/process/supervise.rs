@@ -1,0 +1,349 @@
+//! One place for a child: started, served over its control socket, buried, started again.
+//!
+//! Phases: 1. spawned, told what it is to be; 2. ready: workers may enter; 3. gone: reaped, its place empty; 4. after the back-off
+//! again 1. Unloaded, it is told to close and has [`CLOSE`] to do so. Whatever way this task ends, the child is killed and reaped,
+//! so neither zombies nor orphans are left.
+
+use super::child::{Child, Packet, Shared, lock};
+use super::control::{Hello, Order, Report};
+use super::wire::{Malformed, next_frame};
+use rustix::cmsg_space;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
+use rustix::process::{PidfdFlags, pidfd_open};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, watch};
+use understudy_module::{About, Completion};
+use understudy_shared::register;
+
+/// How long a child may take until it is ready.
+const STARTUP: Duration = Duration::from_secs(30);
+/// How long an unloaded one may take to end.
+const CLOSE: Duration = Duration::from_secs(5);
+/// The first back-off, behind a restart at once.
+pub(crate) const FIRST: Duration = Duration::from_millis(100);
+/// The longest.
+pub(crate) const LONGEST: Duration = Duration::from_secs(10);
+/// A child that lived so long is as good as new.
+pub(crate) const STEADY: Duration = Duration::from_secs(10);
+
+/// A child with its control socket.
+#[derive(Debug)]
+pub(crate) struct Running {
+    process: Process,
+    pub(crate) child: Arc<Child>,
+    control: AsyncFd<OwnedFd>,
+    pidfd: AsyncFd<OwnedFd>,
+    orders: mpsc::UnboundedReceiver<Packet>,
+    outgoing: VecDeque<(Vec<u8>, usize, Vec<OwnedFd>)>,
+    input: Vec<u8>,
+}
+
+/// Killed and reaped on drop.
+#[derive(Debug)]
+struct Process(std::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        // Killed, it ends at once.
+        let _ = self.0.wait();
+    }
+}
+
+/// Why serving a child ended.
+enum End {
+    Ready(About),
+    Refused(String),
+    Gone,
+    Mad(&'static str),
+}
+
+impl From<Malformed> for End {
+    fn from(why: Malformed) -> End {
+        End::Mad(why.0)
+    }
+}
+
+/// How long to wait before the next start: time is an argument.
+pub(crate) fn back_off(before: Duration, lived: Duration) -> Duration {
+    if lived >= STEADY {
+        Duration::ZERO
+    } else {
+        (before * 2).clamp(FIRST, LONGEST)
+    }
+}
+
+/// Starts a child and waits until it is ready.
+///
+/// # Errors
+/// When it cannot be started, refuses, or ends before.
+pub(crate) async fn launch(shared: &Arc<Shared>) -> Result<(Running, About), String> {
+    let mut running =
+        spawn(shared).map_err(|why| format!("its process cannot be started: {why}"))?;
+    let ended = tokio::time::timeout(STARTUP, running.serve(shared)).await;
+    match ended {
+        Ok(End::Ready(about)) => return Ok((running, about)),
+        Ok(End::Refused(why)) => Err(why),
+        Ok(End::Gone) => Err("its process ended before it was ready".to_owned()),
+        Ok(End::Mad(why)) => Err(format!("its process sent garbage: {why}")),
+        Err(_) => Err("its process was not ready in time".to_owned()),
+    }
+    .inspect_err(|_| running.bury(shared))
+}
+
+fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
+    let process = Process(
+        Command::new(&shared.environment.program)
+            .arg("module-host")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(stderr))
+            // A terminal's interrupt is the proxy's to answer.
+            .process_group(0)
+            .spawn()?,
+    );
+    let pid = rustix::process::Pid::from_child(&process.0);
+    let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+    let (tell, orders) = mpsc::unbounded_channel();
+    let number = crate::office::number();
+    let spec = &shared.spec;
+    let hello = Order::Hello(Box::new(Hello {
+        name: spec.name.to_string(),
+        library: spec.library.clone(),
+        options: lock(&shared.options).clone(),
+        settings: shared.environment.services.settings(),
+        threads: u32::try_from(spec.limits.threads.max(1)).unwrap_or(1),
+        nice: spec.limits.nice,
+        memory: spec.limits.memory,
+        parent: std::process::id(),
+        numbers: number << 32,
+    }));
+    let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell));
+    child.tell(hello);
+    Ok(Running {
+        process,
+        child,
+        control: register(OwnedFd::from(ours))?,
+        pidfd: register(pidfd)?,
+        orders,
+        outgoing: VecDeque::new(),
+        input: Vec::new(),
+    })
+}
+
+/// Keeps a place filled until the module is unloaded.
+pub(crate) async fn supervise(
+    shared: Arc<Shared>,
+    at: usize,
+    first: Running,
+    mut closing: watch::Receiver<bool>,
+) {
+    let mut wait = Duration::ZERO;
+    let mut next = Some(first);
+    loop {
+        let began = Instant::now();
+        if let Some(mut running) = next.take() {
+            shared.place(at, Some(running.child.clone()));
+            let closed = tokio::select! {
+                _ = running.serve_on(&shared) => false,
+                _ = closing.wait_for(|closing| *closing) => true,
+            };
+            shared.place(at, None);
+            if closed {
+                running.child.doom();
+                running.child.tell(Order::Close);
+                let _ = tokio::time::timeout(CLOSE, running.serve_on(&shared)).await;
+                running.bury(&shared);
+                return;
+            }
+            running.bury(&shared);
+            if began.elapsed() >= STEADY {
+                wait = Duration::ZERO;
+            }
+        }
+        if !wait.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = closing.wait_for(|closing| *closing) => return,
+            }
+        }
+        wait = back_off(wait, Duration::ZERO);
+        shared.counts.restarts.fetch_add(1, Ordering::Relaxed);
+        let started = tokio::select! {
+            started = launch(&shared) => started,
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        match started {
+            Ok((running, _)) => next = Some(running),
+            Err(why) => {
+                tracing::error!(module = %shared.spec.name, "cannot be started again, next try in {wait:?}: {why}");
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Serves a child that is ready until its end.
+    async fn serve_on(&mut self, shared: &Arc<Shared>) {
+        loop {
+            match self.serve(shared).await {
+                End::Gone => return,
+                // Once is enough.
+                End::Ready(_) | End::Refused(_) => {
+                    return self.child.mad("it said twice that it is ready", shared);
+                }
+                End::Mad(why) => return self.child.mad(why, shared),
+            }
+        }
+    }
+
+    /// Serves it until something ends that. Cancelled, nothing is lost.
+    async fn serve(&mut self, shared: &Arc<Shared>) -> End {
+        loop {
+            match self.next_report() {
+                Ok(Some(report)) => {
+                    if let Some(end) = self.hear(report, shared) {
+                        return end;
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(why) => return why.into(),
+            }
+            let full = !self.outgoing.is_empty();
+            tokio::select! {
+                packet = self.orders.recv() => if let Some(packet) = packet {
+                    let mut bytes = Vec::new();
+                    if packet.order.put(&mut bytes) {
+                        self.outgoing.push_back((bytes, 0, packet.fds));
+                    }
+                    self.write();
+                },
+                ready = self.control.readable() => {
+                    let Ok(mut ready) = ready else { return End::Gone };
+                    let at = self.input.len();
+                    self.input.resize(at + 16 * 1024, 0);
+                    let got = recv(&self.control, &mut self.input[at..], RecvFlags::DONTWAIT);
+                    self.input.truncate(at + got.as_ref().map_or(0, |(_, n)| *n));
+                    match got {
+                        Ok((_, 0)) => return End::Gone,
+                        Ok(_) | Err(Errno::INTR) => {}
+                        Err(Errno::AGAIN) => ready.clear_ready(),
+                        Err(_) => return End::Gone,
+                    }
+                }
+                ready = self.control.writable(), if full => {
+                    if let Ok(mut ready) = ready {
+                        ready.clear_ready();
+                    }
+                    self.write();
+                }
+                _ = self.pidfd.readable() => return End::Gone,
+            }
+        }
+    }
+
+    fn next_report(&mut self) -> Result<Option<Report>, Malformed> {
+        let Some((content, took)) = next_frame(&self.input)? else {
+            return Ok(None);
+        };
+        let report = Report::get(content)?;
+        self.input.drain(..took);
+        Ok(Some(report))
+    }
+
+    fn hear(&mut self, report: Report, shared: &Arc<Shared>) -> Option<End> {
+        match report {
+            Report::Ready(about) => return Some(End::Ready(about)),
+            Report::Refused(why) => return Some(End::Refused(why)),
+            Report::Log(level, text) => shared.office.log(level, &text),
+            Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
+            Report::Submit(ticket, operation) => {
+                let tell = self.child.orders.clone();
+                let done = Box::new(move |completion: Completion| {
+                    let _ = tell.send(Order::Completed(ticket, completion).into());
+                });
+                let services = &shared.environment.services;
+                services.perform(self.child.number, operation, done);
+            }
+        }
+        None
+    }
+
+    /// Writes what the socket takes. Descriptors travel with the first byte of their order.
+    fn write(&mut self) {
+        while let Some((bytes, at, fds)) = self.outgoing.front_mut() {
+            let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            if !borrowed.is_empty() {
+                ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
+            }
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let sent = sendmsg(
+                &self.control,
+                &[IoSlice::new(&bytes[*at..])],
+                &mut ancillary,
+                flags,
+            );
+            match sent {
+                Ok(n) => {
+                    *at += n;
+                    let whole = *at == bytes.len();
+                    fds.clear();
+                    if whole {
+                        self.outgoing.pop_front();
+                    }
+                }
+                Err(Errno::INTR) => {}
+                // Full, or gone: the other branches of the loop see which.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The end: killed, reaped, and everybody told.
+    fn bury(&mut self, shared: &Arc<Shared>) {
+        self.child.kill();
+        let status = self.process.0.wait();
+        if let Ok(status) = status {
+            tracing::info!(module = %shared.spec.name, "its process ended: {status}");
+        }
+        self.orders.close();
+        shared.gone(&self.child);
+        shared.environment.services.forget(self.child.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_back_off_doubles_to_its_limit_and_ends_when_a_child_lives() {
+        let mut wait = Duration::ZERO;
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            wait = back_off(wait, Duration::ZERO);
+            waits.push(wait.as_millis());
+        }
+        assert_eq!(
+            waits,
+            [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
+        );
+        assert_eq!(back_off(wait, STEADY), Duration::ZERO);
+    }
+}

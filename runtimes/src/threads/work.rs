@@ -1,0 +1,203 @@
+//! What a pool thread does: one job at a time, and telling the workers.
+//!
+//! Replies are put into the worker's mailbox at once and told together, while calls are short: at the latest when nothing waits, or
+//! after [`UNTOLD`]. Awkward case: a call hangs behind a reply that was not told yet; the worker finds it at its next sweep.
+
+use super::copy::Copied;
+use super::pool::{Pool, Stand};
+use crate::failure::Failure;
+use crate::life::Life;
+use crate::marker::Lent;
+use crate::runtime::{Done, Notice};
+use crate::seat::{Letter, Mailbox, Reply};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use understudy_module::{Edits, Mark, Opaque, Token, guard, invoke};
+
+/// Most replies that lie in mailboxes untold.
+const UNTOLD: usize = 16;
+/// A call that takes longer is told at once, and its module's next calls get threads of their own sooner.
+pub(super) const SHORT: Duration = Duration::from_micros(20);
+
+/// Something to do.
+pub(super) enum Job {
+    /// Call a hook.
+    Call(Box<CallJob>),
+    /// Free an opaque value.
+    Free(Arc<Generation>, u64, Opaque),
+    /// Tell the module something.
+    Notice(Notice, Done),
+}
+
+/// An instance and its number.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) life: Arc<Life>,
+    pub(super) number: u64,
+}
+
+/// A call of a hook.
+#[derive(Debug)]
+pub(super) struct CallJob {
+    pub(super) generation: Arc<Generation>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) call: u64,
+    pub(super) deadline: Instant,
+    pub(super) event: Copied,
+    pub(super) edits: Edits,
+    pub(super) opaque: Opaque,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Job::Call(_) => "Job::Call",
+            Job::Free(..) => "Job::Free",
+            Job::Notice(..) => "Job::Notice",
+        })
+    }
+}
+
+/// A pool thread's life: until it is given up, or there is nothing more to come.
+pub(super) fn live(pool: &Arc<Pool>, stand: &Arc<Stand>) {
+    let marker = Lent::new();
+    let mut untold = Untold::default();
+    while let Some((job, began)) = pool.next(stand, &mut untold) {
+        marker.set(pool.terms().number);
+        run(pool, job, began, &mut untold);
+        marker.set(0);
+    }
+    untold.tell();
+}
+
+fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
+    match job {
+        Job::Call(job) => call(pool, *job, began, untold),
+        Job::Free(generation, transaction, opaque) => {
+            let freed = if pool.terms().frees {
+                guard(|| generation.life.module().free(transaction, opaque))
+            } else {
+                // Its drop is the module's code, too.
+                guard(|| drop(opaque))
+            };
+            if let Err(panicked) = freed {
+                let module = pool.nursery().name();
+                tracing::warn!(%module, "free panicked: {}", panicked.0);
+                pool.nursery().panicked(&generation.life, generation.number);
+            }
+        }
+        Job::Notice(notice, done) => {
+            untold.tell();
+            done(pool.nursery().notice(notice));
+        }
+    }
+}
+
+fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
+    let CallJob {
+        generation,
+        mailbox,
+        call,
+        deadline,
+        event,
+        mut edits,
+        mut opaque,
+    } = job;
+    if deadline <= began {
+        // Nobody waits for it any more; its opaque value goes back to be freed.
+        let mut reply = Reply::failed(Failure::Deadline);
+        reply.opaque = opaque;
+        untold.post(mailbox, call, reply, true);
+        return;
+    }
+    let token = Token {
+        transaction: event.id(),
+        call,
+    };
+    let life = &generation.life;
+    let before = edits.mark();
+    let called = event.with(|event| {
+        invoke(
+            life.module(),
+            life.host(),
+            event,
+            &mut opaque,
+            &mut edits,
+            &token,
+        )
+    });
+    let spent = began.elapsed();
+    pool.took(spent);
+    let verdict = called.map_err(|panicked| {
+        let module = pool.nursery().name();
+        tracing::warn!(%module, "panicked: {}", panicked.0);
+        pool.nursery().panicked(life, generation.number);
+        Failure::Panic(panicked.0)
+    });
+    let (verdict, edits) = match verdict {
+        Ok(verdict) => since(edits, before).map_or_else(
+            |failure| (Err(failure), Edits::new()),
+            |edits| (Ok(verdict), edits),
+        ),
+        Err(failure) => (Err(failure), Edits::new()),
+    };
+    // The instance must be let go before its transaction can be told that it is over.
+    drop(generation);
+    let reply = Reply {
+        verdict,
+        edits,
+        opaque,
+        spent,
+    };
+    let at_once = spent > SHORT || pool.terms().blocking;
+    untold.post(mailbox, call, reply, at_once);
+}
+
+/// The edits the hook made, without those before.
+fn since(edits: Edits, before: Mark) -> Result<Edits, Failure> {
+    if before == Mark::default() {
+        return Ok(edits);
+    }
+    let mut own = Edits::new();
+    for edit in edits.since(before) {
+        own.repeat(edit)
+            .map_err(|refused| Failure::Fail(refused.to_string()))?;
+    }
+    Ok(own)
+}
+
+/// Mailboxes with letters that their workers were not told of.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    mailboxes: Vec<Arc<Mailbox>>,
+    replies: usize,
+}
+
+impl Untold {
+    fn post(&mut self, mailbox: Arc<Mailbox>, call: u64, reply: Reply, at_once: bool) {
+        let reply = Box::new(reply);
+        mailbox.post_quietly(Letter::Reply { call, reply });
+        if !self
+            .mailboxes
+            .iter()
+            .any(|known| Arc::ptr_eq(known, &mailbox))
+        {
+            self.mailboxes.push(mailbox);
+        }
+        self.replies += 1;
+        if at_once || self.replies >= UNTOLD {
+            self.tell();
+        }
+    }
+
+    /// Whether there is anything to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.replies == 0
+    }
+
+    /// Tells them.
+    pub(super) fn tell(&mut self) {
+        self.replies = 0;
+        self.mailboxes.drain(..).for_each(|mailbox| mailbox.tell());
+    }
+}

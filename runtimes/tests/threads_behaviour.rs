@@ -1,0 +1,38 @@
+//! What holds in every execution model, for `threads`.
+
+mod common;
+
+use understudy_runtimes::Kind;
+
+cases! { Kind::Threads;
+    cases:
+        every_verdict_that_fits_comes_back_as_given,
+        a_verdict_that_does_not_fit_and_a_fail_are_failures_of_the_module,
+        edits_made_before_are_seen_and_those_of_the_hook_come_behind,
+        a_hook_that_fails_leaves_no_edits_also_behind_pending,
+        a_hook_sees_the_whole_record_of_every_event,
+        the_opaque_value_goes_from_hook_to_hook_and_is_freed_once,
+        fini_is_called_once_behind_the_last_transaction,
+        refused_options_leave_the_old_ones_in_force,
+        an_operation_submitted_in_init_completes_too,
+        what_was_counted_tells_calls_bytes_and_time;
+    failures:
+        a_panic_in_each_hook_of_a_transaction_fails_that_one_alone,
+        a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody,
+        a_panic_in_free_makes_a_new_instance,
+        a_refusal_or_panic_in_init_refuses_to_load,
+        a_panic_in_fini_harms_nobody,
+        an_instance_that_cannot_be_made_again_is_tried_for_again,
+        a_resume_that_overtakes_its_pending_counts,
+        second_late_and_unknown_resumes_are_dropped_and_counted,
+        a_pending_that_is_never_resumed_ends_at_the_deadline_and_is_freed,
+        pending_without_a_token_is_a_failure,
+        a_transaction_that_goes_away_while_parked_is_freed_once,
+        the_breaker_opens_after_failures_in_a_row_and_closes_again;
+    watching:
+        four_hundred_transactions_wait_a_second_each_and_end_in_little_more,
+        a_descriptor_is_ready_again_and_again_until_it_is_read_dry,
+        both_directions_of_one_descriptor_are_told_with_their_tags,
+        what_cannot_be_watched_is_counted_and_does_not_spin,
+        the_timer_rings_again_and_again;
+}
