@@ -89,7 +89,15 @@ impl Fixture {
         let origin = Origin::start(script);
         let mut settings = settings(origin.at);
         change(&mut settings);
-        let content = Content::new();
+        Fixture::of(origin, settings, Content::new(), log).await
+    }
+
+    pub async fn of(
+        origin: Origin,
+        settings: Settings,
+        content: Arc<Content>,
+        log: Option<Arc<dyn TransactionLog>>,
+    ) -> Fixture {
         let proxy = Proxy::start(settings, log, &content).await.unwrap();
         let at = |name: &str| {
             let all = proxy.addresses();
