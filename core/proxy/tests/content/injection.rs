@@ -285,7 +285,7 @@ async fn an_injection_that_is_deleted_on_its_way_is_not_stored() {
     f.fills(1).await;
     f.perform(Operation::Delete(f.object("/a"))).await;
     let end = f.perform(Operation::InjectDone(6)).await;
-    assert_eq!(end, failed("expired-on-arrival"));
+    assert_eq!(end, failed("deleted"));
     assert_eq!(
         f.perform(Operation::Query(f.object("/a"))).await,
         Completion::Absent
