@@ -11,8 +11,12 @@ use understudy_module::{
     Completion, Hook, LogEntry, ObjectInfo, Operation, Panicked, Part, Response, Verdict,
 };
 
-/// The example, built as its author would.
 fn guest() -> PathBuf {
+    example("guest")
+}
+
+/// The example, built as its author would.
+fn example(name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guest");
     let built = Command::new(env!("CARGO"))
         .args([
@@ -22,7 +26,7 @@ fn guest() -> PathBuf {
             "-p",
             "understudy-abi",
             "--example",
-            "guest",
+            name,
         ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", &target)
@@ -30,7 +34,7 @@ fn guest() -> PathBuf {
         .unwrap();
     let told = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success(), "{told}");
-    target.join("debug/examples/libguest.so")
+    target.join(format!("debug/examples/lib{name}.so"))
 }
 
 #[test]
@@ -192,4 +196,17 @@ fn operations_and_their_ends_cross() {
         assert_eq!(bench.asked.told.lock().unwrap().pop(), Some(line));
     }
     bench.module.fini(&bench.host);
+}
+
+#[test]
+fn a_module_that_wants_free_is_given_its_opaque_value_there() {
+    let path = example("freeing");
+    let about = understudy_abi::open(&path).unwrap().about().clone();
+    assert!(about.hooks.has(Hook::Free));
+    let mut bench = Bench::load(&path);
+    bench.request("").unwrap();
+    bench.request("").unwrap();
+    bench.free();
+    let injected = bench.asked.injected.lock().unwrap().clone();
+    assert_eq!(injected, [(7, "2 seen".into())]);
 }
