@@ -6,7 +6,7 @@
 //!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
-use super::blocks::{Blocks, THRESHOLD};
+use super::blocks::{Blocks, threshold};
 use super::child::{Child, Shared};
 use super::event::{Id, Place, put_event, put_free};
 use super::reply::{Heard, decode_reply};
@@ -366,11 +366,6 @@ impl Connection {
         open.retain(|_, of| !(of.parked && of.transaction == transaction));
         self.parked.set(self.parked.get() - (before - open.len()));
     }
-}
-
-#[inline]
-fn threshold() -> usize {
-    THRESHOLD
 }
 
 async fn run(of: Weak<Connection>) {

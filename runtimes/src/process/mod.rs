@@ -18,7 +18,7 @@ mod reply;
 mod supervise;
 mod wire;
 
-pub use blocks::THRESHOLD;
+pub use blocks::{THRESHOLD, set_threshold};
 pub use host::{Libraries, host_main};
 pub use reply::{Heard, decode_reply, encode_reply};
 pub use wire::{MAX_FRAME, Malformed, next_frame};
