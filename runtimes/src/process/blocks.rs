@@ -11,7 +11,7 @@ pub(crate) const BLOCK: usize = 32 * 1024;
 /// Bytes of an arena.
 pub(crate) const ARENA: usize = 64 * BLOCK;
 /// Pieces of at least so many bytes go through the arena: measured, docs/adr/0002-process-transport.md.
-pub const THRESHOLD: usize = 64 * 1024;
+pub const THRESHOLD: usize = 4 * 1024;
 
 static IN_FORCE: AtomicUsize = AtomicUsize::new(THRESHOLD);
 

@@ -33,6 +33,8 @@ use understudy_shared::register;
 const MAX_OUT: usize = 64 * 1024 * 1024;
 /// Bytes read at once.
 const READ: usize = 128 * 1024;
+/// Room that a buffer keeps when it is empty; a burst of large bodies takes more, and gives it back.
+const KEEP: usize = 1024 * 1024;
 /// Reads in one turn; then others have theirs.
 const READS: usize = 8;
 
@@ -155,7 +157,7 @@ impl Connection {
         }
         input.bytes.copy_within(done..input.at, 0);
         input.at -= done;
-        if input.bytes.len() > 4 * READ && input.at < READ {
+        if input.bytes.len() > KEEP && input.at < READ {
             input.bytes.truncate(READ);
             input.bytes.shrink_to_fit();
         }
@@ -273,7 +275,7 @@ impl Connection {
         }
         out.at = 0;
         out.bytes.clear();
-        if out.bytes.capacity() > 4 * READ {
+        if out.bytes.capacity() > KEEP {
             out.bytes.shrink_to(READ);
         }
         Ok(())

@@ -48,6 +48,7 @@ cases! {
     timers_completions_and_descriptors_are_told
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
+    restarts_leave_no_descriptors_and_no_zombies
 }
 
 async fn every_verdict_comes_back() {
@@ -613,4 +614,28 @@ async fn the_child_is_as_nice_as_told() {
     let world = World::new(with(spec("probe"), |s| s.limits.nice = 7)).await;
     let (_, edits) = world.head(1, Hook::RequestHead, "nice").await;
     assert_eq!(set(&edits, "X-Nice").as_deref(), Some("7"));
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+async fn restarts_leave_no_descriptors_and_no_zombies() {
+    let world = World::new(spec("probe")).await;
+    world.back(1).await;
+    let before = descriptors();
+    let mut pids = Vec::new();
+    for nth in 0..3 {
+        let pid = world.pid(10 + nth).await;
+        pids.push(pid);
+        let went = world.head(20 + nth, Hook::RequestHead, "abort").await.0;
+        assert_eq!(went, Err(Failure::Died));
+        world.back(30 + nth).await;
+    }
+    assert_eq!(world.gauge("restarts"), 3);
+    assert_eq!(descriptors(), before);
+    for pid in pids {
+        let gone = rustix::process::test_kill_process(pid);
+        assert!(gone.is_err(), "{pid:?} was not reaped");
+    }
 }
