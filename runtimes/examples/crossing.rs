@@ -1,6 +1,6 @@
 //! What a crossing to a child process costs: processor time of both sides and time by the clock, heads and bodies.
 //!
-//! `crossing [IN_FLIGHT]` prints heads, then pieces of 1 KiB to 1 MiB, looked at and replaced, through the socket and through the
+//! `crossing [IN_FLIGHT [THREADS]]` prints heads, then pieces of 1 KiB to 1 MiB, looked at and replaced, through the socket and through the
 //! arena. docs/adr/0002-process-transport.md says what came of it.
 #![allow(clippy::unwrap_used)]
 
@@ -139,12 +139,41 @@ async fn measure(
     );
 }
 
+/// One call a millisecond: what a crossing adds when everybody sleeps in between. Median and 99 of 100.
+async fn latency(link: &Link, part: Part<'static>) {
+    let mut took = Vec::new();
+    for id in 0..2000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let event = Event {
+            hook: Hook::RequestHead,
+            id,
+            client: ([127, 0, 0, 1], 4000).into(),
+            method: b"GET",
+            url: b"http://www.example.com/a/path/of/some/length.html",
+            part,
+        };
+        let began = Instant::now();
+        one(link, id, &event).await;
+        took.push(began.elapsed().as_nanos() as f64 / 1000.0);
+    }
+    took.sort_by(f64::total_cmp);
+    println!(
+        "head, one a millisecond            {:8.2} us p50  {:8.2} us p99",
+        took[took.len() / 2],
+        took[took.len() * 99 / 100]
+    );
+}
+
 fn main() -> std::process::ExitCode {
     let argument = std::env::args().nth(1);
     if argument.as_deref() == Some("module-host") {
         return process::host_main(&|_| Ok(Arc::new(WorkLibrary) as Arc<dyn Library>));
     }
     let flight: u64 = argument.and_then(|n| n.parse().ok()).unwrap_or(64);
+    let threads = std::env::args()
+        .nth(2)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
     actix_rt::System::new().block_on(async move {
         let mailboxes = Mailboxes::default();
         let seat = Seat::new(0);
@@ -159,7 +188,7 @@ fn main() -> std::process::ExitCode {
             library: "builtin:work".to_owned(),
             kind: Kind::Process,
             limits: Limits {
-                threads: 1,
+                threads,
                 deadline: Duration::from_secs(30),
                 ..Limits::default()
             },
@@ -178,6 +207,7 @@ fn main() -> std::process::ExitCode {
         for _ in 0..3 {
             measure(&link, "head", flight, 400_000 / flight, head, b"GET").await;
         }
+        latency(&link, head).await;
         for shift in 10..=20 {
             let size = 1usize << shift;
             let bytes: &'static Bytes = Box::leak(Box::new(vec![7; size].into()));

@@ -417,6 +417,14 @@ async fn pieces_of_every_size_come_back_byte_for_byte() {
         assert_eq!(went, Ok(Verdict::Replace(reversed(&piece))), "{size}");
         world.link.leave(&mut visit, 1);
     }
+    // Given back from another thread, when only that has the piece.
+    for size in [10, THRESHOLD, 300_000] {
+        let piece = noise(size as u64, size);
+        let mut visit = Visit::default();
+        let went = world.piece(&mut visit, 2, "back", &piece, true, &[]).await;
+        assert_eq!(went, Ok(Verdict::Replace(piece)));
+        world.link.leave(&mut visit, 2);
+    }
     // More at once than the arena holds.
     let pieces: Vec<Bytes> = (0..40).map(|n| noise(n, 100_000)).collect();
     let all = pieces.iter().enumerate().map(|(nth, piece)| {

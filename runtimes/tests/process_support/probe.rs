@@ -153,6 +153,11 @@ impl Probe {
                 std::thread::spawn(move || host.resume(token, Verdict::Done));
                 Verdict::Pending
             }
+            "back" => {
+                let (host, token, piece) = (tx.host(), tx.token(), tx.piece().clone());
+                std::thread::spawn(move || host.resume(token, Verdict::Replace(piece)));
+                Verdict::Pending
+            }
             "twice" => {
                 let (host, token) = (tx.host(), tx.token());
                 std::thread::spawn(move || {

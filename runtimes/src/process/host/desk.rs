@@ -91,6 +91,8 @@ impl Desk {
         let _ = self.maker.set(maker);
         *lock(&self.current) = Some(life);
         self.report(&Report::Ready(about));
+        // What came while there was nobody to tell.
+        self.notices.ring();
         Ok(())
     }
 
