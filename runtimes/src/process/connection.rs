@@ -1,4 +1,4 @@
-//! One worker's connection to one child: a socket, an arena, and the calls under way.
+//! One worker's connection to one thread of one child: a socket, an arena, and the calls under way.
 //!
 //! Owns the table of the connection's calls. Invariant: a call is in the table from its event until its reply, and while it is
 //! parked; what a child says of any other call makes it mad. Events of one turn of the worker leave in one write: they gather in a
@@ -66,7 +66,9 @@ pub(crate) struct Connection {
     input: RefCell<Buffer>,
     open: RefCell<Slab<Open>>,
     parked: Cell<usize>,
-    /// Transactions the child knows.
+    /// Transactions that are with it.
+    pub(crate) busy: Cell<usize>,
+    /// Those of which the child knows.
     live: RefCell<HashSet<u64, FixedState>>,
     waker: RefCell<Option<Waker>>,
     woken: Cell<bool>,
@@ -92,6 +94,7 @@ impl Connection {
             input: RefCell::default(),
             open: RefCell::default(),
             parked: Cell::new(0),
+            busy: Cell::new(0),
             live: RefCell::default(),
             waker: RefCell::new(None),
             woken: Cell::new(false),
@@ -393,6 +396,7 @@ impl Far for Connection {
 
     fn free(&self, transaction: u64, _: Opaque) {
         self.child.busy.fetch_sub(1, Relaxed);
+        self.busy.set(self.busy.get().saturating_sub(1));
         if self.live.borrow_mut().remove(&transaction) && self.dead.borrow().is_none() {
             self.forget_parked(transaction);
             put_free(&mut self.out.borrow_mut().bytes, transaction);

@@ -73,6 +73,13 @@ pub async fn start(
         ));
     }
     let _ = shared.hooks.set(about.hooks);
+    // A thread of a child each; one whose hooks may wait deals out what comes through one.
+    let lanes = if about.blocking {
+        1
+    } else {
+        spec.limits.threads.max(1)
+    };
+    let _ = shared.lanes.set(lanes);
     let mut running = vec![first];
     for _ in 1..spec.limits.processes {
         running.push(supervise::launch(&shared).await?.0);

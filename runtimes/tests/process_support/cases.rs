@@ -182,7 +182,7 @@ async fn a_module_that_may_wait_waits_for_an_operation() {
 }
 
 async fn a_panic_in_any_hook_fails_that_transaction_alone() {
-    let world = World::new(spec("probe")).await;
+    let world = World::new(with(spec("probe"), |s| s.limits.threads = 2)).await;
     let mut other = Visit::default();
     let mut edits = Edits::new();
     let hook = Hook::RequestHead;
@@ -218,7 +218,7 @@ async fn a_panic_in_free_is_survived() {
     let hook = Hook::RequestHead;
     world.head(PANICS_IN_FREE, hook, "none").await.0.unwrap();
     world.head(1, hook, "none").await.0.unwrap();
-    said(&world, "free 666 1", 1).await;
+    said(&world, &format!("free {PANICS_IN_FREE} 1"), 1).await;
     assert_eq!(world.gauge("restarts"), 0);
 }
 
@@ -445,7 +445,11 @@ async fn pieces_of_every_size_come_back_byte_for_byte() {
 }
 
 async fn hundred_thousand_mixed_calls() {
-    let world = World::new(with(spec("probe"), |s| s.limits.processes = 2)).await;
+    let several = |s: &mut understudy_runtimes::Spec| {
+        s.limits.processes = 2;
+        s.limits.threads = 2;
+    };
+    let world = World::new(with(spec("probe"), several)).await;
     let workers = (0..64u64).map(|worker| {
         let world = &world;
         async move {

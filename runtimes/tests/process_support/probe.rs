@@ -354,7 +354,7 @@ impl Module for Maker {
 }
 
 /// `free` of this transaction panics.
-pub(crate) const PANICS_IN_FREE: u64 = 666;
+pub(crate) const PANICS_IN_FREE: u64 = (1 << 50) + 666;
 
 /// Hooks with a head, by name.
 pub(crate) fn heads() -> [Hook; 4] {
