@@ -56,7 +56,8 @@ impl Instance {
     /// A hook of it panicked.
     #[cold]
     pub(crate) fn poison(&self) {
-        self.nursery.panicked(&self.life, self.generation);
+        self.nursery.poison(&self.life, self.generation);
+        self.nursery.restore();
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Link {
     in_a_row: Cell<u32>,
     broken_until: Cell<Option<Instant>>,
     precise: Cell<bool>,
+    patient: Cell<bool>,
 }
 
 /// One module's part of one transaction.
@@ -142,6 +143,7 @@ impl Link {
             in_a_row: Cell::new(0),
             broken_until: Cell::new(None),
             precise: Cell::new(false),
+            patient: Cell::new(false),
         }
     }
 
@@ -158,6 +160,11 @@ impl Link {
     /// Has every call timed, for whoever wants to know what a transaction cost (Server-Timing, the JSON log).
     pub fn be_precise(&self, precise: bool) {
         self.precise.set(precise);
+    }
+
+    /// Never leaves the module alone, however often it fails: for whoever tests how it fails.
+    pub fn be_patient(&self) {
+        self.patient.set(true);
     }
 
     /// Calls a hook. The caller has looked that the module wants it and that the visit is open. Edits are put behind those that
@@ -402,7 +409,7 @@ impl Link {
         if failure != Failure::Broken {
             let in_a_row = self.in_a_row.get() + 1;
             self.in_a_row.set(in_a_row);
-            if in_a_row >= BREAK_AFTER {
+            if in_a_row >= BREAK_AFTER && !self.patient.get() {
                 if self.broken_until.get().is_none() {
                     tracing::warn!(module = %self.loaded.name(), "failed {in_a_row} times in a row: left alone for a while");
                 }

@@ -47,7 +47,7 @@ impl Nursery {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// The current instance and its number; made now when there is none.
+    /// The current instance and its number; made now, on this stack, when there is none.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -60,28 +60,31 @@ impl Nursery {
         Ok((current.0, life))
     }
 
-    /// An instance panicked: it gets no new transactions, and no `fini`.
-    pub(crate) fn panicked(&self, life: &Life, generation: u64) {
+    /// An instance panicked: it gets no new transactions, and no `fini`. The next one is made by whoever asks for it.
+    pub(crate) fn poison(&self, life: &Life, generation: u64) {
         self.panicked.fetch_add(1, Ordering::Relaxed);
         life.poison();
         let old = {
             let mut current = self.lock();
-            if current.0 != generation || current.1.is_none() {
+            if current.0 != generation {
                 return;
             }
-            let old = current.1.take();
-            if let Err(why) = self.make(&mut current) {
-                tracing::error!(module = %self.name(), "cannot be made again after a panic: {why}");
-            }
-            old
+            current.0 += 1;
+            self.generation.store(current.0, Ordering::Release);
+            current.1.take()
         };
         // Its drop may run the module's code: not under the lock.
         drop(old);
     }
 
+    /// Makes a new instance where there is none.
+    pub(crate) fn restore(&self) {
+        if let Err(why) = self.current() {
+            tracing::error!(module = %self.name(), "cannot be made again after a panic: {why}");
+        }
+    }
+
     fn make(&self, current: &mut (u64, Option<Arc<Life>>)) -> Result<Arc<Life>, String> {
-        current.0 += 1;
-        self.generation.store(current.0, Ordering::Release);
         let life = self.maker.make()?;
         current.1 = Some(life.clone());
         self.rebuilt.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +99,8 @@ impl Nursery {
         let (generation, life) = self.current()?;
         let told = life.notice(notice);
         if life.is_poisoned() {
-            self.panicked(&life, generation);
+            self.poison(&life, generation);
+            self.restore();
         }
         told
     }

@@ -340,3 +340,38 @@ fn the_threads_end_when_the_module_is_unloaded() {
         assert_eq!(script.tally.frees().len(), 1);
     });
 }
+
+#[test]
+fn while_an_instance_is_made_anew_new_transactions_wait_and_the_worker_does_not() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let stands = gate.clone();
+        let script = Script::new(|_, instance| {
+            if instance == 1 {
+                panic!("on purpose");
+            }
+            Verdict::Continue
+        });
+        let script = script.other(move |hook, _, instance| {
+            if hook == Hook::Init && instance == 2 {
+                stands.pass();
+            }
+            Ok(())
+        });
+        let link = worker.link(limits(2, 64, 20_000), &script).await;
+        let told = passes(&worker, &link).await;
+        assert!(
+            matches!(told, Err(Failure::Panic(_))),
+            "told before the new one is there"
+        );
+        until(|| gate.came() == 1).await;
+        let mut next = pin!(passes(&worker, &link));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        // Tasks of this worker run while `init` stands at the gate.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(futures_util::poll!(&mut next).is_pending());
+        gate.open();
+        assert_eq!(next.await, Ok(Verdict::Continue));
+        assert_eq!(gauge(link.loaded(), "rebuilt"), 1);
+    });
+}

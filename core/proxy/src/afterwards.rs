@@ -3,7 +3,6 @@
 //! Such a log must hold up neither the client's next request nor the end of a transaction that is cut, so it goes on here, in one
 //! task of the worker. Invariant: adding never fails and never runs anything.
 
-use crate::worker::Worker;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::cell::{Cell, RefCell};
@@ -44,10 +43,10 @@ impl Afterwards {
     }
 
     /// Does the work, for ever.
-    pub(crate) async fn run(worker: Rc<Worker>) {
+    pub(crate) async fn run(self: Rc<Self>) {
         let mut all = FuturesUnordered::new();
         poll_fn(|cx| {
-            let own = &worker.afterwards;
+            let own = &self;
             loop {
                 all.extend(own.new.borrow_mut().drain(..));
                 match all.poll_next_unpin(cx) {

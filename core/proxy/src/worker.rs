@@ -90,7 +90,7 @@ pub(crate) struct Worker {
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
-    pub(crate) afterwards: Afterwards,
+    pub(crate) afterwards: Rc<Afterwards>,
 }
 
 impl Worker {
@@ -149,8 +149,10 @@ impl WorkerActor {
         let seat = Seat::new(seed.index as u8);
         seed.mailboxes
             .enter(seed.index as u8, seat.mailbox().clone());
+        let afterwards = Rc::<Afterwards>::default();
         let live = live(
             &seat,
+            &afterwards,
             None,
             seed.epoch,
             seed.settings,
@@ -173,7 +175,7 @@ impl WorkerActor {
             lines: Cell::new(Vec::with_capacity(256)),
             edits: Cell::default(),
             seat,
-            afterwards: Afterwards::default(),
+            afterwards,
         };
         let worker = Rc::new(worker);
         WorkerActor {
@@ -221,6 +223,7 @@ impl WorkerActor {
 
 fn live(
     seat: &Rc<Seat>,
+    afterwards: &Rc<Afterwards>,
     old: Option<&Chain>,
     epoch: u64,
     settings: Arc<Settings>,
@@ -233,7 +236,7 @@ fn live(
         resolver.clone(),
     );
     let pseudonym = format!("{}-{:08x}", settings.name, epoch as u32);
-    let chain = Chain::new(&settings.modules, seat, old, log.is_some());
+    let chain = Chain::new(&settings.modules, seat, afterwards, old, log.is_some());
     Live {
         chain: Rc::new(chain),
         pseudonym,
@@ -299,7 +302,7 @@ impl Actor for WorkerActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         actix_rt::spawn(self.worker.seat.clone().run());
-        actix_rt::spawn(Afterwards::run(self.worker.clone()));
+        actix_rt::spawn(Afterwards::run(self.worker.afterwards.clone()));
         ctx.run_interval(TICK, |act, _| {
             let now = Instant::now();
             act.worker.clock.advance(now);
@@ -330,6 +333,7 @@ impl Handler<Adopt> for WorkerActor {
         let old = self.worker.live();
         let new = live(
             &self.worker.seat,
+            &self.worker.afterwards,
             Some(&old.chain),
             self.epoch,
             msg.settings,

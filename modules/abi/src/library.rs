@@ -109,7 +109,12 @@ fn link(path: &Path, file: &[u8]) -> Result<&'static ModuleTable, String> {
     let place = format!("/proc/self/fd/{}", copy.as_raw_fd());
     // SAFETY: running the library's initialisers, which is what was asked for.
     let library = unsafe { Library::open(Some(&place), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|e| e.to_string().replace(&place, &path.display().to_string()))?;
+        .map_err(|e| {
+            // The linker's own words stand one level below.
+            let why =
+                std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            why.replace(&place, "it")
+        })?;
     let entry = symbols::candidates(path, file)
         .into_iter()
         .find_map(|name| {
@@ -120,6 +125,9 @@ fn link(path: &Path, file: &[u8]) -> Result<&'static ModuleTable, String> {
         });
     // Never closed: its threads, its thread-local destructors, and whoever holds its bytes may outlive every instance.
     std::mem::forget(library);
+    // The linker knows a library by the name it was opened by, too: the descriptor stays open so that its number is not given
+    // to another copy. So is what a backtrace reads its symbols from.
+    std::mem::forget(copy);
     let entry = entry.ok_or_else(|| {
         format!(
             "it is not a module: it exports no `{}` (in Rust: understudy_module::export!)",

@@ -84,3 +84,5 @@ impl Module for AddHeaders {
         self.write(tx)
     }
 }
+
+understudy_module::export!(AddHeaders::default);

@@ -53,6 +53,7 @@ pub fn invoke(
         host,
         tokens,
         sealed: false,
+        taken: false,
     };
     let called = catch_unwind(AssertUnwindSafe(|| {
         let mut tx = Transaction::new(&mut record);
@@ -80,6 +81,10 @@ pub fn invoke(
         }
     }));
     match called {
+        // In every runtime at once, not at the deadline.
+        Ok(Verdict::Pending) if !record.taken => Ok(Verdict::fail(
+            "Pending without a token can never be resumed",
+        )),
         Ok(verdict) if verdict.fits(event.hook) => Ok(verdict),
         Ok(verdict) => Ok(Verdict::Fail(
             format!("{} is no answer to {}", verdict.name(), event.hook.name()).into(),
@@ -116,6 +121,8 @@ struct Record<'a> {
     host: &'a Host,
     tokens: &'a dyn Tokens,
     sealed: bool,
+    /// The token was taken.
+    taken: bool,
 }
 
 static EMPTY: Bytes = Bytes::new();
@@ -171,6 +178,7 @@ impl View for Record<'_> {
         self.host
     }
     fn token(&mut self) -> Token {
+        self.taken = true;
         self.tokens.token()
     }
     fn find(&self, name: &[u8], index: usize) -> Option<&[u8]> {

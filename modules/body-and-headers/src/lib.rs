@@ -91,3 +91,5 @@ impl Module for BodyAndHeaders {
         verdict(self.lines.write(tx))
     }
 }
+
+understudy_module::export!(BodyAndHeaders::default);

@@ -37,3 +37,5 @@ impl Module for Empty {
         }
     }
 }
+
+understudy_module::export!(|| Empty);

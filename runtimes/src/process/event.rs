@@ -32,8 +32,9 @@ pub(crate) enum Place<'a> {
     },
 }
 
-/// What the child is told.
+/// What the child is told. It lives for one call, on the stack.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Told<'a> {
     Event(Sent<'a>),
     Free(u64),

@@ -198,15 +198,13 @@ pub(crate) async fn supervise(
 impl Running {
     /// Serves a child that is ready until its end.
     async fn serve_on(&mut self, shared: &Arc<Shared>) {
-        loop {
-            match self.serve(shared).await {
-                End::Gone => return,
-                // Once is enough.
-                End::Ready(_) | End::Refused(_) => {
-                    return self.child.mad("it said twice that it is ready", shared);
-                }
-                End::Mad(why) => return self.child.mad(why, shared),
+        match self.serve(shared).await {
+            End::Gone => {}
+            // Once is enough.
+            End::Ready(_) | End::Refused(_) => {
+                self.child.mad("it said twice that it is ready", shared);
             }
+            End::Mad(why) => self.child.mad(why, shared),
         }
     }
 
@@ -225,13 +223,8 @@ impl Running {
             }
             let full = !self.outgoing.is_empty();
             tokio::select! {
-                packet = self.orders.recv() => if let Some(packet) = packet {
-                    let mut bytes = Vec::new();
-                    if packet.order.put(&mut bytes) {
-                        self.outgoing.push_back((bytes, 0, packet.fds));
-                    }
-                    self.write();
-                },
+                // What a child said before its end is heard before its end.
+                biased;
                 ready = self.control.readable() => {
                     let Ok(mut ready) = ready else { return End::Gone };
                     let at = self.input.len();
@@ -245,6 +238,13 @@ impl Running {
                         Err(_) => return End::Gone,
                     }
                 }
+                packet = self.orders.recv() => if let Some(packet) = packet {
+                    let mut bytes = Vec::new();
+                    if packet.order.put(&mut bytes) {
+                        self.outgoing.push_back((bytes, 0, packet.fds));
+                    }
+                    self.write();
+                },
                 ready = self.control.writable(), if full => {
                     if let Ok(mut ready) = ready {
                         ready.clear_ready();

@@ -28,6 +28,8 @@ pub(super) struct ThreadsDoor {
 #[derive(Debug)]
 struct ThreadsFar {
     generation: Arc<Generation>,
+    /// The instances' number when it was made.
+    number: u64,
     outgoing: Rc<Outgoing>,
 }
 
@@ -119,17 +121,14 @@ impl Door for ThreadsDoor {
     fn enter(&self) -> Result<Entered, Failure> {
         let nursery = self.outgoing.source.nursery();
         if let Some(far) = &*self.cached.borrow()
-            && far.generation.number == nursery.generation()
+            && far.number == nursery.generation()
         {
             return Ok(Entered::Far(far.clone()));
         }
         drop(self.cached.take());
-        let (number, life) = nursery.current().map_err(|why| {
-            tracing::debug!(module = %nursery.name(), "not running: {why}");
-            Failure::Unavailable
-        })?;
         let far = Rc::new(ThreadsFar {
-            generation: Arc::new(Generation { life, number }),
+            number: nursery.generation(),
+            generation: Arc::default(),
             outgoing: self.outgoing.clone(),
         });
         *self.cached.borrow_mut() = Some(far.clone());

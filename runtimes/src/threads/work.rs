@@ -8,9 +8,10 @@ use super::pool::{Pool, Stand};
 use crate::failure::Failure;
 use crate::life::Life;
 use crate::marker::Lent;
+use crate::nursery::Nursery;
 use crate::runtime::{Done, Notice};
 use crate::seat::{Letter, Mailbox, Reply};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use understudy_module::{Edits, Mark, Opaque, Token, guard, invoke};
 
@@ -29,11 +30,20 @@ pub(super) enum Job {
     Notice(Notice, Done),
 }
 
-/// An instance and its number.
-#[derive(Debug)]
-pub(super) struct Generation {
-    pub(super) life: Arc<Life>,
-    pub(super) number: u64,
+/// An instance, as the transactions that are with it share it. It is found on a pool thread, with the first call: a worker must
+/// not wait while one is made.
+#[derive(Debug, Default)]
+pub(super) struct Generation(OnceLock<(u64, Arc<Life>)>);
+
+impl Generation {
+    /// The instance and its number; found now if need be.
+    fn find(&self, nursery: &Nursery) -> Result<&(u64, Arc<Life>), String> {
+        if let Some(found) = self.0.get() {
+            return Ok(found);
+        }
+        let current = nursery.current()?;
+        Ok(self.0.get_or_init(|| current))
+    }
 }
 
 /// A call of a hook.
@@ -74,8 +84,12 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
     match job {
         Job::Call(job) => call(pool, *job, began, untold),
         Job::Free(generation, transaction, opaque) => {
+            // Without an instance no hook was called, and there is nothing to free.
+            let Some((number, life)) = generation.0.get() else {
+                return;
+            };
             let freed = if pool.terms().frees {
-                guard(|| generation.life.module().free(transaction, opaque))
+                guard(|| life.module().free(transaction, opaque))
             } else {
                 // Its drop is the module's code, too.
                 guard(|| drop(opaque))
@@ -83,7 +97,8 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
             if let Err(panicked) = freed {
                 let module = pool.nursery().name();
                 tracing::warn!(%module, "free panicked: {}", panicked.0);
-                pool.nursery().panicked(&generation.life, generation.number);
+                pool.nursery().poison(life, *number);
+                pool.nursery().restore();
             }
         }
         Job::Notice(notice, done) => {
@@ -114,7 +129,17 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         transaction: event.id(),
         call,
     };
-    let life = &generation.life;
+    let (number, life) = match generation.find(pool.nursery()) {
+        Ok(found) => found,
+        Err(why) => {
+            let module = pool.nursery().name();
+            tracing::debug!(%module, "not running: {why}");
+            let mut reply = Reply::failed(Failure::Unavailable);
+            reply.opaque = opaque;
+            untold.post(mailbox, call, reply, true);
+            return;
+        }
+    };
     let before = edits.mark();
     let called = event.with(|event| {
         invoke(
@@ -131,7 +156,7 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
     let verdict = called.map_err(|panicked| {
         let module = pool.nursery().name();
         tracing::warn!(%module, "panicked: {}", panicked.0);
-        pool.nursery().panicked(life, generation.number);
+        pool.nursery().poison(life, *number);
         Failure::Panic(panicked.0)
     });
     let (verdict, edits) = match verdict {
@@ -149,8 +174,13 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         opaque,
         spent,
     };
-    let at_once = spent > SHORT || pool.terms().blocking;
+    let panicked = matches!(reply.verdict, Err(Failure::Panic(_)));
+    let at_once = spent > SHORT || pool.terms().blocking || panicked;
     untold.post(mailbox, call, reply, at_once);
+    if panicked {
+        // Its transaction need not wait for that.
+        pool.nursery().restore();
+    }
 }
 
 /// The edits the hook made, without those before.

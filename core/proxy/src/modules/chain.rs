@@ -4,6 +4,7 @@
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
 use super::{Matcher, Modules, ServerTiming};
+use crate::afterwards::Afterwards;
 use std::rc::Rc;
 use std::sync::Arc;
 use understudy_module::{Hook, Hooks};
@@ -24,6 +25,8 @@ pub(crate) struct Chain {
     pub(super) links: Box<[Rc<Link>]>,
     pub(super) matchers: Box<[Matcher]>,
     pub(super) seat: Rc<Seat>,
+    /// What is left to be done for transactions that are over.
+    pub(super) afterwards: Rc<Afterwards>,
     hooks: Hooks,
     same_order: bool,
     pub(crate) timing: ServerTiming,
@@ -38,6 +41,7 @@ impl Chain {
     pub(crate) fn new(
         modules: &Modules,
         seat: &Rc<Seat>,
+        afterwards: &Rc<Afterwards>,
         old: Option<&Chain>,
         precise: bool,
     ) -> Chain {
@@ -68,6 +72,7 @@ impl Chain {
         Chain {
             matchers: modules.members.iter().map(|m| m.matcher.clone()).collect(),
             seat: seat.clone(),
+            afterwards: afterwards.clone(),
             on_hits: hooks.any(ON_HITS),
             on_the_spot,
             hooks,

@@ -123,6 +123,12 @@ impl Filter {
         self.stages.iter().any(|stage| !stage.keeps)
     }
 
+    /// Whether a module has bytes of which nothing came out yet.
+    pub(crate) fn withholds(&self) -> bool {
+        let mut stages = self.stages.iter();
+        stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
+    }
+
     /// The source has so many bytes.
     pub(crate) fn expect(&mut self, length: Option<u64>) {
         self.left = length.filter(|length| *length > 0);
@@ -263,15 +269,22 @@ impl Stage {
         let seen = &mut members[self.index];
         let (outcome, piece, last) = match self.call.take() {
             Some((mut call, piece, last)) => {
+                // Its own call: no other is on its way.
                 match link.poll(&mut call, &mut seen.visit, &mut self.edits, cx) {
                     Poll::Pending => {
                         self.call = Some((call, piece, last));
                         return Ok(Went::Waits);
                     }
-                    Poll::Ready(outcome) => (outcome, piece, last),
+                    Poll::Ready(outcome) => {
+                        seen.be_free();
+                        (outcome, piece, last)
+                    }
                 }
             }
             None => {
+                if !self.waiting.is_empty() && seen.poll_free(cx).is_pending() {
+                    return Ok(Went::Waits);
+                }
                 let Some((piece, last)) = self.next() else {
                     return Ok(Went::Idle);
                 };
@@ -299,6 +312,7 @@ impl Stage {
                 match link.call(&mut seen.visit, &event, &mut self.edits) {
                     Called::Now(outcome) => (outcome, piece, last),
                     Called::Later(call) => {
+                        seen.be_busy();
                         self.call = Some((call, piece, last));
                         return Ok(Went::On);
                     }
@@ -410,6 +424,9 @@ impl Stage {
 impl Drop for Filter {
     fn drop(&mut self) {
         for stage in &mut self.stages {
+            if let Some((call, _, _)) = stage.call.take() {
+                self.party.finish_behind(stage.index, call);
+            }
             stage.forget(&self.party.chain.links[stage.index]);
         }
     }

@@ -1,7 +1,8 @@
 //! The modules' part of one transaction: what each has seen and kept, and the order in which they are asked.
 //!
 //! Life: 1. made when the request's head is there; 2. asked hook by hook; 3. `log`; 4. dropped, with `free` for each module that was
-//! called. Invariant: whoever holds the last handle (the transaction, a fill that is pumped on, a log that waits) ends it, so
+//! called. One event of a module is in flight at a time: a body that is stored and one that is returned wait for each other, and so
+//! does the log; a call that nobody waits for any more is waited for in the background. Invariant: whoever holds the last handle (the transaction, a fill that is pumped on, a log that waits) ends it, so
 //! `free` is last and once, also for a transaction that is cut.
 
 use super::chain::Chain;
@@ -11,7 +12,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use understudy_module::{Edit, Edits, Event, Hook, Lines, Mark, Part, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, OnFailure, Visit};
 
@@ -35,6 +36,10 @@ pub(super) struct Seen {
     /// It keeps the length of the body behind the head it saw last.
     pub(super) keeps_length: bool,
     failed: Option<&'static str>,
+    /// A call is on its way.
+    busy: bool,
+    /// Who waits for it to end.
+    waiting: SmallVec<[Waker; 1]>,
     notes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -58,6 +63,8 @@ pub(crate) enum Ran {
     Closed,
     /// One has not answered yet.
     Later(Suspended),
+    /// One is busy with another event of the transaction: from this place on they are to be asked.
+    Busy(usize),
 }
 
 /// A hook in the middle of its modules.
@@ -156,6 +163,9 @@ impl Party {
                 continue;
             }
             let seen = &mut members[index];
+            if seen.busy {
+                return Ran::Busy(place);
+            }
             if !self.listens(index, seen, hook, &event, edits) {
                 continue;
             }
@@ -166,7 +176,10 @@ impl Party {
                         return ran;
                     }
                 }
-                Called::Later(call) => return Ran::Later(Suspended { place, call, mark }),
+                Called::Later(call) => {
+                    seen.busy = true;
+                    return Ran::Later(Suspended { place, call, mark });
+                }
             }
         }
         Ran::Through
@@ -257,46 +270,67 @@ impl Party {
         open
     }
 
-    /// Polls what was suspended, and asks the modules behind it.
-    pub(crate) fn poll<'a>(
-        &self,
-        hook: Hook,
-        suspended: &mut Suspended,
-        subject: impl Fn() -> Subject<'a>,
-        edits: &mut Edits,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ran> {
-        loop {
-            let index = self.chain.at(hook, suspended.place);
-            let ran = {
-                let mut members = self.members.borrow_mut();
-                let seen = &mut members[index];
-                let polled =
-                    self.chain.links[index].poll(&mut suspended.call, &mut seen.visit, edits, cx);
-                let Poll::Ready(outcome) = polled else {
-                    return Poll::Pending;
-                };
-                self.settle(index, seen, hook, outcome, edits, suspended.mark)
-            };
-            match ran.unwrap_or_else(|| self.run(hook, suspended.place + 1, subject(), edits)) {
-                Ran::Later(next) => *suspended = next,
-                ran => return Poll::Ready(ran),
-            }
-        }
-    }
-
-    /// Goes on with what was suspended until all have answered: never `Later`.
+    /// Goes on with what was suspended until all have answered: neither `Later` nor `Busy`. Dropped before that, the call on its
+    /// way is waited for in the background.
     pub(crate) async fn finish<'a>(
-        &self,
+        self: &Rc<Self>,
         hook: Hook,
         mut ran: Ran,
         subject: impl Fn() -> Subject<'a>,
         edits: &mut Edits,
     ) -> Ran {
-        if let Ran::Later(suspended) = &mut ran {
-            return poll_fn(|cx| self.poll(hook, suspended, &subject, edits, cx)).await;
+        loop {
+            ran = match ran {
+                Ran::Later(suspended) => {
+                    let Suspended { place, call, mark } = suspended;
+                    let index = self.chain.at(hook, place);
+                    let mut kept = Kept {
+                        party: self,
+                        index,
+                        hook,
+                        call: Some(call),
+                    };
+                    let outcome = poll_fn(|cx| kept.poll(edits, cx)).await;
+                    drop(kept);
+                    let settled = {
+                        let mut members = self.members.borrow_mut();
+                        self.settle(index, &mut members[index], hook, outcome, edits, mark)
+                    };
+                    settled.unwrap_or_else(|| self.run(hook, place + 1, subject(), edits))
+                }
+                Ran::Busy(place) => {
+                    let index = self.chain.at(hook, place);
+                    poll_fn(|cx| self.members.borrow_mut()[index].poll_free(cx)).await;
+                    self.run(hook, place, subject(), edits)
+                }
+                ran => return ran,
+            };
         }
-        ran
+    }
+
+    /// Waits in the background for a call that nobody waits for any more; then the module may hear the next event.
+    pub(super) fn finish_behind(self: &Rc<Self>, index: usize, mut call: Call) {
+        let party = self.clone();
+        self.chain.afterwards.add(async move {
+            let mut edits = Edits::new();
+            let _ = poll_fn(|cx| party.poll_call(index, &mut call, &mut edits, cx)).await;
+        });
+    }
+
+    fn poll_call(
+        &self,
+        index: usize,
+        call: &mut Call,
+        edits: &mut Edits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Verdict, Failure>> {
+        let mut members = self.members.borrow_mut();
+        let seen = &mut members[index];
+        let outcome = self.chain.links[index].poll(call, &mut seen.visit, edits, cx);
+        if outcome.is_ready() {
+            seen.be_free();
+        }
+        outcome
     }
 
     /// Whether a module wants to see the addresses that were found.
@@ -342,7 +376,60 @@ impl Party {
     }
 }
 
+/// A call on its way, kept when whoever waits for it goes away.
+struct Kept<'a> {
+    party: &'a Rc<Party>,
+    index: usize,
+    hook: Hook,
+    call: Option<Call>,
+}
+
+impl Kept<'_> {
+    fn poll(&mut self, edits: &mut Edits, cx: &mut Context<'_>) -> Poll<Result<Verdict, Failure>> {
+        let Some(call) = &mut self.call else {
+            return Poll::Ready(Ok(Verdict::Continue));
+        };
+        let outcome = self.party.poll_call(self.index, call, edits, cx);
+        if outcome.is_ready() {
+            self.call = None;
+        }
+        outcome
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            tracing::debug!(
+                hook = self.hook.name(),
+                "a call is waited for behind its transaction"
+            );
+            self.party.finish_behind(self.index, call);
+        }
+    }
+}
+
 impl Seen {
+    /// A call is on its way.
+    pub(super) fn be_busy(&mut self) {
+        self.busy = true;
+    }
+
+    /// The call is over: whoever waits may go on.
+    pub(super) fn be_free(&mut self) {
+        self.busy = false;
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// Whether no call is on its way; else the task is woken when it is over.
+    pub(super) fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.busy {
+            return Poll::Ready(());
+        }
+        self.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Keeps what a hook said beside its edits of the head.
     fn note(&mut self, edits: &Edits, since: Mark) {
         for edit in edits.since(since) {

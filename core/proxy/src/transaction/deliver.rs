@@ -192,7 +192,10 @@ impl Transaction {
             if !ended {
                 ended = self.gather(queue, origin, framed)?;
             }
-            self.flush_while_uploading(queue, origin, upload).await?;
+            // While a module may still fail before anything is given away, the head waits.
+            if ended || queue.written > 0 || !origin.withholds() {
+                self.flush_while_uploading(queue, origin, upload).await?;
+            }
             if ended {
                 if !upload.is_complete() {
                     // The answer is complete before its request: the rest of the body is not wanted.

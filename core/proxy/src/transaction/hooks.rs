@@ -103,7 +103,7 @@ impl Transaction {
         {
             Ran::Answer(response) => return Some(Step::Respond(response)),
             Ran::Closed => return Some(closed()),
-            Ran::Through | Ran::Later(_) => {}
+            Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
         }
         if !edits.is_empty() && !applied {
             edited::request(&mut self.head, &edits);
@@ -184,8 +184,8 @@ impl Transaction {
         {
             Ran::Answer(response) => Err(Step::Respond(response)),
             Ran::Closed => Err(closed()),
-            Ran::Through | Ran::Later(_) if edits.is_empty() => Ok(head),
-            Ran::Through | Ran::Later(_) => {
+            _ if edits.is_empty() => Ok(head),
+            Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
                 let lines = head.strip_suffix(b"\r\n").unwrap_or(&head);
                 let mut out = if edited::only_adds(&edits) {
                     let mut out = Vec::with_capacity(head.len() + 256);
@@ -229,7 +229,7 @@ impl Transaction {
             {
                 Ran::Answer(response) => return Err(Step::Respond(response)),
                 Ran::Closed => return Err(closed()),
-                Ran::Through | Ran::Later(_) => {}
+                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
             edited::response(&mut exchanged.head, &edits);
             for edit in edits.iter() {
@@ -327,7 +327,7 @@ pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Ed
 
 /// Goes on with modules that did not.
 pub(super) async fn log_later(
-    party: &Party,
+    party: &Rc<Party>,
     ran: Ran,
     record: &OwnedRecord,
     key: &[u8],

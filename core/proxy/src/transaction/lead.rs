@@ -345,6 +345,17 @@ impl Transaction {
                         push_piece(queue, piece, framed == Framed::Chunked);
                     }
                 }
+                if queue.written == 0 && origin.withholds() {
+                    // While a module may still fail before anything is given away, the head waits.
+                    if turn > 0 {
+                        continue;
+                    }
+                    return self
+                        .client
+                        .deadline
+                        .poll(cx)
+                        .map(|()| End::Broken("between-bytes-timeout"));
+                }
                 let idle = queue.is_empty();
                 match self.client.poll_flush(cx, queue, limit) {
                     Poll::Ready(Ok(())) if idle && turn == 0 => {

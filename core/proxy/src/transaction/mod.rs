@@ -52,7 +52,7 @@ pub(crate) use answer::too_many_connections;
 pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
-use crate::modules::party::Party;
+use crate::modules::party::{Party, Ran};
 use crate::record::{Outcome, OwnedRecord, Record};
 use crate::worker::{Live, Source, Worker};
 use bytes::Bytes;
@@ -455,7 +455,7 @@ impl Transaction {
             .unwrap_or_default();
         let mut edits = understudy_module::Edits::new();
         let ran = hooks::log(&party, &record, &key, &mut edits);
-        if let crate::modules::party::Ran::Later(_) = ran {
+        if let Ran::Later(_) | Ran::Busy(_) = ran {
             let record = OwnedRecord::of(&record);
             self.worker.afterwards.add(async move {
                 hooks::log_later(&party, ran, &record, &key, &mut edits).await;

@@ -40,6 +40,11 @@ impl Origin {
         self.filter.as_ref().is_some_and(|f| f.changes_length())
     }
 
+    /// Whether modules have bytes of the body of which nothing came out yet.
+    pub(super) fn withholds(&self) -> bool {
+        self.filter.as_ref().is_some_and(|f| f.withholds())
+    }
+
     /// The body's length, when it is known beforehand.
     pub(super) fn body_length(&self) -> Option<u64> {
         if self.changes_length() {

@@ -141,7 +141,7 @@ impl Transaction {
             {
                 Ran::Answer(response) => return Err(Step::Respond(response)),
                 Ran::Closed => return Err(closed()),
-                Ran::Through | Ran::Later(_) => {}
+                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
             returning.edit(&edits);
         }
@@ -242,7 +242,13 @@ impl Transaction {
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
                         }
-                        Poll::Pending if !queue.is_empty() => return Poll::Ready(Ok(())),
+                        // While a module may still fail before anything is given away, the head waits.
+                        Poll::Pending
+                            if !queue.is_empty()
+                                && (queue.written > 0 || !way.filter.withholds()) =>
+                        {
+                            return Poll::Ready(Ok(()));
+                        }
                         Poll::Pending => {
                             return self
                                 .client

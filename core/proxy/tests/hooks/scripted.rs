@@ -142,7 +142,7 @@ impl Library for Scripted {
 
 /// Runs a case in both models of this address space.
 pub fn everywhere<F: Future<Output = ()>>(case: impl Fn(Kind) -> F) {
-    for kind in [Kind::Inline] {
+    for kind in [Kind::Inline, Kind::Threads] {
         actix::System::new().block_on(async {
             tokio::time::timeout(std::time::Duration::from_secs(60), case(kind))
                 .await

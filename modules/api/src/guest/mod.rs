@@ -34,7 +34,8 @@ macro_rules! export {
             extern "C" fn entry(
                 host: *const $crate::raw::HostTable,
             ) -> *const $crate::raw::ModuleTable {
-                $crate::guest::entry(host, make, cfg!(panic = "abort"))
+                // SAFETY: the loader calls this, with the proxy's table.
+                unsafe { $crate::guest::entry(host, make, cfg!(panic = "abort")) }
             }
         };
     };
@@ -58,8 +59,11 @@ struct Guest {
 }
 
 /// Behind [`crate::export!`]: the proxy's table in, the module's out; NULL when it cannot be.
-pub fn entry(host: *const HostTable, make: Make, aborts: bool) -> *const ModuleTable {
-    // SAFETY: the proxy gives its table, which begins with size and version and stays for ever.
+///
+/// # Safety
+/// `host` is NULL or a table of a proxy, which begins with size and version and stays for ever.
+pub unsafe fn entry(host: *const HostTable, make: Make, aborts: bool) -> *const ModuleTable {
+    // SAFETY: the caller's promise; size and version are looked at before anything behind them is.
     let table = unsafe {
         if host.is_null()
             || (*host).major != raw::MAJOR

@@ -7,14 +7,13 @@ use crate::about::{About, Hook};
 use crate::edits::Edits;
 use crate::event::Event;
 use crate::host::{Answer, Host, Token};
-use crate::invoke::{Tokens, guard, invoke};
+use crate::invoke::{guard, invoke};
 use crate::kit::calls::{BareCalls, News};
 use crate::kit::stage::{Call, Failed, Outcome, Seated, Stage};
 use crate::module::Module;
 use crate::opaque::Opaque;
 use crate::verdict::Verdict;
 use bytes::Bytes;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -40,8 +39,20 @@ impl fmt::Debug for Bare {
 impl Bare {
     /// Of the module that this makes.
     pub fn new<M: Module>(make: impl Fn() -> M + Send + Sync + 'static) -> Bare {
+        Bare::made_by(move || Arc::new(make()))
+    }
+
+    /// The same, of a module whose type is not known here.
+    pub fn made_by(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
         Bare {
-            make: Arc::new(move || Arc::new(make())),
+            make: Arc::new(make),
+        }
+    }
+
+    /// Of a library that makes instances, such as one loaded from a file.
+    pub fn shared(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
+        Bare {
+            make: Arc::new(make),
         }
     }
 }
@@ -97,19 +108,6 @@ struct Parked {
     until: Instant,
 }
 
-/// A token, and whether it was taken.
-struct Taken {
-    token: Token,
-    taken: Cell<bool>,
-}
-
-impl Tokens for Taken {
-    fn token(&self) -> Token {
-        self.taken.set(true);
-        self.token
-    }
-}
-
 impl Seated for Open {
     fn about(&self) -> &About {
         &self.about
@@ -117,12 +115,9 @@ impl Seated for Open {
 
     fn call(&mut self, event: &Event<'_>) -> Call {
         self.next += 1;
-        let tokens = Taken {
-            token: Token {
-                transaction: event.id,
-                call: self.next,
-            },
-            taken: Cell::new(false),
+        let token = Token {
+            transaction: event.id,
+            call: self.next,
         };
         let mut edits = Edits::new();
         let (module, opaque) = self
@@ -130,19 +125,16 @@ impl Seated for Open {
             .entry(event.id)
             .or_insert_with(|| (self.module.clone(), Opaque::None));
         let module = module.clone();
-        let called = invoke(&*module, &self.host, event, opaque, &mut edits, &tokens);
+        let called = invoke(&*module, &self.host, event, opaque, &mut edits, &token);
         match called {
-            Ok(Verdict::Pending) if tokens.taken.get() => {
+            Ok(Verdict::Pending) => {
                 self.parked.push(Parked {
-                    token: tokens.token,
+                    token,
                     hook: event.hook,
                     edits,
                     until: Instant::now() + DEADLINE,
                 });
                 Call::UnderWay
-            }
-            Ok(Verdict::Pending) => {
-                Call::Over(Failed::new("fail", "Pending without a token").into())
             }
             Ok(verdict) => Call::Over(settled(verdict, edits)),
             Err(panicked) => {

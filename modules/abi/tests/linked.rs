@@ -1,0 +1,56 @@
+//! A crate is linked in and loaded at once: several in this one program, and each loaded from its shared object beside, with the same
+//! results byte for byte on every chunking of its cases.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use understudy_add_headers::AddHeaders;
+use understudy_body_and_headers::BodyAndHeaders;
+use understudy_empty::Empty;
+use understudy_module::kit::{Bare, cases, check};
+
+/// The module's shared object, built as its author would.
+fn library(name: &str) -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("linked");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--offline", "--quiet", "--lib", "-p"])
+        .arg(format!("understudy-{name}"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TARGET_DIR", &target)
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    target.join(format!("debug/libunderstudy_{}.so", name.replace('-', "_")))
+}
+
+/// Linked in and loaded, it does the same.
+fn same(name: &str, linked: Bare) {
+    let opened = understudy_abi::open(library(name)).unwrap();
+    assert_eq!(opened.about().name, name);
+    let loaded = Bare::shared(move || opened.make().unwrap());
+    let place = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(name)
+        .join("tests/cases");
+    let report = check(&[&linked, &loaded], &cases(&place).unwrap());
+    assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn the_empty_module_is_the_same_linked_in_and_loaded() {
+    same("empty", Bare::new(|| Empty));
+}
+
+#[test]
+fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
+    same("add-headers", Bare::new(AddHeaders::default));
+}
+
+#[test]
+fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
+    same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}

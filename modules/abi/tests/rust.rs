@@ -1,0 +1,196 @@
+//! A module in Rust as a shared object behaves as one that is linked in.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Bench, TOKEN};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use understudy_module::{
+    Completion, Hook, LogEntry, ObjectInfo, Operation, Panicked, Part, Response, Verdict,
+};
+
+/// The example, built as its author would.
+fn guest() -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guest");
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--offline",
+            "--quiet",
+            "-p",
+            "understudy-abi",
+            "--example",
+            "guest",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TARGET_DIR", &target)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{told}");
+    target.join("debug/examples/libguest.so")
+}
+
+#[test]
+fn what_a_module_says_of_itself_crosses() {
+    let about = understudy_abi::open(guest()).unwrap();
+    assert!(!about.aborts());
+    let about = about.about();
+    assert_eq!((&*about.name, &*about.version), ("guest", "0.3"));
+    assert_eq!(about.timer, Some(Duration::from_millis(1500)));
+    assert!(about.single && !about.blocking && !about.only_looks && !about.orders_addresses);
+    let hooks: Vec<_> = about.hooks.iter().map(Hook::name).collect();
+    assert_eq!(
+        hooks,
+        [
+            "request_head",
+            "resolve",
+            "response_head",
+            "response_body",
+            "log",
+            "free"
+        ]
+    );
+}
+
+#[test]
+fn heads_bodies_addresses_and_the_log_cross() {
+    let mut bench = Bench::load(&guest());
+    assert_eq!(bench.request("Host: a\r\n"), Ok(Verdict::Continue));
+    let set = "set x-guest: blue 192.0.2.9:1234 http://origin.test/a?b true";
+    assert_eq!(bench.edits(), [set]);
+
+    bench.edits.clear();
+    assert_eq!(
+        bench.response(Hook::ResponseHead, "A: 1\r\nB: 2\r\n"),
+        Ok(Verdict::Continue)
+    );
+    assert_eq!(bench.edits(), ["Freshness(200)", "note lines: A,B"]);
+
+    assert_eq!(
+        bench.piece(Hook::ResponseBody, &[], "one ", false),
+        Ok(Verdict::Hold)
+    );
+    assert_eq!(
+        bench.piece(Hook::ResponseBody, &["one ", "two "], "three", true),
+        Ok(Verdict::Replace("ONE TWO THREE".into()))
+    );
+
+    bench.edits.clear();
+    let found = ["192.0.2.1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
+    let host = Part::Host {
+        name: "origin.test",
+        port: 80,
+        found: &found,
+    };
+    assert_eq!(bench.call(Hook::Resolve, host), Ok(Verdict::Continue));
+    assert_eq!(
+        bench.edits(),
+        ["Address(2001:db8::2)", "Address(192.0.2.1)"]
+    );
+
+    let entry = LogEntry {
+        status: 200,
+        elapsed: Duration::from_nanos(1_234_567_891),
+        bytes_out: 3,
+        body_out: 2,
+        body_in: 1,
+        code: "TCP_HIT",
+        hierarchy: "HIER_NONE/-",
+        timeout: "",
+        error: "x",
+        aborted: true,
+    };
+    bench.call(Hook::Log, Part::Log(&entry)).unwrap();
+    assert_eq!(
+        *bench.asked.told.lock().unwrap(),
+        [format!("Warn {:?}", Some(entry))]
+    );
+    bench.free();
+    // One value all along: made by the only request_head, seen by `free`, then dropped.
+    let injected = bench.asked.injected.lock().unwrap().clone();
+    assert_eq!(injected, [(7, "freed after 101".into())]);
+}
+
+#[test]
+fn a_panic_is_a_panic_and_the_opaque_value_outlives_it() {
+    let mut bench = Bench::load(&guest());
+    assert_eq!(
+        bench.request("X-Do: panic\r\n"),
+        Err(Panicked("as asked".to_owned()))
+    );
+    assert!(bench.edits.is_empty());
+    bench.request("").unwrap();
+    bench.free();
+    let injected = bench.asked.injected.lock().unwrap().clone();
+    assert_eq!(injected, [(7, "freed after 102".into())]);
+}
+
+#[test]
+fn an_answer_and_a_late_answer_cross() {
+    let mut bench = Bench::load(&guest());
+    let page = Response::text(403, "no entry").unwrap();
+    assert_eq!(
+        bench.request("X-Do: respond\r\n"),
+        Ok(Verdict::Respond(Box::new(page)))
+    );
+    assert_eq!(bench.request("X-Do: wait\r\n"), Ok(Verdict::Pending));
+    let (token, answer) = loop {
+        if let Some(resumed) = bench.asked.resumed.lock().unwrap().pop() {
+            break resumed;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(token, TOKEN);
+    assert_eq!(answer.verdict, Verdict::Done);
+    assert_eq!(answer.edits.len(), 1);
+    bench.free();
+}
+
+#[test]
+fn operations_and_their_ends_cross() {
+    let bench = Bench::load(&guest());
+    bench.module.timer(&bench.host);
+    let object = bench.host.object("http://origin.test/").unwrap();
+    assert_eq!(
+        *bench.asked.operations.lock().unwrap(),
+        [(5, Operation::Query(object))]
+    );
+    assert_eq!(
+        bench.module.reconfigure(&bench.host),
+        Err("blue it stays".to_owned())
+    );
+
+    let mut page = Response::new(200, "body").unwrap();
+    page.add(b"A", b"b").unwrap();
+    let info = ObjectInfo {
+        status: 200,
+        length: 9,
+        age: 4,
+        ttl: -3,
+        content_type: Some(String::new()),
+    };
+    for completion in [
+        Completion::Done,
+        Completion::Found(info.clone()),
+        Completion::Found(ObjectInfo {
+            content_type: None,
+            ..info
+        }),
+        Completion::Absent,
+        Completion::Fetched {
+            status: 404,
+            stored: true,
+        },
+        Completion::Object(Box::new(page)),
+        Completion::Part("piece".into(), true),
+        Completion::Failed("why".to_owned()),
+    ] {
+        let line = format!("Info 6 {completion:?}");
+        bench.module.completed(&bench.host, 6, completion);
+        assert_eq!(bench.asked.told.lock().unwrap().pop(), Some(line));
+    }
+    bench.module.fini(&bench.host);
+}

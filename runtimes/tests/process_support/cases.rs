@@ -1,0 +1,616 @@
+//! The cases.
+
+use super::probe::{PANICS_IN_FREE, heads};
+use super::world::{World, said, set, spec, until, with};
+use std::time::{Duration, Instant};
+use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
+use understudy_runtimes::process::THRESHOLD;
+use understudy_runtimes::{Failure, Visit};
+
+pub(crate) type Case = (&'static str, fn());
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        pub(crate) const ALL: &[Case] = &[$((stringify!($name), || {
+            actix_rt::System::new().block_on($name());
+        })),*];
+    };
+}
+
+cases! {
+    every_verdict_comes_back
+    edits_cross_both_ways
+    the_opaque_value_stays_over_all_hooks_and_is_freed_once
+    what_is_held_stays_in_the_child
+    addresses_injections_and_logs_cross
+    settings_and_options_are_there
+    a_module_that_may_wait_waits_for_an_operation
+    a_panic_in_any_hook_fails_that_transaction_alone
+    a_panic_in_free_is_survived
+    a_resume_may_come_early_or_later
+    a_second_resume_is_counted
+    an_unknown_resume_is_counted
+    a_late_resume_is_counted_and_its_transaction_alone_has_failed
+    a_child_killed_in_the_middle_is_back_within_100_milliseconds
+    a_hanging_hook_has_its_child_killed
+    a_leak_ends_at_the_memory_limit
+    garbage_has_the_child_killed
+    a_refusal_is_told
+    dying_at_start_is_told
+    a_child_that_dies_at_its_restarts_is_tried_with_back_off
+    a_full_queue_refuses
+    pieces_of_every_size_come_back_byte_for_byte
+    hundred_thousand_mixed_calls
+    several_children_share_the_transactions
+    a_module_with_one_state_is_refused_two_processes
+    several_threads_keep_the_order_of_a_transaction
+    new_options_are_taken_by_all_or_by_none
+    timers_completions_and_descriptors_are_told
+    unloading_ends_with_fini_and_leaves_no_process
+    the_child_is_as_nice_as_told
+}
+
+async fn every_verdict_comes_back() {
+    let world = World::new(spec("probe")).await;
+    for hook in heads() {
+        for (word, verdict) in [("none", Verdict::Continue), ("done", Verdict::Done)] {
+            assert_eq!(world.head(1, hook, word).await.0, Ok(verdict));
+        }
+        let Ok(Verdict::Respond(response)) = world.head(1, hook, "respond").await.0 else {
+            panic!("no answer");
+        };
+        assert_eq!(response.status(), 403);
+        assert_eq!(&response.body()[..], b"no");
+        assert_eq!(response.fields().len(), 2);
+        let failed = world.head(1, hook, "fail").await.0;
+        assert_eq!(failed, Err(Failure::Fail("on purpose".to_owned())));
+        // No answer to a head.
+        let misfit = world.head(1, hook, "drop").await.0;
+        assert!(matches!(misfit, Err(Failure::Fail(_))), "{misfit:?}");
+    }
+    let piece = Bytes::from_static(b"abc");
+    for (word, verdict) in [
+        ("drop", Verdict::Drop),
+        ("hold", Verdict::Hold),
+        ("replace", Verdict::Replace(Bytes::from_static(b"cba"))),
+    ] {
+        let mut visit = Visit::default();
+        let went = world.piece(&mut visit, 2, word, &piece, false, &[]).await;
+        assert_eq!(went, Ok(verdict));
+        world.link.leave(&mut visit, 2);
+    }
+}
+
+async fn edits_cross_both_ways() {
+    let world = World::new(spec("probe")).await;
+    let mut visit = Visit::default();
+    let mut edits = Edits::new();
+    edits.add(b"X-Before", b"four").unwrap();
+    let hook = Hook::ResponseHead;
+    let went = world.hook(&mut visit, 1, hook, "edits", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    world.link.leave(&mut visit, 1);
+    let all: Vec<Edit<'_>> = edits.iter().collect();
+    assert_eq!(
+        all,
+        [
+            Edit::Add(b"X-Before", b"four"),
+            Edit::Add(b"X-A", b"1"),
+            Edit::Set(b"X-B", b"2"),
+            Edit::Delete(b"X-Gone"),
+            Edit::Note(b"probe", b"noted"),
+            Edit::Add(b"X-Seen", b"4"),
+        ]
+    );
+}
+
+async fn the_opaque_value_stays_over_all_hooks_and_is_freed_once() {
+    let world = World::new(spec("probe")).await;
+    let mut visit = Visit::default();
+    for (nth, hook) in heads().into_iter().enumerate() {
+        let mut edits = Edits::new();
+        let went = world.hook(&mut visit, 5, hook, "count", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert_eq!(set(&edits, "X-Count"), Some((nth + 1).to_string()));
+    }
+    world.link.leave(&mut visit, 5);
+    said(&world, "free 5 4", 1).await;
+    // Another one under the same number begins anew.
+    world.head(5, Hook::RequestHead, "none").await.0.unwrap();
+    said(&world, "free 5 1", 1).await;
+    assert_eq!(world.proxy.said("free 5 4"), 1);
+}
+
+async fn what_is_held_stays_in_the_child() {
+    let world = World::new(spec("probe")).await;
+    for size in [10, THRESHOLD + 1] {
+        let pieces: Vec<Bytes> = (0..4u8).map(|n| vec![n; size].into()).collect();
+        let mut visit = Visit::default();
+        for nth in 0..3 {
+            let held = &pieces[..nth];
+            let went = world
+                .piece(&mut visit, 1, "hold", &pieces[nth], false, held)
+                .await;
+            assert_eq!(went, Ok(Verdict::Hold));
+        }
+        let went = world
+            .piece(&mut visit, 1, "hold", &pieces[3], true, &pieces[..3])
+            .await;
+        assert_eq!(went, Ok(Verdict::Replace(pieces.concat().into())));
+        world.link.leave(&mut visit, 1);
+    }
+}
+
+async fn addresses_injections_and_logs_cross() {
+    let world = World::new(spec("probe")).await;
+    let (went, edits) = world.head(1, Hook::Resolve, "resolve").await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    let local = std::net::Ipv4Addr::LOCALHOST.into();
+    assert_eq!(edits.iter().collect::<Vec<_>>(), [Edit::Address(local)]);
+    world.head(2, Hook::Log, "log").await.0.unwrap();
+    said(&world, "logged 207", 1).await;
+    world.seat.open_for_injection(3);
+    world.head(3, Hook::ReturnBody, "inject").await.0.unwrap();
+    let injected = std::future::poll_fn(|cx| match world.seat.poll_injected(3, cx) {
+        Some(pieces) => std::task::Poll::Ready(pieces),
+        None => std::task::Poll::Pending,
+    })
+    .await;
+    assert_eq!(injected, [Bytes::from_static(b"injected")]);
+}
+
+async fn settings_and_options_are_there() {
+    let mut spec = spec("probe");
+    spec.options.insert("colour".to_owned(), "red".to_owned());
+    let world = World::new(spec).await;
+    let (_, edits) = world.head(1, Hook::RequestHead, "setting").await;
+    assert_eq!(set(&edits, "X-Setting").as_deref(), Some("128M"));
+    assert_eq!(set(&edits, "X-Option").as_deref(), Some("red"));
+}
+
+async fn a_module_that_may_wait_waits_for_an_operation() {
+    for threads in [1, 3] {
+        let world = World::new(with(spec("blocking"), |s| s.limits.threads = threads)).await;
+        let (went, edits) = world.head(1, Hook::RequestHead, "perform").await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert!(set(&edits, "X-Done").unwrap().starts_with("Found"));
+    }
+    let world = World::new(spec("probe")).await;
+    let (_, edits) = world.head(1, Hook::RequestHead, "perform").await;
+    assert!(set(&edits, "X-Done").unwrap().starts_with("Failed"));
+}
+
+async fn a_panic_in_any_hook_fails_that_transaction_alone() {
+    let world = World::new(spec("probe")).await;
+    let mut other = Visit::default();
+    let mut edits = Edits::new();
+    let hook = Hook::RequestHead;
+    world
+        .hook(&mut other, 1, hook, "count", &mut edits)
+        .await
+        .unwrap();
+    let transaction_hooks = Hook::ALL.into_iter().take(9);
+    for (nth, hook) in transaction_hooks.enumerate() {
+        let id = 100 + nth as u64;
+        let (went, edits) = world.head(id, hook, "panic").await;
+        assert_eq!(
+            went,
+            Err(Failure::Panic("on purpose".to_owned())),
+            "{hook:?}"
+        );
+        assert!(edits.is_empty());
+        said(&world, &format!("free {id} 1"), 1).await;
+    }
+    // It was with the first instance, and is still.
+    world
+        .hook(&mut other, 1, hook, "count", &mut edits)
+        .await
+        .unwrap();
+    assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
+    world.link.leave(&mut other, 1);
+    said(&world, "free 1 2", 1).await;
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn a_panic_in_free_is_survived() {
+    let world = World::new(spec("probe")).await;
+    let hook = Hook::RequestHead;
+    world.head(PANICS_IN_FREE, hook, "none").await.0.unwrap();
+    world.head(1, hook, "none").await.0.unwrap();
+    said(&world, "free 666 1", 1).await;
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn a_resume_may_come_early_or_later() {
+    let world = World::new(spec("probe")).await;
+    for nth in 0..50 {
+        for word in ["early", "later"] {
+            let went = world.head(nth, Hook::RequestHead, word).await.0;
+            assert_eq!(went, Ok(Verdict::Done));
+        }
+    }
+    assert_eq!(world.seat.stray_resumes(), 0);
+    assert_eq!(world.gauge("queued"), 0);
+}
+
+async fn a_second_resume_is_counted() {
+    let world = World::new(spec("probe")).await;
+    let went = world.head(1, Hook::RequestHead, "twice").await.0;
+    assert_eq!(went, Ok(Verdict::Done));
+    until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    world.head(2, Hook::RequestHead, "none").await.0.unwrap();
+}
+
+async fn an_unknown_resume_is_counted() {
+    let world = World::new(spec("probe")).await;
+    world.head(1, Hook::RequestHead, "unknown").await.0.unwrap();
+    until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.gauge("garbage"), 0);
+}
+
+async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
+    let short = Duration::from_millis(60);
+    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
+    let mut visit = Visit::default();
+    let mut edits = Edits::new();
+    let hook = Hook::RequestHead;
+    let went = world.hook(&mut visit, 1, hook, "late", &mut edits).await;
+    assert_eq!(went, Err(Failure::Deadline));
+    world.head(2, hook, "wake").await.0.unwrap();
+    until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    world.link.leave(&mut visit, 1);
+    said(&world, "free 1 1", 1).await;
+    assert_eq!(world.head(3, hook, "never").await.0, Err(Failure::Deadline));
+    said(&world, "free 3 1", 1).await;
+    assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_child_killed_in_the_middle_is_back_within_100_milliseconds() {
+    let world = World::new(spec("probe")).await;
+    let pid = world.pid(1).await;
+    let mut visit = Visit::default();
+    let mut edits = Edits::new();
+    let kill = async {
+        until("parked", || async { world.seat.waiting() == 1 }).await;
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        Instant::now()
+    };
+    let hook = Hook::RequestHead;
+    let call = world.hook(&mut visit, 2, hook, "never", &mut edits);
+    let (went, killed) = futures_util::future::join(call, kill).await;
+    assert_eq!(went, Err(Failure::Died));
+    world.link.leave(&mut visit, 2);
+    world.back(3).await;
+    let away = killed.elapsed();
+    assert!(away < Duration::from_millis(100), "{away:?}");
+    assert_ne!(world.pid(4).await, pid);
+    assert_eq!(world.gauge("restarts"), 1);
+    assert_eq!(world.gauge("queued"), 0);
+}
+
+async fn a_hanging_hook_has_its_child_killed() {
+    let short = Duration::from_millis(100);
+    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
+    let went = world.head(1, Hook::RequestHead, "hang").await.0;
+    assert_eq!(went, Err(Failure::Deadline));
+    world.back(2).await;
+    assert_eq!(world.gauge("killed"), 1);
+    assert_eq!(world.gauge("restarts"), 1);
+    until("nothing is queued", || async { world.gauge("queued") == 0 }).await;
+    assert_eq!(world.seat.waiting(), 0);
+}
+
+async fn a_leak_ends_at_the_memory_limit() {
+    let memory = Some(512 << 20);
+    let world = World::new(with(spec("probe"), |s| s.limits.memory = memory)).await;
+    let went = world.head(1, Hook::RequestHead, "leak").await.0;
+    assert_eq!(went, Err(Failure::Died));
+    world.back(2).await;
+    assert_eq!(world.gauge("killed"), 0);
+}
+
+async fn garbage_has_the_child_killed() {
+    let world = World::new(spec("probe")).await;
+    for nth in 1..4 {
+        let went = world.head(nth, Hook::RequestHead, "garbage").await.0;
+        assert!(matches!(went, Err(Failure::Garbage(_))), "{went:?}");
+        world.back(100 + nth).await;
+        assert_eq!(world.gauge("garbage"), nth);
+    }
+    assert_eq!(world.gauge("restarts"), 3);
+}
+
+async fn refused(spec: understudy_runtimes::Spec) -> String {
+    match World::try_new(spec).await {
+        Ok(_) => panic!("it was loaded"),
+        Err(why) => why,
+    }
+}
+
+async fn a_refusal_is_told() {
+    let mut refuses = spec("probe");
+    refuses
+        .options
+        .insert("init".to_owned(), "refuse".to_owned());
+    assert!(refused(refuses).await.contains("not today"));
+    let mut panics = spec("probe");
+    panics.options.insert("init".to_owned(), "panic".to_owned());
+    assert!(refused(panics).await.contains("in init"));
+    assert!(refused(spec("nowhere")).await.contains("no such library"));
+}
+
+async fn dying_at_start_is_told() {
+    let mut dies = spec("probe");
+    dies.options.insert("init".to_owned(), "die".to_owned());
+    assert!(refused(dies).await.contains("ended before it was ready"));
+}
+
+async fn a_child_that_dies_at_its_restarts_is_tried_with_back_off() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let mut dies = spec("probe");
+    dies.options.insert("init".to_owned(), path.clone());
+    let world = World::new(dies).await;
+    std::fs::write(&path, "xx").unwrap();
+    let pid = world.pid(1).await;
+    let began = Instant::now();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // The first restart is at once, the second 100 ms behind, the third 200 ms behind that.
+    until("unavailable", || async {
+        world.head(2, Hook::RequestHead, "none").await.0 == Err(Failure::Unavailable)
+    })
+    .await;
+    world.back(3).await;
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!(world.gauge("restarts"), 3);
+}
+
+async fn a_full_queue_refuses() {
+    let world = World::new(with(spec("probe"), |s| s.limits.queue = 2)).await;
+    let hook = Hook::RequestHead;
+    let (a, b, c) = (
+        world.head(1, hook, "slow"),
+        world.head(2, hook, "slow"),
+        world.head(3, hook, "slow"),
+    );
+    let (a, b, c) = futures_util::future::join3(a, b, c).await;
+    assert_eq!((a.0, b.0), (Ok(Verdict::Continue), Ok(Verdict::Continue)));
+    assert_eq!(c.0, Err(Failure::QueueFull));
+    world.head(4, hook, "none").await.0.unwrap();
+}
+
+fn noise(seed: u64, size: usize) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..size).map(next).collect::<Vec<u8>>().into()
+}
+
+fn reversed(bytes: &Bytes) -> Bytes {
+    bytes.iter().rev().copied().collect::<Vec<_>>().into()
+}
+
+async fn pieces_of_every_size_come_back_byte_for_byte() {
+    let world = World::new(spec("probe")).await;
+    let sizes = [
+        0,
+        1,
+        4096,
+        THRESHOLD - 1,
+        THRESHOLD,
+        THRESHOLD + 1,
+        1 << 20,
+        // Larger than the arena.
+        (2 << 20) + 1,
+    ];
+    for size in sizes {
+        let piece = noise(size as u64, size);
+        let mut visit = Visit::default();
+        let went = world
+            .piece(&mut visit, 1, "replace", &piece, false, &[])
+            .await;
+        assert_eq!(went, Ok(Verdict::Replace(reversed(&piece))), "{size}");
+        world.link.leave(&mut visit, 1);
+    }
+    // More at once than the arena holds.
+    let pieces: Vec<Bytes> = (0..40).map(|n| noise(n, 100_000)).collect();
+    let all = pieces.iter().enumerate().map(|(nth, piece)| {
+        let world = &world;
+        async move {
+            let (id, mut visit) = (nth as u64 + 10, Visit::default());
+            let went = world
+                .piece(&mut visit, id, "replace", piece, true, &[])
+                .await;
+            world.link.leave(&mut visit, id);
+            went
+        }
+    });
+    let all = futures_util::future::join_all(all).await;
+    for (piece, went) in pieces.iter().zip(all) {
+        assert_eq!(went, Ok(Verdict::Replace(reversed(piece))));
+    }
+}
+
+async fn hundred_thousand_mixed_calls() {
+    let world = World::new(with(spec("probe"), |s| s.limits.processes = 2)).await;
+    let workers = (0..64u64).map(|worker| {
+        let world = &world;
+        async move {
+            let mut state = worker + 1;
+            let mut calls = 0;
+            while calls < 1563 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let id = (worker << 32) | calls;
+                let mut visit = Visit::default();
+                let mut edits = Edits::new();
+                let hook = Hook::RequestHead;
+                let went = world.hook(&mut visit, id, hook, "count", &mut edits).await;
+                assert_eq!(went, Ok(Verdict::Continue));
+                for _ in 0..(state >> 40) % 3 {
+                    let size = match (state >> 50) % 64 {
+                        0 => 100_000,
+                        n => 37 * n as usize,
+                    };
+                    let piece = noise(state, size);
+                    let word = ["replace", "drop", "later"][(state >> 20) as usize % 3];
+                    let went = world.piece(&mut visit, id, word, &piece, false, &[]).await;
+                    let expected = match word {
+                        "replace" => Verdict::Replace(reversed(&piece)),
+                        "drop" => Verdict::Drop,
+                        _ => Verdict::Done,
+                    };
+                    assert_eq!(went, Ok(expected));
+                    calls += 1;
+                    if word == "later" {
+                        break;
+                    }
+                }
+                world.link.leave(&mut visit, id);
+                calls += 1;
+            }
+            calls
+        }
+    });
+    let calls: u64 = futures_util::future::join_all(workers).await.iter().sum();
+    assert!(calls >= 100_000, "{calls}");
+    assert_eq!(world.gauge("queued"), 0);
+    assert_eq!(world.gauge("restarts"), 0);
+    assert_eq!(world.seat.waiting(), 0);
+    assert_eq!(world.seat.stray_resumes(), 0);
+}
+
+async fn several_children_share_the_transactions() {
+    let world = World::new(with(spec("probe"), |s| s.limits.processes = 3)).await;
+    assert_eq!(world.gauge("processes"), 3);
+    let hook = Hook::RequestHead;
+    let mut visits: Vec<Visit> = (0..6).map(|_| Visit::default()).collect();
+    let mut pids = Vec::new();
+    for (id, visit) in visits.iter_mut().enumerate() {
+        let mut edits = Edits::new();
+        world
+            .hook(visit, id as u64, hook, "pid", &mut edits)
+            .await
+            .unwrap();
+        pids.push(set(&edits, "X-Pid").unwrap());
+    }
+    for (id, visit) in visits.iter_mut().enumerate() {
+        let mut edits = Edits::new();
+        let hook = Hook::ResponseHead;
+        world
+            .hook(visit, id as u64, hook, "pid", &mut edits)
+            .await
+            .unwrap();
+        assert_eq!(set(&edits, "X-Pid").as_ref(), pids.get(id), "it stays");
+        world.link.leave(visit, id as u64);
+    }
+    pids.sort();
+    pids.dedup();
+    assert_eq!(pids.len(), 3);
+}
+
+async fn a_module_with_one_state_is_refused_two_processes() {
+    let two = with(spec("single"), |s| s.limits.processes = 2);
+    assert!(refused(two).await.contains("processes = 1"));
+    World::new(spec("single")).await;
+}
+
+async fn several_threads_keep_the_order_of_a_transaction() {
+    let world = World::new(with(spec("blocking"), |s| s.limits.threads = 4)).await;
+    let hook = Hook::RequestHead;
+    let began = Instant::now();
+    let calls = (0..4).map(|id| world.head(id, hook, "slow"));
+    for (went, _) in futures_util::future::join_all(calls).await {
+        assert_eq!(went, Ok(Verdict::Continue));
+    }
+    assert!(began.elapsed() < Duration::from_millis(190), "side by side");
+    // A transaction that goes away while its hook runs is freed behind it.
+    let mut visit = Visit::default();
+    let mut edits = Edits::new();
+    let url = "slow";
+    {
+        let call = world.hook(&mut visit, 9, hook, url, &mut edits);
+        let mut call = std::pin::pin!(call);
+        let begun = std::future::poll_fn(|cx| {
+            use std::future::Future;
+            std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())
+        });
+        assert!(begun.await);
+    }
+    world.link.leave(&mut visit, 9);
+    said(&world, "free 9 1", 1).await;
+}
+
+async fn new_options_are_taken_by_all_or_by_none() {
+    let mut spec = with(spec("probe"), |s| s.limits.processes = 2);
+    spec.options.insert("colour".to_owned(), "red".to_owned());
+    let world = World::new(spec).await;
+    let colour = |colour: &str| [("colour".to_owned(), colour.to_owned())].into();
+    world.loaded.reconfigure(colour("blue")).await.unwrap();
+    let refused = world.loaded.reconfigure(colour("bad")).await;
+    assert_eq!(refused, Err("no such colour".to_owned()));
+    for id in 0..4 {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
+    }
+    // What comes in place of a child has them, too.
+    let pid = world.pid(7).await;
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    until("another", || async {
+        world.gauge("restarts") == 1 && world.gauge("processes") == 2
+    })
+    .await;
+    for id in 10..14 {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
+    }
+}
+
+async fn timers_completions_and_descriptors_are_told() {
+    let mut spec = spec("timer");
+    spec.options.insert("watch".to_owned(), "yes".to_owned());
+    let world = World::new(spec).await;
+    until("timer", || async { world.proxy.said("timer") > 2 }).await;
+    said(&world, "ready x 7", 1).await;
+    said(&world, "ready y 7", 1).await;
+    let found = "completed Found(ObjectInfo { status: 200, length: 10, age: 1, ttl: -1, content_type: Some(\"text/plain\") })";
+    said(&world, found, 1).await;
+}
+
+async fn unloading_ends_with_fini_and_leaves_no_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fini");
+    let mut spec = spec("probe");
+    let option = path.to_str().unwrap().to_owned();
+    spec.options.insert("fini".to_owned(), option);
+    let world = World::new(spec).await;
+    let pid = world.pid(1).await;
+    let mut visit = Visit::default();
+    let mut edits = Edits::new();
+    let hook = Hook::RequestHead;
+    world
+        .hook(&mut visit, 2, hook, "none", &mut edits)
+        .await
+        .unwrap();
+    assert!(!path.exists());
+    world.link.leave(&mut visit, 2);
+    let proxy = world.proxy.clone();
+    drop(world);
+    until("fini", || async { path.exists() }).await;
+    until("reaped", || async {
+        rustix::process::test_kill_process(pid).is_err()
+    })
+    .await;
+    assert_eq!(proxy.said("free 2 1"), 1);
+}
+
+async fn the_child_is_as_nice_as_told() {
+    let world = World::new(with(spec("probe"), |s| s.limits.nice = 7)).await;
+    let (_, edits) = world.head(1, Hook::RequestHead, "nice").await;
+    assert_eq!(set(&edits, "X-Nice").as_deref(), Some("7"));
+}

@@ -1,0 +1,362 @@
+//! The module under test: the last part of the URL's path says what each hook does, and what it does is told to the proxy by
+//! operations, whose keys are words.
+
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use understudy_module::{
+    About, Bytes, Completion, Hook, Hooks, Host, Interest, Level, Module, ObjectId, Opaque,
+    Operation, Response, Token, Transaction, Verdict,
+};
+use understudy_runtimes::Library;
+
+#[derive(Default)]
+pub(crate) struct Probe {
+    host: OnceLock<Host>,
+    pipe: OnceLock<(std::io::PipeReader, std::io::PipeWriter)>,
+    rounds: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct ProbeLibrary(pub(crate) String);
+
+impl Library for ProbeLibrary {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        Ok(Arc::new(Maker(self.0.clone(), Probe::default())))
+    }
+}
+
+/// The probe, with what it says of itself.
+struct Maker(String, Probe);
+
+/// A value whose drop must not happen before `free`.
+struct Seen {
+    hooks: u64,
+}
+
+fn say(host: &Host, word: &str) {
+    host.submit(0, Operation::Delete(ObjectId::of_key(word.as_bytes())));
+}
+
+fn word(tx: &Transaction<'_>) -> String {
+    let url = String::from_utf8_lossy(tx.url()).into_owned();
+    url.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+impl Probe {
+    fn hook(&self, tx: &mut Transaction<'_>) -> Verdict {
+        let word = word(tx);
+        let hook = tx.hook();
+        let seen = tx.opaque().get_or_insert_with(|| Seen { hooks: 0 });
+        seen.hooks += 1;
+        let seen = seen.hooks;
+        let name = hook.name();
+        let Some(word) = word
+            .strip_prefix(&format!("{name}-"))
+            .or((!word.contains('-')).then_some(&*word))
+        else {
+            return Verdict::Continue;
+        };
+        match word {
+            "count" => {
+                let _ = tx.set("X-Count", seen.to_string());
+                Verdict::Continue
+            }
+            "done" => Verdict::Done,
+            "respond" => match Response::text(403, "no") {
+                Ok(mut response) => {
+                    let _ = response.add(b"X-By", b"probe");
+                    Verdict::Respond(Box::new(response))
+                }
+                Err(_) => Verdict::Continue,
+            },
+            "replace" => {
+                Verdict::Replace(tx.piece().iter().rev().copied().collect::<Vec<_>>().into())
+            }
+            "drop" => Verdict::Drop,
+            "hold" if !tx.is_last() => Verdict::Hold,
+            "hold" => Verdict::Replace(tx.whole()),
+            "fail" => Verdict::fail("on purpose"),
+            "panic" => panic!("on purpose"),
+            "abort" => std::process::abort(),
+            "hang" => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            "leak" => {
+                let mut all: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    all.push(vec![1; 1 << 20]);
+                }
+            }
+            "garbage" => garbage(),
+            "edits" => {
+                let _ = tx.add("X-A", "1");
+                let _ = tx.set("X-B", "2");
+                let _ = tx.delete("X-Gone");
+                let _ = tx.note("probe", "noted");
+                let seen = tx.find("X-Before").map_or(0, <[u8]>::len);
+                let _ = tx.add("X-Seen", seen.to_string());
+                Verdict::Continue
+            }
+            "resolve" => {
+                let _ = tx.add_address(std::net::Ipv4Addr::LOCALHOST.into());
+                Verdict::Continue
+            }
+            "inject" => {
+                let host = tx.host();
+                host.inject(tx.id(), Bytes::from_static(b"injected"));
+                Verdict::Continue
+            }
+            "log" => {
+                let entry = tx.entry().map_or(0, |entry| entry.status);
+                say(&tx.host(), &format!("logged {entry}"));
+                Verdict::Continue
+            }
+            "setting" => {
+                let host = tx.host();
+                let value = host.setting("cache.memory").unwrap_or_default();
+                let _ = tx.set("X-Setting", value);
+                let _ = tx.set("X-Option", host.option("colour").unwrap_or_default());
+                Verdict::Continue
+            }
+            "perform" => {
+                let done = tx
+                    .host()
+                    .perform(Operation::Query(ObjectId::of_key(b"asked")));
+                let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "nice" => {
+                let nice = rustix::process::getpriority_process(None).unwrap_or(-1);
+                let _ = tx.set("X-Nice", nice.to_string());
+                Verdict::Continue
+            }
+            "pid" => {
+                let _ = tx.set("X-Pid", std::process::id().to_string());
+                Verdict::Continue
+            }
+            "never" => {
+                let _ = tx.token();
+                Verdict::Pending
+            }
+            "early" => {
+                let (host, token) = (tx.host(), tx.token());
+                let other = std::thread::spawn(move || host.resume(token, Verdict::Done));
+                let _ = other.join();
+                Verdict::Pending
+            }
+            "later" => {
+                let (host, token) = (tx.host(), tx.token());
+                std::thread::spawn(move || host.resume(token, Verdict::Done));
+                Verdict::Pending
+            }
+            "twice" => {
+                let (host, token) = (tx.host(), tx.token());
+                std::thread::spawn(move || {
+                    host.resume(token, Verdict::Done);
+                    host.resume(token, Verdict::fail("second"));
+                });
+                Verdict::Pending
+            }
+            "unknown" => {
+                let transaction = tx.id();
+                let token = Token {
+                    transaction,
+                    call: 12345,
+                };
+                tx.host().resume(token, Verdict::Done);
+                Verdict::Continue
+            }
+            "late" => {
+                // Resumed by the next transaction that says `wake`.
+                *waiting() = Some(tx.token());
+                Verdict::Pending
+            }
+            "wake" => {
+                if let Some(token) = waiting().take() {
+                    tx.host().resume(token, Verdict::Done);
+                }
+                Verdict::Continue
+            }
+            "slow" => {
+                std::thread::sleep(Duration::from_millis(50));
+                Verdict::Continue
+            }
+            _ => Verdict::Continue,
+        }
+    }
+}
+
+fn waiting() -> std::sync::MutexGuard<'static, Option<Token>> {
+    static WAITING: std::sync::Mutex<Option<Token>> = std::sync::Mutex::new(None);
+    WAITING.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Writes nonsense to every socket of the process.
+fn garbage() -> Verdict {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for entry in std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        let socket =
+            std::fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        let number = entry.file_name().to_string_lossy().parse::<i32>();
+        let (true, Ok(number)) = (socket, number) else {
+            continue;
+        };
+        let Ok(own) = understudy_shared::duplicate(number) else {
+            continue;
+        };
+        let noise: Vec<u8> = (0..4096)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state as u8
+            })
+            .collect();
+        let _ = std::fs::File::from(own).write_all(&noise);
+    }
+    Verdict::Continue
+}
+
+impl Module for Maker {
+    fn about(&self) -> About {
+        let mut about = About::new("probe", "1", Hooks::TRANSACTION);
+        about.blocking = self.0.contains("blocking");
+        about.single = self.0.contains("single");
+        about.timer = self
+            .0
+            .contains("timer")
+            .then_some(Duration::from_millis(10));
+        about
+    }
+
+    fn init(&self, host: &Host) -> Result<(), String> {
+        let _ = self.1.host.set(host.clone());
+        match host.option("init").as_deref() {
+            Some("refuse") => return Err("not today".to_owned()),
+            Some("die") => std::process::abort(),
+            Some("panic") => panic!("in init"),
+            // Dies as often as there are bytes in a file, which is one the fewer each time.
+            Some(path) if path.starts_with('/') => {
+                if let Ok(left) = std::fs::read(path)
+                    && !left.is_empty()
+                {
+                    let _ = std::fs::write(path, &left[1..]);
+                    std::process::abort();
+                }
+            }
+            _ => {}
+        }
+        if host.option("watch").is_some()
+            && let Ok((reader, writer)) = std::io::pipe()
+        {
+            host.watch(reader.as_raw_fd(), Interest::Read, 7);
+            let _ = (&writer).write_all(b"xy");
+            let _ = self.1.pipe.set((reader, writer));
+        }
+        host.log(Level::Info, "begun");
+        say(host, "init");
+        Ok(())
+    }
+
+    fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        match host.option("colour").as_deref() {
+            Some("bad") => Err("no such colour".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn fini(&self, host: &Host) {
+        // Told by way of a file: the proxy does not listen any more.
+        if let Some(path) = host.option("fini") {
+            let _ = std::fs::write(path, "fini");
+        }
+    }
+
+    fn request_head(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn request_body(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn request_out(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn resolve(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn response_head(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn response_body(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn response_return(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn return_body(&self, tx: &mut Transaction<'_>) -> Verdict {
+        self.1.hook(tx)
+    }
+    fn log(&self, tx: &mut Transaction<'_>) {
+        self.1.hook(tx);
+    }
+
+    fn free(&self, transaction: u64, mut opaque: Opaque) {
+        let seen = opaque.get::<Seen>().map_or(0, |seen| seen.hooks);
+        if let Some(host) = self.1.host.get() {
+            say(host, &format!("free {transaction} {seen}"));
+        }
+        assert_ne!(transaction, PANICS_IN_FREE, "on purpose");
+    }
+
+    fn timer(&self, host: &Host) {
+        say(host, "timer");
+    }
+
+    fn completed(&self, host: &Host, tag: u64, completion: Completion) {
+        if tag == 0
+            && completion == Completion::Done
+            && self.1.rounds.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            host.submit(5, Operation::Query(ObjectId::of_key(b"first completion")));
+        }
+        if tag == 5 {
+            say(host, &format!("completed {completion:?}"));
+        }
+    }
+
+    fn ready(&self, host: &Host, fd: i32, interest: Interest, tag: u64) {
+        use std::io::Read;
+        let Some((reader, _)) = self.1.pipe.get() else {
+            return;
+        };
+        // One byte each time: it is told again until there is none.
+        let mut byte = [0];
+        let _ = (&*reader).read_exact(&mut byte);
+        say(host, &format!("ready {} {tag}", char::from(byte[0])));
+        if byte[0] == b'y' {
+            host.unwatch(fd, interest);
+        }
+    }
+}
+
+/// `free` of this transaction panics.
+pub(crate) const PANICS_IN_FREE: u64 = 666;
+
+/// Hooks with a head, by name.
+pub(crate) fn heads() -> [Hook; 4] {
+    [
+        Hook::RequestHead,
+        Hook::RequestOut,
+        Hook::ResponseHead,
+        Hook::ResponseReturn,
+    ]
+}
