@@ -53,15 +53,19 @@ impl ObjectId {
 pub enum Operation {
     /// Is it there, and how is it (ObjQuery)? Completes with `Found` or `Absent`.
     Query(ObjectId),
-    /// Fetch it from its origin and store it, also when it is there and fresh (ObjFetch). Completes with `Fetched`.
+    /// Fetch it from its origin and store it, also when it is there and fresh (ObjFetch). Completes with `Fetched`, or with
+    /// `Failed` when no origin answered. What can be validated need not come again: the status is 304 then. The request passes
+    /// the modules like a client's; its client is `127.0.0.1:0`, a port that no other has.
     Fetch(ObjectId),
     /// Ask its origin whether it is still good, if it is there (ObjValidate). Completes with `Fetched` or `Absent`.
     Validate(ObjectId),
-    /// It is fresh until this time, in seconds since 1970 (ObjExpirationSet). Completes with `Done` or `Absent`.
+    /// It is fresh until this time, in seconds since 1970 (ObjExpirationSet). Completes with `Done` or `Absent`. Its fields stay
+    /// as they are, and what the origin wants validated at every use (`no-cache`) still is.
     SetExpiration(ObjectId, i64),
     /// Remove it (ObjDelete). Completes with `Done`.
     Delete(ObjectId),
-    /// Store this as if it had been fetched (ObjInject). Completes with `Done` or `Failed`.
+    /// Store this as if it had been fetched by a plain GET (ObjInject). Completes with `Done`, or with `Failed` and the word that
+    /// says why such a response is not stored.
     Inject(ObjectId, Box<Response>),
     /// Begin to store it in pieces (ObjInjectStart): head only. Nothing is visible until `InjectDone`. Does not complete.
     InjectStart(ObjectId, u64, Box<Response>),

@@ -56,10 +56,10 @@ impl Desk {
             return tell.failed("draining");
         }
         match operation {
-            Operation::Query(object) => tell.done(objects::query(worker, object.key())),
+            Operation::Query(object) => tell.later(objects::query(worker, object.key())),
             Operation::Read(object) => {
                 let stored = objects::newest(worker, object.key());
-                tell.done(stored.map_or(Completion::Absent, |s| objects::object(&s, true)));
+                tell.later(stored.map_or(Completion::Absent, |s| objects::object(&s, true)));
             }
             Operation::Delete(object) => {
                 let (worker, key) = (worker.clone(), key(&object));
@@ -81,7 +81,8 @@ impl Desk {
             Operation::Validate(object) => self.fetch(object, fetch::Why::Validate, tell),
             Operation::InjectStart(object, number, response) => {
                 self.with(owner, |owned| {
-                    if owned.injections.len() < MOST_OPEN {
+                    if owned.injections.len() < MOST_OPEN || owned.injections.contains_key(&number)
+                    {
                         let injection = Injection::start(worker.clone(), key(&object), response);
                         owned.injections.insert(number, injection);
                     }
@@ -102,14 +103,14 @@ impl Desk {
                 self.with(owner, |owned| owned.injections.remove(&number));
             }
             Operation::ReadStart(object, number) => {
-                tell.done(self.read_start(owner, &object, number));
+                tell.later(self.read_start(owner, &object, number));
             }
             Operation::ReadPart(number, most) => {
                 let part = self.with(owner, |owned| {
                     owned.readings.get_mut(&number).map(|r| r.next(most))
                 });
                 match part {
-                    Some((piece, last)) => tell.done(Completion::Part(piece, last)),
+                    Some((piece, last)) => tell.later(Completion::Part(piece, last)),
                     None => tell.failed("no such reading"),
                 }
             }
@@ -124,7 +125,7 @@ impl Desk {
             return Completion::Absent;
         };
         self.with(owner, |owned| {
-            if owned.readings.len() >= MOST_OPEN {
+            if owned.readings.len() >= MOST_OPEN && !owned.readings.contains_key(&number) {
                 return Completion::Failed("too many readings".to_owned());
             }
             let head = objects::object(&stored, false);

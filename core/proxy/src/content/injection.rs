@@ -70,7 +70,7 @@ async fn run(
                     state = Err(why);
                 }
             }
-            Piece::End(tell) => return tell.done(outcome(commit(state).await)),
+            Piece::End(tell) => return tell.done(commit(state).await),
         }
     }
 }
@@ -84,7 +84,7 @@ pub(super) async fn whole(worker: &Rc<Worker>, key: Bytes, response: &Response) 
     {
         state = Err(why);
     }
-    outcome(commit(state).await)
+    commit(state).await
 }
 
 async fn begin(
@@ -111,13 +111,15 @@ async fn write(fill: &mut Fill, piece: &[u8]) -> Result<(), NoStoreReason> {
     Ok(())
 }
 
-async fn commit(state: Result<Fill, NoStoreReason>) -> Result<(), NoStoreReason> {
-    state?.commit(Bytes::new()).await.map(drop)
-}
-
-fn outcome(result: Result<(), NoStoreReason>) -> Completion {
-    match result {
-        Ok(()) => Completion::Done,
+async fn commit(state: Result<Fill, NoStoreReason>) -> Completion {
+    let fill = match state {
+        Ok(fill) => fill,
+        Err(why) => return Completion::Failed(why.as_str().to_owned()),
+    };
+    match fill.commit(Bytes::new()).await {
+        Ok(_) => Completion::Done,
+        // Its own lifetime was looked at before: what a commit means by this is that the key was invalidated meanwhile.
+        Err(NoStoreReason::Expired) => Completion::Failed("deleted".to_owned()),
         Err(why) => Completion::Failed(why.as_str().to_owned()),
     }
 }

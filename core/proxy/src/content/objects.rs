@@ -114,7 +114,7 @@ fn until(old: &Prepared, at: Seconds, now: Seconds) -> Prepared {
             heuristic: false,
             ..old.freshness
         },
-        directives: old.directives.clone(),
+        directives: old.directives,
         vary: old.vary.clone(),
         received: old.received,
         length: old.length,

@@ -75,6 +75,7 @@ impl Ledger {
                 .spawn(move || {
                     for (done, why) in refused {
                         let tell = AssertUnwindSafe(|| done(Completion::Failed(why.to_owned())));
+                        // The next ones are to be told as well.
                         let _ = catch_unwind(tell);
                     }
                 });
@@ -85,16 +86,26 @@ impl Ledger {
 }
 
 impl Tell {
-    /// It ended so. To be called on a worker.
+    /// It ended so. To be called in a task of a worker: who is told may do what it likes, but not end the worker.
     pub(crate) fn done(mut self, completion: Completion) {
-        if let Some(done) = self.done.take() {
-            done(completion);
+        if let Some(done) = self.done.take()
+            && catch_unwind(AssertUnwindSafe(|| done(completion))).is_err()
+        {
+            tracing::error!("who was told the end of an operation panicked");
         }
     }
 
-    /// It failed for this reason. To be called on a worker.
+    /// It ended so, to be told in a task of its own: whoever asks for more whenever he is told would keep an actor that told him
+    /// by itself from ever coming to an end.
+    pub(crate) fn later(self, completion: Completion) {
+        if self.done.is_some() {
+            actix_rt::spawn(async move { self.done(completion) });
+        }
+    }
+
+    /// It failed for this reason; told in a task of its own.
     pub(crate) fn failed(self, why: &str) {
-        self.done(Completion::Failed(why.to_owned()));
+        self.later(Completion::Failed(why.to_owned()));
     }
 
     /// It is refused, by whoever asked for it.

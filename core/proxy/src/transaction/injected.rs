@@ -48,6 +48,11 @@ pub(crate) fn prepare(
         _ => (length, length),
     };
     let rendered = response_head::render(&head, written, &live.pseudonym, now);
+    let limits = &live.settings.limits.head;
+    if rendered.head.len() > limits.bytes || head.fields().len() > limits.fields {
+        // No origin could have sent it either.
+        return Err(NoStoreReason::TooLarge);
+    }
     Ok(Prepared {
         head: lead::exact(rendered.head),
         status,

@@ -133,3 +133,68 @@ impl Said {
 pub(crate) fn is_own(fields: Fields<'_>) -> bool {
     !fields.has(Name::Via)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use understudy_http::wire::head::{HeadLimits, parse_response};
+
+    fn said(lines: &str, name: &str) -> Option<Said> {
+        let head = format!("HTTP/1.1 200 OK\r\n{lines}\r\n");
+        let limits = HeadLimits {
+            bytes: 4096,
+            target: 0,
+            fields: 9,
+        };
+        let parts = parse_response(head.as_bytes(), &limits, Vec::new());
+        let head = parts.unwrap().unwrap().with(head.as_bytes());
+        Said::of(head.fields(), name)
+    }
+
+    #[test]
+    fn only_our_own_and_last_word_is_read() {
+        let none = Said::default();
+        assert_eq!(said("", "p"), None);
+        assert_eq!(said("Cache-Status: other; hit\r\n", "p"), None);
+        let lines =
+            "Cache-Status: p; hit\r\nCache-Status: p; fwd=stale; fwd-status=304; ttl=9; stored\r\n";
+        let both = Said {
+            validated: true,
+            stored: true,
+            ..Said::default()
+        };
+        assert_eq!(said(lines, "p"), Some(both));
+        let lines = "Cache-Status: p; hit; ttl=-3; detail=connection_refused\r\n";
+        let stale = Said {
+            hit: true,
+            detail: Some("connection_refused".to_owned()),
+            ..Said::default()
+        };
+        assert_eq!(said(lines, "p"), Some(stale));
+        let lines = "Cache-Status: p; fwd=request\r\nCache-Status: q; hit\r\n";
+        assert_eq!(said(lines, "p"), Some(none));
+    }
+
+    #[test]
+    fn a_name_that_looks_like_parameters_is_still_a_name() {
+        let name = "p; hit; stored";
+        let mut line = b"Cache-Status: ".to_vec();
+        let status = CacheStatus {
+            hit: false,
+            fwd: None,
+            fwd_status: None,
+            ttl: None,
+            stored: false,
+            collapsed: true,
+            detail: None,
+        };
+        status.write(name, &mut line);
+        let line = String::from_utf8(line).unwrap();
+        let collapsed = Said {
+            stored: true,
+            ..Said::default()
+        };
+        assert_eq!(said(&format!("{line}\r\n"), name), Some(collapsed));
+    }
+}

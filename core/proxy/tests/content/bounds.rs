@@ -1,7 +1,7 @@
 //! When, how often and on whose stack the end of an operation is told; and how much may be under way.
 
 use crate::support::{Fixture, OWNER, answer, perform, response, settings};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -73,7 +73,7 @@ async fn a_thousand_operations_at_once_each_end_once() {
     }
     assert_eq!(told.load(Ordering::SeqCst), 1000);
     // An injection that is deleted on its way fails; nothing else does.
-    failures.retain(|why| why != "expired-on-arrival");
+    failures.retain(|why| why != "deleted");
     assert_eq!(failures, [""; 0]);
 }
 
@@ -268,6 +268,43 @@ fn when_the_workers_are_gone_operations_fail() {
     }
     ends.retain(|end| *end != Completion::Absent);
     assert_eq!(ends, [failed("the proxy ends")]);
+}
+
+/// Asks again whenever it is told, until it is to stop.
+fn on_and_on(content: Arc<Content>, stop: Arc<AtomicBool>, asked: Arc<AtomicUsize>) {
+    asked.fetch_add(1, Ordering::Relaxed);
+    let again = content.clone();
+    let done = Box::new(move |_| {
+        if !stop.load(Ordering::Relaxed) {
+            on_and_on(again, stop, asked);
+        }
+    });
+    content.perform(OWNER, Operation::Query(url(1)), done);
+}
+
+#[actix_rt::test]
+async fn a_module_that_always_asks_again_leaves_the_worker_its_clients() {
+    let f = Fixture::with(fresh, |settings| settings.workers = 1).await;
+    let (stop, asked) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    on_and_on(f.content.clone(), Arc::clone(&stop), asked.clone());
+    assert_eq!(f.get("/a").await.body, b"fetched");
+    let before = asked.load(Ordering::Relaxed);
+    while asked.load(Ordering::Relaxed) == before {
+        tokio::task::yield_now().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+}
+
+#[actix_rt::test]
+async fn who_panics_when_told_does_not_end_the_worker() {
+    let f = Fixture::with(fresh, |settings| settings.workers = 1).await;
+    for operation in [Operation::Query(url(1)), Operation::Delete(url(1))] {
+        let done = Box::new(|_| panic!("told"));
+        f.content.perform(OWNER, operation, done);
+    }
+    let query = Operation::Query(url(1));
+    assert_eq!(f.perform(query).await, Completion::Absent);
+    assert_eq!(f.get("/a").await.body, b"fetched");
 }
 
 #[actix_rt::test]

@@ -127,6 +127,40 @@ async fn a_validation_that_the_origin_confirms_makes_the_object_fresh() {
 }
 
 #[actix_rt::test]
+async fn a_fetch_of_what_can_be_validated_need_not_bring_it_again() {
+    let f = Fixture::start(validating).await;
+    f.get("/a").await;
+    let fetch = Operation::Fetch(f.object("/a"));
+    assert_eq!(f.perform(fetch).await, fetched(304, true));
+    assert!(f.get("/a").await.is_hit());
+}
+
+#[actix_rt::test]
+async fn an_interim_answer_is_not_the_answer() {
+    let f = Fixture::start(|_| {
+        let last = answer("200 OK", "Cache-Control: max-age=60\r\n", "body");
+        format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{last}")
+    })
+    .await;
+    let fetch = Operation::Fetch(f.object("/a"));
+    assert_eq!(f.perform(fetch).await, fetched(200, true));
+}
+
+#[actix_rt::test]
+async fn what_breaks_off_is_not_stored() {
+    let f = Fixture::start(|_| {
+        "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 99\r\n\r\nx".to_owned()
+    })
+    .await;
+    match f.perform(Operation::Fetch(f.object("/a"))).await {
+        Completion::Failed(_) | Completion::Fetched { stored: false, .. } => {}
+        other => panic!("{other:?}"),
+    }
+    let query = f.perform(Operation::Query(f.object("/a"))).await;
+    assert_eq!(query, Completion::Absent);
+}
+
+#[actix_rt::test]
 async fn a_validation_asks_the_origin_about_what_is_fresh_too() {
     let f = Fixture::start(counting()).await;
     f.get("/a").await;

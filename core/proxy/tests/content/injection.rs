@@ -242,6 +242,35 @@ async fn many_at_once_share_the_budget_and_none_breaks_it() {
 }
 
 #[actix_rt::test]
+async fn a_head_beyond_the_limits_is_too_large() {
+    let f = Fixture::start(origin).await;
+    let mut long = response("x");
+    long.add(b"X-Long", &vec![b'x'; 65 << 10]).unwrap();
+    let mut many = response("x");
+    for _ in 0..100 {
+        many.add(b"X-Many", b"x").unwrap();
+    }
+    for response in [long, many] {
+        let inject = Operation::Inject(f.object("/a"), response);
+        assert_eq!(f.perform(inject).await, failed("too-large"));
+    }
+}
+
+#[actix_rt::test]
+async fn a_response_without_content_is_stored_without_a_length() {
+    let f = Fixture::start(origin).await;
+    let mut none = Response::new(204, "").unwrap();
+    none.add(b"Cache-Control", b"max-age=60").unwrap();
+    let inject = Operation::Inject(f.object("/a"), Box::new(none));
+    assert_eq!(f.perform(inject).await, Completion::Done);
+    let got = f.get("/a").await;
+    assert!(
+        got.is_hit() && !got.head.contains("Content-Length"),
+        "{got:?}"
+    );
+}
+
+#[actix_rt::test]
 async fn without_a_cache_nothing_can_be_injected() {
     let f = Fixture::with(origin, |settings| settings.cache = None).await;
     let inject = Operation::Inject(f.object("/a"), response("x"));
@@ -256,7 +285,7 @@ async fn an_injection_that_is_deleted_on_its_way_is_not_stored() {
     f.fills(1).await;
     f.perform(Operation::Delete(f.object("/a"))).await;
     let end = f.perform(Operation::InjectDone(6)).await;
-    assert_eq!(end, failed("expired-on-arrival"));
+    assert_eq!(end, failed("deleted"));
     assert_eq!(
         f.perform(Operation::Query(f.object("/a"))).await,
         Completion::Absent

@@ -4,6 +4,8 @@
 mod bounds;
 mod fetching;
 mod injection;
+mod model;
+mod modules;
 mod objects;
 mod reading;
 mod support;

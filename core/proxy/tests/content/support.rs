@@ -89,7 +89,15 @@ impl Fixture {
         let origin = Origin::start(script);
         let mut settings = settings(origin.at);
         change(&mut settings);
-        let content = Content::new();
+        Fixture::of(origin, settings, Content::new(), log).await
+    }
+
+    pub async fn of(
+        origin: Origin,
+        settings: Settings,
+        content: Arc<Content>,
+        log: Option<Arc<dyn TransactionLog>>,
+    ) -> Fixture {
         let proxy = Proxy::start(settings, log, &content).await.unwrap();
         let at = |name: &str| {
             let all = proxy.addresses();
@@ -225,7 +233,6 @@ pub fn body(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i / 251 + i % 251) as u8).collect()
 }
 
-/// The settings of a proxy in front of this origin.
 pub fn settings(origin: SocketAddr) -> Settings {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let patience = Duration::from_secs(30);

@@ -1,0 +1,147 @@
+//! What modules do with stored responses: store what no origin sent, and give a stored one another head.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use std::sync::Arc;
+use understudy_cache::{Answer, Cache, Prepared, Stored};
+use understudy_http::semantics::{storing::NoStoreReason, vary::VaryKey};
+
+/// The head of a stored response with another lifetime.
+fn living(stored: &Stored, lifetime: u32) -> Prepared {
+    let mut prepared = Arc::into_inner(varied(
+        Some(stored.length()),
+        stored.prepared().vary.clone(),
+    ))
+    .unwrap();
+    prepared.freshness.lifetime = lifetime;
+    prepared
+}
+
+async fn renew(cache: &Cache, name: &str, old: &Arc<Stored>, lifetime: u32) -> bool {
+    let prepared = living(old, lifetime);
+    cache.renew(1, key(name), old, prepared).await.unwrap()
+}
+
+#[actix_rt::test]
+async fn what_is_led_apart_is_not_followed_and_seen_only_at_its_end() {
+    let cache = cache(MIB);
+    let mut apart = cache.apart(1, key("a")).await.unwrap();
+    apart.respond(prepared(Some(4))).await.unwrap();
+    apart.append(b"made").unwrap();
+    assert!(matches!(cache.ask(plain("a")).await, Ok(Answer::Lead(_))));
+    assert!(find(&cache, "a").is_none());
+    apart.commit(Bytes::new()).await.unwrap();
+    assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"made");
+}
+
+#[actix_rt::test]
+async fn what_is_led_apart_lets_others_be_followed() {
+    let cache = cache(MIB);
+    let _apart = cache.apart(1, key("a")).await.unwrap();
+    let _lead = lead(&cache, plain("a")).await;
+    let _follow = follow(&cache, plain("a")).await;
+}
+
+#[actix_rt::test]
+async fn what_is_led_apart_and_invalidated_is_not_stored() {
+    let cache = cache(MIB);
+    let mut apart = cache.apart(1, key("a")).await.unwrap();
+    apart.respond(prepared(Some(0))).await.unwrap();
+    cache.invalidate(2, key("a")).await;
+    let end = apart.commit(Bytes::new()).await;
+    assert_eq!(end.unwrap_err(), NoStoreReason::Expired);
+}
+
+#[actix_rt::test]
+async fn a_renewed_response_has_its_body_and_its_new_head_and_is_counted_once() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", &pattern(50_000)).await;
+    let before = cache.stats();
+    assert!(renew(&cache, "a", &old, 7).await);
+    drop(old);
+    let new = hit(&cache, "a").unwrap();
+    assert_eq!(new.prepared().freshness.lifetime, 7);
+    assert_eq!(body_of(&new), pattern(50_000));
+    let after = cache.stats();
+    assert_eq!((after.entries, after.bytes), (before.entries, before.bytes));
+}
+
+#[actix_rt::test]
+async fn only_what_is_still_stored_is_renewed() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"old").await;
+    let _new = store(&cache, "a", b"new").await;
+    assert!(!renew(&cache, "a", &old, 7).await);
+    assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"new");
+    cache.invalidate(1, key("a")).await;
+    assert!(!renew(&cache, "a", &old, 7).await);
+    assert!(find(&cache, "a").is_none());
+    assert_eq!(cache.stats().entries, 0);
+}
+
+#[actix_rt::test]
+async fn a_renewed_variant_keeps_its_place_among_the_others() {
+    let cache = cache(MIB);
+    let names = ["de", "en", "fr"];
+    for name in names {
+        store_as(&cache, "a", name.as_bytes(), in_language(name)).await;
+    }
+    let bodies = |cache: &Cache| -> Vec<Vec<u8>> {
+        let slot = find(cache, "a").unwrap();
+        slot.variants().iter().map(|v| body_of(v)).collect()
+    };
+    let order = bodies(&cache);
+    for at in 0..names.len() {
+        let old = find(&cache, "a").unwrap().variants()[at].clone();
+        assert!(renew(&cache, "a", &old, 7).await);
+        assert_eq!(bodies(&cache), order);
+    }
+    assert_eq!(cache.stats().entries, 3);
+}
+
+#[actix_rt::test]
+async fn a_renewed_response_can_still_be_evicted_and_freshened() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"body").await;
+    assert!(renew(&cache, "a", &old, 7).await);
+    drop(old);
+    let now = hit(&cache, "a").unwrap();
+    let mut ask = plain("a");
+    ask.validate = Some(now.clone());
+    let fill = lead(&cache, ask).await;
+    fill.freshen(Arc::new(living(&now, 9))).await;
+    drop(now);
+    assert_eq!(hit(&cache, "a").unwrap().prepared().freshness.lifetime, 9);
+    let mut config = config(MIB);
+    config.memory = 0;
+    cache.reconfigure(config);
+    settle(&cache).await;
+    assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
+}
+
+#[actix_rt::test]
+async fn a_validation_that_began_before_a_renewal_does_not_undo_it() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"body").await;
+    let mut ask = plain("a");
+    ask.validate = Some(old.clone());
+    let fill = lead(&cache, ask).await;
+    assert!(renew(&cache, "a", &old, 7).await);
+    fill.freshen(Arc::new(living(&old, 9))).await;
+    assert_eq!(hit(&cache, "a").unwrap().prepared().freshness.lifetime, 7);
+    assert_eq!(old.prepared().vary, VaryKey::default());
+}
+
+#[actix_rt::test]
+async fn without_room_for_its_head_a_response_is_not_renewed() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"body").await;
+    let mut large = living(&old, 7);
+    large.head = vec![b'x'; 2 << 20].into();
+    let renewed = cache.renew(1, key("a"), &old, large).await;
+    assert_eq!(renewed, Err(NoStoreReason::NoRoom));
+    assert!(hit(&cache, "a").is_some());
+}
