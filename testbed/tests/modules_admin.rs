@@ -467,14 +467,18 @@ fn no_proxy_outlives_its_supervisor() {
     }
 }
 
-/// A module in C that ends its process when it is asked to.
-fn crashing(dir: &Path) -> PathBuf {
+/// A module in C, compiled.
+fn compiled(name: &str, dir: &Path) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = dir.join("crash.so");
+    let library = dir.join(name).with_extension("so");
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .arg(&library)
-        .arg(here.join("tests/modules_admin/crash.c"))
+        .arg(
+            here.join("tests/modules_admin")
+                .join(name)
+                .with_extension("c"),
+        )
         .arg("-I")
         .arg(here.join("../modules/abi/include"))
         .status();
@@ -484,18 +488,24 @@ fn crashing(dir: &Path) -> PathBuf {
 
 #[test]
 fn a_module_that_ended_the_proxy_runs_as_a_process_from_then_on() {
+    for runtime in ["inline", "threads"] {
+        a_module_that_ended_the_proxy_is_demoted_from(runtime);
+    }
+}
+
+fn a_module_that_ended_the_proxy_is_demoted_from(runtime: &str) {
     let origin = plain();
     let dir = tempfile::tempdir().unwrap();
-    let library = crashing(dir.path());
+    let library = compiled("crash", dir.path());
     let table = format!(
-        "[[module]]\nname = \"crash\"\nlibrary = \"{}\"\n{}",
+        "[[module]]\nname = \"crash\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n{}",
         library.display(),
         headers("")
     );
     // A library from a file in the proxy's own address space is reason enough for a supervisor.
     let proxy = Launch::bare().config(&fixed(&origin, &table)).start();
     assert_eq!(ask(&proxy, "/").get("x-crash"), Some("not yet"));
-    assert_eq!(module(&proxy, "crash")["runtime"], "inline");
+    assert_eq!(module(&proxy, "crash")["runtime"], runtime);
     Client::to(proxy.addr())
         .send("GET /crash HTTP/1.1\r\nHost: site.test\r\n\r\n")
         .rest();
@@ -516,6 +526,67 @@ fn a_module_that_ended_the_proxy_runs_as_a_process_from_then_on() {
     proxy.signal(Signal::HUP);
     proxy.stderr.wait_count(|l| l == "reloaded", 1);
     assert_eq!(module(&proxy, "crash")["state"], "demoted");
-    modules(&proxy, &["set", "crash", "runtime=inline"]).expect(0);
+    let back = format!("runtime={runtime}");
+    modules(&proxy, &["set", "crash", &back]).expect(0);
     assert_eq!(module(&proxy, "crash")["state"], "running");
+}
+
+#[test]
+fn a_module_that_crashes_as_it_is_loaded_ends_the_start_with_its_name() {
+    let origin = plain();
+    let dir = tempfile::tempdir().unwrap();
+    let library = compiled("life", dir.path());
+    let table = format!(
+        "[[module]]\nname = \"life\"\nlibrary = \"{}\"\n[module.options]\ncrash = true\n",
+        library.display()
+    );
+    let out = Launch::bare()
+        .config(&file(&origin, &table))
+        .run()
+        .expect(1)
+        .text();
+    // Once in the proxy's own address space; then it is tried as a process, and that is the end.
+    assert!(
+        out.contains("module `life` was running when the proxy ended by SIGSEGV"),
+        "{out}"
+    );
+    assert!(
+        out.contains("understudy.toml:4:11: module[0]: module `life`"),
+        "{out}"
+    );
+    assert!(!out.contains("listening"), "{out}");
+}
+
+#[test]
+fn modules_are_told_of_the_end_of_the_proxy_and_of_their_own() {
+    let origin = plain();
+    let dir = tempfile::tempdir().unwrap();
+    let library = compiled("life", dir.path());
+    for runtime in ["inline", "threads", "process"] {
+        let table = format!(
+            "[[module]]\nname = \"life\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n",
+            library.display()
+        );
+        let goodbye = |line: &str| line.contains("goodbye");
+        let mut proxy = Launch::bare().config(&file(&origin, &table)).start();
+        ask(&proxy, "/");
+        modules(&proxy, &["unload", "life"]).expect(0);
+        proxy.stderr.wait_count(goodbye, 1);
+        modules(
+            &proxy,
+            &[
+                "load",
+                "life",
+                "-l",
+                library.to_str().unwrap(),
+                "-r",
+                runtime,
+            ],
+        )
+        .expect(0);
+        ask(&proxy, "/");
+        proxy.signal(Signal::TERM);
+        assert_eq!(proxy.wait_exit(), Some(0), "{runtime}");
+        proxy.stderr.wait_count(goodbye, 2);
+    }
 }

@@ -30,6 +30,8 @@ use understudy_proxy::{Proxy, TransactionLog};
 
 /// How long the admin's last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long modules may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The actor.
 pub(crate) struct Overseer {
@@ -264,10 +266,19 @@ impl Handler<Finish> for Overseer {
 
     fn handle(&mut self, _: Finish, _: &mut Self::Context) -> Self::Result {
         let (admin, log) = (self.admin.take(), self.log.take());
+        let (proxy, values) = (self.proxy.clone(), self.loaded.values.clone());
+        let leaving = self.modules.close();
+        let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);
         Box::pin(async move {
             if let Some(admin) = admin {
                 // A scraper that does not read must not hold up the end.
                 let _ = tokio::time::timeout(LAST_ANSWERS, admin.stop()).await;
+            }
+            if !leaving.is_empty() {
+                // The workers let go of them, so that their last function is called.
+                let settings = settings(&values, understudy_proxy::Modules::default());
+                let _ = proxy.reconfigure(settings, records).await;
+                let _ = tokio::time::timeout(LAST_WORDS, modules::manager::left(leaving)).await;
             }
             log
         })

@@ -39,9 +39,14 @@ pub(crate) struct Module {
 impl Modules {
     /// Whether code that is not this program's own runs in the proxy's address space: then a supervisor is worth its process.
     pub(crate) fn endanger(&self) -> bool {
-        let foreign =
-            |m: &Module| m.spec.kind != Kind::Process && !m.spec.library.starts_with("builtin:");
-        self.members.iter().any(foreign)
+        self.members.iter().any(Module::endangers)
+    }
+}
+
+impl Module {
+    /// Whether this one's code is foreign and runs in the proxy's address space.
+    pub(crate) fn endangers(&self) -> bool {
+        self.spec.kind != Kind::Process && !self.spec.library.starts_with("builtin:")
     }
 }
 
