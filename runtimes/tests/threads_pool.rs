@@ -122,41 +122,47 @@ fn as_many_threads_again_are_replaced_and_no_more() {
     });
 }
 
+/// A transaction that stands at the gate.
+async fn stands(worker: &Worker, link: &Link) -> Result<Verdict, Failure> {
+    worker.one(link).await
+}
+
 #[test]
-fn calls_beside_one_that_hangs_do_not_wait_for_it() {
+fn a_call_behind_one_that_hangs_is_taken_by_another_thread() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
-        let script = stands_at(&gate);
-        let link = worker.link(limits(2, 64, 20_000), &script).await;
+        let link = worker.link(limits(2, 64, 20_000), &stands_at(&gate)).await;
         // The module is known as quick.
         for _ in 0..50 {
             assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
         }
-        // Of one turn: quick ones before and behind the one that hangs.
-        let hangs = {
-            let (link, id) = (link.clone(), worker.id());
-            async move {
-                let mut visit = Visit::default();
-                let event = head(id, Hook::RequestHead);
-                let told = call(&link, &mut visit, &event, &mut Edits::new()).await;
-                link.leave(&mut visit, id);
-                told
-            }
-        };
-        let mut hangs = pin!(hangs);
-        let first = passes(&worker, &link);
-        let mut first = pin!(first);
-        assert!(futures_util::poll!(&mut first).is_pending());
+        // Of one turn of the worker, and nothing else comes.
+        let mut hangs = pin!(stands(&worker, &link));
+        let mut quick = pin!(passes(&worker, &link));
         assert!(futures_util::poll!(&mut hangs).is_pending());
-        let second = passes(&worker, &link);
-        let mut second = pin!(second);
-        assert!(futures_util::poll!(&mut second).is_pending());
-        let both = async { (first.await, second.await) };
-        let both = tokio::time::timeout(Duration::from_secs(2), both)
-            .await
-            .unwrap();
-        assert_eq!(both, (Ok(Verdict::Continue), Ok(Verdict::Continue)));
+        assert!(futures_util::poll!(&mut quick).is_pending());
+        let quick = tokio::time::timeout(PATIENCE / 2, quick).await.unwrap();
+        assert_eq!(quick, Ok(Verdict::Continue));
         assert!(futures_util::poll!(&mut hangs).is_pending());
+        gate.open();
+        assert_eq!(hangs.await, Ok(Verdict::Continue));
+    });
+}
+
+#[test]
+fn a_reply_before_a_call_that_hangs_arrives() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let link = worker.link(limits(1, 64, 20_000), &stands_at(&gate)).await;
+        for _ in 0..50 {
+            assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        }
+        let mut quick = pin!(passes(&worker, &link));
+        let mut hangs = pin!(stands(&worker, &link));
+        assert!(futures_util::poll!(&mut quick).is_pending());
+        assert!(futures_util::poll!(&mut hangs).is_pending());
+        let quick = tokio::time::timeout(PATIENCE / 2, quick).await.unwrap();
+        assert_eq!(quick, Ok(Verdict::Continue));
         gate.open();
         assert_eq!(hangs.await, Ok(Verdict::Continue));
     });

@@ -95,7 +95,8 @@ enum us_flag {
     US_SINGLE = 2,           /* Its state must be one: no more than one child process. */
     US_ONLY_LOOKS = 4,       /* Body hooks only look, so a body keeps its length. */
     US_ORDERS_ADDRESSES = 8, /* resolve is called again, with the addresses found, to order them. */
-    US_ABORTS = 16           /* A fault in it ends the process (a Rust module built with panic = "abort"). */
+    US_ABORTS = 16,          /* A fault in it ends the process (a Rust module built with panic = "abort"). */
+    US_FREE_IS_NO_HOOK = 32  /* free only releases what a hook left in its opaque value, and is not called without one. */
 };
 
 /* Bytes that lie elsewhere: borrowed. */

@@ -204,7 +204,10 @@ fn about(table: &ModuleTable) -> About {
         (table.response_return.is_some(), Hook::ResponseReturn),
         (table.return_body.is_some(), Hook::ReturnBody),
         (table.log.is_some(), Hook::Log),
-        (table.free.is_some(), Hook::Free),
+        (
+            table.free.is_some() && table.flags & flag::FREE_IS_NO_HOOK == 0,
+            Hook::Free,
+        ),
     ];
     let wanted: Vec<Hook> = wanted
         .iter()

@@ -9,8 +9,8 @@ use crate::host::visit::{Payload, Visit};
 use crate::host::{proxy, words};
 use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;
-use std::sync::OnceLock;
-use understudy_module::raw::{Lifted, ModuleTable, ProxyHandle, TransactionHandle, verdict};
+use std::sync::{Arc, OnceLock};
+use understudy_module::raw::{Lifted, ModuleTable, ProxyHandle, TransactionHandle, flag, verdict};
 use understudy_module::{About, Completion, Host, Interest, Module, Opaque, Transaction, Verdict};
 
 type HookFn =
@@ -20,10 +20,11 @@ type HookFn =
 pub(crate) struct CModule {
     table: &'static ModuleTable,
     about: About,
-    instance: OnceLock<Instance>,
+    instance: OnceLock<Arc<Instance>>,
 }
 
 struct Instance {
+    table: &'static ModuleTable,
     this: *mut c_void,
     proxy: *mut ProxyHandle,
 }
@@ -67,24 +68,58 @@ impl CModule {
             // SAFETY: a function of the module's table, with its instance, a transaction for this call, and a place.
             unsafe { function(instance.this, handle, &mut word) }
         });
-        *tx.opaque() = opaque(word);
+        let id = tx.id();
+        keep(tx.opaque(), word, id, instance);
         words::unwind();
         verdict_of(answer, payload)
     }
 }
 
-fn word(opaque: &Opaque) -> *mut c_void {
-    match opaque {
-        Opaque::Word(word) => std::ptr::with_exposed_provenance_mut(*word as usize),
-        // A value of Rust is of another module; the runtimes do not mix them.
-        Opaque::None | Opaque::Boxed(_) => std::ptr::null_mut(),
+/// The word of a module for which `free` is no hook: whoever drops the value releases it.
+struct Held {
+    word: *mut c_void,
+    transaction: u64,
+    instance: Arc<Instance>,
+}
+
+// SAFETY: a module's word goes from hook to hook, on whatever thread.
+unsafe impl Send for Held {}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let (false, Some(free)) = (self.word.is_null(), self.instance.table.free) {
+            // SAFETY: a function of the module's table, with its instance, which is held, and its own value, for the last time.
+            unsafe { free(self.instance.this, self.transaction, self.word) }
+            words::at_end("releasing an opaque value");
+        }
     }
 }
 
-fn opaque(word: *mut c_void) -> Opaque {
-    match word.expose_provenance() as u64 {
-        0 => Opaque::None,
-        word => Opaque::Word(word),
+fn word(opaque: &mut Opaque) -> *mut c_void {
+    match opaque {
+        Opaque::Word(word) => std::ptr::with_exposed_provenance_mut(*word as usize),
+        // A value of Rust is ours, or of another module; the runtimes do not mix them.
+        other => other
+            .get::<Held>()
+            .map_or(std::ptr::null_mut(), |held| held.word),
+    }
+}
+
+/// Keeps the word after a hook.
+fn keep(opaque: &mut Opaque, word: *mut c_void, transaction: u64, instance: &Arc<Instance>) {
+    if instance.table.flags & flag::FREE_IS_NO_HOOK == 0 {
+        *opaque = match word.expose_provenance() as u64 {
+            0 => Opaque::None,
+            word => Opaque::Word(word),
+        };
+    } else if let Some(held) = opaque.get::<Held>() {
+        held.word = word;
+    } else if !word.is_null() {
+        opaque.set(Held {
+            word,
+            transaction,
+            instance: instance.clone(),
+        });
     }
 }
 
@@ -125,6 +160,7 @@ impl Module for CModule {
             return Err("it was initialised before".to_owned());
         }
         let mut instance = Instance {
+            table: self.table,
             this: std::ptr::null_mut(),
             proxy: proxy::make(host.clone()),
         };
@@ -136,7 +172,7 @@ impl Module for CModule {
         };
         let told = refusal(told);
         // Kept also when it refused: what it made is released when this is dropped.
-        let _ = self.instance.set(instance);
+        let _ = self.instance.set(Arc::new(instance));
         words::unwind();
         told
     }
@@ -196,15 +232,20 @@ impl Module for CModule {
             unsafe { log(instance.this, handle, &mut word) };
             verdict::CONTINUE
         });
-        *tx.opaque() = opaque(word);
+        let id = tx.id();
+        keep(tx.opaque(), word, id, instance);
         words::unwind();
     }
 
-    fn free(&self, transaction: u64, opaque: Opaque) {
+    fn free(&self, transaction: u64, mut opaque: Opaque) {
+        // One that is held is released by its drop.
+        if self.table.flags & flag::FREE_IS_NO_HOOK != 0 {
+            return;
+        }
         self.tell(|table, this, _| {
             if let Some(free) = table.free {
                 // SAFETY: a function of the module's table, with its instance and its own value.
-                unsafe { free(this, transaction, word(&opaque)) }
+                unsafe { free(this, transaction, word(&mut opaque)) }
             }
         });
     }
@@ -238,19 +279,13 @@ impl Module for CModule {
     }
 }
 
-impl Drop for CModule {
+impl Drop for Instance {
     fn drop(&mut self) {
-        let Some(instance) = self.instance.take() else {
-            return;
-        };
-        words::forget();
         if let Some(release) = self.table.release {
             // SAFETY: the last call of this instance: nobody holds it any more.
-            unsafe { release(instance.this) }
+            unsafe { release(self.this) }
+            words::at_end("releasing an instance");
         }
-        if let Some(why) = words::take_panic() {
-            tracing::warn!(module = %self.about.name, "panicked at its end: {why}");
-        }
-        proxy::unref(instance.proxy);
+        proxy::unref(self.proxy);
     }
 }

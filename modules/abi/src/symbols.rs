@@ -3,6 +3,7 @@
 //! In C it is `understudy_module`. In Rust it has the crate's name in it, because a crate may be linked into a program together with
 //! others: `understudy_module_of_NAME`. A cdylib that uses another module's crate has both; then the file's name decides.
 
+use memchr::memmem;
 use std::path::Path;
 
 /// The entry in C.
@@ -14,7 +15,7 @@ const PREFIX: &str = "understudy_module_of_";
 pub(crate) fn candidates(path: &Path, file: &[u8]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut rest = file;
-    while let Some(at) = find(rest, PREFIX.as_bytes()) {
+    while let Some(at) = memmem::find(rest, PREFIX.as_bytes()) {
         rest = &rest[at..];
         let len = rest
             .iter()
@@ -33,12 +34,6 @@ pub(crate) fn candidates(path: &Path, file: &[u8]) -> Vec<String> {
     found.sort_by_key(|name| name[PREFIX.len()..] != own);
     found.insert(0, PLAIN.to_owned());
     found
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ fn every_field_lies_where_c_puts_it() {
         ("US_ONLY_LOOKS", flag::ONLY_LOOKS.into()),
         ("US_ORDERS_ADDRESSES", flag::ORDERS_ADDRESSES.into()),
         ("US_ABORTS", flag::ABORTS.into()),
+        ("US_FREE_IS_NO_HOOK", flag::FREE_IS_NO_HOOK.into()),
     ] {
         ask(name, is);
     }

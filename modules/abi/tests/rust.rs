@@ -11,8 +11,12 @@ use understudy_module::{
     Completion, Hook, LogEntry, ObjectInfo, Operation, Panicked, Part, Response, Verdict,
 };
 
-/// The example, built as its author would.
 fn guest() -> PathBuf {
+    example("guest")
+}
+
+/// The example, built as its author would.
+fn example(name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guest");
     let built = Command::new(env!("CARGO"))
         .args([
@@ -22,7 +26,7 @@ fn guest() -> PathBuf {
             "-p",
             "understudy-abi",
             "--example",
-            "guest",
+            name,
         ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", &target)
@@ -30,7 +34,7 @@ fn guest() -> PathBuf {
         .unwrap();
     let told = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success(), "{told}");
-    target.join("debug/examples/libguest.so")
+    target.join(format!("debug/examples/lib{name}.so"))
 }
 
 #[test]
@@ -49,8 +53,7 @@ fn what_a_module_says_of_itself_crosses() {
             "resolve",
             "response_head",
             "response_body",
-            "log",
-            "free"
+            "log"
         ]
     );
 }
@@ -109,9 +112,9 @@ fn heads_bodies_addresses_and_the_log_cross() {
         [format!("Warn {:?}", Some(entry))]
     );
     bench.free();
-    // One value all along: made by the only request_head, seen by `free`, then dropped.
+    // One value all along: made by the only request_head, dropped at the end, without `free`, which is no hook of it.
     let injected = bench.asked.injected.lock().unwrap().clone();
-    assert_eq!(injected, [(7, "freed after 101".into())]);
+    assert_eq!(injected, [(7, "freed after 1".into())]);
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn a_panic_is_a_panic_and_the_opaque_value_outlives_it() {
     bench.request("").unwrap();
     bench.free();
     let injected = bench.asked.injected.lock().unwrap().clone();
-    assert_eq!(injected, [(7, "freed after 102".into())]);
+    assert_eq!(injected, [(7, "freed after 2".into())]);
 }
 
 #[test]
@@ -193,4 +196,17 @@ fn operations_and_their_ends_cross() {
         assert_eq!(bench.asked.told.lock().unwrap().pop(), Some(line));
     }
     bench.module.fini(&bench.host);
+}
+
+#[test]
+fn a_module_that_wants_free_is_given_its_opaque_value_there() {
+    let path = example("freeing");
+    let about = understudy_abi::open(&path).unwrap().about().clone();
+    assert!(about.hooks.has(Hook::Free));
+    let mut bench = Bench::load(&path);
+    bench.request("").unwrap();
+    bench.request("").unwrap();
+    bench.free();
+    let injected = bench.asked.injected.lock().unwrap().clone();
+    assert_eq!(injected, [(7, "2 seen".into())]);
 }

@@ -39,3 +39,10 @@ pub(crate) fn unwind() {
         resume_unwind(Box::new(text));
     }
 }
+
+/// A call was made where nothing can fail any more: a panic that was told is only logged.
+pub(crate) fn at_end(what: &str) {
+    if let Some(text) = take_panic() {
+        tracing::warn!("a module panicked, {what}: {text}");
+    }
+}

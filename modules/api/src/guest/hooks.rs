@@ -133,8 +133,13 @@ pub(super) unsafe extern "C" fn free(this: *mut c_void, transaction: u64, opaque
         // SAFETY: the last time the proxy shows it, so the box is ours again.
         *unsafe { Box::from_raw(opaque.cast::<Opaque>()) }
     };
+    let freed = |guest: &Guest| {
+        if guest.frees {
+            guest.module.free(transaction, value);
+        }
+    };
     // SAFETY: the proxy gives the instance.
-    unsafe { with(this, (), |guest| guest.module.free(transaction, value)) }
+    unsafe { with(this, (), freed) }
 }
 
 pub(super) unsafe extern "C" fn timer(this: *mut c_void, _: *mut ProxyHandle) {

@@ -56,6 +56,8 @@ static LIBRARY: OnceLock<Library> = OnceLock::new();
 struct Guest {
     module: Box<dyn Module>,
     host: Host,
+    /// Whether `free` is one of its hooks.
+    frees: bool,
 }
 
 /// Behind [`crate::export!`]: the proxy's table in, the module's out; NULL when it cannot be.
@@ -98,6 +100,7 @@ fn table_of(about: &About, aborts: bool) -> ModuleTable {
         (about.only_looks, raw::flag::ONLY_LOOKS),
         (about.orders_addresses, raw::flag::ORDERS_ADDRESSES),
         (aborts, raw::flag::ABORTS),
+        (!about.hooks.has(Hook::Free), raw::flag::FREE_IS_NO_HOOK),
     ];
     let wants = |hook| about.hooks.has(hook);
     ModuleTable {
@@ -122,7 +125,7 @@ fn table_of(about: &About, aborts: bool) -> ModuleTable {
         response_return: wants(Hook::ResponseReturn).then_some(hooks::response_return),
         return_body: wants(Hook::ReturnBody).then_some(hooks::return_body),
         log: wants(Hook::Log).then_some(hooks::log),
-        // Always: the opaque value is a box of ours, whether or not the module cares for its end.
+        // Always: the opaque value is a box of ours, also when the module has no hook for its end.
         free: Some(hooks::free),
         timer: Some(hooks::timer),
         completed: Some(hooks::completed),
@@ -171,8 +174,10 @@ unsafe extern "C" fn init(out: *mut *mut c_void, proxy: *mut ProxyHandle) -> c_i
         let Some(library) = LIBRARY.get() else {
             return 1;
         };
+        let module = (library.make)();
         let guest = Guest {
-            module: (library.make)(),
+            frees: module.about().hooks.has(Hook::Free),
+            module,
             host: Host::new(Arc::new(GuestCalls::new(library.host, proxy))),
         };
         match guest.module.init(&guest.host) {

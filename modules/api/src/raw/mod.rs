@@ -48,6 +48,7 @@ pub mod flag {
     pub const ONLY_LOOKS: u32 = 4;
     pub const ORDERS_ADDRESSES: u32 = 8;
     pub const ABORTS: u32 = 16;
+    pub const FREE_IS_NO_HOOK: u32 = 32;
 }
 
 /// Declares a mirror, and lists its fields with their places for the test that asks the C compiler.
