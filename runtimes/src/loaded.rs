@@ -14,7 +14,7 @@ use actix::{Actor, Addr};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use understudy_module::{About, Hooks};
 
 /// What a module is loaded into.
@@ -43,6 +43,7 @@ pub struct Loaded {
     about: About,
     number: u32,
     runtime: Arc<dyn Runtime>,
+    office: Weak<Office>,
     actor: Addr<ModuleActor>,
     accounts: Mutex<Vec<Arc<Accounts>>>,
     held: AtomicU64,
@@ -83,6 +84,7 @@ pub async fn load(
     let actor = ModuleActor::new(&runtime, about.timer, unwatchable.clone()).start();
     office.settle(&runtime, actor.clone());
     Ok(Arc::new(Loaded {
+        office: Arc::downgrade(&office),
         spec,
         about,
         number,
@@ -162,6 +164,11 @@ impl Loaded {
             .unwrap_or_else(|e| e.into_inner())
             .push(accounts.clone());
         accounts
+    }
+
+    /// Its desk: gone when the module was unloaded and its last instance has ended, behind `fini`.
+    pub fn office(&self) -> Weak<Office> {
+        self.office.clone()
     }
 
     /// What it cost so far, over all workers.

@@ -1,84 +1,13 @@
-//! Modules while the proxy runs: changed by reload and by command, refused as a whole, and supervised.
+//! Modules while the proxy runs: changed by reload and by command, and refused as a whole.
 #![allow(clippy::unwrap_used)]
 
-use rustix::process::{Pid, Signal, kill_process};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
-use understudy_testbed::{
-    Client, Finished, Gate, Launch, Origin, PATIENCE, Proxy, Response, get, proxy::binary, reply,
-    run,
-};
+#[path = "modules_admin/common.rs"]
+mod common;
 
-const MARK: &str = "x-understudy-1";
-
-/// A reverse proxy of this origin with these tables of modules.
-fn file(origin: &Origin, modules: &str) -> String {
-    format!(
-        "workers = 2\n{modules}[admin]\naddress = \"127.0.0.1:0\"\n\
-         [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\
-         [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n",
-        origin.addr
-    )
-}
-
-fn headers(more: &str) -> String {
-    format!("[[module]]\nname = \"headers\"\nlibrary = \"builtin:add-headers\"\n{more}")
-}
-
-fn plain() -> Origin {
-    Origin::answering(|r| reply(200, &["Cache-Control: no-store"], r.target.clone()))
-}
-
-fn modules(proxy: &Proxy, args: &[&str]) -> Finished {
-    let admin = proxy.listener("admin").to_string();
-    run(Command::new(binary())
-        .arg("modules")
-        .args(args)
-        .args(["--admin", &admin]))
-}
-
-/// What the admin says of the module of this name.
-#[track_caller]
-fn module(proxy: &Proxy, name: &str) -> serde_json::Value {
-    let response = proxy.admin("/modules").expect(200);
-    let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
-    let all = answer["modules"].as_array().unwrap();
-    let found = all
-        .iter()
-        .find(|m| m["name"] == name && m["state"] != "leaving");
-    found.cloned().unwrap_or(serde_json::Value::Null)
-}
-
-#[track_caller]
-fn ask(proxy: &Proxy, path: &str) -> Response {
-    get(proxy.addr(), path, "site.test", "").expect(200)
-}
-
-fn reload(proxy: &Proxy, text: &str, nth: usize) {
-    proxy.rewrite_config(text);
-    proxy.signal(Signal::HUP);
-    proxy.stderr.wait_count(|l| l == "reloaded", nth);
-}
-
-/// An answer whose second half waits for the gate.
-fn halves(gate: &Gate) -> Origin {
-    let gate = gate.clone();
-    Origin::scripted(move |conn| {
-        while let Some(request) = conn.request() {
-            let slow = request.target == "/slow";
-            conn.send(
-                "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 8\r\n\r\nhalf",
-            );
-            if slow {
-                gate.wait();
-            }
-            conn.send("half");
-        }
-    })
-}
+use common::*;
+use rustix::process::Signal;
+use std::process::Command;
+use understudy_testbed::{Client, Gate, Launch, Origin, Proxy, proxy::binary, run};
 
 /// While a slow download goes on, the runtime is changed; nothing is lost, and all bytes are the same.
 fn runtimes_change_under_a_slow_download(change: impl Fn(&Proxy, &Origin, &str, usize)) {
@@ -344,177 +273,16 @@ fn what_modules_cost_is_counted() {
     );
 }
 
-// --- The supervisor -------------------------------------------------------------------------------------------------
-
-/// The proxy under the supervisor, once it is not this one any more.
-#[track_caller]
-fn child(supervisor: &Proxy) -> Pid {
-    Pid::from_raw(
-        supervisor.status()["pid"]
-            .as_i64()
-            .unwrap()
-            .try_into()
-            .unwrap(),
-    )
-    .unwrap()
-}
-
-/// Fixed ports: behind a crash they are the same.
-fn fixed(origin: &Origin, modules: &str) -> String {
-    let port = understudy_testbed::programs::free_port;
-    file(origin, modules)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{}", port()), 1)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{}", port()), 1)
-}
-
 #[test]
-fn a_proxy_that_crashed_is_started_again() {
-    let origin = plain();
-    let proxy = Launch::bare()
-        .config(&fixed(&origin, ""))
-        .arg("--supervise")
-        .start();
-    let first = child(&proxy);
-    assert_ne!(first.as_raw_nonzero().get().unsigned_abs(), proxy.id());
-    kill_process(first, Signal::SEGV).unwrap();
-    proxy.stderr.wait_count(|l| l == "ready", 2);
-    proxy.wait_stderr(|l| {
-        l.contains("the proxy ended by SIGSEGV, in no module; it is started again in 100 ms")
-    });
-    ask(&proxy, "/");
-    assert_ne!(child(&proxy), first);
-}
-
-#[test]
-fn what_ends_the_proxy_by_itself_ends_the_supervisor_with_the_same_code() {
-    let origin = plain();
-    let mut proxy = Launch::bare()
-        .config(&file(&origin, ""))
-        .arg("--supervise")
-        .start();
-    proxy.signal(Signal::TERM);
-    assert_eq!(proxy.wait_exit(), Some(0));
-    // A reload passes through; and what cannot start says so with its own code.
-    let mut proxy = Launch::bare()
-        .config(&file(&origin, ""))
-        .arg("--supervise")
-        .start();
-    reload(&proxy, &file(&origin, &headers("")), 1);
-    let gate = Gate::new();
-    let slow = halves(&gate);
-    reload(&proxy, &file(&slow, ""), 2);
-    let mut client = Client::to(proxy.addr());
-    client.send("GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n");
-    client.head();
-    proxy.signal(Signal::TERM);
-    proxy.wait_stderr(|l| l.contains("draining"));
-    proxy.signal(Signal::TERM);
-    assert_eq!(proxy.wait_exit(), Some(3));
-    gate.open();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let text =
-        file(&origin, "").replacen("127.0.0.1:0", &taken.local_addr().unwrap().to_string(), 1);
-    Launch::bare()
-        .config(&text)
-        .arg("--supervise")
-        .run()
-        .expect(1);
-}
-
-#[test]
-fn a_download_in_progress_is_finished_when_the_supervisor_is_asked_to_end() {
-    let gate = Gate::new();
-    let origin = halves(&gate);
-    let mut proxy = Launch::bare()
-        .config(&file(&origin, ""))
-        .arg("--supervise")
-        .start();
-    let mut client = Client::to(proxy.addr());
-    client.send("GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n");
-    client.head();
-    proxy.signal(Signal::TERM);
-    proxy.wait_stderr(|l| l.contains("draining"));
-    gate.open();
-    assert_eq!(
-        client.wire.body(understudy_testbed::Framing::Length(8)).0,
-        b"halfhalf"
-    );
-    assert_eq!(proxy.wait_exit(), Some(0));
-}
-
-#[test]
-fn no_proxy_outlives_its_supervisor() {
-    let origin = plain();
-    let mut proxy = Launch::bare()
-        .config(&file(&origin, ""))
-        .arg("--supervise")
-        .start();
-    let child = child(&proxy);
-    proxy.signal(Signal::KILL);
-    assert_eq!(proxy.wait_exit(), None);
-    let end = Instant::now() + PATIENCE;
-    // Gone, or a zombie whose reaper has other things to do.
-    let gone = || match std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero())) {
-        Ok(stat) => stat
-            .rsplit_once(')')
-            .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')),
-        Err(_) => true,
-    };
-    while !gone() {
-        assert!(Instant::now() < end, "the proxy lives on");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
-/// A module in C that ends its process when it is asked to.
-fn crashing(dir: &Path) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = dir.join("crash.so");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(here.join("tests/modules_admin/crash.c"))
-        .arg("-I")
-        .arg(here.join("../modules/abi/include"))
-        .status();
-    assert!(built.unwrap().success());
-    library
-}
-
-#[test]
-fn a_module_that_ended_the_proxy_runs_as_a_process_from_then_on() {
-    let origin = plain();
+fn a_library_says_what_it_is_in_a_process_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let library = crashing(dir.path());
-    let table = format!(
-        "[[module]]\nname = \"crash\"\nlibrary = \"{}\"\n{}",
-        library.display(),
-        headers("")
-    );
-    // A library from a file in the proxy's own address space is reason enough for a supervisor.
-    let proxy = Launch::bare().config(&fixed(&origin, &table)).start();
-    assert_eq!(ask(&proxy, "/").get("x-crash"), Some("not yet"));
-    assert_eq!(module(&proxy, "crash")["runtime"], "inline");
-    Client::to(proxy.addr())
-        .send("GET /crash HTTP/1.1\r\nHost: site.test\r\n\r\n")
-        .rest();
-    proxy.wait_stderr(|l| l.contains("module `crash` was running when the proxy ended by SIGSEGV; it runs as a process from now on"));
-    proxy.stderr.wait_count(|l| l == "ready", 2);
-    assert_eq!(ask(&proxy, "/").get("x-crash"), Some("not yet"));
-    let now = module(&proxy, "crash");
+    let library = compiled("crash", dir.path());
+    let out = run(Command::new(binary())
+        .args(["modules", "check"])
+        .arg(&library))
+    .expect(0);
     assert_eq!(
-        (&now["runtime"], &now["state"]),
-        (&"process".into(), &"demoted".into())
+        out.text().trim_end(),
+        "name:    crash\nversion: 1\nhooks:   request_head, response_return\nflags:   none\ntimer:   none"
     );
-    assert_eq!(module(&proxy, "headers")["runtime"], "inline");
-    let pid = child(&proxy);
-    // Now it ends its own process only: that request gets the policy, the proxy goes on.
-    assert_eq!(get(proxy.addr(), "/crash", "site.test", "").status, 502);
-    assert_eq!(child(&proxy), pid);
-    // It stays so over a reload, until somebody chooses its runtime.
-    proxy.signal(Signal::HUP);
-    proxy.stderr.wait_count(|l| l == "reloaded", 1);
-    assert_eq!(module(&proxy, "crash")["state"], "demoted");
-    modules(&proxy, &["set", "crash", "runtime=inline"]).expect(0);
-    assert_eq!(module(&proxy, "crash")["state"], "running");
 }

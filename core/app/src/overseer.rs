@@ -11,7 +11,7 @@ use crate::{
     },
     log::{Counts, Sink},
     messages::{Ask, ChangeModules, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
-    modules::{self, Manager, Plan, Wanted, manager::Refusal},
+    modules::{self, Manager, Plan, Wanted, change::Change, manager::Refusal},
     run::{announce, explain},
     settings::settings,
     trace::Trace,
@@ -30,6 +30,8 @@ use understudy_proxy::{Proxy, TransactionLog};
 
 /// How long the admin's last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long modules may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The actor.
 pub(crate) struct Overseer {
@@ -45,7 +47,8 @@ pub(crate) struct Overseer {
     pub(crate) started: SystemTime,
     pub(crate) reloads: (u64, u64),
     pub(crate) receipt: Option<Receipt>,
-    pub(crate) reloading: bool,
+    /// Held by the change in progress: one follows the other.
+    pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A configuration that was read, with everything bound and opened for it.
@@ -102,34 +105,7 @@ impl Handler<Reload> for Overseer {
     type Result = ResponseActFuture<Self, Receipt>;
 
     fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
-        let at = SystemTime::now();
-        let prepared = match self.prepare() {
-            Ok(prepared) => prepared,
-            Err(problems) => {
-                return Box::pin(actix::fut::ready(
-                    self.settle(Receipt::refused(at, &problems)),
-                ));
-            }
-        };
-        self.reloading = true;
-        let planned = self
-            .modules
-            .plan(Wanted::from(&prepared.loaded.values.modules));
-        let proxy = self.proxy.clone();
-        let values = prepared.loaded.values.clone();
-        let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
-        let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
-        Box::pin(asked.into_actor(self).map(move |result, overseer, ctx| {
-            overseer.reloading = false;
-            let outcome = match result {
-                Ok(plan) => Ok(overseer.replace(prepared, plan, ctx)),
-                Err(refusals) => Err(refusals
-                    .iter()
-                    .map(|refusal| refusal.explain(&prepared.loaded))
-                    .collect()),
-            };
-            overseer.settle(Receipt { at, outcome })
-        }))
+        self.in_turn(Overseer::reload)
     }
 }
 
@@ -141,6 +117,55 @@ impl Handler<ChangeModules> for Overseer {
         ChangeModules(change): ChangeModules,
         _: &mut Self::Context,
     ) -> Self::Result {
+        self.in_turn(move |overseer| overseer.change_modules(change))
+    }
+}
+
+type Changing = ResponseActFuture<Overseer, Receipt>;
+
+impl Overseer {
+    /// Does it when every change that was asked for before is through.
+    fn in_turn(&self, change: impl FnOnce(&mut Overseer) -> Changing + 'static) -> Changing {
+        let turn = self.turn.clone();
+        // The lock is fair: first come, first served.
+        let turn = async move { turn.lock_owned().await };
+        Box::pin(turn.into_actor(self).then(move |turn, overseer, _| {
+            change(overseer).map(move |receipt, _, _| {
+                drop(turn);
+                receipt
+            })
+        }))
+    }
+
+    fn reload(&mut self) -> Changing {
+        let at = SystemTime::now();
+        let prepared = match self.prepare() {
+            Ok(prepared) => prepared,
+            Err(problems) => {
+                let receipt = self.settle(Receipt::refused(at, &problems));
+                return Box::pin(actix::fut::ready(receipt));
+            }
+        };
+        let planned = self
+            .modules
+            .plan(Wanted::from(&prepared.loaded.values.modules));
+        let proxy = self.proxy.clone();
+        let values = prepared.loaded.values.clone();
+        let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
+        let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
+        Box::pin(asked.into_actor(self).map(move |result, overseer, ctx| {
+            let outcome = match result {
+                Ok(plan) => Ok(overseer.replace(prepared, plan, ctx)),
+                Err(refusals) => Err(refusals
+                    .iter()
+                    .map(|refusal| refusal.explain(&prepared.loaded))
+                    .collect()),
+            };
+            overseer.settle(Receipt { at, outcome })
+        }))
+    }
+
+    fn change_modules(&mut self, change: Change) -> Changing {
         let at = SystemTime::now();
         let wanted = match self.free() {
             Ok(()) => change.apply(self.modules.wanted()),
@@ -153,7 +178,6 @@ impl Handler<ChangeModules> for Overseer {
                 return Box::pin(actix::fut::ready(Receipt { at, outcome }));
             }
         };
-        self.reloading = true;
         let forgiven = change.chooses_runtime() && self.modules.forgive(change.name());
         let planned = self.modules.plan(wanted);
         let (proxy, values, log) = (
@@ -163,7 +187,6 @@ impl Handler<ChangeModules> for Overseer {
         );
         let asked = async move { put_in_force(&proxy, &values, log, planned.await).await };
         Box::pin(asked.into_actor(self).map(move |result, overseer, _| {
-            overseer.reloading = false;
             let outcome = match result {
                 Ok(plan) => Ok(overseer.commit(plan)),
                 Err(refusals) => {
@@ -243,10 +266,19 @@ impl Handler<Finish> for Overseer {
 
     fn handle(&mut self, _: Finish, _: &mut Self::Context) -> Self::Result {
         let (admin, log) = (self.admin.take(), self.log.take());
+        let (proxy, values) = (self.proxy.clone(), self.loaded.values.clone());
+        let leaving = self.modules.close();
+        let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);
         Box::pin(async move {
             if let Some(admin) = admin {
                 // A scraper that does not read must not hold up the end.
                 let _ = tokio::time::timeout(LAST_ANSWERS, admin.stop()).await;
+            }
+            if !leaving.is_empty() {
+                // The workers let go of them, so that their last function is called.
+                let settings = settings(&values, understudy_proxy::Modules::default());
+                let _ = proxy.reconfigure(settings, records).await;
+                let _ = tokio::time::timeout(LAST_WORDS, modules::manager::left(leaving)).await;
             }
             log
         })
@@ -322,12 +354,6 @@ impl Overseer {
             return Err(Fault::new(
                 "the proxy is draining",
                 "start it again with the new configuration",
-            ));
-        }
-        if self.reloading {
-            return Err(Fault::new(
-                "another reload is under way",
-                "ask again when it is through",
             ));
         }
         Ok(())

@@ -25,6 +25,11 @@ pub(crate) fn open_files_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// Whether processes that this thread started are still there, as far as the kernel tells.
+pub(crate) fn has_children() -> bool {
+    std::fs::read_to_string("/proc/thread-self/children").is_ok_and(|ids| !ids.trim().is_empty())
+}
+
 /// Resident memory in bytes.
 pub(crate) fn resident_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;

@@ -173,7 +173,7 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
             started,
             reloads: (0, 0),
             receipt: None,
-            reloading: false,
+            turn: Arc::default(),
         }
     });
     if let Some(e) = failed {

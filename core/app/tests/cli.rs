@@ -270,3 +270,190 @@ fn a_chosen_admin_address_that_is_taken_ends_the_start() {
         )
     );
 }
+
+#[test]
+fn a_module_says_what_it_is_without_a_proxy() {
+    let version = env!("CARGO_PKG_VERSION");
+    let want = format!(
+        "name:    add-headers\nversion: {version}\nhooks:   request_head, request_out, response_head, response_return\nflags:   none\ntimer:   none\n"
+    );
+    check(
+        &["modules", "check", "builtin:add-headers"],
+        &[],
+        0,
+        &want,
+        "",
+    );
+    holds(
+        &["modules", "check", "builtin:nothing"],
+        1,
+        &[
+            "no module called \"nothing\" is built in; built in are add-headers, body-and-headers, empty",
+        ],
+    );
+    holds(
+        &["modules", "check", "/nonexistent/x.so"],
+        1,
+        &["/nonexistent/x.so", "there is no such file"],
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let text = file(dir.path(), "not a library");
+    holds(&["modules", "check", &text], 1, &[&text]);
+}
+
+#[test]
+fn cases_run_in_every_runtime_without_a_proxy() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules/add-headers/tests/cases");
+    let cases = cases.to_str().unwrap();
+    holds(
+        &["modules", "test", "builtin:add-headers", "--cases", cases],
+        0,
+        &["on inline, threads, process: the same everywhere"],
+    );
+    holds(
+        &[
+            "modules",
+            "test",
+            "builtin:add-headers",
+            "--cases",
+            cases,
+            "--runtime",
+            "threads",
+        ],
+        0,
+        &["on threads: the same everywhere"],
+    );
+    // Another module does not do what these cases expect.
+    holds(
+        &[
+            "modules",
+            "test",
+            "builtin:empty",
+            "--cases",
+            cases,
+            "--runtime",
+            "inline",
+        ],
+        1,
+        &["inline"],
+    );
+    holds(
+        &[
+            "modules",
+            "test",
+            "builtin:empty",
+            "--cases",
+            "/nonexistent",
+            "--runtime",
+            "inline",
+        ],
+        1,
+        &["/nonexistent"],
+    );
+}
+
+#[test]
+fn a_command_to_a_proxy_that_is_not_there_says_so() {
+    // A port of our own on which nobody listens any more.
+    let address = {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap().to_string()
+    };
+    for args in [&["modules", "list"][..], &["modules", "unload", "x"]] {
+        let args = [args, &["--admin", &address]].concat();
+        holds(
+            &args,
+            1,
+            &[
+                &format!("no proxy's admin listens on {address}"),
+                "is the proxy running? `--admin` says where its admin is",
+            ],
+        );
+    }
+    holds(
+        &["modules", "list", "--admin", "unix:/nonexistent/admin"],
+        1,
+        &["no proxy's admin listens on unix:/nonexistent/admin"],
+    );
+    holds(
+        &["modules", "list", "--admin", "off"],
+        1,
+        &["a proxy whose admin is off cannot be asked"],
+    );
+    holds(
+        &["modules", "list", "--admin", "3130"],
+        1,
+        &["--admin", "127.0.0.1:3130"],
+    );
+}
+
+#[test]
+fn what_answers_and_is_no_admin_is_told() {
+    use std::io::{Read, Write};
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"220 mail.example ESMTP\r\n");
+    });
+    holds(
+        &["modules", "list", "--admin", &address],
+        1,
+        &["what answers there is no admin of Understudy"],
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn a_wrong_command_about_modules_is_a_usage_error() {
+    for args in [
+        &["modules"][..],
+        &["modules", "set", "a"],
+        &["modules", "set", "a", "runtime"],
+        &["modules", "load", "a"],
+        &["modules", "reconfigure", "a", "=x"],
+        &[
+            "modules",
+            "test",
+            "builtin:empty",
+            "--cases",
+            ".",
+            "--runtime",
+            "thread",
+        ],
+    ] {
+        assert_eq!(understudy(args, &[]).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_new_module_is_written_and_nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    for (more, source) in [(&["--c"][..], ".c"), (&[], "lib.rs")] {
+        let to = dir.path().join(source);
+        let args = [
+            &["modules", "new", "mine", "--dir", to.to_str().unwrap()],
+            more,
+        ]
+        .concat();
+        holds(&args, 0, &[source]);
+        holds(&args, 1, &["is there already; nothing was written"]);
+    }
+    holds(
+        &["modules", "new", "No Name"],
+        1,
+        &["is no name for a module"],
+    );
+    holds(
+        &[
+            "modules",
+            "new",
+            "mine",
+            "--interface",
+            dir.path().to_str().unwrap(),
+        ],
+        1,
+        &["there is no crate in"],
+    );
+}

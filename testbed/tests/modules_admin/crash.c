@@ -1,6 +1,5 @@
-/* Ends its process by signal 11 when it is asked for a path that ends in "crash". */
+/* Writes to address 0 when it is asked for a path that ends in "crash". */
 #include "understudy.h"
-#include <signal.h>
 #include <stdlib.h>
 
 static const us_host *host;
@@ -9,7 +8,7 @@ static enum us_verdict request_head(void *self, us_transaction *tx, void **opaqu
     us_bytes url = host->url(tx);
     (void)self;
     (void)opaque;
-    if (url.len >= 5 && memcmp(url.ptr + url.len - 5, "crash", 5) == 0) raise(SIGSEGV);
+    if (url.len >= 5 && memcmp(url.ptr + url.len - 5, "crash", 5) == 0) *(volatile int *)0 = 1;
     return US_CONTINUE;
 }
 

@@ -22,6 +22,7 @@ use std::{
     io::{self, Write},
     path::PathBuf,
 };
+use understudy_abi::template::{self, Lang, Source};
 use understudy_runtimes::Kind;
 
 const EXAMPLES: &str = "\
@@ -84,6 +85,20 @@ enum Command {
         /// An option of the module, dotted, where a case says nothing else; may be repeated
         #[arg(long = "option", short, value_name = "KEY=VALUE", value_parser = pair)]
         options: Vec<(String, String)>,
+    },
+    /// Write the beginnings of a new module, in Rust or in C
+    New {
+        /// Its name: small letters, digits, - and _
+        name: String,
+        /// In C
+        #[arg(long)]
+        c: bool,
+        /// Where to; a directory of its name when left out
+        #[arg(long, short, value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+        /// In Rust: the directory of the crate understudy-module (modules/api of the sources); its published version when left out
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "c")]
+        interface: Option<PathBuf>,
     },
     /// Load one more module into the running proxy
     Load {
@@ -149,6 +164,12 @@ pub(crate) fn run(modules: Modules) -> Exit {
                 options.into_iter().collect(),
             );
         }
+        Command::New {
+            name,
+            c,
+            dir,
+            interface,
+        } => return new(&name, c, dir, interface),
         Command::Load {
             name,
             library,
@@ -185,6 +206,32 @@ pub(crate) fn run(modules: Modules) -> Exit {
         },
     };
     make(&modules.admin, &change)
+}
+
+fn new(name: &str, c: bool, dir: Option<PathBuf>, interface: Option<PathBuf>) -> Exit {
+    let source = match interface.map(std::path::absolute) {
+        Some(Ok(path)) if path.join("Cargo.toml").is_file() => Source::Path(path),
+        Some(Ok(path)) => {
+            return fail(&format!(
+                "--interface: there is no crate in {}; write the path of modules/api",
+                path.display()
+            ));
+        }
+        Some(Err(e)) => return fail(&format!("--interface: {e}")),
+        None => Source::Version(env!("CARGO_PKG_VERSION").to_owned()),
+    };
+    let lang = if c { Lang::C } else { Lang::Rust(source) };
+    let dir = dir.unwrap_or_else(|| PathBuf::from(name));
+    match template::write(&dir, name, lang) {
+        Ok(files) => {
+            let lines: String = files
+                .iter()
+                .map(|path| format!("{}\n", path.display()))
+                .collect();
+            show(lines.as_bytes())
+        }
+        Err(why) => fail(&why),
+    }
 }
 
 fn list(admin: &str, json: bool, hooks: bool) -> Exit {

@@ -38,9 +38,9 @@ pub(super) fn test(
         some(&stages, &spec, cases)
     };
     match report {
-        Ok(report) => show(format!("{report}\n").as_bytes()),
+        Ok(report) => show(report.to_string().as_bytes()),
         Err(report) => {
-            show(format!("{report}\n").as_bytes());
+            show(report.to_string().as_bytes());
             Exit::Failed
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod address;
 pub(crate) mod document;
 pub(crate) mod layers;
 pub(crate) mod listeners;
+pub(crate) mod module_command;
 pub(crate) mod modules;
 pub(crate) mod networks;
 pub(crate) mod options;

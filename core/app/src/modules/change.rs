@@ -4,7 +4,8 @@
 
 use super::Wanted;
 use crate::config::{
-    modules::{KINDS, of_command, set_key, shape_of},
+    module_command::{of_command, set_key, shape_of},
+    modules::KINDS,
     resolve::word,
     shape::ModuleShape,
     suggest::nearest,

@@ -13,17 +13,17 @@ use crate::{
         modules::{Module, Modules},
         problem::Place,
     },
-    supervisor,
+    process, supervisor,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     future::Future,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use understudy_proxy::{Content, Member, modules::ServerTiming};
-use understudy_runtimes::{Environment, Kind, Loaded, Spec};
+use understudy_runtimes::{Environment, Kind, Loaded, Office, Spec};
 
 /// A module in force.
 #[derive(Debug, Clone)]
@@ -38,6 +38,9 @@ pub(crate) struct Held {
     pub(crate) demoted: bool,
     stamp: Option<Stamp>,
 }
+
+/// How often it is looked whether a module has left.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A file as it was when it was loaded.
 type Stamp = (SystemTime, u64);
@@ -81,7 +84,7 @@ pub(crate) struct Manager {
     same_order: bool,
     server_timing: ServerTiming,
     members: Vec<Held>,
-    leaving: Vec<Weak<Loaded>>,
+    leaving: Vec<(Weak<Loaded>, Weak<Office>)>,
 }
 
 /// Modules that are ready to be put in force.
@@ -129,7 +132,20 @@ impl Manager {
 
     /// Modules that were replaced or unloaded, and still have transactions.
     pub(crate) fn leaving(&self) -> Vec<Arc<Loaded>> {
-        self.leaving.iter().filter_map(Weak::upgrade).collect()
+        self.leaving
+            .iter()
+            .filter_map(|(module, _)| module.upgrade())
+            .collect()
+    }
+
+    /// Lets go of all modules: the proxy is to end. Answers the desks of those that are still there.
+    pub(crate) fn close(&mut self) -> Vec<Weak<Office>> {
+        let members = std::mem::take(&mut self.members);
+        let leaving = std::mem::take(&mut self.leaving).into_iter();
+        leaving
+            .map(|(_, office)| office)
+            .chain(members.iter().map(|held| held.loaded.office()))
+            .collect()
     }
 
     /// What is in force, to be changed and planned again.
@@ -219,15 +235,24 @@ impl Manager {
     /// The plan is in force now. Answers what became of each module.
     pub(crate) fn commit(&mut self, plan: Plan) -> Vec<(Arc<str>, &'static str)> {
         let before = std::mem::replace(&mut self.members, plan.members);
+        let foreign = |held: &&Held| held.module.endangers() && !supervisor::supervised();
+        for held in self.members.iter().filter(foreign) {
+            let module = &*held.module.spec.name;
+            tracing::warn!(
+                module,
+                "shares the proxy's memory, and no supervisor runs; restart, or choose runtime = \"process\""
+            );
+        }
         (self.same_order, self.server_timing) = (plan.same_order, plan.server_timing);
-        self.leaving.retain(|module| module.strong_count() > 0);
+        self.leaving.retain(|(_, office)| office.strong_count() > 0);
         for old in before {
             if !self
                 .members
                 .iter()
                 .any(|new| Arc::ptr_eq(&new.loaded, &old.loaded))
             {
-                self.leaving.push(Arc::downgrade(&old.loaded));
+                self.leaving
+                    .push((Arc::downgrade(&old.loaded), old.loaded.office()));
             }
         }
         plan.done
@@ -387,6 +412,14 @@ fn refusal(position: usize, spec: &Spec, why: &str) -> Refusal {
         format!("module `{}`: {why}", spec.name)
     };
     Refusal { position, reason }
+}
+
+/// Waits until these have ended, and their processes, which are children of this very thread.
+pub(crate) async fn left(leaving: Vec<Weak<Office>>) {
+    let there = || leaving.iter().any(|office| office.strong_count() > 0);
+    while there() || process::has_children() {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// A refusal with the place of the module in the file it was read from.
