@@ -10,7 +10,7 @@ use super::origin::Origin;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::filter::{Break, Filter};
-use crate::modules::party::{Ran, Subject, lines_of};
+use crate::modules::party::{Ran, Subject};
 use crate::modules::{ServerTiming, edited};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Head, Hook, Part};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, Part};
 use understudy_runtimes::Seat;
 
 /// Most bytes gathered for one write.
@@ -124,7 +124,7 @@ impl Transaction {
                 url: &key,
                 part: Part::Head(Head::Response {
                     status,
-                    lines: lines_of(&head),
+                    lines: Lines::Whole(&head),
                 }),
             };
             let (ran, mut edits) = match self.returned.take() {
