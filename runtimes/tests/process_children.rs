@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
         // A system and a thread of its own: its children die with it.
         let went = std::thread::scope(|scope| {
-            let run = || catch_unwind(AssertUnwindSafe(|| case()));
+            let run = || catch_unwind(AssertUnwindSafe(case));
             scope.spawn(run).join()
         });
         let well = matches!(went, Ok(Ok(())));

@@ -3,6 +3,7 @@
 //! Invariant: a part is given out once until it is given back by the offset it was given under. What a child gives back that it
 //! was not given is told apart, for that child is mad.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use understudy_shared::Arena;
 
 /// Bytes of a block.
@@ -10,7 +11,20 @@ pub(crate) const BLOCK: usize = 32 * 1024;
 /// Bytes of an arena.
 pub(crate) const ARENA: usize = 64 * BLOCK;
 /// Pieces of at least so many bytes go through the arena: measured, docs/adr/0002-process-transport.md.
-pub const THRESHOLD: usize = 64 * 1024;
+pub const THRESHOLD: usize = 4 * 1024;
+
+static IN_FORCE: AtomicUsize = AtomicUsize::new(THRESHOLD);
+
+/// Another threshold, for the whole process: to measure with.
+pub fn set_threshold(bytes: usize) {
+    IN_FORCE.store(bytes, Ordering::Relaxed);
+}
+
+/// The threshold in force.
+#[inline]
+pub(crate) fn threshold() -> usize {
+    IN_FORCE.load(Ordering::Relaxed)
+}
 
 /// An arena and what of it is in use.
 #[derive(Debug)]

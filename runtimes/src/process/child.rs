@@ -123,6 +123,8 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     /// The hooks it declares, known with the first child.
     pub(crate) hooks: std::sync::OnceLock<Hooks>,
+    /// Connections that each worker has with each child, known with the first child.
+    pub(crate) lanes: std::sync::OnceLock<usize>,
     /// The options in force.
     pub(crate) options: Mutex<Map>,
     /// The children, by place.
@@ -164,6 +166,7 @@ impl Shared {
             office,
             counts: Counts::default(),
             hooks: std::sync::OnceLock::new(),
+            lanes: std::sync::OnceLock::new(),
             generation: AtomicU64::new(1),
             rounds: Mutex::default(),
         }

@@ -1,4 +1,4 @@
-//! One worker's connection to one child: a socket, an arena, and the calls under way.
+//! One worker's connection to one thread of one child: a socket, an arena, and the calls under way.
 //!
 //! Owns the table of the connection's calls. Invariant: a call is in the table from its event until its reply, and while it is
 //! parked; what a child says of any other call makes it mad. Events of one turn of the worker leave in one write: they gather in a
@@ -6,7 +6,7 @@
 //!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
-use super::blocks::{Blocks, THRESHOLD};
+use super::blocks::{Blocks, threshold};
 use super::child::{Child, Shared};
 use super::event::{Id, Place, put_event, put_free};
 use super::reply::{Heard, decode_reply};
@@ -33,6 +33,8 @@ use understudy_shared::register;
 const MAX_OUT: usize = 64 * 1024 * 1024;
 /// Bytes read at once.
 const READ: usize = 128 * 1024;
+/// Room that a buffer keeps when it is empty; a burst of large bodies takes more, and gives it back.
+const KEEP: usize = 1024 * 1024;
 /// Reads in one turn; then others have theirs.
 const READS: usize = 8;
 
@@ -64,7 +66,9 @@ pub(crate) struct Connection {
     input: RefCell<Buffer>,
     open: RefCell<Slab<Open>>,
     parked: Cell<usize>,
-    /// Transactions the child knows.
+    /// Transactions that are with it.
+    pub(crate) busy: Cell<usize>,
+    /// Those of which the child knows.
     live: RefCell<HashSet<u64, FixedState>>,
     waker: RefCell<Option<Waker>>,
     woken: Cell<bool>,
@@ -90,6 +94,7 @@ impl Connection {
             input: RefCell::default(),
             open: RefCell::default(),
             parked: Cell::new(0),
+            busy: Cell::new(0),
             live: RefCell::default(),
             waker: RefCell::new(None),
             woken: Cell::new(false),
@@ -155,7 +160,7 @@ impl Connection {
         }
         input.bytes.copy_within(done..input.at, 0);
         input.at -= done;
-        if input.bytes.len() > 4 * READ && input.at < READ {
+        if input.bytes.len() > KEEP && input.at < READ {
             input.bytes.truncate(READ);
             input.bytes.shrink_to_fit();
         }
@@ -273,7 +278,7 @@ impl Connection {
         }
         out.at = 0;
         out.bytes.clear();
-        if out.bytes.capacity() > 4 * READ {
+        if out.bytes.capacity() > KEEP {
             out.bytes.shrink_to(READ);
         }
         Ok(())
@@ -368,11 +373,6 @@ impl Connection {
     }
 }
 
-#[inline]
-fn threshold() -> usize {
-    THRESHOLD
-}
-
 async fn run(of: Weak<Connection>) {
     std::future::poll_fn(|cx| match of.upgrade() {
         Some(connection) => connection.turn(cx),
@@ -396,6 +396,7 @@ impl Far for Connection {
 
     fn free(&self, transaction: u64, _: Opaque) {
         self.child.busy.fetch_sub(1, Relaxed);
+        self.busy.set(self.busy.get().saturating_sub(1));
         if self.live.borrow_mut().remove(&transaction) && self.dead.borrow().is_none() {
             self.forget_parked(transaction);
             put_free(&mut self.out.borrow_mut().bytes, transaction);

@@ -1,4 +1,4 @@
-//! One worker's door: a connection to each child, and the choice among them.
+//! One worker's door: a connection to each thread of each child, and the choice among them.
 
 use super::blocks::{ARENA, Blocks};
 use super::child::{Child, Packet, Shared};
@@ -46,11 +46,17 @@ impl ProcessDoor {
         let mut connections = self.connections.borrow_mut();
         let before = std::mem::take(&mut *connections);
         for child in self.shared.children() {
-            let known = before.iter().find(|c| c.child.number == child.number);
-            match known.cloned().map_or_else(|| self.connect(child), Ok) {
-                Ok(connection) => connections.push(connection),
-                Err(why) => {
-                    tracing::warn!(module = %self.shared.spec.name, "no connection to its process: {why}");
+            let of_child = |c: &&Rc<Connection>| c.child.number == child.number;
+            connections.extend(before.iter().filter(of_child).cloned());
+            if connections.last().as_ref().is_some_and(of_child) {
+                continue;
+            }
+            for _ in 0..self.shared.lanes.get().copied().unwrap_or(1) {
+                match self.connect(child.clone()) {
+                    Ok(connection) => connections.push(connection),
+                    Err(why) => {
+                        tracing::warn!(module = %self.shared.spec.name, "no connection to its process: {why}");
+                    }
                 }
             }
         }
@@ -96,9 +102,13 @@ impl Door for ProcessDoor {
         let least = connections
             .iter()
             .filter(|connection| connection.child.takes())
-            .min_by_key(|connection| connection.child.busy.load(Relaxed))
+            .min_by_key(|connection| {
+                let child = connection.child.busy.load(Relaxed);
+                (child, connection.busy.get())
+            })
             .ok_or(Failure::Unavailable)?;
         least.child.busy.fetch_add(1, Relaxed);
+        least.busy.set(least.busy.get() + 1);
         Ok(Entered::Far(least.clone()))
     }
 }

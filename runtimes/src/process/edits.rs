@@ -103,23 +103,7 @@ pub(crate) fn get_response(get: &mut Get<'_>) -> Result<Response, Malformed> {
 /// What a call came to, in the child.
 pub(crate) fn put_outcome(out: &mut Vec<u8>, outcome: &Result<Verdict, Failure>) {
     match outcome {
-        Ok(Verdict::Continue) => out.u8(0),
-        Ok(Verdict::Done) => out.u8(1),
-        Ok(Verdict::Respond(response)) => {
-            out.u8(2);
-            put_response(out, response);
-        }
-        Ok(Verdict::Replace(bytes)) => {
-            out.u8(3);
-            out.bytes(bytes);
-        }
-        Ok(Verdict::Drop) => out.u8(4),
-        Ok(Verdict::Hold) => out.u8(5),
-        Ok(Verdict::Pending) => out.u8(6),
-        Ok(Verdict::Fail(why)) => {
-            out.u8(7);
-            out.text(cut(why));
-        }
+        Ok(verdict) => put_verdict(out, verdict),
         Err(Failure::Panic(why)) => {
             out.u8(8);
             out.text(cut(why));
@@ -128,6 +112,28 @@ pub(crate) fn put_outcome(out: &mut Vec<u8>, outcome: &Result<Verdict, Failure>)
         Err(other) => {
             out.u8(7);
             out.text(cut(&other.to_string()));
+        }
+    }
+}
+
+pub(crate) fn put_verdict(out: &mut Vec<u8>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Continue => out.u8(0),
+        Verdict::Done => out.u8(1),
+        Verdict::Respond(response) => {
+            out.u8(2);
+            put_response(out, response);
+        }
+        Verdict::Replace(bytes) => {
+            out.u8(3);
+            out.bytes(bytes);
+        }
+        Verdict::Drop => out.u8(4),
+        Verdict::Hold => out.u8(5),
+        Verdict::Pending => out.u8(6),
+        Verdict::Fail(why) => {
+            out.u8(7);
+            out.text(cut(why));
         }
     }
 }

@@ -18,7 +18,7 @@ mod reply;
 mod supervise;
 mod wire;
 
-pub use blocks::THRESHOLD;
+pub use blocks::{THRESHOLD, set_threshold};
 pub use host::{Libraries, host_main};
 pub use reply::{Heard, decode_reply, encode_reply};
 pub use wire::{MAX_FRAME, Malformed, next_frame};
@@ -73,6 +73,13 @@ pub async fn start(
         ));
     }
     let _ = shared.hooks.set(about.hooks);
+    // A thread of a child each; one whose hooks may wait deals out what comes through one.
+    let lanes = if about.blocking {
+        1
+    } else {
+        spec.limits.threads.max(1)
+    };
+    let _ = shared.lanes.set(lanes);
     let mut running = vec![first];
     for _ in 1..spec.limits.processes {
         running.push(supervise::launch(&shared).await?.0);

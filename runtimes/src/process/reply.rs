@@ -1,6 +1,6 @@
 //! What a child says through a door, as bytes. Read by the proxy as hostile input.
 
-use super::edits::{get_edits, get_outcome, put_edits, put_outcome};
+use super::edits::{get_edits, get_outcome, put_edits, put_outcome, put_verdict};
 use super::event::Id;
 use super::wire::{Get, Malformed, Put, frame};
 use crate::failure::Failure;
@@ -74,18 +74,19 @@ fn put_id(out: &mut Vec<u8>, id: Id, spent: Duration) {
     out.u64(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
 }
 
-pub(crate) fn put_resume(out: &mut Vec<u8>, id: Id, transaction: u64, answer: Answer) {
-    let mut put = |answer: Answer| {
+/// The answer is borrowed on purpose: pieces in it may be of the arena, and dropping the last of one speaks through the same door.
+pub(crate) fn put_resume(out: &mut Vec<u8>, id: Id, transaction: u64, answer: &Answer) {
+    let mut put = |answer: &Answer| {
         frame(out, RESUME, |out| {
             out.u32(id.slot);
             out.u64(id.call);
             out.u64(transaction);
-            put_outcome(out, &Ok(answer.verdict));
+            put_verdict(out, &answer.verdict);
             put_edits(out, answer.edits.iter());
         })
     };
     if !put(answer) {
-        put(Verdict::fail("its answer is too long to cross").into());
+        put(&Verdict::fail("its answer is too long to cross").into());
     }
 }
 
@@ -163,7 +164,7 @@ pub fn encode_reply(heard: &Heard) -> Vec<u8> {
                 call: *call,
             },
             *transaction,
-            (**answer).clone(),
+            answer,
         ),
         Heard::Release(offset) => put_release(&mut out, *offset),
         Heard::Inject(transaction, bytes) => put_inject(&mut out, *transaction, bytes),

@@ -48,6 +48,7 @@ cases! {
     timers_completions_and_descriptors_are_told
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
+    restarts_leave_no_descriptors_and_no_zombies
 }
 
 async fn every_verdict_comes_back() {
@@ -181,7 +182,7 @@ async fn a_module_that_may_wait_waits_for_an_operation() {
 }
 
 async fn a_panic_in_any_hook_fails_that_transaction_alone() {
-    let world = World::new(spec("probe")).await;
+    let world = World::new(with(spec("probe"), |s| s.limits.threads = 2)).await;
     let mut other = Visit::default();
     let mut edits = Edits::new();
     let hook = Hook::RequestHead;
@@ -217,7 +218,7 @@ async fn a_panic_in_free_is_survived() {
     let hook = Hook::RequestHead;
     world.head(PANICS_IN_FREE, hook, "none").await.0.unwrap();
     world.head(1, hook, "none").await.0.unwrap();
-    said(&world, "free 666 1", 1).await;
+    said(&world, &format!("free {PANICS_IN_FREE} 1"), 1).await;
     assert_eq!(world.gauge("restarts"), 0);
 }
 
@@ -416,6 +417,14 @@ async fn pieces_of_every_size_come_back_byte_for_byte() {
         assert_eq!(went, Ok(Verdict::Replace(reversed(&piece))), "{size}");
         world.link.leave(&mut visit, 1);
     }
+    // Given back from another thread, when only that has the piece.
+    for size in [10, THRESHOLD, 300_000] {
+        let piece = noise(size as u64, size);
+        let mut visit = Visit::default();
+        let went = world.piece(&mut visit, 2, "back", &piece, true, &[]).await;
+        assert_eq!(went, Ok(Verdict::Replace(piece)));
+        world.link.leave(&mut visit, 2);
+    }
     // More at once than the arena holds.
     let pieces: Vec<Bytes> = (0..40).map(|n| noise(n, 100_000)).collect();
     let all = pieces.iter().enumerate().map(|(nth, piece)| {
@@ -436,7 +445,11 @@ async fn pieces_of_every_size_come_back_byte_for_byte() {
 }
 
 async fn hundred_thousand_mixed_calls() {
-    let world = World::new(with(spec("probe"), |s| s.limits.processes = 2)).await;
+    let several = |s: &mut understudy_runtimes::Spec| {
+        s.limits.processes = 2;
+        s.limits.threads = 2;
+    };
+    let world = World::new(with(spec("probe"), several)).await;
     let workers = (0..64u64).map(|worker| {
         let world = &world;
         async move {
@@ -613,4 +626,28 @@ async fn the_child_is_as_nice_as_told() {
     let world = World::new(with(spec("probe"), |s| s.limits.nice = 7)).await;
     let (_, edits) = world.head(1, Hook::RequestHead, "nice").await;
     assert_eq!(set(&edits, "X-Nice").as_deref(), Some("7"));
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+async fn restarts_leave_no_descriptors_and_no_zombies() {
+    let world = World::new(spec("probe")).await;
+    world.back(1).await;
+    let before = descriptors();
+    let mut pids = Vec::new();
+    for nth in 0..3 {
+        let pid = world.pid(10 + nth).await;
+        pids.push(pid);
+        let went = world.head(20 + nth, Hook::RequestHead, "abort").await.0;
+        assert_eq!(went, Err(Failure::Died));
+        world.back(30 + nth).await;
+    }
+    assert_eq!(world.gauge("restarts"), 3);
+    assert_eq!(descriptors(), before);
+    for pid in pids {
+        let gone = rustix::process::test_kill_process(pid);
+        assert!(gone.is_err(), "{pid:?} was not reaped");
+    }
 }

@@ -153,6 +153,11 @@ impl Probe {
                 std::thread::spawn(move || host.resume(token, Verdict::Done));
                 Verdict::Pending
             }
+            "back" => {
+                let (host, token, piece) = (tx.host(), tx.token(), tx.piece().clone());
+                std::thread::spawn(move || host.resume(token, Verdict::Replace(piece)));
+                Verdict::Pending
+            }
             "twice" => {
                 let (host, token) = (tx.host(), tx.token());
                 std::thread::spawn(move || {
@@ -349,7 +354,7 @@ impl Module for Maker {
 }
 
 /// `free` of this transaction panics.
-pub(crate) const PANICS_IN_FREE: u64 = 666;
+pub(crate) const PANICS_IN_FREE: u64 = (1 << 50) + 666;
 
 /// Hooks with a head, by name.
 pub(crate) fn heads() -> [Hook; 4] {

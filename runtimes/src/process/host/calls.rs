@@ -52,7 +52,7 @@ impl Calls for ChildCalls {
             }
         };
         if let Some(door) = door {
-            door.say(|out| put_resume(out, id, token.transaction, answer));
+            door.say(|out| put_resume(out, id, token.transaction, &answer));
         }
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {

@@ -52,7 +52,7 @@ impl Desk {
             current: Mutex::new(None),
             tickets: Mutex::default(),
             visits: Visits::default(),
-            doors: Doors::new().map_err(text)?,
+            doors: Doors::new(hello.threads as usize).map_err(text)?,
             notices: Notices::new().map_err(text)?,
             closing: AtomicBool::new(false),
         }))
@@ -91,6 +91,8 @@ impl Desk {
         let _ = self.maker.set(maker);
         *lock(&self.current) = Some(life);
         self.report(&Report::Ready(about));
+        // What came while there was nobody to tell.
+        self.notices.ring();
         Ok(())
     }
 

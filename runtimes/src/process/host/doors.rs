@@ -31,7 +31,8 @@ pub(super) struct Door {
 
 /// All of them.
 pub(super) struct Doors {
-    epoll: OwnedFd,
+    /// One for each thread that reads; a door is one thread's.
+    epolls: Vec<OwnedFd>,
     all: Mutex<HashMap<u64, Arc<Door>>>,
 }
 
@@ -166,11 +167,18 @@ impl Drop for Part {
 }
 
 impl Doors {
-    pub(super) fn new() -> Result<Doors, Errno> {
+    pub(super) fn new(readers: usize) -> Result<Doors, Errno> {
         Ok(Doors {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            epolls: (0..readers.max(1))
+                .map(|_| epoll::create(epoll::CreateFlags::CLOEXEC))
+                .collect::<Result<_, _>>()?,
             all: Mutex::default(),
         })
+    }
+
+    /// Doors are dealt out in the order in which they open: the doors of one worker, as many as there are threads, open in a row.
+    fn epoll(&self, door: &Door) -> &OwnedFd {
+        &self.epolls[door.number as usize % self.epolls.len()]
     }
 
     /// One more; whoever waits sees it at once.
@@ -178,18 +186,18 @@ impl Doors {
         let door = Arc::new(door);
         lock(&self.all).insert(door.number, door.clone());
         epoll::add(
-            &self.epoll,
+            self.epoll(&door),
             &door.socket,
             epoll::EventData::new_u64(door.number),
             epoll::EventFlags::IN,
         )
     }
 
-    /// Waits until a door can be read, and tells which.
-    pub(super) fn wait(&self, ready: &mut Vec<Arc<Door>>) {
+    /// Waits until a door of this reader can be read, and tells which.
+    pub(super) fn wait(&self, reader: usize, ready: &mut Vec<Arc<Door>>) {
         let mut events = Vec::with_capacity(32);
         if epoll::wait(
-            &self.epoll,
+            &self.epolls[reader],
             rustix::buffer::spare_capacity(&mut events),
             None,
         )
@@ -207,7 +215,7 @@ impl Doors {
 
     /// It is over.
     pub(super) fn close(&self, door: &Door) {
-        let _ = epoll::delete(&self.epoll, &door.socket);
+        let _ = epoll::delete(self.epoll(door), &door.socket);
         lock(&self.all).remove(&door.number);
     }
 

@@ -51,7 +51,8 @@ impl Notices {
         self.ring();
     }
 
-    fn ring(&self) {
+    /// Wakes the thread.
+    pub(super) fn ring(&self) {
         // A bell that rings already is enough.
         let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }

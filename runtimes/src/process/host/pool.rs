@@ -1,4 +1,4 @@
-//! Answering events on several threads: for modules that wait on the spot, and for children that are to use several processors.
+//! Answering events on whichever thread is free: for modules that wait on the spot.
 //!
 //! One thread reads and deals out. Invariant: of one transaction one frame is with a thread at a time; what comes meanwhile waits
 //! behind it, so `free` is behind every hook. Every answer is written at once: the next hook may wait long.
@@ -40,7 +40,7 @@ impl Pool {
         for number in 0..threads {
             let (desk, inner) = (desk.clone(), inner.clone());
             let started = std::thread::Builder::new()
-                .name(format!("hooks-{number}"))
+                .name(format!("waits-{number}"))
                 .spawn(move || work(&desk, &inner));
             if let Err(why) = started {
                 // With one thread at least it goes on, slower.

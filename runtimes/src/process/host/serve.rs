@@ -20,25 +20,41 @@ use understudy_module::{
 /// Answers that are ready wait no longer for the rest of their batch than this.
 const GATHER: Duration = Duration::from_micros(100);
 
-/// Answers events for ever, on this thread or on so many.
+/// Answers events for ever, on so many threads, this one among them.
+///
+/// Each has doors of its own, and nothing is handed from one to another. Only where hooks may wait are events dealt out to
+/// whichever thread is free.
 pub(super) fn run(desk: &Arc<Desk>, threads: usize) {
-    let pool = (threads > 1).then(|| pool::Pool::start(desk, threads));
-    // A module that waits keeps no answer of another transaction.
-    let patient = !desk.blocking.load(Ordering::Relaxed);
+    let waits = desk.blocking.load(Ordering::Relaxed);
+    let pool = (waits && threads > 1).then(|| Arc::new(pool::Pool::start(desk, threads)));
+    for reader in 1..threads {
+        let (of, pool) = (desk.clone(), pool.clone());
+        let started = std::thread::Builder::new()
+            .name(format!("hooks-{reader}"))
+            .spawn(move || read(&of, reader, pool.as_deref(), !waits));
+        if let Err(why) = started {
+            // Its doors would never be read.
+            desk.refuse(&format!("no thread: {why}"));
+        }
+    }
+    read(desk, 0, pool.as_deref(), !waits);
+}
+
+fn read(desk: &Arc<Desk>, reader: usize, pool: Option<&pool::Pool>, patient: bool) {
     let mut inputs: HashMap<u64, Input> = HashMap::new();
     let mut ready = Vec::new();
     loop {
-        desk.doors.wait(&mut ready);
+        desk.doors.wait(reader, &mut ready);
         for door in ready.drain(..) {
             let input = inputs.entry(door.number).or_default();
             let open = door.read(input);
-            match &pool {
+            match pool {
                 Some(pool) => pool.batch(desk, &door, input),
                 None => batch(desk, &door, input, patient),
             }
             if !open {
                 inputs.remove(&door.number);
-                gone(desk, &door, pool.as_ref());
+                gone(desk, &door, pool);
             }
         }
     }
