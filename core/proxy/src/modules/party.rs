@@ -428,6 +428,11 @@ impl Seen {
         self.busy = true;
     }
 
+    /// Whether a call is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// The call is over: whoever waits may go on.
     pub(super) fn be_free(&mut self) {
         self.busy = false;

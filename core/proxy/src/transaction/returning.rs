@@ -90,10 +90,10 @@ impl Returning {
     }
 
     /// Queues head and lines; answers how many bytes that is.
-    pub(super) fn push(&self, lines: Bytes, queue: &mut Queue) -> u64 {
-        queue.push(self.head.clone());
-        queue.push(Bytes::copy_from_slice(&self.added));
+    pub(super) fn push(&mut self, lines: Bytes, queue: &mut Queue) -> u64 {
         let overhead = self.head.len() + self.added.len() + lines.len();
+        queue.push(std::mem::take(&mut self.head));
+        queue.push(std::mem::take(&mut self.added).into());
         queue.push(lines);
         overhead as u64
     }
