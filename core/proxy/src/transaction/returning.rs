@@ -183,7 +183,7 @@ impl Transaction {
             ServerTiming::Asked => self
                 .head
                 .fields()
-                .find(b"understudy-timing")
+                .find(edited::TIMING)
                 .is_some_and(|value| value == b"1"),
         };
         if wanted {
