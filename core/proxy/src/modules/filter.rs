@@ -33,6 +33,8 @@ pub(crate) struct Filter {
     trailers: Option<Bytes>,
     /// The end was passed on to the first module.
     closed: bool,
+    /// Something is in between: a piece waits, or a module has one.
+    between: bool,
     /// Bytes the source still has to give, when that is known: then the last piece is known by it.
     left: Option<u64>,
 }
@@ -104,6 +106,7 @@ impl Party {
                 ahead: None,
                 trailers: None,
                 closed: false,
+                between: false,
                 left: None,
             })
         })
@@ -134,7 +137,8 @@ impl Filter {
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
         loop {
-            let busy = self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            let busy = self.between && self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            self.between &= busy || !self.is_idle();
             if let Some(piece) = self.out.pop_front() {
                 return Poll::Ready(Ok(Decoded::Data(piece)));
             }
@@ -188,6 +192,7 @@ impl Filter {
                 Ok(piece) => piece,
                 Err(piece) => {
                     self.stages[at].waiting.push_back((piece, last));
+                    self.between = true;
                     return;
                 }
             };
@@ -195,6 +200,12 @@ impl Filter {
         if !piece.is_empty() {
             self.out.push_back(piece);
         }
+    }
+
+    /// Whether no module has a piece, and none waits.
+    fn is_idle(&self) -> bool {
+        let mut stages = self.stages.iter();
+        stages.all(|stage| stage.call.is_none() && stage.waiting.is_empty())
     }
 
     /// Moves everything as far as it goes; says whether a module is being waited for.
