@@ -1,6 +1,6 @@
 //! What a crossing to a child process costs: processor time of both sides and time by the clock, heads and bodies.
 //!
-//! `crossing [IN_FLIGHT [THREADS]]` prints heads, then pieces of 1 KiB to 1 MiB, looked at and replaced, through the socket and through the
+//! `transport [IN_FLIGHT [THREADS]]` prints heads, then pieces of 1 KiB to 1 MiB, looked at and replaced, through the socket and through the
 //! arena. docs/adr/0002-process-transport.md says what came of it.
 #![allow(clippy::unwrap_used)]
 

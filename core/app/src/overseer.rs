@@ -11,7 +11,7 @@ use crate::{
     },
     log::{Counts, Sink},
     messages::{Ask, ChangeModules, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
-    modules::{self, Manager, Plan, Wanted, change::Change, manager::Refusal},
+    modules::{self, Manager, Plan, Wanted, change::Change, plan::Refusal},
     run::{announce, explain},
     settings::settings,
     trace::Trace,
@@ -218,7 +218,7 @@ impl Refused {
     /// With the place of the module in the file.
     fn explain(&self, loaded: &Loaded) -> String {
         match self {
-            Refused::Module(refusal) => modules::manager::explain(refusal, loaded),
+            Refused::Module(refusal) => modules::plan::explain(refusal, loaded),
             Refused::Proxy(why) => why.clone(),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
     log::{Counts, Sink},
     messages::{Drain, Finish, Receipt, Reload, Reopen},
-    modules::{Manager, Wanted, manager},
+    modules::{Manager, Wanted, plan},
     overseer::{Overseer, listeners},
     process,
     settings::settings,
@@ -130,10 +130,7 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
         .plan(Wanted::from(&values.modules))
         .await
         .map_err(|refusals| {
-            let reasons: Vec<String> = refusals
-                .iter()
-                .map(|r| manager::explain(r, &loaded))
-                .collect();
+            let reasons: Vec<String> = refusals.iter().map(|r| plan::explain(r, &loaded)).collect();
             reasons.join("\nunderstudy: ")
         })?;
     let records = log.clone().map(|log| log as Arc<dyn TransactionLog>);

@@ -14,6 +14,8 @@ pub enum Lines<'a> {
     Table(Fields<'a>),
     /// As text: `name: value CRLF` each, as the proxy writes them, without start line and final empty line.
     Text(&'a [u8]),
+    /// A head as text, with its start line and perhaps its final empty line.
+    Whole(&'a [u8]),
 }
 
 /// The start line of a head, and its lines.
@@ -51,16 +53,17 @@ impl<'a> Lines<'a> {
         let (table, mut text) = match self {
             Lines::Table(fields) => (Some(fields), &b""[..]),
             Lines::Text(text) => (None, text),
+            Lines::Whole(head) => (None, behind_start_line(head)),
         };
         let parsed = table
             .into_iter()
             .flat_map(|fields| fields.iter().map(|(_, name, value)| (name, value)));
         let scanned = std::iter::from_fn(move || {
             loop {
-                let end = text.iter().position(|b| *b == b'\n')?;
+                let end = memchr::memchr(b'\n', text)?;
                 let (line, rest) = text.split_at(end + 1);
                 text = rest;
-                if let Some(colon) = line.iter().position(|b| *b == b':') {
+                if let Some(colon) = memchr::memchr(b':', line) {
                     return Some((&line[..colon], line[colon + 1..].trim_ascii()));
                 }
             }
@@ -72,6 +75,15 @@ impl<'a> Lines<'a> {
     pub fn write(self, out: &mut Vec<u8>) {
         match self {
             Lines::Text(text) => out.extend_from_slice(text),
+            Lines::Whole(head) => {
+                let lines = behind_start_line(head);
+                let end = match lines.strip_suffix(b"\r\n") {
+                    // Only the final empty line: the line end before it is the last field's.
+                    Some(rest) if rest.is_empty() || rest.ends_with(b"\r\n") => rest.len(),
+                    _ => lines.len(),
+                };
+                out.extend_from_slice(&lines[..end]);
+            }
             Lines::Table(fields) => {
                 for (_, name, value) in fields.iter() {
                     for part in [name, b": ", value, b"\r\n"] {
@@ -88,13 +100,19 @@ impl<'a> Lines<'a> {
                 Name::Other => out.extend(fields.find_all(name)),
                 known => out.extend(fields.all(known)),
             },
-            Lines::Text(_) => out.extend(
+            Lines::Text(_) | Lines::Whole(_) => out.extend(
                 self.iter()
                     .filter(|(n, _)| n.eq_ignore_ascii_case(name))
                     .map(|(_, v)| v),
             ),
         }
     }
+}
+
+/// What is behind the first line.
+fn behind_start_line(head: &[u8]) -> &[u8] {
+    let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    &head[start..]
 }
 
 /// The values of a field, edits applied, in order.

@@ -81,6 +81,8 @@ pub fn invoke(
         }
     }));
     match called {
+        // By far the commonest.
+        Ok(Verdict::Continue) => Ok(Verdict::Continue),
         // In every runtime at once, not at the deadline.
         Ok(Verdict::Pending) if !record.taken => Ok(Verdict::fail(
             "Pending without a token can never be resumed",

@@ -211,6 +211,10 @@ impl Running {
     /// Serves it until something ends that. Cancelled, nothing is lost.
     async fn serve(&mut self, shared: &Arc<Shared>) -> End {
         loop {
+            // However much it says, it is told what there is to tell.
+            while let Ok(packet) = self.orders.try_recv() {
+                self.send(packet);
+            }
             match self.next_report() {
                 Ok(Some(report)) => {
                     if let Some(end) = self.hear(report, shared) {
@@ -239,11 +243,7 @@ impl Running {
                     }
                 }
                 packet = self.orders.recv() => if let Some(packet) = packet {
-                    let mut bytes = Vec::new();
-                    if packet.order.put(&mut bytes) {
-                        self.outgoing.push_back((bytes, 0, packet.fds));
-                    }
-                    self.write();
+                    self.send(packet);
                 },
                 ready = self.control.writable(), if full => {
                     if let Ok(mut ready) = ready {
@@ -254,6 +254,14 @@ impl Running {
                 _ = self.pidfd.readable() => return End::Gone,
             }
         }
+    }
+
+    fn send(&mut self, packet: Packet) {
+        let mut bytes = Vec::new();
+        if packet.order.put(&mut bytes) {
+            self.outgoing.push_back((bytes, 0, packet.fds));
+        }
+        self.write();
     }
 
     fn next_report(&mut self) -> Result<Option<Report>, Malformed> {

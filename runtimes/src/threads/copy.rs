@@ -157,7 +157,7 @@ impl Copied {
 fn weight(part: &Part<'_>) -> usize {
     match part {
         Part::Head(head) => match head.lines() {
-            Lines::Text(text) => text.len() + 64,
+            Lines::Text(text) | Lines::Whole(text) => text.len() + 64,
             Lines::Table(_) => 768,
         },
         Part::Piece(_) => 0,

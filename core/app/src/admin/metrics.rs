@@ -228,7 +228,8 @@ fn families(report: &Report) -> Vec<MetricFamily> {
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// Families being gathered.
-pub(super) struct Families(Vec<MetricFamily>);
+#[derive(Default)]
+pub(super) struct Families(pub(super) Vec<MetricFamily>);
 
 impl Families {
     fn add(&mut self, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {

@@ -154,3 +154,63 @@ fn summed<'a>(series: impl Iterator<Item = Series<'a>>) -> Vec<Series<'a>> {
     }
     sums.into_iter().collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{ModuleReport, add};
+    use crate::admin::metrics::Families;
+    use prometheus::TextEncoder;
+    use std::time::Duration;
+    use understudy_module::{Hook, Hooks};
+    use understudy_runtimes::{Failure, accounts::Sum};
+
+    fn report(state: &'static str, calls: u64) -> ModuleReport {
+        let mut sum = Sum::default();
+        sum.hooks[Hook::Log as usize].calls = calls;
+        sum.hooks[Hook::Log as usize].time = Duration::from_millis(250 * calls);
+        sum.hooks[Hook::ResponseBody as usize].bytes_in = 10 * calls;
+        sum.failures[Failure::Deadline.kind()] = calls;
+        sum.opened = calls;
+        ModuleReport {
+            name: "m".to_owned(),
+            runtime: "process",
+            library: "builtin:empty".to_owned(),
+            version: "1".to_owned(),
+            state,
+            on_failure: "open",
+            hooks: Hooks::of(&[Hook::Log]),
+            sum,
+            gauges: vec![("restarts", calls)],
+            held: 5,
+        }
+    }
+
+    #[test]
+    fn a_module_and_its_predecessor_that_is_leaving_are_one_series() {
+        let mut families = Families::default();
+        add(&mut families, &[report("demoted", 3), report("leaving", 1)]);
+        let text = TextEncoder::new().encode_to_string(&families.0).unwrap();
+        for line in [
+            "understudy_module_calls_total{module=\"m\",hook=\"log\",runtime=\"process\"} 4",
+            "understudy_module_seconds_total{module=\"m\",hook=\"log\",runtime=\"process\"} 1",
+            "understudy_module_bytes_total{module=\"m\",direction=\"in\"} 40",
+            "understudy_module_failures_total{module=\"m\",reason=\"deadline\"} 4",
+            "understudy_module_failures_total{module=\"m\",reason=\"panic\"} 0",
+            "understudy_module_transactions_total{module=\"m\",outcome=\"opened\"} 4",
+            "understudy_module_demoted{module=\"m\"} 1",
+            "understudy_module_held_bytes{module=\"m\"} 10",
+            "understudy_module_runtime{module=\"m\",gauge=\"restarts\"} 4",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+        assert_eq!(text.matches("hook=\"resolve\"").count(), 0, "{text}");
+    }
+
+    #[test]
+    fn without_modules_there_is_nothing_to_say() {
+        let mut families = Families::default();
+        add(&mut families, &[]);
+        assert!(families.0.is_empty());
+    }
+}

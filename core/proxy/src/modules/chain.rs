@@ -5,6 +5,7 @@
 
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
+use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::Arc;
 use understudy_module::{Hook, Hooks};
@@ -28,7 +29,10 @@ pub(crate) struct Chain {
     /// What is left to be done for transactions that are over.
     pub(super) afterwards: Rc<Afterwards>,
     hooks: Hooks,
-    same_order: bool,
+    /// For each hook those who want it, in the order in which they are asked.
+    orders: [SmallVec<[u16; 4]>; Hook::COUNT],
+    /// Some see some hosts only.
+    pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
     /// A plain hit meets hooks.
     pub(crate) on_hits: bool,
@@ -76,7 +80,8 @@ impl Chain {
             on_hits: hooks.any(ON_HITS),
             on_the_spot,
             hooks,
-            same_order: modules.same_order,
+            orders: Hook::ALL.map(|hook| order(&links, hook, modules.same_order)),
+            chooses: modules.members.iter().any(|m| !m.matcher.is_open()),
             timing: modules.server_timing,
             links,
         }
@@ -94,17 +99,31 @@ impl Chain {
         self.links.is_empty()
     }
 
+    /// Those who want a hook, in the order in which they are asked.
+    #[inline]
+    pub(super) fn order(&self, hook: Hook) -> &[u16] {
+        &self.orders[hook as usize]
+    }
+
     /// Which module stands at this place of a hook's order.
     #[inline]
     pub(super) fn at(&self, hook: Hook, place: usize) -> usize {
-        let backwards = matches!(
-            hook,
-            Hook::ResponseHead | Hook::ResponseBody | Hook::ResponseReturn | Hook::ReturnBody
-        );
-        if backwards && !self.same_order {
-            self.links.len() - 1 - place
-        } else {
-            place
-        }
+        usize::from(self.order(hook)[place])
     }
+}
+
+/// Answers meet modules last to first, unless they are to meet them as requests do.
+fn order(links: &[Rc<Link>], hook: Hook, same: bool) -> SmallVec<[u16; 4]> {
+    let backwards = matches!(
+        hook,
+        Hook::ResponseHead | Hook::ResponseBody | Hook::ResponseReturn | Hook::ReturnBody
+    );
+    let mut order: SmallVec<[u16; 4]> = (0..links.len())
+        .filter(|at| links[*at].loaded().hooks().has(hook))
+        .filter_map(|at| u16::try_from(at).ok())
+        .collect();
+    if backwards && !same {
+        order.reverse();
+    }
+    order
 }

@@ -1,11 +1,9 @@
 //! Edits, put to use: on heads with a table, and on heads that are text already.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use understudy_http::{RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
-
-/// The empty line that ends a head.
-pub(super) const END: &[u8] = b"\r\n";
 
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
 pub(crate) fn reroutes(edits: &Edits) -> bool {
@@ -106,12 +104,71 @@ pub(crate) fn text(head: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool) -> 
         }
         (None, None) => out.extend_from_slice(start_line),
     }
+    if quick(lines, edits, &drop, &mut out) {
+        return out;
+    }
     for (name, value) in understudy_module::all(understudy_module::Lines::Text(lines), edits) {
         if !drop(name) {
             line(&mut out, name, value);
         }
     }
     out
+}
+
+/// Most edits that are put to use in one pass over the lines.
+const QUICK: usize = 16;
+
+/// Writes the lines with edits in one pass, when there are few and each name is edited once: then their order says nothing.
+fn quick(lines: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
+    // Name, value when lines are to be replaced by one, and whether that is done.
+    type Op<'a> = (&'a [u8], Option<&'a [u8]>, bool);
+    let mut ops: SmallVec<[Op<'_>; QUICK]> = SmallVec::new();
+    for edit in edits.iter() {
+        let op = match edit {
+            Edit::Set(name, value) => (name, Some(value), false),
+            Edit::Delete(name) => (name, None, true),
+            _ => continue,
+        };
+        if ops.len() == QUICK || ops.iter().any(|o| o.0.eq_ignore_ascii_case(op.0)) {
+            return false;
+        }
+        ops.push(op);
+    }
+    for edit in edits.iter() {
+        if let Edit::Add(name, _) = edit
+            && ops.iter().any(|o| o.0.eq_ignore_ascii_case(name))
+        {
+            return false;
+        }
+    }
+    let mut rest = lines;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (whole, behind) = rest.split_at(end + 1);
+        rest = behind;
+        let Some(colon) = memchr::memchr(b':', whole) else {
+            continue;
+        };
+        let name = &whole[..colon];
+        match ops.iter_mut().find(|op| op.0.eq_ignore_ascii_case(name)) {
+            None if drop(name) => {}
+            None => out.extend_from_slice(whole),
+            Some((name, Some(value), done)) if !*done => {
+                *done = true;
+                line(out, name, value);
+            }
+            Some(_) => {}
+        }
+    }
+    for edit in edits.iter() {
+        match edit {
+            Edit::Add(name, value) => line(out, name, value),
+            Edit::Set(name, value) if ops.iter().any(|op| op.0 == name && !op.2) => {
+                line(out, name, value);
+            }
+            _ => {}
+        }
+    }
+    true
 }
 
 /// The path and query of a target.

@@ -5,7 +5,7 @@
 //! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
 //! is open; once it changed something the body can only be broken off.
 
-use super::party::Party;
+use super::party::{Party, Seen};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Event, Hook, Part, Piece, Verdict};
-use understudy_runtimes::{Call, Called, Failure};
+use understudy_runtimes::{Call, Called, Failure, Kind, Link};
 
 /// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
 const JOIN: usize = 64 * 1024;
@@ -37,14 +37,16 @@ pub(crate) struct Filter {
     left: Option<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stage {
     /// Which module.
     index: usize,
+    /// Pieces that wait for it, when it is not asked about each at once.
     waiting: VecDeque<(Bytes, bool)>,
     held: Vec<Bytes>,
     held_bytes: u64,
-    call: Option<(Call, Bytes, bool)>,
+    /// In a box: most stages never have one.
+    call: Option<Box<(Call, Bytes, bool)>>,
     edits: Edits,
     /// It is not asked any more: pieces pass.
     passing: bool,
@@ -55,6 +57,8 @@ struct Stage {
     taken: u64,
     given: u64,
     ended: bool,
+    /// What the module said of the piece that waits first.
+    answered: Option<Called>,
 }
 
 /// Why a body broke off on its way.
@@ -78,25 +82,14 @@ impl Party {
             return None;
         }
         let members = self.members.borrow();
-        let stages: SmallVec<[Stage; 1]> = (0..self.chain.links.len())
-            .map(|place| self.chain.at(hook, place))
-            .filter(|&index| {
-                self.chain.links[index].loaded().hooks().has(hook) && members[index].hears(hook)
-            })
+        let order = self.chain.order(hook).iter().map(|at| usize::from(*at));
+        let stages: SmallVec<[Stage; 1]> = order
+            .filter(|&index| members[index].hears(hook))
             .map(|index| Stage {
                 index,
-                waiting: VecDeque::new(),
-                held: Vec::new(),
-                held_bytes: 0,
-                call: None,
-                edits: Edits::new(),
-                passing: false,
-                changed: false,
                 keeps: members[index].keeps_length
                     || self.chain.links[index].loaded().about().only_looks,
-                taken: 0,
-                given: 0,
-                ended: false,
+                ..Stage::default()
             })
             .collect();
         drop(members);
@@ -104,7 +97,7 @@ impl Party {
             Box::new(Filter {
                 party: self.clone(),
                 hook,
-                method: Bytes::copy_from_slice(method),
+                method: kept(method),
                 key: key.clone(),
                 stages,
                 out: VecDeque::new(),
@@ -185,9 +178,22 @@ impl Filter {
         }
     }
 
+    /// Gives a piece to the first module; nothing is in between.
     fn enter(&mut self, piece: Bytes, last: bool) {
-        if let Some(stage) = self.stages.first_mut() {
-            stage.waiting.push_back((piece, last));
+        let mut piece = piece;
+        for at in 0..self.stages.len() {
+            let stage = &mut self.stages[at];
+            piece = match stage.quick(&self.party, self.hook, &self.method, &self.key, piece, last)
+            {
+                Ok(piece) => piece,
+                Err(piece) => {
+                    self.stages[at].waiting.push_back((piece, last));
+                    return;
+                }
+            };
+        }
+        if !piece.is_empty() {
+            self.out.push_back(piece);
         }
     }
 
@@ -248,11 +254,63 @@ enum Went {
 }
 
 impl Stage {
+    /// Asks about a piece, if nothing is before it; when the answer is there at once, and plainly yes, the piece comes back to
+    /// go on. `Err` gives back a piece that was not asked about.
+    #[inline]
+    fn quick(
+        &mut self,
+        party: &Rc<Party>,
+        hook: Hook,
+        method: &[u8],
+        key: &[u8],
+        piece: Bytes,
+        last: bool,
+    ) -> Result<Bytes, Bytes> {
+        let link = &party.chain.links[self.index];
+        let idle = self.call.is_none() && self.waiting.is_empty() && self.held.is_empty();
+        if !idle || link.loaded().spec().kind != Kind::Inline {
+            return Err(piece);
+        }
+        let mut members = party.members.borrow_mut();
+        let seen = &mut members[self.index];
+        if seen.is_busy() {
+            return Err(piece);
+        }
+        let length = piece.len() as u64;
+        if !self.passing && seen.visit.is_open() {
+            let event = Event {
+                part: Part::Piece(Piece {
+                    bytes: &piece,
+                    last,
+                    held: &[],
+                }),
+                hook,
+                id: party.id(),
+                client: party.client(),
+                method,
+                url: key,
+            };
+            self.edits.clear();
+            match link.call(&mut seen.visit, &event, &mut self.edits) {
+                Called::Now(Ok(Verdict::Continue)) if self.edits.is_empty() => {}
+                answer => {
+                    // The rest of the way is for answers that want thinking about.
+                    self.answered = Some(answer);
+                    return Err(piece);
+                }
+            }
+        }
+        self.taken += length;
+        self.given += length;
+        self.ended = last;
+        Ok(piece)
+    }
+
     /// Whether the end is on its way to it, or was there.
     fn closes(&self) -> bool {
         self.ended
             || self.waiting.back().is_some_and(|(_, last)| *last)
-            || self.call.as_ref().is_some_and(|(_, _, last)| *last)
+            || self.call.as_ref().is_some_and(|away| away.2)
     }
 
     fn step(
@@ -268,15 +326,16 @@ impl Stage {
         let mut members = party.members.borrow_mut();
         let seen = &mut members[self.index];
         let (outcome, piece, last) = match self.call.take() {
-            Some((mut call, piece, last)) => {
+            Some(mut away) => {
                 // Its own call: no other is on its way.
-                match link.poll(&mut call, &mut seen.visit, &mut self.edits, cx) {
+                match link.poll(&mut away.0, &mut seen.visit, &mut self.edits, cx) {
                     Poll::Pending => {
-                        self.call = Some((call, piece, last));
+                        self.call = Some(away);
                         return Ok(Went::Waits);
                     }
                     Poll::Ready(outcome) => {
                         seen.be_free();
+                        let (_, piece, last) = *away;
                         (outcome, piece, last)
                     }
                 }
@@ -289,6 +348,19 @@ impl Stage {
                     return Ok(Went::Idle);
                 };
                 self.taken += piece.len() as u64;
+                if let Some(answer) = self.answered.take() {
+                    match answer {
+                        Called::Now(outcome) => {
+                            return self
+                                .settle(party, link, seen, hook, outcome, piece, last, given);
+                        }
+                        Called::Later(call) => {
+                            seen.be_busy();
+                            self.call = Some(Box::new((call, piece, last)));
+                            return Ok(Went::On);
+                        }
+                    }
+                }
                 if self.passing || !seen.visit.is_open() {
                     self.passing = true;
                     self.release(link, given);
@@ -313,12 +385,28 @@ impl Stage {
                     Called::Now(outcome) => (outcome, piece, last),
                     Called::Later(call) => {
                         seen.be_busy();
-                        self.call = Some((call, piece, last));
+                        self.call = Some(Box::new((call, piece, last)));
                         return Ok(Went::On);
                     }
                 }
             }
         };
+        self.settle(party, link, seen, hook, outcome, piece, last, given)
+    }
+
+    /// What becomes of a piece.
+    #[allow(clippy::too_many_arguments)]
+    fn settle(
+        &mut self,
+        party: &Party,
+        link: &Link,
+        seen: &mut Seen,
+        hook: Hook,
+        outcome: Result<Verdict, Failure>,
+        piece: Bytes,
+        last: bool,
+        given: &mut SmallVec<[Bytes; 4]>,
+    ) -> Result<Went, ModuleFailed> {
         seen.note_all(&self.edits);
         let failure = match outcome {
             Ok(Verdict::Hold) if !last => {
@@ -405,7 +493,7 @@ impl Stage {
     }
 
     /// What was held goes on.
-    fn release(&mut self, link: &understudy_runtimes::Link, given: &mut SmallVec<[Bytes; 4]>) {
+    fn release(&mut self, link: &Link, given: &mut SmallVec<[Bytes; 4]>) {
         for piece in std::mem::take(&mut self.held) {
             self.give(given, piece);
         }
@@ -413,7 +501,7 @@ impl Stage {
     }
 
     /// What was held is gone.
-    fn forget(&mut self, link: &understudy_runtimes::Link) {
+    fn forget(&mut self, link: &Link) {
         self.held.clear();
         if self.held_bytes > 0 {
             link.loaded().release(std::mem::take(&mut self.held_bytes));
@@ -424,10 +512,20 @@ impl Stage {
 impl Drop for Filter {
     fn drop(&mut self) {
         for stage in &mut self.stages {
-            if let Some((call, _, _)) = stage.call.take() {
-                self.party.finish_behind(stage.index, call);
+            if let Some(away) = stage.call.take() {
+                self.party.finish_behind(stage.index, away.0);
             }
             stage.forget(&self.party.chain.links[stage.index]);
         }
+    }
+}
+
+/// A method that outlives its request; without an allocation for those that are known.
+fn kept(method: &[u8]) -> Bytes {
+    match method {
+        b"GET" => Bytes::from_static(b"GET"),
+        b"HEAD" => Bytes::from_static(b"HEAD"),
+        b"POST" => Bytes::from_static(b"POST"),
+        other => Bytes::copy_from_slice(other),
     }
 }

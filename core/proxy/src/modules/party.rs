@@ -6,14 +6,13 @@
 //! `free` is last and once, also for a transaction that is cut.
 
 use super::chain::Chain;
-use super::edited;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use understudy_module::{Edit, Edits, Event, Hook, Lines, Mark, Part, Response, Verdict};
+use understudy_module::{Edit, Edits, Event, Hook, Mark, Part, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, OnFailure, Visit};
 
 /// The party.
@@ -35,10 +34,16 @@ pub(super) struct Seen {
     off_response: bool,
     /// It keeps the length of the body behind the head it saw last.
     pub(super) keeps_length: bool,
-    failed: Option<&'static str>,
     /// A call is on its way.
     busy: bool,
-    /// Who waits for it to end.
+    /// What few transactions have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    failed: Option<&'static str>,
+    /// Who waits for a call to end.
     waiting: SmallVec<[Waker; 1]>,
     notes: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -95,7 +100,9 @@ impl Party {
             client,
             members: RefCell::new(members),
         };
-        party.choose(key);
+        if chain.chooses {
+            party.choose(key);
+        }
         party
     }
 
@@ -156,12 +163,9 @@ impl Party {
     ) -> Ran {
         let event = self.event(hook, subject);
         let mut members = self.members.borrow_mut();
-        for place in from..self.chain.links.len() {
-            let index = self.chain.at(hook, place);
+        for (place, index) in self.chain.order(hook).iter().enumerate().skip(from) {
+            let index = usize::from(*index);
             let link = &self.chain.links[index];
-            if !link.loaded().hooks().has(hook) {
-                continue;
-            }
             let seen = &mut members[index];
             if seen.busy {
                 return Ran::Busy(place);
@@ -171,6 +175,8 @@ impl Party {
             }
             let mark = edits.mark();
             match link.call(&mut seen.visit, &event, edits) {
+                // By far the commonest.
+                Called::Now(Ok(Verdict::Continue)) if edits.mark() == mark => {}
                 Called::Now(outcome) => {
                     if let Some(ran) = self.settle(index, seen, hook, outcome, edits, mark) {
                         return ran;
@@ -247,7 +253,7 @@ impl Party {
             Ok(_) => None,
             Err(failure) => {
                 if hook == Hook::Log {
-                    seen.failed = Some(failure.word());
+                    seen.rare().failed = Some(failure.word());
                     return None;
                 }
                 (!self.goes_on(index, seen, &failure)).then_some(Ran::Closed)
@@ -258,7 +264,7 @@ impl Party {
     /// A module failed: whether the transaction goes on without it.
     #[cold]
     pub(super) fn goes_on(&self, index: usize, seen: &mut Seen, failure: &Failure) -> bool {
-        seen.failed = Some(failure.word());
+        seen.rare().failed = Some(failure.word());
         let link = &self.chain.links[index];
         let open = link.loaded().spec().limits.on_failure == OnFailure::Open;
         let accounts = link.accounts();
@@ -344,10 +350,13 @@ impl Party {
         let members = self.members.borrow();
         let called = members.iter().zip(&self.chain.links);
         called
-            .filter(|(seen, _)| seen.visit.was_entered() || seen.failed.is_some())
+            .filter(|(seen, _)| seen.visit.was_entered() || seen.rare.is_some())
             .map(|(seen, link)| {
                 let name = link.loaded().name().clone();
-                (name, seen.visit.cost, seen.failed, seen.notes.clone())
+                let rare = seen.rare.as_ref();
+                let failed = rare.and_then(|rare| rare.failed);
+                let notes = rare.map(|rare| rare.notes.clone());
+                (name, seen.visit.cost, failed, notes.unwrap_or_default())
             })
             .collect()
     }
@@ -410,15 +419,26 @@ impl Drop for Kept<'_> {
 }
 
 impl Seen {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// A call is on its way.
     pub(super) fn be_busy(&mut self) {
         self.busy = true;
     }
 
+    /// Whether a call is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// The call is over: whoever waits may go on.
     pub(super) fn be_free(&mut self) {
         self.busy = false;
-        self.waiting.drain(..).for_each(Waker::wake);
+        if let Some(rare) = &mut self.rare {
+            rare.waiting.drain(..).for_each(Waker::wake);
+        }
     }
 
     /// Whether no call is on its way; else the task is woken when it is over.
@@ -426,7 +446,7 @@ impl Seen {
         if !self.busy {
             return Poll::Ready(());
         }
-        self.waiting.push(cx.waker().clone());
+        self.rare().waiting.push(cx.waker().clone());
         Poll::Pending
     }
 
@@ -435,7 +455,9 @@ impl Seen {
         for edit in edits.since(since) {
             match edit {
                 Edit::KeepLength => self.keeps_length = true,
-                Edit::Note(name, value) => self.notes.push((name.to_vec(), value.to_vec())),
+                Edit::Note(name, value) => {
+                    self.rare().notes.push((name.to_vec(), value.to_vec()));
+                }
                 _ => {}
             }
         }
@@ -476,18 +498,4 @@ fn host_of(key: &[u8]) -> &[u8] {
         Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
         _ => authority,
     }
-}
-
-/// The field lines of a serialised head: what is behind its start line.
-pub(crate) fn lines_of(head: &[u8]) -> Lines<'_> {
-    let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    let lines = &head[start..];
-    Lines::Text(lines.strip_suffix(edited::END).map_or(lines, |l| {
-        // Only the final empty line: the line end before it belongs to the last field.
-        if l.is_empty() || l.ends_with(b"\r\n") {
-            l
-        } else {
-            lines
-        }
-    }))
 }

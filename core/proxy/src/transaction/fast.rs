@@ -191,7 +191,8 @@ pub(super) struct Send<'a> {
 
 impl Spot<'_, '_> {
     /// What is stored for this request, when it is fresh.
-    #[inline]
+    // Twice in the program, with and without modules: so that the way without them has nothing of the other.
+    #[inline(always)]
     pub(super) fn find(&self, head: &RequestHead<&[u8]>, key: &[u8]) -> Option<Arc<Stored>> {
         let fields = head.fields();
         let slot = self.worker.cache.find(key)?;
@@ -208,6 +209,7 @@ impl Spot<'_, '_> {
     }
 
     /// Writes the lines of this answer alone; says whether the connection persists.
+    #[inline(always)]
     pub(super) fn lines(
         &self,
         client: &Client,
@@ -252,6 +254,7 @@ impl Spot<'_, '_> {
     }
 
     /// Sends it, in one write. What the socket does not take is given back.
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         client: &mut Client,
@@ -327,6 +330,14 @@ impl Spot<'_, '_> {
         let content_type = live.log.is_some().then(|| {
             prepared.with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice))
         });
+        let shown;
+        let url = match live.log {
+            Some(_) => {
+                shown = partition::shown(key);
+                &shown[..]
+            }
+            None => key,
+        };
         let record = Record {
             id,
             at: match live.log {
@@ -337,7 +348,7 @@ impl Spot<'_, '_> {
             listener: &self.source.listener.name,
             client: self.peer,
             method: head.method_bytes(),
-            url: &partition::shown(key),
+            url,
             version: head.version(),
             status: prepared.status,
             bytes_out: total as u64,

@@ -192,7 +192,7 @@ impl Transaction {
             self.forwarded_status(None, stored)
         };
         let age = prepared.freshness.age(self.now());
-        let returning = match self.returning(head.into(), 304, true).await {
+        let mut returning = match self.returning(head.into(), 304, true).await {
             Ok(returning) => returning,
             Err(step) => return step,
         };

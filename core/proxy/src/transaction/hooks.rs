@@ -10,7 +10,7 @@ use super::request_out::Purpose;
 use super::route::{self, Wanted};
 use super::{Step, Transaction};
 use crate::modules::edited;
-use crate::modules::party::{Party, Ran, Subject, lines_of};
+use crate::modules::party::{Party, Ran, Subject};
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use crate::settings::Mode;
 use bytes::Bytes;
@@ -173,7 +173,7 @@ impl Transaction {
             url: &key,
             part: Part::Head(Head::Request {
                 target: path,
-                lines: lines_of(&head),
+                lines: Lines::Whole(&head),
             }),
         };
         let mut edits = Edits::new();
@@ -297,10 +297,24 @@ fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
 }
 
 fn hierarchy(record: &Record<'_>) -> String {
-    match record.origin {
-        Some(origin) => format!("HIER_DIRECT/{}", origin.ip().to_canonical()),
-        None => "HIER_NONE/-".to_owned(),
+    let Some(origin) = record.origin else {
+        return "HIER_NONE/-".to_owned();
+    };
+    let mut text = String::with_capacity(32);
+    text.push_str("HIER_DIRECT/");
+    match origin.ip().to_canonical() {
+        // Written for every miss: without the machinery of formatting.
+        std::net::IpAddr::V4(ip) => {
+            for (n, octet) in ip.octets().into_iter().enumerate() {
+                if n > 0 {
+                    text.push('.');
+                }
+                text.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        std::net::IpAddr::V6(ip) => text.push_str(&ip.to_string()),
     }
+    text
 }
 
 /// Tells the modules that a transaction is over, as far as they take note at once.

@@ -413,6 +413,7 @@ impl Transaction {
             (self.head.method_bytes(), self.head.target())
         };
         let url = match (&self.route, &self.logged_url) {
+            _ if log.is_none() => target.into(),
             (Some(route), _) => partition::shown(&route.key),
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),

@@ -7,7 +7,7 @@ use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
 use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
-use crate::modules::party::{Party, Ran, Subject, lines_of};
+use crate::modules::party::{Party, Ran, Subject};
 use crate::modules::{ServerTiming, edited};
 use crate::record::Record;
 use crate::worker::Live;
@@ -15,9 +15,10 @@ use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::{Fields, RequestHead};
-use understudy_module::{Edit, Edits, Head, Hook, Part, Piece};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, Part, Piece};
 
 /// Answers a plain hit.
+#[inline(never)]
 pub(super) fn answer(
     spot: &mut Spot<'_, '_>,
     client: &mut Client,
@@ -54,7 +55,7 @@ pub(super) fn answer(
             url: key,
             part: Part::Head(Head::Response {
                 status: prepared.status,
-                lines: lines_of(&prepared.head),
+                lines: Lines::Whole(&prepared.head),
             }),
         };
         let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);

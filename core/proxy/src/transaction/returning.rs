@@ -10,7 +10,7 @@ use super::origin::Origin;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::filter::{Break, Filter};
-use crate::modules::party::{Ran, Subject, lines_of};
+use crate::modules::party::{Ran, Subject};
 use crate::modules::{ServerTiming, edited};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Head, Hook, Part};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, Part};
 use understudy_runtimes::Seat;
 
 /// Most bytes gathered for one write.
@@ -90,10 +90,10 @@ impl Returning {
     }
 
     /// Queues head and lines; answers how many bytes that is.
-    pub(super) fn push(&self, lines: Bytes, queue: &mut Queue) -> u64 {
-        queue.push(self.head.clone());
-        queue.push(Bytes::copy_from_slice(&self.added));
+    pub(super) fn push(&mut self, lines: Bytes, queue: &mut Queue) -> u64 {
         let overhead = self.head.len() + self.added.len() + lines.len();
+        queue.push(std::mem::take(&mut self.head));
+        queue.push(std::mem::take(&mut self.added).into());
         queue.push(lines);
         overhead as u64
     }
@@ -124,7 +124,7 @@ impl Transaction {
                 url: &key,
                 part: Part::Head(Head::Response {
                     status,
-                    lines: lines_of(&head),
+                    lines: Lines::Whole(&head),
                 }),
             };
             let (ran, mut edits) = match self.returned.take() {
