@@ -5,7 +5,9 @@
 mod bodies;
 mod failures;
 mod heads;
+mod life;
 mod order;
+mod record;
 mod scripted;
 #[path = "../content/support.rs"]
 #[allow(dead_code)]

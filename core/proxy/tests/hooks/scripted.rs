@@ -157,6 +157,16 @@ pub async fn proxy(
     modules: &[&Scripted],
     script: impl Fn(&str) -> String + Send + 'static,
 ) -> Fixture {
+    proxy_with(kind, modules, script, |_| {}).await
+}
+
+/// The same with other settings.
+pub async fn proxy_with(
+    kind: Kind,
+    modules: &[&Scripted],
+    script: impl Fn(&str) -> String + Send + 'static,
+    change: impl FnOnce(&mut understudy_proxy::Settings),
+) -> Fixture {
     let origin = Origin::start(script);
     let content = Content::new();
     let environment = Environment {
@@ -183,6 +193,7 @@ pub async fn proxy(
         });
     }
     settings.modules = chain;
+    change(&mut settings);
     let proxy = Proxy::start(settings, None, &content).await.unwrap();
     let at = |name: &str| {
         let all = proxy.addresses();

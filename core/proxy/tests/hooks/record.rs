@@ -1,0 +1,186 @@
+//! What a hook is told of its transaction: id, client, fields, pieces, and how it ended.
+
+use crate::scripted::{ALL, Scripted, everywhere, proxy};
+use crate::support::{Fixture, answer, get};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use understudy_module::{Hook, Refused, Verdict};
+
+const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
+
+#[test]
+fn each_transaction_has_one_id_of_its_own_in_all_its_hooks() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", ALL, |_| Verdict::Continue);
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        for path in ["/a", "/b", "/a"] {
+            f.get(path).await;
+        }
+        // The trace is by id: three of them, each with its own request and its own end.
+        let seen = m.trace.of(3, "m").await;
+        assert_eq!(seen.len(), 3);
+        for calls in seen {
+            assert_eq!(calls[0], "m.request_head");
+            assert_eq!(calls[calls.len() - 1], "m.free");
+        }
+    });
+}
+
+#[test]
+fn every_hook_is_told_the_clients_address() {
+    everywhere(|kind| async move {
+        let told = Arc::new(Mutex::new(HashSet::new()));
+        let to = told.clone();
+        let m = Scripted::new("m", ALL, move |tx| {
+            to.lock().unwrap().insert(tx.client());
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        let mut stream = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+        let at = f.origin.at;
+        let request =
+            format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        m.trace.of(1, "m").await;
+        let ours = stream.local_addr().unwrap();
+        assert_eq!(*told.lock().unwrap(), HashSet::from([ours]));
+    });
+}
+
+#[test]
+fn the_lines_of_a_field_are_found_in_order_and_whatever_their_case() {
+    everywhere(|kind| async move {
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let to = found.clone();
+        let m = Scripted::new("m", &[Hook::RequestHead], move |tx| {
+            let text = |v: &[u8]| String::from_utf8_lossy(v).into_owned();
+            let mut to = to.lock().unwrap();
+            to.extend(tx.find("x-many").map(text));
+            to.extend(tx.find_all("X-MANY").map(text));
+            to.extend(tx.find("X-None").map(text));
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        f.get_with("/", "X-Many: 1\r\nx-many: 2\r\n").await;
+        assert_eq!(*found.lock().unwrap(), ["1", "1", "2"]);
+    });
+}
+
+#[test]
+fn when_the_headers_are_done_later_edits_are_refused() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseReturn], |tx| {
+            tx.add("X-Before", "1").unwrap();
+            tx.headers_done();
+            assert_eq!(tx.add("X-After", "1"), Err(Refused::Sealed));
+            assert_eq!(tx.delete("X-Before"), Err(Refused::Sealed));
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.has("X-Before: 1"), "{}", got.head);
+            assert!(!got.head.contains("X-After"), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn the_pieces_of_a_request_body_are_the_body() {
+    everywhere(|kind| async move {
+        let seen = Arc::new(Mutex::new((Vec::new(), 0)));
+        let to = seen.clone();
+        let m = Scripted::new("m", &[Hook::RequestBody], move |tx| {
+            let mut to = to.lock().unwrap();
+            to.0.extend_from_slice(tx.piece());
+            to.1 += usize::from(tx.is_last());
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "taken")).await;
+        let (at, body) = (f.origin.at, "abc".repeat(1000));
+        let length = body.len();
+        let request = format!(
+            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        get(f.forward, &request).await;
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.0, body.as_bytes());
+        assert_eq!(seen.1, 1, "one piece is the last");
+    });
+}
+
+/// What `log` was told of each transaction: code, hierarchy, time-out.
+type Words = Arc<Mutex<Vec<[String; 3]>>>;
+
+fn logger() -> (Scripted, Words) {
+    let words = Words::default();
+    let to = words.clone();
+    let m = Scripted::new("m", &[Hook::Log, Hook::Free], move |tx| {
+        let entry = tx.entry().unwrap();
+        let all = [entry.code, entry.hierarchy, entry.timeout];
+        to.lock().unwrap().push(all.map(str::to_owned));
+        Verdict::Continue
+    });
+    (m, words)
+}
+
+async fn words(f: Fixture, m: &Scripted, words: &Words, transactions: usize) -> Vec<[String; 3]> {
+    m.trace.of(transactions, "m").await;
+    drop(f);
+    words.lock().unwrap().clone()
+}
+
+#[test]
+fn the_log_is_told_the_code_of_a_miss_and_of_a_hit() {
+    everywhere(|kind| async move {
+        let (m, told) = logger();
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        f.get("/").await;
+        m.trace.of(1, "m").await;
+        f.get("/").await;
+        let told = words(f, &m, &told, 2).await;
+        assert_eq!([&*told[0][0], &*told[1][0]], ["TCP_MISS", "TCP_MEM_HIT"]);
+    });
+}
+
+#[test]
+fn the_log_is_told_where_an_answer_came_from() {
+    everywhere(|kind| async move {
+        let (m, told) = logger();
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        f.get("/").await;
+        m.trace.of(1, "m").await;
+        f.get("/").await;
+        let told = words(f, &m, &told, 2).await;
+        assert_eq!(told[0][1], "HIER_DIRECT/127.0.0.1");
+        assert_eq!(told[1][1], "HIER_NONE/-");
+    });
+}
+
+#[test]
+fn the_log_is_told_which_time_out_ended_a_transaction() {
+    everywhere(|kind| async move {
+        let (m, told) = logger();
+        let f = slow(kind, &m).await;
+        let got = f.get("/").await;
+        assert!(got.head.starts_with("HTTP/1.1 504"), "{}", got.head);
+        let told = words(f, &m, &told, 1).await;
+        assert_eq!(told[0][2], "http_response_timeout");
+    });
+}
+
+/// A proxy whose origin takes connections and never answers.
+async fn slow(kind: understudy_runtimes::Kind, m: &Scripted) -> Fixture {
+    crate::scripted::proxy_with(
+        kind,
+        &[m],
+        |_| loop {
+            std::thread::park();
+        },
+        |settings| settings.timeouts.first_byte = std::time::Duration::from_millis(100),
+    )
+    .await
+}
