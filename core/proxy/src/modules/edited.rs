@@ -156,11 +156,19 @@ fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>)
             done: value.is_none(),
         });
     }
+    // Most lines begin with a letter with which no edited name does: they need no closer look.
+    let initial = |name: &[u8]| 1u32 << (name.first().copied().unwrap_or(0) & 31);
+    let replacing = ops.iter().filter(|op| op.replaces);
+    let initials = replacing.fold(0, |all, op| all | initial(op.name));
     // Lines that stay are copied together, from here to before the one looked at.
     let mut kept = 0;
     let mut at = 0;
     while let Some(length) = memchr::memchr(b'\n', &lines[at..]) {
         let whole = &lines[at..=at + length];
+        if initials & initial(whole) == 0 {
+            at += length + 1;
+            continue;
+        }
         if let Some(op) = ops
             .iter_mut()
             .find(|op| op.replaces && is_of(whole, op.name))
