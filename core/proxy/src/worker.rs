@@ -87,6 +87,7 @@ pub(crate) struct Worker {
     pub(crate) key: Cell<Vec<u8>>,
     pub(crate) lines: Cell<Vec<u8>>,
     pub(crate) edits: Cell<Edits>,
+    pub(crate) asked: Cell<Edits>,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
@@ -174,6 +175,7 @@ impl WorkerActor {
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
             edits: Cell::default(),
+            asked: Cell::default(),
             seat,
             afterwards,
         };

@@ -183,6 +183,11 @@ impl Edits {
         if start + bytes.len() > MAX_BYTES {
             return Err(Refused::TooMuch);
         }
+        if self.bytes.capacity() == 0 {
+            // Once, instead of growing edit by edit.
+            self.bytes.reserve(256);
+            self.ops.reserve(8);
+        }
         self.bytes.extend_from_slice(bytes);
         // Both are below MAX_BYTES.
         Ok(Span {

@@ -22,6 +22,10 @@ pub(super) fn push(overlay: &mut Vec<u8>, bytes: &[u8]) -> Result<Span, HeadErro
         start: overlay.len() as u32 | Span::OVERLAY,
         len: bytes.len() as u32,
     };
+    if overlay.capacity() == 0 {
+        // Once, instead of growing edit by edit.
+        overlay.reserve(256);
+    }
     overlay.extend_from_slice(bytes);
     Ok(span)
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use understudy_http::{RequestHead, ResponseHead};
+use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
 
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
@@ -118,28 +118,37 @@ pub(crate) fn text(head: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool) -> 
 /// Most edits that are put to use in one pass over the lines.
 const QUICK: usize = 16;
 
+/// An edit of field lines, while it is put to use.
+struct Op<'a> {
+    name: &'a [u8],
+    /// What is written: nothing for a deletion.
+    value: Option<&'a [u8]>,
+    /// Lines of this name go.
+    replaces: bool,
+    /// It was written already.
+    done: bool,
+}
+
 /// Writes the lines with edits in one pass, when there are few and each name is edited once: then their order says nothing.
 fn quick(lines: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
-    // Name, value when lines are to be replaced by one, and whether that is done.
-    type Op<'a> = (&'a [u8], Option<&'a [u8]>, bool);
     let mut ops: SmallVec<[Op<'_>; QUICK]> = SmallVec::new();
     for edit in edits.iter() {
-        let op = match edit {
-            Edit::Set(name, value) => (name, Some(value), false),
+        let (name, value, replaces) = match edit {
+            Edit::Add(name, value) => (name, Some(value), false),
+            Edit::Set(name, value) => (name, Some(value), true),
             Edit::Delete(name) => (name, None, true),
             _ => continue,
         };
-        if ops.len() == QUICK || ops.iter().any(|o| o.0.eq_ignore_ascii_case(op.0)) {
+        let twice = |op: &Op<'_>| (replaces || op.replaces) && same(op.name, name);
+        if ops.len() == QUICK || ops.iter().any(twice) {
             return false;
         }
-        ops.push(op);
-    }
-    for edit in edits.iter() {
-        if let Edit::Add(name, _) = edit
-            && ops.iter().any(|o| o.0.eq_ignore_ascii_case(name))
-        {
-            return false;
-        }
+        ops.push(Op {
+            name,
+            value,
+            replaces,
+            done: value.is_none(),
+        });
     }
     let mut rest = lines;
     while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -149,27 +158,47 @@ fn quick(lines: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool, out: &mut Ve
             continue;
         };
         let name = &whole[..colon];
-        match ops.iter_mut().find(|op| op.0.eq_ignore_ascii_case(name)) {
+        let op = ops.iter_mut().find(|op| op.replaces && same(op.name, name));
+        match op {
             None if drop(name) => {}
             None => out.extend_from_slice(whole),
-            Some((name, Some(value), done)) if !*done => {
-                *done = true;
-                line(out, name, value);
+            Some(op) => {
+                if let (Some(value), false) = (op.value, op.done) {
+                    op.done = true;
+                    line(out, op.name, value);
+                }
             }
-            Some(_) => {}
         }
     }
-    for edit in edits.iter() {
-        match edit {
-            Edit::Add(name, value) => line(out, name, value),
-            Edit::Set(name, value) if ops.iter().any(|op| op.0 == name && !op.2) => {
-                line(out, name, value);
-            }
-            _ => {}
+    for op in &ops {
+        if let (Some(value), false) = (op.value, op.done) {
+            line(out, op.name, value);
         }
     }
     true
 }
+
+/// Whether two names are one. Names that differ mostly do in their length or their last letter.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
+        && a.eq_ignore_ascii_case(b)
+}
+
+/// Whether edits are of fields that neither the cache nor the proxy reads.
+pub(crate) fn are_strange(edits: &Edits) -> bool {
+    edits.iter().all(|edit| match edit {
+        Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
+            Name::of(name) == Name::Other && !name.eq_ignore_ascii_case(TIMING)
+        }
+        Edit::KeepLength | Edit::Note(..) => true,
+        _ => false,
+    })
+}
+
+/// The field with which a request asks for Server-Timing.
+pub(crate) const TIMING: &[u8] = b"understudy-timing";
 
 /// The path and query of a target.
 fn path_of(target: &[u8]) -> &[u8] {

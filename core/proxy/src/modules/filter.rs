@@ -33,6 +33,8 @@ pub(crate) struct Filter {
     trailers: Option<Bytes>,
     /// The end was passed on to the first module.
     closed: bool,
+    /// Something is in between: a piece waits, or a module has one.
+    between: bool,
     /// Bytes the source still has to give, when that is known: then the last piece is known by it.
     left: Option<u64>,
 }
@@ -58,7 +60,7 @@ struct Stage {
     given: u64,
     ended: bool,
     /// What the module said of the piece that waits first.
-    answered: Option<Called>,
+    answered: Option<Box<Called>>,
 }
 
 /// Why a body broke off on its way.
@@ -104,6 +106,7 @@ impl Party {
                 ahead: None,
                 trailers: None,
                 closed: false,
+                between: false,
                 left: None,
             })
         })
@@ -134,7 +137,8 @@ impl Filter {
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
         loop {
-            let busy = self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            let busy = self.between && self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            self.between &= busy || !self.is_idle();
             if let Some(piece) = self.out.pop_front() {
                 return Poll::Ready(Ok(Decoded::Data(piece)));
             }
@@ -151,14 +155,22 @@ impl Filter {
                 Poll::Ready(Ok(Decoded::More)) => {}
                 Poll::Ready(Ok(Decoded::Data(piece))) => {
                     let length = piece.len() as u64;
+                    let mut through = None;
                     if let Some(before) = self.ahead.replace(piece) {
-                        self.enter(before, false);
+                        through = self.enter(before, false);
                     }
                     self.left = self.left.map(|left| left.saturating_sub(length));
-                    if self.left == Some(0) && !self.closed {
+                    if self.left == Some(0) && !self.closed && !self.between {
                         self.closed = true;
                         let last = self.ahead.take().unwrap_or_default();
-                        self.enter(last, true);
+                        self.out.extend(through.take());
+                        through = self.enter(last, true);
+                    }
+                    if !self.out.is_empty() {
+                        self.out.extend(through.take());
+                    }
+                    if let Some(through) = through {
+                        return Poll::Ready(Ok(Decoded::Data(through)));
                     }
                 }
                 Poll::Ready(Ok(Decoded::End(trailers))) => {
@@ -167,11 +179,17 @@ impl Filter {
                         continue;
                     }
                     let last = self.ahead.take().unwrap_or_default();
-                    self.enter(last, true);
+                    if let Some(through) = self.enter(last, true) {
+                        return Poll::Ready(Ok(Decoded::Data(through)));
+                    }
                 }
                 Poll::Pending => match self.ahead.take() {
                     // Not kept waiting only to learn whether it is the last.
-                    Some(piece) => self.enter(piece, false),
+                    Some(piece) => {
+                        if let Some(through) = self.enter(piece, false) {
+                            return Poll::Ready(Ok(Decoded::Data(through)));
+                        }
+                    }
                     None => return Poll::Pending,
                 },
             }
@@ -179,8 +197,8 @@ impl Filter {
     }
 
     /// Gives a piece to the first module; nothing is in between.
-    fn enter(&mut self, piece: Bytes, last: bool) {
-        let mut piece = piece;
+    #[inline]
+    fn enter(&mut self, mut piece: Bytes, last: bool) -> Option<Bytes> {
         for at in 0..self.stages.len() {
             let stage = &mut self.stages[at];
             piece = match stage.quick(&self.party, self.hook, &self.method, &self.key, piece, last)
@@ -188,13 +206,18 @@ impl Filter {
                 Ok(piece) => piece,
                 Err(piece) => {
                     self.stages[at].waiting.push_back((piece, last));
-                    return;
+                    self.between = true;
+                    return None;
                 }
             };
         }
-        if !piece.is_empty() {
-            self.out.push_back(piece);
-        }
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    /// Whether no module has a piece, and none waits.
+    fn is_idle(&self) -> bool {
+        let mut stages = self.stages.iter();
+        stages.all(|stage| stage.call.is_none() && stage.waiting.is_empty())
     }
 
     /// Moves everything as far as it goes; says whether a module is being waited for.
@@ -295,7 +318,7 @@ impl Stage {
                 Called::Now(Ok(Verdict::Continue)) if self.edits.is_empty() => {}
                 answer => {
                     // The rest of the way is for answers that want thinking about.
-                    self.answered = Some(answer);
+                    self.answered = Some(Box::new(answer));
                     return Err(piece);
                 }
             }
@@ -349,7 +372,7 @@ impl Stage {
                 };
                 self.taken += piece.len() as u64;
                 if let Some(answer) = self.answered.take() {
-                    match answer {
+                    match *answer {
                         Called::Now(outcome) => {
                             return self
                                 .settle(party, link, seen, hook, outcome, piece, last, given);

@@ -27,26 +27,38 @@ pub(super) fn answer(
 ) -> Fast {
     let worker = spot.worker;
     let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
-    let mut edits = worker.edits.take();
-    edits.clear();
+    // What modules change in the request.
+    let mut asked = worker.asked.take();
+    asked.clear();
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
-        let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut edits);
-        if !matches!(ran, Ran::Through) || edited::reroutes(&edits) {
-            return hand(party, ran, edits, false, None);
+        let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
+        if !matches!(ran, Ran::Through) || edited::reroutes(&asked) {
+            return hand(party, ran, asked, false, None);
         }
-        if !edits.is_empty() {
-            edited::request(head, &edits);
-            edits.clear();
+        // Fields that nobody here reads change nothing of a hit: they are put to use only when it turns out to be none.
+        if !asked.is_empty() && !edited::are_strange(&asked) {
+            edited::request(head, &asked);
             applied = true;
             if !is_plain(head.fields()) {
-                return hand(party, Ran::Through, edits, true, None);
+                return hand(party, Ran::Through, asked, true, None);
             }
         }
     }
-    let Some(stored) = spot.find(head, key) else {
-        return hand(party, Ran::Through, edits, applied, None);
+    let Some(mut stored) = spot.find(head, key) else {
+        return hand(party, Ran::Through, asked, applied, None);
     };
+    if !asked.is_empty() && !applied && !stored.prepared().vary.is_empty() {
+        // What was added may be what the answer varies by.
+        edited::request(head, &asked);
+        applied = true;
+        stored = match spot.find(head, key) {
+            Some(stored) => stored,
+            None => return hand(party, Ran::Through, asked, true, None),
+        };
+    }
+    let mut edits = worker.edits.take();
+    edits.clear();
     let prepared = stored.prepared();
     let mut rewritten = None;
     if party.wants(Hook::ResponseReturn) {
@@ -60,19 +72,13 @@ pub(super) fn answer(
         };
         let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
         if !matches!(ran, Ran::Through) {
-            return hand(
-                party,
-                Ran::Through,
-                Edits::new(),
-                applied,
-                Some((ran, edits)),
-            );
+            return hand(party, Ran::Through, asked, applied, Some((ran, edits)));
         }
         if !edited::only_adds(&edits) {
             if edits.iter().any(|edit| matches!(edit, Edit::Status(_))) {
                 // Rare enough for a transaction of its own.
                 let returned = Some((ran, edits));
-                return hand(party, Ran::Through, Edits::new(), applied, returned);
+                return hand(party, Ran::Through, asked, applied, returned);
             }
             rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, |_| false)));
         }
@@ -98,7 +104,7 @@ pub(super) fn answer(
                 url: Bytes::copy_from_slice(key),
                 persist,
                 look: Some((block, ran)),
-                handed: handed(party, Ran::Through, Edits::new(), true, None),
+                handed: handed(party, Ran::Through, asked, applied, None),
                 stored,
             };
             return Fast::Blocked(hit);
@@ -107,10 +113,13 @@ pub(super) fn answer(
     let sent = spot.send(client, head, key, &stored, send);
     worker.edits.set(edits);
     match sent {
-        Ok(fast) => fast,
+        Ok(fast) => {
+            worker.asked.set(asked);
+            fast
+        }
         Err(mut hit) => {
             hit.head = rewritten;
-            hit.handed = handed(party, Ran::Through, Edits::new(), true, None);
+            hit.handed = handed(party, Ran::Through, asked, applied, None);
             Fast::Blocked(*hit)
         }
     }
@@ -209,7 +218,7 @@ pub(super) fn timing_line(party: &Party, fields: Fields<'_>, out: &mut Vec<u8>) 
         ServerTiming::Off => false,
         ServerTiming::Always => true,
         ServerTiming::Asked => fields
-            .find(b"understudy-timing")
+            .find(edited::TIMING)
             .is_some_and(|value| value == b"1"),
     };
     if wanted {

@@ -183,7 +183,7 @@ impl Transaction {
             ServerTiming::Asked => self
                 .head
                 .fields()
-                .find(b"understudy-timing")
+                .find(edited::TIMING)
                 .is_some_and(|value| value == b"1"),
         };
         if wanted {
@@ -203,7 +203,7 @@ impl Transaction {
         way.filter.expect(length);
         // Whoever fills gets one turn before the head goes out alone: what is here already goes with it, and a module that
         // fails at once can still be told properly.
-        let mut yielded = false;
+        let mut yielded = !matches!(from, From::Fill(_));
         let timeouts = &self.live.settings.timeouts;
         let limit = timeouts.body;
         let patience = limit.saturating_add(timeouts.between_bytes);
