@@ -4,6 +4,7 @@ use crate::scripted::{ALL, Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, get};
 use std::sync::{Arc, Mutex};
 use understudy_module::{Hook, Response, Verdict};
+use understudy_proxy::Matcher;
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 
@@ -126,5 +127,39 @@ fn of_a_range_the_range_is_shown() {
         let got = f.get_with("/", "Range: bytes=2-4\r\n").await;
         assert_eq!(got.body, b"234", "{}", got.head);
         assert_eq!(*pieces.lock().unwrap(), b"234");
+    });
+}
+
+#[test]
+fn types_that_do_not_match_are_kept_from_a_module_of_bodies_alone() {
+    everywhere(|kind| async move {
+        for (hooks, type_of) in [
+            (&[Hook::ReturnBody][..], "image/*"),
+            (&[Hook::ResponseBody], "image/*"),
+            (&[Hook::ResponseHead, Hook::ReturnBody], "image/*"),
+            (&[Hook::ReturnBody, Hook::ResponseBody], "text/plain"),
+        ] {
+            let mut m = Scripted::new("m", hooks, |_| Verdict::Continue);
+            m.matcher = Matcher::new(&[], &[type_of.to_owned()]).unwrap();
+            m.about = |about| about.only_looks = true;
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+            for _ in 0..2 {
+                assert_eq!(f.get("/").await.body, b"x");
+            }
+            let calls = |hook: &str| m.trace.count(&format!("m.{hook}"));
+            let seen = [
+                calls("response_head"),
+                calls("response_return"),
+                calls("response_body"),
+                calls("return_body"),
+            ];
+            // Of a body of one piece: stored once, returned twice.
+            let expected = if type_of == "image/*" {
+                [0; 4]
+            } else {
+                [0, 0, 1, 2]
+            };
+            assert_eq!(seen, expected, "{hooks:?}");
+        }
     });
 }
