@@ -163,3 +163,24 @@ fn types_that_do_not_match_are_kept_from_a_module_of_bodies_alone() {
         }
     });
 }
+
+#[test]
+fn nothing_is_injected_where_the_length_was_told() {
+    everywhere(|kind| async move {
+        let hooks = [Hook::ResponseReturn, Hook::ReturnBody];
+        let m = Scripted::new("m", &hooks, |tx| {
+            if tx.hook() == Hook::ResponseReturn {
+                tx.keep_length().unwrap();
+            } else {
+                tx.host().inject(tx.id(), "more".into());
+            }
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.has("Content-Length: 1"), "{}", got.head);
+            assert_eq!(got.body, b"x");
+        }
+    });
+}

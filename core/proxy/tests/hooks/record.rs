@@ -112,6 +112,34 @@ fn the_pieces_of_a_request_body_are_the_body() {
     });
 }
 
+#[test]
+fn servers_of_a_group_get_their_addresses_from_a_module_too() {
+    everywhere(|kind| async move {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let to = asked.clone();
+        let m = Scripted::new("m", &[Hook::Resolve], move |tx| {
+            let (name, port) = tx.host_name();
+            to.lock().unwrap().push((name.to_owned(), port));
+            tx.add_address(std::net::Ipv4Addr::LOCALHOST.into())
+                .unwrap();
+            Verdict::Continue
+        });
+        let f = crate::scripted::proxy_with(
+            kind,
+            &[&m],
+            |_| answer("200 OK", CACHED, "x"),
+            |settings| {
+                let server = &mut settings.upstream.groups[0].servers[0];
+                server.0 = "server.test".to_owned();
+            },
+        )
+        .await;
+        assert_eq!(f.get_reverse("/").await.body, b"x");
+        let expected = [("server.test".to_owned(), f.origin.at.port())];
+        assert_eq!(*asked.lock().unwrap(), expected);
+    });
+}
+
 /// What `log` was told of each transaction: code, hierarchy, time-out.
 type Words = Arc<Mutex<Vec<[String; 3]>>>;
 
