@@ -76,10 +76,18 @@ pub(super) fn set(
     value: &[u8],
 ) -> Result<(), HeadError> {
     let new = line(overlay, name, value)?;
+    let is_same = |old: &FieldSpan| {
+        old.id == new.id
+            && old.name.len as usize == name.len()
+            && (new.id != Name::Other || old.name.of(bytes, overlay).eq_ignore_ascii_case(name))
+    };
+    if !table.iter().any(is_same) {
+        table.push(new);
+        return Ok(());
+    }
     let mut placed = false;
     table.retain_mut(|old| {
-        let same = old.id == new.id
-            && (new.id != Name::Other || old.name.of(bytes, overlay).eq_ignore_ascii_case(name));
+        let same = is_same(old);
         if same && !placed {
             placed = true;
             *old = new;
@@ -87,9 +95,6 @@ pub(super) fn set(
         }
         !same
     });
-    if !placed {
-        table.push(new);
-    }
     Ok(())
 }
 

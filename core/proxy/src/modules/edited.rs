@@ -75,9 +75,9 @@ pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a serialised head (start line and lines, no final empty line) anew, with edits; lines for which `drop` is true go.
+/// Writes a serialised head (start line and lines, no final empty line) anew, with edits; lines of the field `without` go.
 /// A target is the path of a request that is on its way out; a status takes its phrase along.
-pub(crate) fn text(head: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8> {
     let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
     let (start_line, lines) = head.split_at(start);
     let mut out = Vec::with_capacity(head.len() + 128);
@@ -104,11 +104,11 @@ pub(crate) fn text(head: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool) -> 
         }
         (None, None) => out.extend_from_slice(start_line),
     }
-    if quick(lines, edits, &drop, &mut out) {
+    if quick(lines, edits, without, &mut out) {
         return out;
     }
     for (name, value) in understudy_module::all(understudy_module::Lines::Text(lines), edits) {
-        if !drop(name) {
+        if !without.is_some_and(|other| same(other, name)) {
             line(&mut out, name, value);
         }
     }
@@ -130,8 +130,14 @@ struct Op<'a> {
 }
 
 /// Writes the lines with edits in one pass, when there are few and each name is edited once: then their order says nothing.
-fn quick(lines: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) -> bool {
+fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
     let mut ops: SmallVec<[Op<'_>; QUICK]> = SmallVec::new();
+    ops.extend(without.map(|name| Op {
+        name,
+        value: None,
+        replaces: true,
+        done: true,
+    }));
     for edit in edits.iter() {
         let (name, value, replaces) = match edit {
             Edit::Add(name, value) => (name, Some(value), false),
@@ -150,26 +156,25 @@ fn quick(lines: &[u8], edits: &Edits, drop: impl Fn(&[u8]) -> bool, out: &mut Ve
             done: value.is_none(),
         });
     }
-    let mut rest = lines;
-    while let Some(end) = memchr::memchr(b'\n', rest) {
-        let (whole, behind) = rest.split_at(end + 1);
-        rest = behind;
-        let Some(colon) = memchr::memchr(b':', whole) else {
-            continue;
-        };
-        let name = &whole[..colon];
-        let op = ops.iter_mut().find(|op| op.replaces && same(op.name, name));
-        match op {
-            None if drop(name) => {}
-            None => out.extend_from_slice(whole),
-            Some(op) => {
-                if let (Some(value), false) = (op.value, op.done) {
-                    op.done = true;
-                    line(out, op.name, value);
-                }
+    // Lines that stay are copied together, from here to before the one looked at.
+    let mut kept = 0;
+    let mut at = 0;
+    while let Some(length) = memchr::memchr(b'\n', &lines[at..]) {
+        let whole = &lines[at..=at + length];
+        if let Some(op) = ops
+            .iter_mut()
+            .find(|op| op.replaces && is_of(whole, op.name))
+        {
+            out.extend_from_slice(&lines[kept..at]);
+            if let (Some(value), false) = (op.value, op.done) {
+                op.done = true;
+                line(out, op.name, value);
             }
+            kept = at + length + 1;
         }
+        at += length + 1;
     }
+    out.extend_from_slice(&lines[kept..at]);
     for op in &ops {
         if let (Some(value), false) = (op.value, op.done) {
             line(out, op.name, value);
@@ -184,6 +189,12 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
         && a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
         && a.eq_ignore_ascii_case(b)
+}
+
+/// Whether a line is of a field of this name.
+#[inline]
+fn is_of(whole: &[u8], name: &[u8]) -> bool {
+    whole.get(name.len()) == Some(&b':') && same(&whole[..name.len()], name)
 }
 
 /// Whether edits are of fields that neither the cache nor the proxy reads.

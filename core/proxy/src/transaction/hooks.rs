@@ -193,7 +193,7 @@ impl Transaction {
                     edited::added(&edits, &mut out);
                     out
                 } else {
-                    edited::text(lines, &edits, |_| false)
+                    edited::text(lines, &edits, None)
                 };
                 out.extend_from_slice(b"\r\n");
                 Ok(out.into())

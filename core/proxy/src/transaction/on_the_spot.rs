@@ -80,7 +80,7 @@ pub(super) fn answer(
                 let returned = Some((ran, edits));
                 return hand(party, Ran::Through, asked, applied, returned);
             }
-            rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, |_| false)));
+            rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, None)));
         }
     }
     let send = Send {

@@ -158,8 +158,8 @@ impl Transaction {
                 Way { filter, injections }
             });
             if returning.changes_length() {
-                let length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
-                returning.head = edited::text(&returning.head, &Edits::new(), length).into();
+                returning.head =
+                    edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
             }
         }
         Ok(returning)
@@ -282,7 +282,7 @@ impl Returning {
             edited::added(edits, &mut self.added);
             return;
         }
-        self.head = edited::text(&self.head, edits, |_| false).into();
+        self.head = edited::text(&self.head, edits, None).into();
         for edit in edits.iter() {
             if let Edit::Status(status) = edit {
                 self.status = status;
