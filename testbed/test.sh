@@ -8,7 +8,7 @@ needed=(
     nginx:nginx-light curl:curl openssl:openssl
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
-    python3:python3 chromium:chromium
+    python3:python3 chromium:chromium make:make
     cc:gcc ld:binutils
 )
 missing=()

@@ -63,9 +63,13 @@ impl Chain {
         let precise = precise || modules.server_timing != ServerTiming::Off;
         links.iter().for_each(|link| link.be_precise(precise));
         let of = |link: &Rc<Link>| link.loaded().hooks();
-        let hooks = links
+        let matchers: Box<[Matcher]> = modules.members.iter().map(|m| m.matcher.clone()).collect();
+        let asked: Vec<Hooks> = links
             .iter()
-            .fold(Hooks::NONE, |all, link| all.and(of(link)));
+            .zip(&matchers)
+            .map(|(link, matcher)| with_heads(of(link), matcher))
+            .collect();
+        let hooks = asked.iter().fold(Hooks::NONE, |all, of| all.and(*of));
         let on_the_spot = links
             .iter()
             .filter(|link| of(link).any(ON_HITS))
@@ -74,20 +78,20 @@ impl Chain {
                 link.loaded().spec().kind == Kind::Inline && looks
             });
         Chain {
-            matchers: modules.members.iter().map(|m| m.matcher.clone()).collect(),
+            matchers,
             seat: seat.clone(),
             afterwards: afterwards.clone(),
             on_hits: hooks.any(ON_HITS),
             on_the_spot,
             hooks,
-            orders: Hook::ALL.map(|hook| order(&links, hook, modules.same_order)),
+            orders: Hook::ALL.map(|hook| order(&asked, hook, modules.same_order)),
             chooses: modules.members.iter().any(|m| !m.matcher.is_open()),
             timing: modules.server_timing,
             links,
         }
     }
 
-    /// Whether any module wants this hook.
+    /// Whether any module wants this hook, or wants to know the type that its head tells.
     #[inline]
     pub(crate) fn wants(&self, hook: Hook) -> bool {
         self.hooks.has(hook)
@@ -112,14 +116,31 @@ impl Chain {
     }
 }
 
+/// The hooks at which a module is thought of: those it wants, and where it wants bodies of some types only, the heads that tell the
+/// type.
+fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
+    let mut all = hooks;
+    if matcher.has_types() {
+        for (body, head) in [
+            (Hook::ResponseBody, Hook::ResponseHead),
+            (Hook::ReturnBody, Hook::ResponseReturn),
+        ] {
+            if hooks.has(body) {
+                all = all.and(Hooks::of(&[head]));
+            }
+        }
+    }
+    all
+}
+
 /// Answers meet modules last to first, unless they are to meet them as requests do.
-fn order(links: &[Rc<Link>], hook: Hook, same: bool) -> SmallVec<[u16; 4]> {
+fn order(asked: &[Hooks], hook: Hook, same: bool) -> SmallVec<[u16; 4]> {
     let backwards = matches!(
         hook,
         Hook::ResponseHead | Hook::ResponseBody | Hook::ResponseReturn | Hook::ReturnBody
     );
-    let mut order: SmallVec<[u16; 4]> = (0..links.len())
-        .filter(|at| links[*at].loaded().hooks().has(hook))
+    let mut order: SmallVec<[u16; 4]> = (0..asked.len())
+        .filter(|at| asked[*at].has(hook))
         .filter_map(|at| u16::try_from(at).ok())
         .collect();
     if backwards && !same {

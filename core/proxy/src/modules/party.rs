@@ -221,6 +221,8 @@ impl Party {
         {
             let kind = understudy_module::values(head.lines(), edits, b"content-type");
             seen.off_response = !matcher.content_type(kind.first().copied());
+            // It may be here for the type alone, and want the body only.
+            return !seen.off_response && self.chain.links[index].loaded().hooks().has(hook);
         }
         !seen.off_response
     }

@@ -2,6 +2,7 @@
 //! threads: clients must see the same.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod absent;
 mod bodies;
 mod failures;
 mod heads;

@@ -3,7 +3,10 @@
 use crate::scripted::{ALL, Scripted, everywhere, proxy};
 use crate::support::{Fixture, answer, get};
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use understudy_module::{Hook, Refused, Verdict};
 
@@ -99,16 +102,77 @@ fn the_pieces_of_a_request_body_are_the_body() {
             to.1 += usize::from(tx.is_last());
             Verdict::Continue
         });
-        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "taken")).await;
-        let (at, body) = (f.origin.at, "abc".repeat(1000));
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let body = "abc".repeat(20_000);
         let length = body.len();
+        let (at, took) = takes_all(length);
         let request = format!(
             "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         );
-        get(f.forward, &request).await;
+        let got = get(f.forward, &request).await;
+        assert!(got.head.starts_with("HTTP/1.1 204"), "{}", got.head);
+        assert!(took.join().unwrap() == body.as_bytes(), "the origin's");
         let seen = seen.lock().unwrap();
-        assert_eq!(seen.0, body.as_bytes());
+        assert!(seen.0 == body.as_bytes(), "the module's");
         assert_eq!(seen.1, 1, "one piece is the last");
+    });
+}
+
+/// An origin that answers one request when it has all of its body, of this length, and not before. The body is chunked when a
+/// module may change it.
+fn takes_all(length: usize) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let took = std::thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let line = |stream: &mut BufReader<_>| {
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            line.trim_end().to_owned()
+        };
+        while !line(&mut stream).is_empty() {}
+        let mut body = Vec::new();
+        while body.len() < length {
+            let size = usize::from_str_radix(&line(&mut stream), 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            stream.read_exact(&mut chunk).unwrap();
+            body.extend_from_slice(&chunk[..size]);
+        }
+        // The last chunk.
+        assert_eq!(line(&mut stream), "0");
+        assert_eq!(line(&mut stream), "");
+        let answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+        stream.into_inner().write_all(answer).unwrap();
+        body
+    });
+    (at, took)
+}
+
+#[test]
+fn servers_of_a_group_get_their_addresses_from_a_module_too() {
+    everywhere(|kind| async move {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let to = asked.clone();
+        let m = Scripted::new("m", &[Hook::Resolve], move |tx| {
+            let (name, port) = tx.host_name();
+            to.lock().unwrap().push((name.to_owned(), port));
+            tx.add_address(std::net::Ipv4Addr::LOCALHOST.into())
+                .unwrap();
+            Verdict::Continue
+        });
+        let f = crate::scripted::proxy_with(
+            kind,
+            &[&m],
+            |_| answer("200 OK", CACHED, "x"),
+            |settings| {
+                let server = &mut settings.upstream.groups[0].servers[0];
+                server.0 = "server.test".to_owned();
+            },
+        )
+        .await;
+        assert_eq!(f.get_reverse("/").await.body, b"x");
+        let expected = [("server.test".to_owned(), f.origin.at.port())];
+        assert_eq!(*asked.lock().unwrap(), expected);
     });
 }
 
