@@ -60,6 +60,8 @@ pub struct Accounts {
     pub stray_resumes: Counter,
     /// Transactions that could not go on without the module, for a byte of its work was given away.
     pub cut: Counter,
+    /// Inline calls that took longer than the deadline, of those that were timed.
+    pub overdue: Counter,
     /// Transactions that went on without it.
     pub opened: Counter,
     /// Transactions answered 502 for it.
@@ -74,6 +76,7 @@ pub struct Sum {
     pub failures: [u64; Failure::KINDS],
     pub stray_resumes: u64,
     pub cut: u64,
+    pub overdue: u64,
     pub opened: u64,
     pub closed: u64,
 }
@@ -106,6 +109,7 @@ impl Accounts {
         }
         sum.stray_resumes += self.stray_resumes.get();
         sum.cut += self.cut.get();
+        sum.overdue += self.overdue.get();
         sum.opened += self.opened.get();
         sum.closed += self.closed.get();
     }

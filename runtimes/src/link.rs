@@ -243,6 +243,9 @@ impl Link {
             let took = began.elapsed().as_nanos() as u64;
             account.time.add(if precise { took } else { took * SAMPLE });
             visit.cost.time += took;
+            if u128::from(took) > self.loaded.spec().limits.deadline.as_nanos() {
+                self.overdue(event.hook);
+            }
         }
         match called {
             Ok(Verdict::Continue) => {
@@ -285,6 +288,13 @@ impl Link {
                 Called::Now(Err(self.failed(visit, event.hook, failure)))
             }
         }
+    }
+
+    /// An inline call took longer than its deadline. It cannot be interrupted, and its work is done: it is counted, and told.
+    #[cold]
+    fn overdue(&self, hook: Hook) {
+        self.accounts.overdue.add(1);
+        tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "an inline call took longer than its deadline, and every client of the worker waited");
     }
 
     fn far(

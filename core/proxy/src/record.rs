@@ -99,6 +99,11 @@ pub enum Outcome {
 pub trait TransactionLog: std::fmt::Debug + Send + Sync {
     /// Takes one record.
     fn log(&self, record: &Record<'_>);
+
+    /// Whether it writes what modules cost: then every call is timed.
+    fn wants_modules(&self) -> bool {
+        false
+    }
 }
 
 /// A record that waits for a module before it is written.

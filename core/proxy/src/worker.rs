@@ -238,7 +238,13 @@ fn live(
         resolver.clone(),
     );
     let pseudonym = format!("{}-{:08x}", settings.name, epoch as u32);
-    let chain = Chain::new(&settings.modules, seat, afterwards, old, log.is_some());
+    let chain = Chain::new(
+        &settings.modules,
+        seat,
+        afterwards,
+        old,
+        log.as_ref().is_some_and(|log| log.wants_modules()),
+    );
     Live {
         chain: Rc::new(chain),
         pseudonym,

@@ -144,19 +144,7 @@ impl Upstreams {
         self: &Rc<Self>,
         destination: &Destination,
     ) -> Result<TcpStream, UpstreamError> {
-        self.connect_tunnel_named(destination, None).await
-    }
-
-    /// As [`Upstreams::connect_tunnel`], with somebody who is asked for addresses.
-    ///
-    /// # Errors
-    /// As there; and [`UpstreamError::Namer`].
-    pub async fn connect_tunnel_named(
-        self: &Rc<Self>,
-        destination: &Destination,
-        namer: Option<&dyn Namer>,
-    ) -> Result<TcpStream, UpstreamError> {
-        let (stream, _, _) = Box::pin(self.dial(destination, namer)).await?;
+        let (stream, _, _) = Box::pin(self.dial(destination, None)).await?;
         Ok(stream)
     }
 

@@ -128,6 +128,10 @@ impl Sink {
 }
 
 impl TransactionLog for Sink {
+    fn wants_modules(&self) -> bool {
+        matches!(self.log.format, LogFormat::Json)
+    }
+
     fn log(&self, record: &Record<'_>) {
         let made = LINE.try_with(|line| {
             let mut line = line.borrow_mut();

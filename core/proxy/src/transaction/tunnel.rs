@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use understudy_http::{Name, ResponseHead};
-use understudy_upstream::{Namer, OriginStream};
+use understudy_upstream::OriginStream;
 
 /// Bytes read at a time in each direction; held only while they wait to be written.
 const PIECE: usize = 16 * 1024;
@@ -38,10 +38,8 @@ impl Transaction {
             return Step::Log;
         };
         let limit = self.live.settings.timeouts.connect;
-        let naming = self.naming();
-        let namer = naming.as_ref().map(|naming| naming as &dyn Namer);
-        let upstreams = &self.live.upstreams;
-        let connecting = upstreams.connect_tunnel_named(&route.destination, namer);
+        // A tunnel meets `request_head`, `log` and `free` alone.
+        let connecting = self.live.upstreams.connect_tunnel(&route.destination);
         let origin = match within(&self.client.deadline, limit, connecting).await {
             Some(Ok(origin)) => origin,
             Some(Err(error)) => {

@@ -159,7 +159,7 @@ fn a_module_sees_only_what_its_match_lets_through() {
 }
 
 #[test]
-fn a_tunnel_meets_its_request_and_its_end() {
+fn a_request_that_is_refused_meets_its_end() {
     everywhere(|kind| async move {
         let m = looker("m");
         let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
