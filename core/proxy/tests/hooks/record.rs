@@ -120,7 +120,7 @@ fn the_pieces_of_a_request_body_are_the_body() {
 
 /// An origin that answers one request when it has all of its body, of this length, and not before. The body is chunked when a
 /// module may change it.
-fn takes_all(length: usize) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+pub fn takes_all(length: usize) -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = listener.local_addr().unwrap();
     let took = std::thread::spawn(move || {
