@@ -49,7 +49,8 @@ pub struct HookAccount {
     pub failures: Counter,
 }
 
-/// One module on one worker.
+/// One module on one worker; or, of each module one more, what happens on no worker or on any thread: in that one every count is
+/// made by [`Counter::add_shared`].
 #[derive(Debug, Default)]
 pub struct Accounts {
     /// By hook.
@@ -58,6 +59,8 @@ pub struct Accounts {
     pub failures: [Counter; Failure::KINDS],
     /// Resumes that were late, second or unknown.
     pub stray_resumes: Counter,
+    /// Pieces injected into answers whose clients had not taken those before.
+    pub injections_dropped: Counter,
     /// Transactions that could not go on without the module, for a byte of its work was given away.
     pub cut: Counter,
     /// Inline calls that took longer than the deadline, of those that were timed.
@@ -75,6 +78,7 @@ pub struct Sum {
     pub hooks: [HookSum; Hook::COUNT],
     pub failures: [u64; Failure::KINDS],
     pub stray_resumes: u64,
+    pub injections_dropped: u64,
     pub cut: u64,
     pub overdue: u64,
     pub opened: u64,
@@ -108,6 +112,7 @@ impl Accounts {
             *to += from.get();
         }
         sum.stray_resumes += self.stray_resumes.get();
+        sum.injections_dropped += self.injections_dropped.get();
         sum.cut += self.cut.get();
         sum.overdue += self.overdue.get();
         sum.opened += self.opened.get();

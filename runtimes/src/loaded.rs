@@ -90,7 +90,7 @@ pub async fn load(
         number,
         runtime,
         actor,
-        accounts: Mutex::default(),
+        accounts: Mutex::new(vec![office.accounts().clone()]),
         held: AtomicU64::new(0),
         unwatchable,
     }))

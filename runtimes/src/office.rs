@@ -3,6 +3,7 @@
 //! [`Services`] is the proxy as the runtimes see it: operations on stored objects and settings. [`Office`] is one module's desk: it
 //! makes the hosts of its instances, and knows its runtime and its actor.
 
+use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
 use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
@@ -60,6 +61,8 @@ pub struct Office {
     blocking: bool,
     services: Arc<dyn Services>,
     mailboxes: Mailboxes,
+    /// What is counted on no worker, or on any thread.
+    accounts: Arc<Accounts>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -102,6 +105,7 @@ impl Office {
             blocking,
             services,
             mailboxes,
+            accounts: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -121,6 +125,11 @@ impl Office {
     /// The workers' mailboxes.
     pub fn mailboxes(&self) -> &Mailboxes {
         &self.mailboxes
+    }
+
+    /// What is counted of the module on no worker, or on any thread: only by `add_shared`.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// Tells it the runtime and the actor, once.
@@ -233,17 +242,22 @@ impl Calls for Local {
         self.office.submit(tag, operation);
     }
     fn resume(&self, token: Token, answer: Answer) {
-        self.office
-            .mailboxes
-            .post(token.transaction, Letter::Resume(token, Box::new(answer)));
+        let accounts = self.office.accounts.clone();
+        let letter = Letter::Resume(token, Box::new(answer), accounts);
+        self.office.mailboxes.post(token.transaction, letter);
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {
-        self.office
-            .mailboxes
-            .post(transaction, Letter::Inject(transaction, bytes));
+        let letter = Letter::Inject(transaction, bytes, self.office.accounts.clone());
+        self.office.mailboxes.post(transaction, letter);
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
-        self.office.ask(Early::Watch(Watch { fd, interest, tag }));
+        let own = understudy_shared::duplicate(fd);
+        self.office.ask(Early::Watch(Watch {
+            fd,
+            own,
+            interest,
+            tag,
+        }));
     }
     fn unwatch(&self, fd: RawFd, interest: Interest) {
         self.office.ask(Early::Unwatch(Unwatch { fd, interest }));

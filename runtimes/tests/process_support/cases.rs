@@ -239,6 +239,7 @@ async fn a_second_resume_is_counted() {
     let went = world.head(1, Hook::RequestHead, "twice").await.0;
     assert_eq!(went, Ok(Verdict::Done));
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     world.head(2, Hook::RequestHead, "none").await.0.unwrap();
 }
 
@@ -246,6 +247,7 @@ async fn an_unknown_resume_is_counted() {
     let world = World::new(spec("probe")).await;
     world.head(1, Hook::RequestHead, "unknown").await.0.unwrap();
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     assert_eq!(world.gauge("garbage"), 0);
 }
 
@@ -259,6 +261,7 @@ async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
     assert_eq!(went, Err(Failure::Deadline));
     world.head(2, hook, "wake").await.0.unwrap();
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     world.link.leave(&mut visit, 1);
     said(&world, "free 1 1", 1).await;
     assert_eq!(world.head(3, hook, "never").await.0, Err(Failure::Deadline));
