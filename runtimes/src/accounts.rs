@@ -56,8 +56,6 @@ pub struct Accounts {
     pub hooks: [HookAccount; Hook::COUNT],
     /// By [`Failure::kind`].
     pub failures: [Counter; Failure::KINDS],
-    /// Resumes that were late, second or unknown.
-    pub stray_resumes: Counter,
     /// Transactions that could not go on without the module, for a byte of its work was given away.
     pub cut: Counter,
     /// Transactions that went on without it.
@@ -104,7 +102,6 @@ impl Accounts {
         for (to, from) in sum.failures.iter_mut().zip(&self.failures) {
             *to += from.get();
         }
-        sum.stray_resumes += self.stray_resumes.get();
         sum.cut += self.cut.get();
         sum.opened += self.opened.get();
         sum.closed += self.closed.get();

@@ -48,6 +48,7 @@ pub struct Loaded {
     accounts: Mutex<Vec<Arc<Accounts>>>,
     held: AtomicU64,
     unwatchable: Arc<AtomicU64>,
+    strays: Arc<AtomicU64>,
 }
 
 /// Loads a module. To be called within an actix system, on an arbiter that is not a worker's.
@@ -93,6 +94,7 @@ pub async fn load(
         accounts: Mutex::default(),
         held: AtomicU64::new(0),
         unwatchable,
+        strays: office.strays().clone(),
     }))
 }
 
@@ -173,7 +175,10 @@ impl Loaded {
 
     /// What it cost so far, over all workers.
     pub fn sum(&self) -> Sum {
-        let mut sum = Sum::default();
+        let mut sum = Sum {
+            stray_resumes: self.strays.load(Ordering::Relaxed),
+            ..Sum::default()
+        };
         for accounts in self
             .accounts
             .lock()

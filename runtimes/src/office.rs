@@ -44,12 +44,14 @@ impl Mailboxes {
         all[at] = Some(mailbox);
     }
 
-    /// Posts a letter to the worker of a transaction.
-    pub fn post(&self, transaction: u64, letter: Letter) {
+    /// Posts a letter to the worker of a transaction; tells whether there is one.
+    pub fn post(&self, transaction: u64, letter: Letter) -> bool {
         let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        if let Some(Some(mailbox)) = all.get((transaction >> 56) as usize) {
-            mailbox.post(letter);
-        }
+        let Some(Some(mailbox)) = all.get((transaction >> 56) as usize) else {
+            return false;
+        };
+        mailbox.post(letter);
+        true
     }
 }
 
@@ -60,6 +62,7 @@ pub struct Office {
     blocking: bool,
     services: Arc<dyn Services>,
     mailboxes: Mailboxes,
+    strays: Arc<AtomicU64>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -102,6 +105,7 @@ impl Office {
             blocking,
             services,
             mailboxes,
+            strays: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -121,6 +125,11 @@ impl Office {
     /// The workers' mailboxes.
     pub fn mailboxes(&self) -> &Mailboxes {
         &self.mailboxes
+    }
+
+    /// Its resumes that were late, second or unknown.
+    pub fn strays(&self) -> &Arc<AtomicU64> {
+        &self.strays
     }
 
     /// Tells it the runtime and the actor, once.
@@ -233,9 +242,12 @@ impl Calls for Local {
         self.office.submit(tag, operation);
     }
     fn resume(&self, token: Token, answer: Answer) {
-        self.office
-            .mailboxes
-            .post(token.transaction, Letter::Resume(token, Box::new(answer)));
+        let strays = self.office.strays.clone();
+        let letter = Letter::Resume(token, Box::new(answer), strays);
+        if !self.office.mailboxes.post(token.transaction, letter) {
+            // Of a worker that there is not: as unknown as any.
+            self.office.strays.fetch_add(1, Ordering::Relaxed);
+        }
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {
         self.office

@@ -16,7 +16,7 @@ use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -57,8 +57,8 @@ pub enum Letter {
         /// What came of it.
         reply: Box<Reply>,
     },
-    /// A module resumes.
-    Resume(Token, Box<Answer>),
+    /// A module resumes; what fits no call is counted here, with the module that sent it.
+    Resume(Token, Box<Answer>, Arc<AtomicU64>),
     /// A module injects into an answer in progress.
     Inject(u64, Bytes),
 }
@@ -237,7 +237,7 @@ impl Seat {
     pub(crate) fn read(&self, letter: Letter) {
         match letter {
             Letter::Reply { call, reply } => self.reply(call, *reply),
-            Letter::Resume(token, answer) => self.resume(token, answer),
+            Letter::Resume(token, answer, strays) => self.resume(token, answer, &strays),
             Letter::Inject(transaction, bytes) => {
                 if let Some(to) = self.injected.borrow_mut().get_mut(&transaction) {
                     to.pieces.push(bytes);
@@ -317,7 +317,7 @@ impl Seat {
         }
     }
 
-    fn resume(&self, token: Token, answer: Box<Answer>) {
+    fn resume(&self, token: Token, answer: Box<Answer>, strays: &AtomicU64) {
         let mut answer = Some(answer);
         let woken = self.with(token.call, |slot| {
             if slot.behind.transaction != token.transaction {
@@ -345,6 +345,7 @@ impl Seat {
         if answer.is_some() {
             // Late, second or unknown.
             self.stray.set(self.stray.get() + 1);
+            strays.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(waker) = woken.flatten() {
             waker.wake();

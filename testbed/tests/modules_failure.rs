@@ -329,7 +329,7 @@ fn a_child_that_hangs_is_killed_at_the_deadline() {
 
 #[test]
 fn a_child_that_leaks_dies_of_its_limit() {
-    dies("leak", &["died", "panic"], "memory = \"256M\"\n");
+    dies("leak", &["died", "panic"], "memory = \"1G\"\n");
 }
 
 #[test]

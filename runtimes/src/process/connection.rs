@@ -199,7 +199,8 @@ impl Connection {
                     u64::MAX
                 };
                 let token = Token { transaction, call };
-                self.seat.read(Letter::Resume(token, answer));
+                let strays = self.shared.office.strays().clone();
+                self.seat.read(Letter::Resume(token, answer, strays));
             }
             Heard::Release(offset) => {
                 let given = match &mut *self.blocks.borrow_mut() {
