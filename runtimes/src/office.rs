@@ -45,11 +45,15 @@ impl Mailboxes {
         all[at] = Some(mailbox);
     }
 
-    /// Posts a letter to the worker of a transaction.
-    pub fn post(&self, transaction: u64, letter: Letter) {
+    /// Posts a letter to the worker of a transaction; says whether there is such a worker.
+    pub fn post(&self, transaction: u64, letter: Letter) -> bool {
         let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        if let Some(Some(mailbox)) = all.get((transaction >> 56) as usize) {
-            mailbox.post(letter);
+        match all.get((transaction >> 56) as usize) {
+            Some(Some(mailbox)) => {
+                mailbox.post(letter);
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -244,7 +248,10 @@ impl Calls for Local {
     fn resume(&self, token: Token, answer: Answer) {
         let accounts = self.office.accounts.clone();
         let letter = Letter::Resume(token, Box::new(answer), accounts);
-        self.office.mailboxes.post(token.transaction, letter);
+        if !self.office.mailboxes.post(token.transaction, letter) {
+            // Of a worker that there is not: as unknown as any.
+            self.office.accounts.stray_resumes.add_shared(1);
+        }
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {
         let letter = Letter::Inject(transaction, bytes, self.office.accounts.clone());

@@ -106,8 +106,13 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
+    let mut command = Command::new(&shared.environment.program);
+    if shared.spec.limits.memory.is_some() {
+        // The allocator reserves 1 GiB of addresses at its start, which would be all that the module may have.
+        command.env("MIMALLOC_ARENA_RESERVE", "16MiB");
+    }
     let process = Process(
-        Command::new(&shared.environment.program)
+        command
             .arg("module-host")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(stderr))
