@@ -248,3 +248,37 @@ async fn slow(kind: understudy_runtimes::Kind, m: &Scripted) -> Fixture {
     )
     .await
 }
+
+/// What an answer says of the modules' time.
+fn timing(got: &crate::support::Got) -> Option<&str> {
+    let line = got.head.lines().find(|l| l.starts_with("Server-Timing: "));
+    line.map(|l| &l["Server-Timing: ".len()..])
+}
+
+#[test]
+fn answers_tell_what_modules_cost_when_they_are_asked() {
+    use understudy_proxy::modules::ServerTiming;
+    everywhere(|kind| async move {
+        for when in [ServerTiming::Off, ServerTiming::Asked, ServerTiming::Always] {
+            let m = Scripted::new("m", &[Hook::RequestHead], |_| Verdict::Continue);
+            let script = |_: &str| answer("200 OK", CACHED, "x");
+            let f = crate::scripted::proxy_with(kind, &[&m], script, move |settings| {
+                settings.modules.server_timing = when;
+            })
+            .await;
+            // A miss and a hit, asking and not.
+            for _ in 0..2 {
+                let asking = f.get_with("/", "Understudy-Timing: 1\r\n").await;
+                let other = f.get("/").await;
+                let told = when != ServerTiming::Off;
+                assert_eq!(timing(&asking).is_some(), told, "{when:?} {}", asking.head);
+                let always = when == ServerTiming::Always;
+                assert_eq!(timing(&other).is_some(), always, "{when:?} {}", other.head);
+                if let Some(said) = timing(&asking) {
+                    assert!(said.starts_with("m;dur="), "{said}");
+                    assert!(said.ends_with(";desc=\"1 calls\""), "{said}");
+                }
+            }
+        }
+    });
+}
