@@ -310,6 +310,9 @@ impl Running {
             Report::Ready(about) => return Some(End::Ready(about)),
             Report::Refused(why) => return Some(End::Refused(why)),
             Report::Log(level, text) => shared.office.log(level, &text),
+            Report::Counted(hook, spent, went) => {
+                shared.office.accounts().note(hook, spent, went);
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
                 let tell = self.child.orders.clone();

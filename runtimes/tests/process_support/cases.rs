@@ -220,6 +220,14 @@ async fn a_panic_in_free_is_survived() {
     world.head(PANICS_IN_FREE, hook, "none").await.0.unwrap();
     world.head(1, hook, "none").await.0.unwrap();
     said(&world, &format!("free {PANICS_IN_FREE} 1"), 1).await;
+    let sum = || world.loaded.sum();
+    until("counted", || async { sum().failures[0] == 1 }).await;
+    assert_eq!(sum().hooks[Hook::Free as usize].failures, 1);
+    // Another instance was made in place of it.
+    until("counted", || async {
+        sum().hooks[Hook::Init as usize].calls == 2
+    })
+    .await;
     assert_eq!(world.gauge("restarts"), 0);
 }
 
