@@ -71,6 +71,20 @@ pub struct Accounts {
     pub closed: Counter,
 }
 
+/// How a call that is no event of a transaction went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// Well.
+    Well,
+    /// The module refused.
+    Refused,
+    /// The module panicked.
+    Panicked,
+}
+
+/// Told of each of them: the hook, the time in it (`None` when the call was counted before), and how it went.
+pub type Tell = std::sync::Arc<dyn Fn(Hook, Option<Duration>, Went) + Send + Sync>;
+
 /// A sum over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -98,6 +112,22 @@ pub struct HookSum {
 }
 
 impl Accounts {
+    /// Counts a call that is no event of a transaction, from any thread.
+    pub fn note(&self, hook: Hook, spent: Option<Duration>, went: Went) {
+        let account = &self.hooks[hook as usize];
+        if let Some(spent) = spent {
+            account.calls.add_shared(1);
+            account.time.add_shared(spent.as_nanos() as u64);
+        }
+        let kind = match went {
+            Went::Well => return,
+            Went::Refused => Failure::Fail(String::new()).kind(),
+            Went::Panicked => Failure::Panic(String::new()).kind(),
+        };
+        account.failures.add_shared(1);
+        self.failures[kind].add_shared(1);
+    }
+
     /// Adds this worker's to a sum.
     pub fn add_to(&self, sum: &mut Sum) {
         for (to, from) in sum.hooks.iter_mut().zip(&self.hooks) {

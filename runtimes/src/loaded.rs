@@ -113,12 +113,13 @@ fn prepare(
         environment.services.clone(),
         environment.mailboxes.clone(),
     );
-    let desk = office.clone();
+    let (desk, accounts) = (office.clone(), office.accounts().clone());
     let maker = Maker::new(
         spec.name.clone(),
         library,
         spec.options.clone(),
         move |options| desk.host(options),
+        move |hook, spent, went| accounts.note(hook, spent, went),
     );
     Ok((maker, office, about))
 }

@@ -145,6 +145,8 @@ struct Slot {
     waker: Option<Waker>,
     began: Instant,
     deadline: Instant,
+    /// Its far side was told that it is late, once.
+    told: bool,
     behind: Behind,
 }
 
@@ -267,6 +269,7 @@ impl Seat {
             waker: None,
             began: now,
             deadline: now + limit,
+            told: false,
             behind: Behind { far, transaction },
         });
         Waiting {
@@ -377,7 +380,8 @@ impl Seat {
         }
         let mut late = Vec::new();
         for (index, slot) in self.slots.borrow_mut().iter_mut() {
-            if slot.deadline > now || matches!(slot.state, State::Over(_) | State::GivenUp) {
+            // Given up by its client, it may hang over there all the same.
+            if slot.deadline > now || slot.told || matches!(slot.state, State::Over(_)) {
                 continue;
             }
             let over = match &mut slot.state {
@@ -391,6 +395,7 @@ impl Seat {
             let call = (u64::from(slot.generation) << 32) | index as u64;
             let far = over.is_none().then(|| slot.behind.far.clone()).flatten();
             let hung = far.map(|far| (far, call));
+            slot.told = true;
             late.push((hung, slot.waker.take()));
             slot.early = None;
             // What the module still has of it is freed when it comes back.

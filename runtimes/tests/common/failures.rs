@@ -136,6 +136,12 @@ pub fn a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody(kind: Ki
             assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
             assert_eq!(script.tally.of(Hook::Init), 2, "{hook:?}");
             assert_eq!(gauge(link.loaded(), "panics"), 1);
+            let sum = link.loaded().sum();
+            let (of, init) = (sum.hooks[hook as usize], sum.hooks[Hook::Init as usize]);
+            assert_eq!((of.calls, of.failures), (1, 1), "{hook:?}");
+            assert!(!of.time.is_zero(), "{hook:?}");
+            assert_eq!((init.calls, init.failures), (2, 0), "{hook:?}");
+            assert_eq!(sum.failures[0], 1, "{hook:?}");
         }
     });
 }
@@ -159,6 +165,9 @@ pub fn a_panic_in_free_makes_a_new_instance(kind: Kind) {
         assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
         until(|| script.tally.frees().len() == 2).await;
         assert_eq!(gauge(link.loaded(), "panics"), 1);
+        let sum = link.loaded().sum();
+        assert_eq!(sum.hooks[Hook::Free as usize].failures, 1);
+        assert_eq!(sum.failures[0], 1);
     });
 }
 
