@@ -387,3 +387,63 @@ fn a_child_that_dies_at_its_starts_is_tried_ever_less_often_and_comes_back() {
     std::fs::remove_file(&doom).unwrap();
     scene.until("it does not come back", || scene.ask("/good").status == 200);
 }
+
+#[test]
+fn beyond_a_full_queue_the_policy_holds_at_once() {
+    let scene = scene("runtime = \"threads\"\nthreads = 1\nqueue = 2\ndeadline = \"3s\"\n");
+    let mut stuck = Client::to(scene.proxy.addr());
+    stuck.send("GET /do/hang/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    scene.until("the thread is not blocked", || !scene.journal().is_empty());
+    let begun = Instant::now();
+    let mut waiting: Vec<Client> = (0..8).map(|_| Client::to(scene.proxy.addr())).collect();
+    for client in &mut waiting {
+        client.send("GET /good HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    }
+    scene.until("no more than two wait", || {
+        scene.failures("queue-full") >= 6
+    });
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "they waited for the deadline"
+    );
+    stuck.response().expect(502);
+    assert_eq!(scene.failures("queue-full"), 6);
+    let refused = waiting
+        .iter_mut()
+        .map(Client::response)
+        .filter(|r| r.status == 502)
+        .count();
+    assert!(refused >= 6, "{refused} refused");
+    // The hung thread was replaced.
+    scene.until("it does not come back", || {
+        scene.ask("/good").text() == "/good none"
+    });
+}
+
+#[test]
+fn inline_a_crash_restarts_the_proxy_with_the_module_demoted() {
+    let scene = scene("runtime = \"inline\"\n");
+    scene.ask("/good").expect(200).expect_body("/good none");
+    let mut client = Client::to(scene.proxy.addr());
+    client.send("GET /do/segv/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    client.expect_closed();
+    scene.proxy.stderr.wait_count(|l| l == "ready", 2);
+    let lines = scene.proxy.stderr.all();
+    let told =
+        |l: &String| l.contains("`trouble`") && l.contains("SIGSEGV") && l.contains("as a process");
+    assert!(lines.iter().any(told), "{lines:#?}");
+    let now = |name: &str| {
+        let start = format!("listening {name} ");
+        let line = lines.iter().rfind(|l| l.starts_with(&start)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    get(now("site"), "/good", "site.test", "")
+        .expect(200)
+        .expect_body("/good none");
+    let status = get(now("admin"), "/status", "admin.test", "").expect(200);
+    let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+    assert_eq!(status["modules"][0]["demoted"], true, "{status}");
+    assert_eq!(status["modules"][0]["runtime"], "process");
+    // The same trouble is the child's alone now.
+    get(now("site"), "/do/segv/x", "site.test", "").expect(502);
+}
