@@ -1,6 +1,6 @@
 /*
- * Tells in X-Trace of each answer in which process and on which kind of thread its hooks ran, and in which order: the opaque value
- * carries "rh-ro-rs-rr" from hook to hook. A hook in another process than the first, or out of order, is a failure.
+ * Tells in X-Trace of each answer in which order its hooks ran, joined by "-"; the opaque value carries that from hook to hook. A hook
+ * in another process, or on another instance, than the transaction's first is a failure.
  */
 #include "understudy.h"
 #include <stdio.h>

@@ -37,7 +37,7 @@ fn requests(proxy: &Proxy, i: usize, done: &AtomicBool, answered: &AtomicUsize, 
     let mut client = Client::to(proxy.addr());
     let mut n = 0;
     while n < 3 || !done.load(Ordering::SeqCst) {
-        let slow = i % 25 == 0;
+        let slow = i.is_multiple_of(25);
         let (path, trace) = match n % 2 {
             0 if !slow => ("/hit".to_owned(), "head-return"),
             _ if slow => (format!("/large/{i}/{n}"), "head-out-response-return"),
