@@ -1,6 +1,6 @@
 /*
- * Gets into the trouble that a request's path names, so that good transactions run through it at the same time:
- * /do/segv, abort, exit, hang, leak, garbage, never, twice, late, before, unknown, fail, verdict, untaken; others go on with an X-Trouble field.
+ * Gets into the trouble that a request's path names, so that good transactions run through it at the same time: /do/segv, abort, exit,
+ * hang, leak, garbage, never, twice, late, before, unknown, fail, verdict, untaken; others go on with an X-Trouble field.
  * Every request_head and free is a line "head ID" or "free ID" in the file of option "journal", which outlives any child.
  * A start that finds the file of option "flag" removes it and dies; one that finds that of option "doom" dies and leaves it.
  */

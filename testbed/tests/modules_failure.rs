@@ -196,6 +196,34 @@ fn beside_good_ones(scene: &Scene, trouble: impl FnOnce()) {
     });
 }
 
+/// Twenty transactions at a time beside a death: each is answered right or by the policy. How many got the policy.
+fn beside_struck_ones(scene: &Scene, open: bool, trouble: impl FnOnce()) -> u64 {
+    let address = scene.proxy.addr();
+    std::thread::scope(|threads| {
+        let others: Vec<_> = (0..20)
+            .map(|i| {
+                threads.spawn(move || {
+                    let mut struck = 0;
+                    for n in 0..10 {
+                        let path = format!("/good/{i}/{n}");
+                        let response = get(address, &path, "site.test", "");
+                        let (status, text) = (response.status, response.text());
+                        match status {
+                            200 if text == format!("{path} none") => {}
+                            200 if open && text == format!("{path} passed") => struck += 1,
+                            502 if !open => struck += 1,
+                            _ => panic!("neither right nor the policy: {status} {text}"),
+                        }
+                    }
+                    struck
+                })
+            })
+            .collect();
+        trouble();
+        others.into_iter().map(|t| t.join().unwrap()).sum()
+    })
+}
+
 const RUNTIMES: [&str; 3] = [
     "runtime = \"inline\"\n",
     "runtime = \"threads\"\nthreads = 4\n",
@@ -289,12 +317,23 @@ fn dies(word: &str, reasons: &[&str], more: &str) {
         let before = scene.ask("/good").expect(200).expect_body("/good none");
         assert_eq!(before.status, 200);
         let first = scene.journal()[0].2;
-        scene.expect_policy(word, open);
-        let failed: u64 = reasons.iter().map(|r| scene.failures(r)).sum();
-        assert_eq!(failed, 1, "{word}: {}", module(&scene.proxy, "trouble"));
+        // Those that are in the child when it dies, or come before the next is there, get the policy as well: never anything else.
+        let struck = beside_struck_ones(&scene, open, || scene.expect_policy(word, open));
+        let failed: u64 = reasons
+            .iter()
+            .chain(&["unavailable", "broken"])
+            .map(|r| scene.failures(r))
+            .sum();
+        assert_eq!(
+            failed,
+            1 + struck,
+            "{word}: {}",
+            module(&scene.proxy, "trouble")
+        );
+        assert!(reasons.iter().any(|r| scene.failures(r) > 0), "{word}");
+        // Many connections meet both workers, each of which has a breaker that tries one transaction after a second.
         scene.until("no other child serves", || {
-            let response = scene.ask("/good/again");
-            response.status == 200 && response.text() == "/good/again none"
+            (0..64).all(|_| scene.ask("/good/again").text() == "/good/again none")
         });
         let last = scene.journal().last().unwrap().2;
         assert_ne!(first, last, "{word}: the child lives on");
@@ -386,4 +425,64 @@ fn a_child_that_dies_at_its_starts_is_tried_ever_less_often_and_comes_back() {
     scene.ask("/good").expect(502);
     std::fs::remove_file(&doom).unwrap();
     scene.until("it does not come back", || scene.ask("/good").status == 200);
+}
+
+#[test]
+fn beyond_a_full_queue_the_policy_holds_at_once() {
+    let scene = scene("runtime = \"threads\"\nthreads = 1\nqueue = 2\ndeadline = \"3s\"\n");
+    let mut stuck = Client::to(scene.proxy.addr());
+    stuck.send("GET /do/hang/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    scene.until("the thread is not blocked", || !scene.journal().is_empty());
+    let begun = Instant::now();
+    let mut waiting: Vec<Client> = (0..8).map(|_| Client::to(scene.proxy.addr())).collect();
+    for client in &mut waiting {
+        client.send("GET /good HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    }
+    scene.until("no more than two wait", || {
+        scene.failures("queue-full") >= 6
+    });
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "they waited for the deadline"
+    );
+    stuck.response().expect(502);
+    assert_eq!(scene.failures("queue-full"), 6);
+    let refused = waiting
+        .iter_mut()
+        .map(Client::response)
+        .filter(|r| r.status == 502)
+        .count();
+    assert!(refused >= 6, "{refused} refused");
+    // The hung thread was replaced.
+    scene.until("it does not come back", || {
+        scene.ask("/good").text() == "/good none"
+    });
+}
+
+#[test]
+fn inline_a_crash_restarts_the_proxy_with_the_module_demoted() {
+    let scene = scene("runtime = \"inline\"\n");
+    scene.ask("/good").expect(200).expect_body("/good none");
+    let mut client = Client::to(scene.proxy.addr());
+    client.send("GET /do/segv/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    client.expect_closed();
+    scene.proxy.stderr.wait_count(|l| l == "ready", 2);
+    let lines = scene.proxy.stderr.all();
+    let told =
+        |l: &String| l.contains("`trouble`") && l.contains("SIGSEGV") && l.contains("as a process");
+    assert!(lines.iter().any(told), "{lines:#?}");
+    let now = |name: &str| {
+        let start = format!("listening {name} ");
+        let line = lines.iter().rfind(|l| l.starts_with(&start)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    get(now("site"), "/good", "site.test", "")
+        .expect(200)
+        .expect_body("/good none");
+    let status = get(now("admin"), "/status", "admin.test", "").expect(200);
+    let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+    assert_eq!(status["modules"][0]["demoted"], true, "{status}");
+    assert_eq!(status["modules"][0]["runtime"], "process");
+    // The same trouble is the child's alone now.
+    get(now("site"), "/do/segv/x", "site.test", "").expect(502);
 }
