@@ -264,9 +264,9 @@ impl Edits {
     /// Answers with another status.
     ///
     /// # Errors
-    /// `Status` when not from 200 to 599, or one that has no body by its nature (204, 205, 304).
+    /// `Status` when not from 200 to 599, or one that has no body by its nature (204, 205, 304) or a part (206).
     pub fn status(&mut self, status: u16) -> Result<(), Refused> {
-        if !(200..=599).contains(&status) || matches!(status, 204 | 205 | 304) {
+        if !(200..=599).contains(&status) || crate::words::is_fixed(status) {
             return Err(Refused::Status);
         }
         self.op(Op::Status(status))

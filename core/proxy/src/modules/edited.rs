@@ -34,7 +34,8 @@ pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) 
     }
 }
 
-/// As [`request`], and the status.
+/// As [`request`], and the status, unless the body it has (or has not) depends on it: that is refused to modules, but edits may come
+/// from another process.
 pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
     for edit in edits.iter() {
         let done = match edit {
@@ -44,7 +45,7 @@ pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
                 head.remove_if(|_, n, _| n.eq_ignore_ascii_case(name));
                 Ok(())
             }
-            Edit::Status(status) => {
+            Edit::Status(status) if !words::is_fixed(head.status()) => {
                 head.set_status(status, words::status(status).as_bytes());
                 Ok(())
             }
@@ -80,12 +81,13 @@ pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
 pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8> {
     let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
     let (start_line, lines) = head.split_at(start);
+    let fixed = status_in(start_line).is_some_and(words::is_fixed);
     let mut out = Vec::with_capacity(head.len() + 128);
     let mut status = None;
     let mut target = None;
     for edit in edits.iter() {
         match edit {
-            Edit::Status(code) => status = Some(code),
+            Edit::Status(code) if !fixed => status = Some(code),
             Edit::Target(to) => target = Some(to),
             _ => {}
         }
@@ -113,6 +115,12 @@ pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8
         }
     }
     out
+}
+
+/// The code in a status line.
+pub(crate) fn status_in(line: &[u8]) -> Option<u16> {
+    let code = line.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    std::str::from_utf8(code).ok()?.parse().ok()
 }
 
 /// Most edits that are put to use in one pass over the lines.

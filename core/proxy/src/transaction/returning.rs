@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Head, Hook, Lines, Part};
+use understudy_module::{Edits, Head, Hook, Lines, Part};
 use understudy_runtimes::Seat;
 
 /// Most bytes gathered for one write.
@@ -283,11 +283,7 @@ impl Returning {
             return;
         }
         self.head = edited::text(&self.head, edits, None).into();
-        for edit in edits.iter() {
-            if let Edit::Status(status) = edit {
-                self.status = status;
-            }
-        }
+        self.status = edited::status_in(&self.head).unwrap_or(self.status);
     }
 }
 

@@ -2,10 +2,20 @@
 //! next begins.
 
 use crate::scripted::{Scripted, everywhere, proxy};
-use crate::support::answer;
+use crate::support::{answer, get};
 use understudy_module::{Hook, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
+
+/// Two requests on one connection; the second closes it.
+async fn both(f: &crate::support::Fixture, first: &str, lines: &str) -> String {
+    let at = f.origin.at;
+    let request = format!(
+        "{first} http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{lines}\r\nGET http://{at}/second HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+    );
+    let got = get(f.forward, &request).await;
+    got.head + &String::from_utf8(got.body).unwrap()
+}
 
 #[test]
 fn no_byte_goes_out_beyond_a_length_that_a_module_said_it_keeps() {
@@ -34,5 +44,63 @@ fn no_byte_goes_out_beyond_a_length_that_a_module_said_it_keeps() {
                 got.body.len()
             );
         }
+    });
+}
+
+#[test]
+fn a_304_that_a_module_calls_200_has_a_length() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseReturn], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let got = both(&f, "GET", "If-None-Match: \"a\"\r\n").await;
+        let first = got.split("\r\n\r\n").next().unwrap();
+        assert!(first.starts_with("HTTP/1.1 304"), "{got}");
+    });
+}
+
+#[test]
+fn a_304_that_validates_is_not_stored_as_an_empty_200() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseHead], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |head| {
+            if head.contains("If-None-Match") {
+                "HTTP/1.1 304 Not Modified\r\nConnection: close\r\nCache-Control: max-age=60\r\nETag: \"a\"\r\n\r\n".to_owned()
+            } else {
+                answer("200 OK", "Cache-Control: max-age=0\r\nETag: \"a\"\r\n", "abc")
+            }
+        }).await;
+        f.get("/").await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert_eq!(got.body, b"abc", "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn a_part_that_a_module_calls_200_is_not_stored_as_the_whole() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseHead], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| {
+            answer(
+                "206 Partial Content",
+                "Cache-Control: max-age=60\r\nContent-Range: bytes 0-2/9\r\n",
+                "abc",
+            )
+        })
+        .await;
+        f.get("/").await;
+        f.get("/").await;
+        assert_eq!(f.origin.count(), 2);
     });
 }
