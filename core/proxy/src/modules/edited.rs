@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
 
@@ -101,7 +102,7 @@ pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8
             let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
             out.extend_from_slice(method);
             out.push(b' ');
-            out.extend_from_slice(path_of(to));
+            out.extend_from_slice(&path_of(to));
             out.extend_from_slice(b" HTTP/1.1\r\n");
         }
         (None, None) => out.extend_from_slice(start_line),
@@ -227,15 +228,19 @@ pub(crate) fn are_strange(edits: &Edits) -> bool {
 /// The field with which a request asks for Server-Timing.
 pub(crate) const TIMING: &[u8] = b"understudy-timing";
 
-/// The path and query of a target.
-fn path_of(target: &[u8]) -> &[u8] {
+/// The path and query of a target. What is a path already may well have a URL in its query.
+fn path_of(target: &[u8]) -> Cow<'_, [u8]> {
+    if target.first() == Some(&b'/') {
+        return target.into();
+    }
     let Some(scheme) = target.windows(3).position(|w| w == b"://") else {
-        return target;
+        return target.into();
     };
     let rest = &target[scheme + 3..];
     match rest.iter().position(|b| matches!(b, b'/' | b'?')) {
-        Some(at) if rest[at] == b'/' => &rest[at..],
-        _ => b"/",
+        Some(at) if rest[at] == b'/' => rest[at..].into(),
+        Some(at) => [b"/", &rest[at..]].concat().into(),
+        None => b"/"[..].into(),
     }
 }
 

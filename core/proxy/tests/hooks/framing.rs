@@ -104,3 +104,34 @@ fn a_part_that_a_module_calls_200_is_not_stored_as_the_whole() {
         assert_eq!(f.origin.count(), 2);
     });
 }
+
+#[test]
+fn a_path_with_a_url_in_its_query_goes_to_the_origin_whole() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            tx.set_target("/login?next=http://elsewhere/admin").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(
+            request.starts_with("GET /login?next=http://elsewhere/admin HTTP/1.1\r\n"),
+            "{request}"
+        );
+    });
+}
+
+#[test]
+fn a_url_with_a_query_and_no_path_keeps_its_query() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            tx.set_target("http://elsewhere?a=b").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(request.starts_with("GET /?a=b HTTP/1.1\r\n"), "{request}");
+    });
+}
