@@ -3,7 +3,7 @@
 
 use crate::scripted::{Scripted, everywhere, proxy};
 use crate::support::{answer, get};
-use understudy_module::{Hook, Verdict};
+use understudy_module::{Bytes, Hook, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
 
@@ -133,5 +133,27 @@ fn a_url_with_a_query_and_no_path_keeps_its_query() {
         f.get("/").await;
         let request = f.origin.requests.lock().unwrap()[0].clone();
         assert!(request.starts_with("GET /?a=b HTTP/1.1\r\n"), "{request}");
+    });
+}
+
+#[test]
+fn a_head_tells_no_length_of_a_body_that_modules_would_change() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |_| {
+            Verdict::Replace(Bytes::from_static(b"longer than it was"))
+        });
+        let chunked = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        );
+        for stored in [answer("200 OK", CACHED, "abc"), chunked] {
+            let f = proxy(kind, &[&m], move |_| stored.clone()).await;
+            // Of the origin's answer first, then of what is stored.
+            for _ in 0..2 {
+                let got = both(&f, "HEAD", "").await;
+                let first = got.split("\r\n\r\n").next().unwrap();
+                assert!(!first.contains("Content-Length"), "{got}");
+                f.get("/").await;
+            }
+        }
     });
 }
