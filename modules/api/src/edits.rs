@@ -217,8 +217,9 @@ impl Edits {
     /// Appends a field line (the paper's HeaderAdd).
     ///
     /// # Errors
-    /// `Name`, `Value` or `Framing` for a line that may not be written; `TooMuch`.
+    /// `Name`, `Value` or `Framing` for a line that may not be written, also for Host, which can only be set; `TooMuch`.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        field::check_plural(name)?;
         let (name, value) = self.line(name, value)?;
         self.op(Op::Add(name, value))
     }
@@ -235,9 +236,10 @@ impl Edits {
     /// Deletes all lines of a field (the paper's HeaderDelete).
     ///
     /// # Errors
-    /// `Name`, `Framing`, `TooMuch`.
+    /// `Name`, `Framing` (also for Host), `TooMuch`.
     pub fn delete(&mut self, name: &[u8]) -> Result<(), Refused> {
         field::check(name)?;
+        field::check_plural(name)?;
         let name = self.push(name)?;
         self.op(Op::Delete(name))
     }

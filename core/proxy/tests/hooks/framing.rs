@@ -157,3 +157,33 @@ fn a_head_tells_no_length_of_a_body_that_modules_would_change() {
         }
     });
 }
+
+#[test]
+fn an_origin_gets_one_host_whatever_modules_add() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            let _ = tx.add("Host", "other.test");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert_eq!(
+            request.to_ascii_lowercase().matches("\r\nhost:").count(),
+            1,
+            "{request}"
+        );
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            let _ = tx.delete("Host");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert_eq!(
+            request.to_ascii_lowercase().matches("\r\nhost:").count(),
+            1,
+            "{request}"
+        );
+    });
+}
