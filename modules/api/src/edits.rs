@@ -217,8 +217,9 @@ impl Edits {
     /// Appends a field line (the paper's HeaderAdd).
     ///
     /// # Errors
-    /// `Name`, `Value` or `Framing` for a line that may not be written; `TooMuch`.
+    /// `Name`, `Value` or `Framing` for a line that may not be written, also for Host, which can only be set; `TooMuch`.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
+        field::check_plural(name)?;
         let (name, value) = self.line(name, value)?;
         self.op(Op::Add(name, value))
     }
@@ -235,9 +236,10 @@ impl Edits {
     /// Deletes all lines of a field (the paper's HeaderDelete).
     ///
     /// # Errors
-    /// `Name`, `Framing`, `TooMuch`.
+    /// `Name`, `Framing` (also for Host), `TooMuch`.
     pub fn delete(&mut self, name: &[u8]) -> Result<(), Refused> {
         field::check(name)?;
+        field::check_plural(name)?;
         let name = self.push(name)?;
         self.op(Op::Delete(name))
     }
@@ -264,9 +266,9 @@ impl Edits {
     /// Answers with another status.
     ///
     /// # Errors
-    /// `Status` when not from 200 to 599, or one that has no body by its nature (204, 205, 304).
+    /// `Status` when not from 200 to 599, or one that has no body by its nature (204, 205, 304) or a part (206).
     pub fn status(&mut self, status: u16) -> Result<(), Refused> {
-        if !(200..=599).contains(&status) || matches!(status, 204 | 205 | 304) {
+        if !(200..=599).contains(&status) || crate::words::is_fixed(status) {
             return Err(Refused::Status);
         }
         self.op(Op::Status(status))

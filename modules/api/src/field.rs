@@ -64,3 +64,12 @@ pub(crate) fn check(name: &[u8]) -> Result<(), Refused> {
     }
     Ok(())
 }
+
+/// A name of which there may be two lines, or none: of Host there is one (RFC 9112 section 3.2), or the next hop takes a request
+/// for another than the proxy does.
+pub(crate) fn check_plural(name: &[u8]) -> Result<(), Refused> {
+    if Name::of(name) == Name::Host {
+        return Err(Refused::Framing);
+    }
+    Ok(())
+}

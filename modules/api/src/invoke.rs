@@ -233,7 +233,13 @@ impl View for Record<'_> {
         edited.unwrap_or(status)
     }
     fn set_status(&mut self, status: u16) -> Result<(), Refused> {
-        self.only_in(matches!(self.head(), Some(Head::Response { .. })))?;
+        match self.head() {
+            Some(Head::Response { status: fixed, .. }) if crate::words::is_fixed(fixed) => {
+                return Err(Refused::Status);
+            }
+            Some(Head::Response { .. }) => {}
+            _ => return Err(Refused::Place),
+        }
         self.edits.status(status)
     }
     fn no_store(&mut self) -> Result<(), Refused> {

@@ -211,7 +211,8 @@ impl<'a> Transaction<'a> {
     /// Answers with another status.
     ///
     /// # Errors
-    /// `Status` when it is not from 200 to 599 or may have no body, `Place` in hooks without a response head.
+    /// `Status` when it is not from 200 to 599, or it or the one there is has no body or a part of one (204, 205, 206, 304);
+    /// `Place` in hooks without a response head.
     pub fn set_status(&mut self, status: u16) -> Result<(), Refused> {
         self.view.set_status(status)
     }

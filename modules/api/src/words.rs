@@ -57,3 +57,9 @@ pub fn status(code: u16) -> &'static str {
         _ => "",
     }
 }
+
+/// Whether an answer with this status has no body by its nature, or a part of one (RFC 9110 sections 15.3.5 to 15.3.7 and 15.4.5):
+/// called something else it would be framed wrongly, or be stored as the whole.
+pub fn is_fixed(code: u16) -> bool {
+    matches!(code, 100..=199 | 204 | 205 | 206 | 304)
+}

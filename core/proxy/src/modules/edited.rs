@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
 
@@ -34,7 +35,8 @@ pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) 
     }
 }
 
-/// As [`request`], and the status.
+/// As [`request`], and the status, unless the body it has (or has not) depends on it: that is refused to modules, but edits may come
+/// from another process.
 pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
     for edit in edits.iter() {
         let done = match edit {
@@ -44,7 +46,7 @@ pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
                 head.remove_if(|_, n, _| n.eq_ignore_ascii_case(name));
                 Ok(())
             }
-            Edit::Status(status) => {
+            Edit::Status(status) if !words::is_fixed(head.status()) => {
                 head.set_status(status, words::status(status).as_bytes());
                 Ok(())
             }
@@ -80,12 +82,13 @@ pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
 pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8> {
     let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
     let (start_line, lines) = head.split_at(start);
+    let fixed = status_in(start_line).is_some_and(words::is_fixed);
     let mut out = Vec::with_capacity(head.len() + 128);
     let mut status = None;
     let mut target = None;
     for edit in edits.iter() {
         match edit {
-            Edit::Status(code) => status = Some(code),
+            Edit::Status(code) if !fixed => status = Some(code),
             Edit::Target(to) => target = Some(to),
             _ => {}
         }
@@ -99,7 +102,7 @@ pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8
             let method = start_line.split(|b| *b == b' ').next().unwrap_or_default();
             out.extend_from_slice(method);
             out.push(b' ');
-            out.extend_from_slice(path_of(to));
+            out.extend_from_slice(&path_of(to));
             out.extend_from_slice(b" HTTP/1.1\r\n");
         }
         (None, None) => out.extend_from_slice(start_line),
@@ -113,6 +116,12 @@ pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8
         }
     }
     out
+}
+
+/// The code in a status line.
+pub(crate) fn status_in(line: &[u8]) -> Option<u16> {
+    let code = line.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    std::str::from_utf8(code).ok()?.parse().ok()
 }
 
 /// Most edits that are put to use in one pass over the lines.
@@ -219,15 +228,19 @@ pub(crate) fn are_strange(edits: &Edits) -> bool {
 /// The field with which a request asks for Server-Timing.
 pub(crate) const TIMING: &[u8] = b"understudy-timing";
 
-/// The path and query of a target.
-fn path_of(target: &[u8]) -> &[u8] {
+/// The path and query of a target. What is a path already may well have a URL in its query.
+fn path_of(target: &[u8]) -> Cow<'_, [u8]> {
+    if target.first() == Some(&b'/') {
+        return target.into();
+    }
     let Some(scheme) = target.windows(3).position(|w| w == b"://") else {
-        return target;
+        return target.into();
     };
     let rest = &target[scheme + 3..];
     match rest.iter().position(|b| matches!(b, b'/' | b'?')) {
-        Some(at) if rest[at] == b'/' => &rest[at..],
-        _ => b"/",
+        Some(at) if rest[at] == b'/' => rest[at..].into(),
+        Some(at) => [b"/", &rest[at..]].concat().into(),
+        None => b"/"[..].into(),
     }
 }
 

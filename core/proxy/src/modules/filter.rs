@@ -472,7 +472,10 @@ impl Stage {
                     }
                 }
                 self.ended = last;
-                if last && self.keeps && self.given != self.taken {
+                // More than was taken is noticed at once: behind a length that was told, these bytes would be taken for what
+                // follows this body.
+                let kept = self.given == self.taken || (!last && self.given < self.taken);
+                if self.keeps && !kept {
                     let why = "the body did not keep its length".to_owned();
                     let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
                     party.goes_on(self.index, seen, &failure);

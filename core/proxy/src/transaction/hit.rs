@@ -64,7 +64,7 @@ impl Transaction {
         let cache = self.stored_status(prepared);
         // Where the origin sent no length, the body's is known by now.
         let unsaid = prepared.length.is_none() && prepared.status != 204;
-        let told = framed != Framed::Chunked && framed != Framed::Close;
+        let told = !returning.changes_length();
         let length = (range == RangeAnswer::Whole && unsaid && told).then_some(whole);
         let mut lines = Vec::with_capacity(160);
         if framed == Framed::Chunked {

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Head, Hook, Lines, Part};
+use understudy_module::{Edits, Head, Hook, Lines, Part};
 use understudy_runtimes::Seat;
 
 /// Most bytes gathered for one write.
@@ -34,6 +34,8 @@ pub(super) struct Returning {
     pub(super) added: Vec<u8>,
     pub(super) status: u16,
     pub(super) body: Option<Way>,
+    /// The body may come out at another length, also one that does not go with this head (HEAD, 304).
+    changes_length: bool,
 }
 
 /// The way of a body through modules.
@@ -71,22 +73,18 @@ impl Returning {
             added: Vec::new(),
             status,
             body: None,
+            changes_length: false,
         }
     }
 
     /// The length as it can be told beforehand.
     pub(super) fn length(&self, length: Option<u64>) -> Option<u64> {
-        match &self.body {
-            Some(way) if way.filter.changes_length() => None,
-            _ => length,
-        }
+        length.filter(|_| !self.changes_length)
     }
 
     /// Whether the body may come out at another length.
     pub(super) fn changes_length(&self) -> bool {
-        self.body
-            .as_ref()
-            .is_some_and(|way| way.filter.changes_length())
+        self.changes_length
     }
 
     /// Queues head and lines; answers how many bytes that is.
@@ -145,22 +143,23 @@ impl Transaction {
             }
             returning.edit(&edits);
         }
-        if !empty {
-            let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
-            returning.body = filter.map(|filter| {
-                let injections = filter.changes_length().then(|| {
+        let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
+        if let Some(filter) = filter {
+            if filter.changes_length() {
+                returning.changes_length = true;
+                returning.head =
+                    edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
+            }
+            returning.body = (!empty).then(|| Way {
+                injections: filter.changes_length().then(|| {
                     party.seat().open_for_injection(party.id());
                     Injections {
                         seat: party.seat().clone(),
                         transaction: party.id(),
                     }
-                });
-                Way { filter, injections }
+                }),
+                filter,
             });
-            if returning.changes_length() {
-                returning.head =
-                    edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
-            }
         }
         Ok(returning)
     }
@@ -283,11 +282,7 @@ impl Returning {
             return;
         }
         self.head = edited::text(&self.head, edits, None).into();
-        for edit in edits.iter() {
-            if let Edit::Status(status) = edit {
-                self.status = status;
-            }
-        }
+        self.status = edited::status_in(&self.head).unwrap_or(self.status);
     }
 }
 

@@ -5,6 +5,7 @@
 mod absent;
 mod bodies;
 mod failures;
+mod framing;
 mod heads;
 mod life;
 mod order;

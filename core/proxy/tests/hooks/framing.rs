@@ -1,0 +1,189 @@
+//! What clients and origins are told of a body's length, whatever modules make of head and body: one answer must end where the
+//! next begins.
+
+use crate::scripted::{Scripted, everywhere, proxy};
+use crate::support::{answer, get};
+use understudy_module::{Bytes, Hook, Verdict};
+
+const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
+
+/// Two requests on one connection; the second closes it.
+async fn both(f: &crate::support::Fixture, first: &str, lines: &str) -> String {
+    let at = f.origin.at;
+    let request = format!(
+        "{first} http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{lines}\r\nGET http://{at}/second HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+    );
+    let got = get(f.forward, &request).await;
+    got.head + &String::from_utf8(got.body).unwrap()
+}
+
+#[test]
+fn no_byte_goes_out_beyond_a_length_that_a_module_said_it_keeps() {
+    everywhere(|kind| async move {
+        for hook in [Hook::ResponseBody, Hook::ReturnBody] {
+            let head = if hook == Hook::ResponseBody {
+                Hook::ResponseHead
+            } else {
+                Hook::ResponseReturn
+            };
+            let m = Scripted::new("m", &[head, hook], |tx| match tx.hook() {
+                Hook::ResponseHead | Hook::ResponseReturn => {
+                    tx.keep_length().unwrap();
+                    Verdict::Continue
+                }
+                _ if tx.is_last() => Verdict::Continue,
+                _ => Verdict::Replace(vec![b'y'; 1 << 20].into()),
+            });
+            let text = "x".repeat(300_000);
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            let got = f.get("/").await;
+            assert!(
+                got.body.len() <= 300_000,
+                "{hook:?} {} {}",
+                got.head,
+                got.body.len()
+            );
+        }
+    });
+}
+
+#[test]
+fn a_304_that_a_module_calls_200_has_a_length() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseReturn], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let got = both(&f, "GET", "If-None-Match: \"a\"\r\n").await;
+        let first = got.split("\r\n\r\n").next().unwrap();
+        assert!(first.starts_with("HTTP/1.1 304"), "{got}");
+    });
+}
+
+#[test]
+fn a_304_that_validates_is_not_stored_as_an_empty_200() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseHead], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |head| {
+            if head.contains("If-None-Match") {
+                "HTTP/1.1 304 Not Modified\r\nConnection: close\r\nCache-Control: max-age=60\r\nETag: \"a\"\r\n\r\n".to_owned()
+            } else {
+                answer("200 OK", "Cache-Control: max-age=0\r\nETag: \"a\"\r\n", "abc")
+            }
+        }).await;
+        f.get("/").await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert_eq!(got.body, b"abc", "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn a_part_that_a_module_calls_200_is_not_stored_as_the_whole() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseHead], |tx| {
+            let _ = tx.set_status(200);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| {
+            answer(
+                "206 Partial Content",
+                "Cache-Control: max-age=60\r\nContent-Range: bytes 0-2/9\r\n",
+                "abc",
+            )
+        })
+        .await;
+        f.get("/").await;
+        f.get("/").await;
+        assert_eq!(f.origin.count(), 2);
+    });
+}
+
+#[test]
+fn a_path_with_a_url_in_its_query_goes_to_the_origin_whole() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            tx.set_target("/login?next=http://elsewhere/admin").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(
+            request.starts_with("GET /login?next=http://elsewhere/admin HTTP/1.1\r\n"),
+            "{request}"
+        );
+    });
+}
+
+#[test]
+fn a_url_with_a_query_and_no_path_keeps_its_query() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            tx.set_target("http://elsewhere?a=b").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(request.starts_with("GET /?a=b HTTP/1.1\r\n"), "{request}");
+    });
+}
+
+#[test]
+fn a_head_tells_no_length_of_a_body_that_modules_would_change() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |_| {
+            Verdict::Replace(Bytes::from_static(b"longer than it was"))
+        });
+        let chunked = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        );
+        for stored in [answer("200 OK", CACHED, "abc"), chunked] {
+            let f = proxy(kind, &[&m], move |_| stored.clone()).await;
+            // Of the origin's answer first, then of what is stored.
+            for _ in 0..2 {
+                let got = both(&f, "HEAD", "").await;
+                let first = got.split("\r\n\r\n").next().unwrap();
+                assert!(!first.contains("Content-Length"), "{got}");
+                f.get("/").await;
+            }
+        }
+    });
+}
+
+#[test]
+fn an_origin_gets_one_host_whatever_modules_add() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            let _ = tx.add("Host", "other.test");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert_eq!(
+            request.to_ascii_lowercase().matches("\r\nhost:").count(),
+            1,
+            "{request}"
+        );
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            let _ = tx.delete("Host");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert_eq!(
+            request.to_ascii_lowercase().matches("\r\nhost:").count(),
+            1,
+            "{request}"
+        );
+    });
+}
