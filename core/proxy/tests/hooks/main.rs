@@ -6,6 +6,7 @@ mod absent;
 mod bodies;
 mod failures;
 mod heads;
+mod left;
 mod life;
 mod order;
 mod record;
