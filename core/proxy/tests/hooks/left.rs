@@ -39,3 +39,27 @@ fn a_request_that_is_refused_while_a_module_thinks_of_it_ends_for_the_module_too
         assert_eq!(seen[seen.len() - 2..], ["m.log", "m.free"]);
     });
 }
+
+#[test]
+fn a_field_that_a_module_adds_selects_the_newest_answer_that_varies_by_it() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            tx.add("X-Kind", "a").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |head| {
+            if head.to_ascii_lowercase().contains("no-cache") {
+                let lines = format!("{CACHED}Vary: X-Kind\r\n");
+                return answer("200 OK", &lines, "new");
+            }
+            answer("200 OK", CACHED, "old")
+        })
+        .await;
+        assert_eq!(f.get("/").await.body, b"old");
+        let again = f.get_with("/", "Cache-Control: no-cache\r\n").await;
+        assert_eq!(again.body, b"new");
+        let got = f.get("/").await;
+        assert!(got.is_hit(), "{}", got.head);
+        assert_eq!(got.body, b"new", "{kind:?}");
+    });
+}
