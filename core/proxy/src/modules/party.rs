@@ -316,6 +316,13 @@ impl Party {
         }
     }
 
+    /// Nobody asks what comes of this: a call on its way is waited for in the background.
+    pub(crate) fn give_up(self: &Rc<Self>, hook: Hook, ran: Ran) {
+        if let Ran::Later(Suspended { place, call, .. }) = ran {
+            self.finish_behind(self.chain.at(hook, place), call);
+        }
+    }
+
     /// Waits in the background for a call that nobody waits for any more; then the module may hear the next event.
     pub(super) fn finish_behind(self: &Rc<Self>, index: usize, mut call: Call) {
         let party = self.clone();

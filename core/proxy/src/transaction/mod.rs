@@ -393,6 +393,7 @@ impl Transaction {
 
     fn record(&mut self) {
         self.recorded = true;
+        self.give_up();
         let elapsed = self.started.elapsed();
         let tally = &self.tally;
         let stats = &self.worker.stats;
