@@ -187,3 +187,18 @@ fn an_origin_gets_one_host_whatever_modules_add() {
         );
     });
 }
+
+#[test]
+fn a_client_that_waits_for_100_is_not_left_waiting() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestOut], |tx| {
+            let _ = tx.delete("Expect");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let at = f.origin.at;
+        get(f.forward, &format!("PUT http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")).await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(request.contains("Expect: 100-continue"), "{request}");
+    });
+}
