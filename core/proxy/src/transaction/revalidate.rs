@@ -69,7 +69,9 @@ impl Transaction {
     /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
     /// meant for one client, and a module has its say. Otherwise it is for this client alone.
     async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>) -> Arc<Stored> {
-        let Some(why) = self.said_no().or_else(|| refused(&prepared)) else {
+        let personal = self.is_personal(&prepared.directives);
+        let personal = personal.then_some(NoStoreReason::Authorization);
+        let Some(why) = self.said_no().or(personal).or_else(|| refused(&prepared)) else {
             return fill.freshen(prepared).await;
         };
         self.tally.not_stored = Some(why);

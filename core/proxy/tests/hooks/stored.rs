@@ -86,3 +86,21 @@ fn a_validation_that_makes_an_answer_private_takes_it_from_the_store() {
         }
     });
 }
+
+#[test]
+fn an_answer_to_credentials_that_a_module_sent_is_for_nobody_else() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestOut], |tx| {
+            tx.set("Authorization", "Bearer mine").unwrap();
+            Verdict::Continue
+        });
+        for (lines, hit) in [
+            ("Cache-Control: max-age=60\r\n", false),
+            ("Cache-Control: public, max-age=60\r\n", true),
+        ] {
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", lines, "abc")).await;
+            f.get("/").await;
+            assert_eq!(f.get("/").await.is_hit(), hit);
+        }
+    });
+}
