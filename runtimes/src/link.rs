@@ -372,6 +372,11 @@ impl Link {
         hook: Hook,
     ) -> Result<Verdict, Failure> {
         for edit in came.iter() {
+            // Made without the transaction at hand, so nobody has looked yet which hook it is for.
+            if !edit.fits(hook) {
+                let why = format!("an edit that is not for {}", hook.name());
+                return Err(Failure::Fail(why));
+            }
             edits
                 .repeat(edit)
                 .map_err(|refused| Failure::Fail(refused.to_string()))?;

@@ -4,6 +4,7 @@
 //! the proxy applies it in one place: so the runtimes cannot differ. Invariant: whatever is in it may be put on the wire; each
 //! adding function checks, also when the record is rebuilt from a child's frame. A hook that fails is undone by [`Edits::undo`].
 
+use crate::about::Hook;
 use crate::field;
 use std::net::IpAddr;
 
@@ -92,6 +93,20 @@ pub enum Edit<'a> {
     Address(IpAddr),
     /// A word for the access log: name and value.
     Note(&'a [u8], &'a [u8]),
+}
+
+impl Edit<'_> {
+    /// Whether this hook has what it edits.
+    pub fn fits(&self, hook: Hook) -> bool {
+        match self {
+            Edit::Add(..) | Edit::Set(..) | Edit::Delete(_) | Edit::KeepLength => hook.is_head(),
+            Edit::Target(_) => matches!(hook, Hook::RequestHead | Hook::RequestOut),
+            Edit::Status(_) => matches!(hook, Hook::ResponseHead | Hook::ResponseReturn),
+            Edit::NoStore | Edit::Freshness(_) => hook == Hook::ResponseHead,
+            Edit::Address(_) => hook == Hook::Resolve,
+            Edit::Note(..) => true,
+        }
+    }
 }
 
 /// The record.

@@ -39,12 +39,14 @@ pub(crate) fn is_value(value: &[u8]) -> bool {
         .all(|b| *b == b'\t' || (*b >= 0x20 && *b != 0x7f))
 }
 
-/// Whether a field speaks of the framing or of one connection: the proxy's own business.
+/// Whether a field speaks of the framing or of one connection: the proxy's own business. So is Expect: a client that sent it waits
+/// for a 100, which comes only if the origin is asked for one (RFC 9110 section 10.1.1).
 fn is_hop(name: &[u8]) -> bool {
     matches!(
         Name::of(name),
         Name::Connection
             | Name::ContentLength
+            | Name::Expect
             | Name::KeepAlive
             | Name::ProxyConnection
             | Name::Te

@@ -345,6 +345,18 @@ impl Fill {
         self.inner.end(Some(FillHead::Again), End::Broken);
         stored
     }
+
+    /// The validated response is good, but with this new head it may not be stored: it is for this client alone, and followers
+    /// fetch for themselves.
+    pub fn unpublished(mut self, prepared: Arc<Prepared>, reason: NoStoreReason) -> Arc<Stored> {
+        let share = self.cache.budget().empty();
+        let stored = match &self.inner.validate {
+            Some(old) => old.freshened(prepared, share),
+            None => Stored::new(prepared, Default::default(), Bytes::new(), share),
+        };
+        self.turn_away(reason);
+        Arc::new(stored)
+    }
 }
 
 impl Drop for Fill {

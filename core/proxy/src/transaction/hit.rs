@@ -152,9 +152,9 @@ impl Transaction {
                 fwd: self.tally.forward,
                 fwd_status: Some(304),
                 ttl,
-                stored: true,
+                stored: self.tally.not_stored.is_none(),
                 collapsed: false,
-                detail: None,
+                detail: self.tally.not_stored.map(|why| why.as_str()),
             },
             _ => CacheStatus {
                 hit: true,

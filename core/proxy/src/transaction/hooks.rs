@@ -15,9 +15,9 @@ use crate::record::{ModuleRecord, OwnedRecord, Record};
 use crate::settings::Mode;
 use bytes::Bytes;
 use std::rc::Rc;
-use understudy_http::Method;
-use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::{Method, Name};
 use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part};
 
 /// What modules were asked before there was a transaction.
@@ -176,6 +176,7 @@ impl Transaction {
     /// The head an origin gets, with what modules make of it.
     pub(super) async fn going_out(&mut self, purpose: Purpose<'_>) -> Result<Bytes, Step> {
         let head = self.request_out(purpose);
+        self.lent = false;
         let Some(party) = self.party.clone().filter(|p| p.wants(Hook::RequestOut)) else {
             return Ok(head);
         };
@@ -200,6 +201,12 @@ impl Transaction {
             Ran::Closed => Err(closed()),
             _ if edits.is_empty() => Ok(head),
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
+                self.lent = edits.iter().any(|edit| match edit {
+                    Edit::Add(name, _) | Edit::Set(name, _) => {
+                        Name::of(name) == Name::Authorization
+                    }
+                    _ => false,
+                });
                 let lines = head.strip_suffix(b"\r\n").unwrap_or(&head);
                 let mut out = if edited::only_adds(&edits) {
                     let mut out = Vec::with_capacity(head.len() + 256);
@@ -259,6 +266,13 @@ impl Transaction {
             exchanged.origin.through(filter);
         }
         Ok(())
+    }
+
+    /// Whether a module sent credentials for the client, and the answer does not say that it is for others as well: then it is as if
+    /// the client had sent them (RFC 9111 section 3.5).
+    pub(super) fn is_personal(&self, directives: &ResponseDirectives) -> bool {
+        let d = directives;
+        self.lent && !(d.public || d.must_revalidate || d.s_maxage.is_some())
     }
 
     /// Why the answer is not to be stored, when a module said so.

@@ -140,6 +140,9 @@ impl Transaction {
         if directives.no_store && !directives.must_understand {
             return Err(NoStoreReason::ResponseNoStore);
         }
+        if self.is_personal(&directives) {
+            return Err(NoStoreReason::Authorization);
+        }
         let heuristic = &self.live.settings.heuristic;
         let mut freshness = Freshness::of(
             status,

@@ -105,6 +105,8 @@ pub(crate) struct Transaction {
     returned: Option<(crate::modules::party::Ran, understudy_module::Edits)>,
     /// What modules said of storing the answer.
     said: hooks::Said,
+    /// The request that went out last had credentials from a module.
+    lent: bool,
 }
 
 /// What the record will say.
@@ -315,6 +317,7 @@ impl Transaction {
             before,
             returned: None,
             said: hooks::Said::default(),
+            lent: false,
             tally: Tally {
                 status: 0,
                 bytes_out: 0,

@@ -8,14 +8,14 @@ use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Fill, Prepared, Stored};
-use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::update::{validates, write_updated};
 use understudy_http::wire::head::{HeadLimits, parse_response};
-use understudy_http::{Name, ResponseHead};
+use understudy_http::{Fields, Method, Name, ResponseHead};
 
 impl Transaction {
     /// Whether this stored response may be served although it is stale, because the origin failed.
@@ -53,7 +53,7 @@ impl Transaction {
         }
         match self.freshened(&stored, head, request_time) {
             Some(prepared) => {
-                let stored = fill.freshen(Arc::new(prepared)).await;
+                let stored = self.kept(fill, Arc::new(prepared)).await;
                 Step::Hit {
                     stored,
                     how: Outcome::Revalidated,
@@ -64,6 +64,24 @@ impl Transaction {
                 self.refetch()
             }
         }
+    }
+
+    /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
+    /// meant for one client, and a module has its say. Otherwise it is for this client alone.
+    async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>) -> Arc<Stored> {
+        let personal = self.is_personal(&prepared.directives);
+        let personal = personal.then_some(NoStoreReason::Authorization);
+        let Some(why) = self.said_no().or(personal).or_else(|| refused(&prepared)) else {
+            return fill.freshen(prepared).await;
+        };
+        self.tally.not_stored = Some(why);
+        let stored = fill.unpublished(prepared, why);
+        // A cookie is this answer's; everything else is said of the object.
+        if why != NoStoreReason::SetCookie {
+            let cache = self.worker.cache.clone();
+            cache.invalidate(self.id, self.key()).await;
+        }
+        stored
     }
 
     fn refetch(&mut self) -> Step {
@@ -128,4 +146,22 @@ impl Transaction {
             length: old.length,
         })
     }
+}
+
+/// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was stored
+/// for another.
+fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
+    let nothing = Fields::new(&[], &[], &[]);
+    let stored = prepared.with_fields(|fields| {
+        may_store(
+            Method::Get,
+            nothing,
+            &RequestDirectives::default(),
+            prepared.status,
+            fields,
+            &prepared.directives,
+            &prepared.freshness,
+        )
+    });
+    stored.err()
 }

@@ -3,7 +3,7 @@
 
 use crate::scripted::{Scripted, everywhere, proxy};
 use crate::support::{answer, get};
-use understudy_module::{Bytes, Hook, Verdict};
+use understudy_module::{Answer, Bytes, Edits, Hook, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
 
@@ -185,5 +185,51 @@ fn an_origin_gets_one_host_whatever_modules_add() {
             1,
             "{request}"
         );
+    });
+}
+
+#[test]
+fn a_client_that_waits_for_100_is_not_left_waiting() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestOut], |tx| {
+            let _ = tx.delete("Expect");
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let at = f.origin.at;
+        get(f.forward, &format!("PUT http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")).await;
+        let request = f.origin.requests.lock().unwrap()[0].clone();
+        assert!(request.contains("Expect: 100-continue"), "{request}");
+    });
+}
+
+#[test]
+fn a_start_line_is_not_made_of_an_edit_for_another_hook() {
+    everywhere(|kind| async move {
+        for (hook, request) in [(Hook::ResponseReturn, false), (Hook::RequestOut, true)] {
+            let m = Scripted::new("m", &[hook], move |tx| {
+                let mut edits = Edits::new();
+                if request {
+                    edits.status(200).unwrap();
+                } else {
+                    edits.target(b"/other").unwrap();
+                }
+                let verdict = Verdict::Continue;
+                tx.host().resume(tx.token(), Answer { verdict, edits });
+                Verdict::Pending
+            });
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+            let got = f.get("/").await;
+            assert!(
+                got.head.starts_with("HTTP/1.1 502 "),
+                "{hook:?} {}",
+                got.head
+            );
+            let requests = f.origin.requests.lock().unwrap();
+            assert!(
+                requests.iter().all(|r| r.starts_with("GET / ")),
+                "{requests:?}"
+            );
+        }
     });
 }

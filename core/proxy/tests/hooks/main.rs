@@ -12,6 +12,7 @@ mod life;
 mod order;
 mod record;
 mod scripted;
+mod stored;
 #[path = "../content/support.rs"]
 #[allow(dead_code)]
 mod support;
