@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use understudy_module::{Calls, Hook, Host, Module, guard};
+use understudy_module::{About, Calls, Hook, Hooks, Host, Module, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -110,8 +110,14 @@ impl Maker {
                 poisoned: AtomicBool::new(false),
                 tell: self.tell.clone(),
             })),
-            Ok(Err(why)) => Err(format!("init refused: {why}")),
-            Err(panicked) => Err(format!("init panicked: {}", panicked.0)),
+            Ok(Err(why)) => {
+                let_go(&self.name, module);
+                Err(format!("init refused: {why}"))
+            }
+            Err(panicked) => {
+                let_go(&self.name, module);
+                Err(format!("init panicked: {}", panicked.0))
+            }
         }
     }
 }
@@ -122,6 +128,23 @@ fn went<E>(told: &Result<Result<(), String>, E>) -> Went {
         Ok(Ok(())) => Went::Well,
         Ok(Err(_)) => Went::Refused,
         Err(_) => Went::Panicked,
+    }
+}
+
+/// Drops a module: its code as well, and on the stack of whoever held it last, which may be a worker in the middle of another
+/// transaction.
+pub(crate) fn let_go(name: &str, module: Arc<dyn Module>) {
+    if let Err(panicked) = guard(|| drop(module)) {
+        tracing::warn!(module = %name, "its drop panicked: {}", panicked.0);
+    }
+}
+
+/// Stands in the place of a module that was let go.
+struct Gone;
+
+impl Module for Gone {
+    fn about(&self) -> About {
+        About::new("", "", Hooks::NONE)
     }
 }
 
@@ -207,6 +230,8 @@ impl Drop for Life {
         {
             tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
         }
+        let module = std::mem::replace(&mut self.module, Arc::new(Gone));
+        let_go(&self.name, module);
     }
 }
 

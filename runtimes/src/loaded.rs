@@ -104,8 +104,10 @@ fn prepare(
     let about = {
         let module = understudy_module::guard(|| library.make())
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
-        understudy_module::guard(|| module.about())
-            .map_err(|panicked| format!("about() panicked: {}", panicked.0))?
+        let about = understudy_module::guard(|| module.about())
+            .map_err(|panicked| format!("about() panicked: {}", panicked.0));
+        crate::life::let_go(&spec.name, module);
+        about?
     };
     let office = Office::new(
         spec.name.clone(),
