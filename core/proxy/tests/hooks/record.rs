@@ -282,3 +282,31 @@ fn answers_tell_what_modules_cost_when_they_are_asked() {
         }
     });
 }
+
+#[test]
+fn an_inline_call_beyond_its_deadline_is_counted_and_its_work_stands() {
+    everywhere(|kind| async move {
+        if kind != understudy_runtimes::Kind::Inline {
+            // Elsewhere it is ended at the deadline.
+            return;
+        }
+        let mut m = Scripted::new("m", &[Hook::RequestHead], |_| {
+            let began = std::time::Instant::now();
+            while began.elapsed() < std::time::Duration::from_millis(3) {}
+            Verdict::Continue
+        });
+        m.limits.deadline = std::time::Duration::from_millis(1);
+        let loaded = Arc::new(Mutex::new(None));
+        let to = loaded.clone();
+        let script = |_: &str| answer("200 OK", CACHED, "x");
+        let f = crate::scripted::proxy_with(kind, &[&m], script, move |settings| {
+            // Then every call is timed.
+            settings.modules.server_timing = understudy_proxy::modules::ServerTiming::Always;
+            *to.lock().unwrap() = Some(settings.modules.members[0].module.clone());
+        })
+        .await;
+        assert_eq!(f.get("/").await.body, b"x");
+        let loaded = loaded.lock().unwrap().clone().unwrap();
+        assert_eq!(loaded.sum().overdue, 1);
+    });
+}
