@@ -3,7 +3,7 @@
 
 use crate::scripted::{Scripted, everywhere, proxy};
 use crate::support::{answer, get};
-use understudy_module::{Answer, Bytes, Edits, Hook, Verdict};
+use understudy_module::{Answer, Bytes, Edits, Hook, Response, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
 
@@ -231,5 +231,74 @@ fn a_start_line_is_not_made_of_an_edit_for_another_hook() {
                 "{requests:?}"
             );
         }
+    });
+}
+
+#[test]
+fn a_205_of_a_module_has_no_body() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |_| {
+            Verdict::Respond(Box::new(Response::new(205, "GET").unwrap()))
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        assert!(got.has("Content-Length: 0"), "{}", got.head);
+        assert_eq!(got.body, b"");
+    });
+}
+
+#[test]
+fn an_old_client_gets_a_changed_body_to_the_connections_end() {
+    everywhere(|kind| async move {
+        for hook in [Hook::ResponseBody, Hook::ReturnBody] {
+            let m = Scripted::new("m", &[hook], |tx| {
+                let mut twice = tx.piece().to_vec();
+                twice.extend_from_slice(tx.piece());
+                Verdict::Replace(twice.into())
+            });
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+            let at = f.origin.at;
+            for n in 0..3 {
+                let request = format!(
+                    "GET http://{at}/ HTTP/1.0\r\nHost: {at}\r\nConnection: keep-alive\r\n\r\n"
+                );
+                let got = get(f.forward, &request).await;
+                assert_eq!(got.body, b"abcabc", "{hook:?} {n} {}", got.head);
+                assert!(!got.head.contains("Transfer-Encoding"), "{}", got.head);
+                assert!(!got.has("Content-Length: 3"), "{}", got.head);
+                assert!(!got.has("Connection: keep-alive"), "{}", got.head);
+            }
+        }
+    });
+}
+
+#[test]
+fn no_byte_of_a_request_goes_out_beyond_a_length_that_a_module_said_it_keeps() {
+    everywhere(|kind| async move {
+        let m = Scripted::new(
+            "m",
+            &[Hook::RequestHead, Hook::RequestBody],
+            |tx| match tx.hook() {
+                Hook::RequestHead => {
+                    tx.keep_length().unwrap();
+                    Verdict::Continue
+                }
+                _ => Verdict::Replace(Bytes::from_static(
+                    b"12345GET /hidden HTTP/1.1\r\nHost: hidden.test\r\n\r\n",
+                )),
+            },
+        );
+        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "abc")).await;
+        let at = f.origin.at;
+        let got = get(f.forward, &format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nabcde")).await;
+        assert!(got.head.starts_with("HTTP/1.1 "), "{}", got.head);
+        assert!(
+            f.origin
+                .requests
+                .lock()
+                .unwrap()
+                .iter()
+                .all(|r| !r.contains("hidden"))
+        );
     });
 }
