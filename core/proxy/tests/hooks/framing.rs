@@ -248,6 +248,55 @@ fn a_205_of_a_module_has_no_body() {
 }
 
 #[test]
+fn a_body_behind_a_modules_answer_is_no_request() {
+    everywhere(|kind| async move {
+        for hook in [
+            Hook::RequestHead,
+            Hook::RequestOut,
+            Hook::ResponseHead,
+            Hook::ResponseReturn,
+        ] {
+            for changes in [false, true] {
+                let hooks = [hook, Hook::RequestBody];
+                let m = Scripted::new("m", &hooks[..1 + usize::from(changes)], move |tx| {
+                    match (tx.hook() == hook, tx.method()) {
+                        (true, b"POST") => {
+                            Verdict::Respond(Box::new(Response::new(200, "mine").unwrap()))
+                        }
+                        (true, _) => Verdict::Continue,
+                        _ if tx.is_last() => Verdict::Replace(tx.whole()),
+                        _ => Verdict::Hold,
+                    }
+                });
+                let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+                let hidden = "GET http://hidden.test/ HTTP/1.1\r\nHost: hidden.test\r\n\r\n";
+                let length = hidden.len();
+                let sized = format!("Content-Length: {length}\r\n\r\n{hidden}");
+                let chunked = format!(
+                    "Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{hidden}\r\n0\r\n\r\n"
+                );
+                for body in [sized, chunked] {
+                    let at = f.origin.at;
+                    let got = get(f.forward, &format!(
+                        "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{body}GET http://{at}/second HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
+                    )).await;
+                    let got = got.head + &String::from_utf8(got.body).unwrap();
+                    let answers = got.matches("HTTP/1.1 ").count();
+                    let closed = got.contains("mine") && got.contains("Connection: close");
+                    assert!(answers == 2 || (answers == 1 && closed), "{hook:?} {got}");
+                    assert_eq!(got.matches("HTTP/1.1 200").count(), answers, "{got}");
+                    let requests = f.origin.requests.lock().unwrap();
+                    assert!(
+                        !requests.iter().any(|r| r.contains("hidden")),
+                        "{requests:?}"
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn an_old_client_gets_a_changed_body_to_the_connections_end() {
     everywhere(|kind| async move {
         for hook in [Hook::ResponseBody, Hook::ReturnBody] {
