@@ -128,6 +128,11 @@ impl Filter {
         stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
     }
 
+    /// Whether modules were told that the body is over: what they made of that is given once.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
     /// something else while nobody polls this.
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,7 +1,7 @@
 //! What clients and origins are told of a body's length, whatever modules make of head and body: one answer must end where the
 //! next begins.
 
-use crate::scripted::{Scripted, everywhere, proxy};
+use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, get};
 use understudy_module::{Answer, Bytes, Edits, Hook, Response, Verdict};
 
@@ -348,6 +348,63 @@ fn no_byte_of_a_request_goes_out_beyond_a_length_that_a_module_said_it_keeps() {
                 .unwrap()
                 .iter()
                 .all(|r| !r.contains("hidden"))
+        );
+    });
+}
+
+/// An origin that keeps its connection and is gone when the second request has come; what a second connection brings is told.
+fn leaving() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let until = |stream: &mut std::net::TcpStream, end: &[u8]| {
+            let (mut all, mut byte) = (Vec::new(), [0]);
+            while !all.ends_with(end) && stream.read(&mut byte).unwrap_or(0) == 1 {
+                all.push(byte[0]);
+            }
+            String::from_utf8(all).unwrap()
+        };
+        let (mut first, _) = listener.accept().unwrap();
+        until(&mut first, b"\r\n\r\n");
+        first
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")
+            .unwrap();
+        until(&mut first, b"0\r\n\r\n");
+        drop(first);
+        let Ok((mut second, _)) = listener.accept() else {
+            return;
+        };
+        let _ = tell.send(until(&mut second, b"\r\n0\r\n\r\n"));
+        let _ = second.write_all(answer("200 OK", "", "").as_bytes());
+    });
+    (at, told)
+}
+
+#[test]
+fn what_a_module_made_of_an_empty_body_is_not_lost_with_a_dead_connection() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestBody], |_| {
+            Verdict::Replace(Bytes::from_static(b"made"))
+        });
+        let f = proxy_with(kind, &[&m], |_| String::new(), |s| s.workers = 1).await;
+        let (at, told) = leaving();
+        let lines = format!("http://{at}/ HTTP/1.1\r\nHost: {at}\r\n");
+        get(f.forward, &format!("GET {lines}Connection: close\r\n\r\n")).await;
+        let got = get(
+            f.forward,
+            &format!("PUT {lines}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"),
+        )
+        .await;
+        // Told that it failed, or sent again whole.
+        let whole = told
+            .try_recv()
+            .is_ok_and(|request| request.contains("made"));
+        assert!(
+            whole || got.head.starts_with("HTTP/1.1 502"),
+            "{}",
+            got.head
         );
     });
 }
