@@ -37,6 +37,8 @@ pub(crate) struct Filter {
     between: bool,
     /// Bytes the source still has to give, when that is known: then the last piece is known by it.
     left: Option<u64>,
+    /// A module failed while nobody took what comes out.
+    broken: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +110,7 @@ impl Party {
                 closed: false,
                 between: false,
                 left: None,
+                broken: false,
             })
         })
     }
@@ -125,6 +128,27 @@ impl Filter {
         stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
     }
 
+    /// Whether modules were told that the body is over: what they made of that is given once.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
+    /// something else while nobody polls this.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.between || self.broken {
+            return Poll::Ready(());
+        }
+        match self.advance(cx) {
+            Ok(true) => Poll::Pending,
+            Ok(false) => Poll::Ready(()),
+            Err(ModuleFailed) => {
+                self.broken = true;
+                Poll::Ready(())
+            }
+        }
+    }
+
     /// The source has so many bytes.
     pub(crate) fn expect(&mut self, length: Option<u64>) {
         self.left = length.filter(|length| *length > 0);
@@ -136,6 +160,9 @@ impl Filter {
         cx: &mut Context<'_>,
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
+        if self.broken {
+            return Poll::Ready(Err(Break::Module));
+        }
         loop {
             let busy = self.between && self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
             self.between &= busy || !self.is_idle();

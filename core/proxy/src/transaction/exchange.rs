@@ -93,7 +93,7 @@ impl Transaction {
                         && origin.reused()
                         && error.before_response()
                         && self.head.method().is_idempotent()
-                        && self.body.received() == 0 =>
+                        && self.body.is_untouched() =>
                 {
                     tracing::debug!(id = %self.name(), %error, "a pooled connection was dead; once more on a fresh one");
                     fresh = true;

@@ -14,6 +14,7 @@ use crate::modules::party::{Party, Ran, Subject};
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use crate::settings::Mode;
 use bytes::Bytes;
+use std::future::poll_fn;
 use std::rc::Rc;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::storing::NoStoreReason;
@@ -230,6 +231,11 @@ impl Transaction {
         };
         if exchanged.head.status() == 101 {
             return Ok(());
+        }
+        if let Some(filter) = &mut self.body.filter {
+            // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
+            // back, and here nobody else would take it.
+            poll_fn(|cx| filter.poll_rest(cx)).await;
         }
         let key = self.key();
         if party.wants(Hook::ResponseHead) {

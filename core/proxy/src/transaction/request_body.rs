@@ -78,6 +78,15 @@ impl RequestBody {
         self.received
     }
 
+    /// Whether it can be sent once more from its start: nothing of it came, and modules made nothing of its being empty.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.received == 0
+            && !self
+                .filter
+                .as_ref()
+                .is_some_and(|filter| filter.is_closed())
+    }
+
     /// Whether all of it was read.
     pub(super) fn is_done(&self) -> bool {
         !self.unknown && (self.is_empty() || self.reader.is_done())

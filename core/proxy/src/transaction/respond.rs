@@ -38,8 +38,13 @@ impl Transaction {
             super::request_out::line(&mut head, b"Date", &date::format(self.now()));
         }
         let bodyless = matches!(status, 204 | 304);
+        // A 205 tells that it is empty (RFC 9110 section 15.3.6).
+        let body = match status {
+            205 => Bytes::new(),
+            _ => response.body().clone(),
+        };
         if !bodyless {
-            let length = response.body().len();
+            let length = body.len();
             head.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
         }
         head.extend_from_slice(b"Cache-Status: ");
@@ -61,7 +66,7 @@ impl Transaction {
         let mut queue = Queue::default();
         queue.push(head.into());
         if !bodyless && !self.is_head() {
-            queue.push(response.body().clone());
+            queue.push(body);
         }
         let limit = self.live.settings.timeouts.body;
         let flushed = self.client.flush(&mut queue, limit).await;

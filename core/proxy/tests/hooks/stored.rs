@@ -104,3 +104,72 @@ fn an_answer_to_credentials_that_a_module_sent_is_for_nobody_else() {
         }
     });
 }
+
+#[test]
+fn a_key_that_a_module_changes_is_the_one_that_is_stored_and_found_and_invalidated() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            let to = if tx.target().ends_with(b"/a") {
+                "/b"
+            } else {
+                "/c"
+            };
+            if !tx.target().ends_with(b"/b") {
+                tx.set_target(to).unwrap();
+            }
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |head| {
+            answer(
+                "200 OK",
+                "Cache-Control: max-age=60\r\n",
+                head.split(' ').nth(1).unwrap(),
+            )
+        })
+        .await;
+        for (path, body, hit) in [
+            ("/a", "/b", false),
+            ("/b", "/b", true),
+            ("/a", "/b", true),
+            ("/x", "/c", false),
+        ] {
+            let got = f.get(path).await;
+            assert_eq!(got.body, body.as_bytes());
+            assert_eq!(got.is_hit(), hit, "{path}");
+        }
+        let at = f.origin.at;
+        crate::support::get(
+            f.forward,
+            &format!("DELETE http://{at}/a HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
+        assert!(!f.get("/b").await.is_hit());
+        // Behind a reverse listener the module's URL stays in that listener's part of the store.
+        let got = f.get_reverse("/x").await;
+        assert!(!got.is_hit(), "{}", got.head);
+    });
+}
+
+#[test]
+fn a_module_leads_a_reverse_listener_into_no_other_part_of_the_store() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            if tx.target() == b"/x" {
+                let target = [b"http://", tx.find("X-To").unwrap(), b"/poisoned"].concat();
+                tx.set_target(target).unwrap();
+            }
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| {
+            answer("200 OK", "Cache-Control: max-age=60\r\n", "abc")
+        })
+        .await;
+        let at = f.origin.at;
+        let request =
+            format!("GET /x HTTP/1.1\r\nHost: www.test\r\nX-To: {at}\r\nConnection: close\r\n\r\n");
+        for hit in [false, true] {
+            assert_eq!(crate::support::get(f.reverse, &request).await.is_hit(), hit);
+        }
+        assert!(!f.get("/poisoned").await.is_hit());
+    });
+}
