@@ -185,3 +185,39 @@ fn dropped_pieces_are_gone_and_the_rest_stays_in_order() {
         assert!(got.len() < whole);
     });
 }
+
+#[test]
+fn a_body_that_does_not_keep_its_length_as_promised_is_broken_off_before_it_is_too_long() {
+    everywhere(|kind| async move {
+        // How much longer or shorter the first piece becomes; the last piece is left as it is.
+        for (first, length) in [
+            ("shorter", 1),
+            ("longer", 200_000),
+            ("much longer", 3 << 20),
+        ] {
+            let m = Scripted::new("m", &[Hook::ResponseReturn, Hook::ReturnBody], move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    tx.keep_length().unwrap();
+                    return Verdict::Continue;
+                }
+                match tx.is_last() {
+                    true => Verdict::Continue,
+                    false if tx.piece()[0] == b'f' => Verdict::Replace(vec![b'y'; length].into()),
+                    false => Verdict::Continue,
+                }
+            });
+            let text = format!("f{}", "x".repeat((1 << 20) - 1));
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            for _ in 0..2 {
+                let got = f.get("/").await;
+                if got.head.starts_with("HTTP/1.1 502") {
+                    // It was found out before anything was given away.
+                    continue;
+                }
+                assert!(got.has("Content-Length: 1048576"), "{}", got.head);
+                let body = got.body.len();
+                assert!(body < 1 << 20, "{kind:?} {first}: {body}");
+            }
+        }
+    });
+}
