@@ -221,3 +221,32 @@ fn a_body_that_does_not_keep_its_length_as_promised_is_broken_off_before_it_is_t
         }
     });
 }
+
+#[test]
+fn no_answer_follows_one_that_came_out_shorter_than_promised() {
+    everywhere(|kind| async move {
+        for then in [|| Verdict::Continue, || Verdict::Done] {
+            let m = Scripted::new("m", &[Hook::ResponseReturn, Hook::ReturnBody], move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    tx.keep_length().unwrap();
+                    return Verdict::Continue;
+                }
+                match tx.piece().first() {
+                    Some(b'f') => Verdict::Replace(Bytes::from_static(b"y")),
+                    _ => then(),
+                }
+            });
+            let text = format!("f{}", "x".repeat((1 << 20) - 1));
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            let at = f.origin.at;
+            let one = format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n");
+            for _ in 0..2 {
+                let two = format!("{one}\r\n{one}Connection: close\r\n\r\n");
+                let got = get(f.forward, &two).await;
+                assert!(got.has("Content-Length: 1048576"), "{}", got.head);
+                let next = got.body.windows(9).any(|w| w == b"HTTP/1.1 ");
+                assert!(!next, "{kind:?}: the next answer would be taken for body");
+            }
+        }
+    });
+}
