@@ -318,7 +318,9 @@ impl Stage {
     ) -> Result<Bytes, Bytes> {
         let link = &party.chain.links[self.index];
         let idle = self.call.is_none() && self.waiting.is_empty() && self.held.is_empty();
-        if !idle || link.loaded().spec().kind != Kind::Inline {
+        // A body that is at odds with its promised length has its end looked at.
+        let even = !self.keeps || self.given == self.taken;
+        if !idle || !even || link.loaded().spec().kind != Kind::Inline {
             return Err(piece);
         }
         let mut members = party.members.borrow_mut();
@@ -504,10 +506,7 @@ impl Stage {
                     }
                 }
                 self.ended = last;
-                // More than was taken is noticed at once: behind a length that was told, these bytes would be taken for what
-                // follows this body.
-                let kept = self.given == self.taken || (!last && self.given < self.taken);
-                if self.keeps && !kept {
+                if self.is_off(last) {
                     let why = "the body did not keep its length".to_owned();
                     let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
                     party.goes_on(self.index, seen, &failure);
@@ -528,6 +527,12 @@ impl Stage {
         self.give(given, piece);
         self.ended = last;
         Ok(Went::On)
+    }
+
+    /// Whether the body breaks the promise to keep its length. More than was taken is noticed at once: behind a length that was
+    /// told, these bytes would be taken for what follows this body.
+    fn is_off(&self, last: bool) -> bool {
+        self.keeps && (self.given > self.taken || (last && self.given < self.taken))
     }
 
     /// The next piece for the module: small ones that wait together are joined.
