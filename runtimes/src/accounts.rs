@@ -49,7 +49,8 @@ pub struct HookAccount {
     pub failures: Counter,
 }
 
-/// One module on one worker.
+/// One module on one worker; or, of each module one more, what happens on no worker or on any thread: in that one every count is
+/// made by [`Counter::add_shared`].
 #[derive(Debug, Default)]
 pub struct Accounts {
     /// By hook.
@@ -58,6 +59,8 @@ pub struct Accounts {
     pub failures: [Counter; Failure::KINDS],
     /// Resumes that were late, second or unknown.
     pub stray_resumes: Counter,
+    /// Pieces injected into answers whose clients had not taken those before.
+    pub injections_dropped: Counter,
     /// Transactions that could not go on without the module, for a byte of its work was given away.
     pub cut: Counter,
     /// Inline calls that took longer than the deadline, of those that were timed.
@@ -68,6 +71,20 @@ pub struct Accounts {
     pub closed: Counter,
 }
 
+/// How a call that is no event of a transaction went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// Well.
+    Well,
+    /// The module refused.
+    Refused,
+    /// The module panicked.
+    Panicked,
+}
+
+/// Told of each of them: the hook, the time in it (`None` when the call was counted before), and how it went.
+pub type Tell = std::sync::Arc<dyn Fn(Hook, Option<Duration>, Went) + Send + Sync>;
+
 /// A sum over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -75,6 +92,7 @@ pub struct Sum {
     pub hooks: [HookSum; Hook::COUNT],
     pub failures: [u64; Failure::KINDS],
     pub stray_resumes: u64,
+    pub injections_dropped: u64,
     pub cut: u64,
     pub overdue: u64,
     pub opened: u64,
@@ -94,6 +112,22 @@ pub struct HookSum {
 }
 
 impl Accounts {
+    /// Counts a call that is no event of a transaction, from any thread.
+    pub fn note(&self, hook: Hook, spent: Option<Duration>, went: Went) {
+        let account = &self.hooks[hook as usize];
+        if let Some(spent) = spent {
+            account.calls.add_shared(1);
+            account.time.add_shared(spent.as_nanos() as u64);
+        }
+        let kind = match went {
+            Went::Well => return,
+            Went::Refused => Failure::Fail(String::new()).kind(),
+            Went::Panicked => Failure::Panic(String::new()).kind(),
+        };
+        account.failures.add_shared(1);
+        self.failures[kind].add_shared(1);
+    }
+
     /// Adds this worker's to a sum.
     pub fn add_to(&self, sum: &mut Sum) {
         for (to, from) in sum.hooks.iter_mut().zip(&self.hooks) {
@@ -108,6 +142,7 @@ impl Accounts {
             *to += from.get();
         }
         sum.stray_resumes += self.stray_resumes.get();
+        sum.injections_dropped += self.injections_dropped.get();
         sum.cut += self.cut.get();
         sum.overdue += self.overdue.get();
         sum.opened += self.opened.get();

@@ -2,7 +2,9 @@
 //! and rings the timer.
 //!
 //! A descriptor is registered once, for both directions, and anew for each round, for registering tells what is ready already: so
-//! readiness is by level, as authors know it from `poll`. Invariant: of a descriptor one event is under way. Awkward cases: a module
+//! readiness is by level, as authors know it from `poll`. Registered is a duplicate that was made where the module asked: a number that
+//! the module closes and the system gives to another file is never watched as if it were the same. Invariant: of a descriptor one event
+//! is under way. Awkward cases: a module
 //! clears a descriptor and closes it while an event of it is under way: the clearing lies in this actor's mailbox before the end of
 //! that event, so no round begins on a closed descriptor; one that cannot be watched (a regular file, one that is closed) is
 //! logged, counted and forgotten.
@@ -11,7 +13,7 @@ use crate::runtime::{Notice, Runtime};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,6 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use understudy_module::Interest;
+use understudy_shared::register_for;
 
 /// The shortest time between two calls of `timer`.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -36,8 +39,10 @@ pub struct ModuleActor {
 }
 
 /// A descriptor and what it is watched for: the tags.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watched {
+    /// The duplicate.
+    own: Arc<OwnedFd>,
     read: Option<u64>,
     write: Option<u64>,
     state: State,
@@ -54,18 +59,8 @@ enum State {
     Told(u64, Option<Interest>),
 }
 
-/// A descriptor that belongs to the module.
-#[derive(Debug)]
-struct Theirs(RawFd);
-
-impl AsRawFd for Theirs {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
 /// A registration that can be ended at once, while a future waits for it.
-type Registered = Rc<RefCell<Option<AsyncFd<Theirs>>>>;
+type Registered = Rc<RefCell<Option<AsyncFd<Arc<OwnedFd>>>>>;
 
 /// Watch a descriptor.
 #[derive(Debug, Message)]
@@ -73,6 +68,8 @@ type Registered = Rc<RefCell<Option<AsyncFd<Theirs>>>>;
 #[allow(missing_docs)]
 pub struct Watch {
     pub fd: RawFd,
+    /// A duplicate, made where the module asked: later the number may be another file's.
+    pub own: std::io::Result<OwnedFd>,
     pub interest: Interest,
     pub tag: u64,
 }
@@ -158,19 +155,22 @@ impl ModuleActor {
             self.watched.remove(&fd);
             return;
         };
-        let registered = match register(fd, interests) {
+        let registered = match register_for(watched.own.clone(), interests) {
             Ok(registered) => Rc::new(RefCell::new(Some(registered))),
             Err(why) => {
-                self.unwatchable.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(fd, "descriptor of a module cannot be watched: {why}");
                 self.watched.remove(&fd);
-                return;
+                return self.cannot(fd, &why);
             }
         };
         let (reads, writes) = (interests.is_readable(), interests.is_writable());
         let waits = actix::fut::wrap_future::<_, Self>(ready(registered.clone(), reads, writes))
             .map(move |(read, write), act, ctx| act.fire(fd, read, write, ctx));
         watched.state = State::Waiting(registered, ctx.spawn(waits));
+    }
+
+    fn cannot(&self, fd: RawFd, why: &std::io::Error) {
+        self.unwatchable.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(fd, "descriptor of a module cannot be watched: {why}");
     }
 
     /// A descriptor is ready: the module is told, for one direction after the other.
@@ -209,14 +209,6 @@ impl ModuleActor {
         let done = Box::new(move |_| me.do_send(Dealt(fd, round)));
         runtime.notify(Notice::Ready(fd, interest, tag), done);
     }
-}
-
-/// Registers a descriptor that is not ours. tokio deprecates this function for an unsafe one, because `AsyncFd` lends out what it
-/// holds as a borrowed descriptor, which must be open. It is never asked for that here: the number only goes to epoll, which answers
-/// with an error when it is closed.
-#[allow(deprecated)]
-fn register(fd: RawFd, interests: tokio::io::Interest) -> std::io::Result<AsyncFd<Theirs>> {
-    AsyncFd::with_interest(Theirs(fd), interests)
 }
 
 /// Waits until a descriptor is ready for what is wanted. Waits for ever when its registration was ended.
@@ -261,7 +253,18 @@ impl Actor for ModuleActor {
 impl Handler<Watch> for ModuleActor {
     type Result = ();
     fn handle(&mut self, asked: Watch, ctx: &mut Self::Context) {
-        let watched = self.watched.entry(asked.fd).or_default();
+        let own = match asked.own {
+            Ok(own) => Arc::new(own),
+            Err(why) => return self.cannot(asked.fd, &why),
+        };
+        let watched = self.watched.entry(asked.fd).or_insert_with(|| Watched {
+            own: own.clone(),
+            read: None,
+            write: None,
+            state: State::Idle,
+        });
+        // The file that the number stands for now.
+        watched.own = own;
         *watched.tag(asked.interest) = Some(asked.tag);
         self.round(asked.fd, ctx);
     }

@@ -28,5 +28,5 @@ pub use link::{BREAK_AFTER, Call, Called, Cost, Link, PAUSE, Visit};
 pub use loaded::{Environment, Loaded, load};
 pub use office::{Mailboxes, Office, Services, number};
 pub use runtime::{Done, Door, Entered, Far, Notice, Runtime};
-pub use seat::{Letter, Mailbox, Reply, Seat, Waiting};
+pub use seat::{Letter, MAX_INJECTED, Mailbox, Reply, Seat, Waiting};
 pub use spec::{Kind, Library, Limits, OnFailure, Spec};

@@ -4,13 +4,15 @@
 //! transaction when the module was unloaded meanwhile. A poisoned instance (one that panicked) gets no `fini`: its state is not to be
 //! trusted.
 
+use crate::accounts::{Tell, Went};
 use crate::runtime::Notice;
 use crate::spec::Library;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use understudy_module::{Calls, Host, Module, guard};
+use std::time::{Duration, Instant};
+use understudy_module::{About, Calls, Hook, Hooks, Host, Module, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -19,6 +21,7 @@ pub(crate) struct Life {
     host: Host,
     options: Arc<Options>,
     poisoned: AtomicBool,
+    tell: Tell,
 }
 
 /// The options in force: shared with the host that answers for them.
@@ -51,6 +54,8 @@ pub(crate) struct Maker {
     options: Arc<Options>,
     /// Makes the host of an instance from the options it answers for.
     calls: Arc<dyn Fn(Arc<Options>) -> Arc<dyn Calls> + Send + Sync>,
+    /// Counts what is called here.
+    tell: Tell,
 }
 
 impl fmt::Debug for Maker {
@@ -69,12 +74,14 @@ impl Maker {
         library: Arc<dyn Library>,
         options: BTreeMap<String, String>,
         calls: impl Fn(Arc<Options>) -> Arc<dyn Calls> + Send + Sync + 'static,
+        tell: impl Fn(Hook, Option<Duration>, Went) + Send + Sync + 'static,
     ) -> Maker {
         Maker {
             name,
             library,
             options: Arc::new(Options::new(options)),
             calls: Arc::new(calls),
+            tell: Arc::new(tell),
         }
     }
 
@@ -91,21 +98,62 @@ impl Maker {
         let module = guard(|| self.library.make())
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         let host = Host::new((self.calls)(self.options.clone()));
-        match guard(|| module.init(&host)) {
+        let began = Instant::now();
+        let told = guard(|| module.init(&host));
+        (self.tell)(Hook::Init, Some(began.elapsed()), went(&told));
+        match told {
             Ok(Ok(())) => Ok(Arc::new(Life {
                 name: self.name.clone(),
                 module,
                 host,
                 options: self.options.clone(),
                 poisoned: AtomicBool::new(false),
+                tell: self.tell.clone(),
             })),
-            Ok(Err(why)) => Err(format!("init refused: {why}")),
-            Err(panicked) => Err(format!("init panicked: {}", panicked.0)),
+            Ok(Err(why)) => {
+                let_go(&self.name, module);
+                Err(format!("init refused: {why}"))
+            }
+            Err(panicked) => {
+                let_go(&self.name, module);
+                Err(format!("init panicked: {}", panicked.0))
+            }
         }
     }
 }
 
+/// How it went.
+fn went<E>(told: &Result<Result<(), String>, E>) -> Went {
+    match told {
+        Ok(Ok(())) => Went::Well,
+        Ok(Err(_)) => Went::Refused,
+        Err(_) => Went::Panicked,
+    }
+}
+
+/// Drops a module: its code as well, and on the stack of whoever held it last, which may be a worker in the middle of another
+/// transaction.
+pub(crate) fn let_go(name: &str, module: Arc<dyn Module>) {
+    if let Err(panicked) = guard(|| drop(module)) {
+        tracing::warn!(module = %name, "its drop panicked: {}", panicked.0);
+    }
+}
+
+/// Stands in the place of a module that was let go.
+struct Gone;
+
+impl Module for Gone {
+    fn about(&self) -> About {
+        About::new("", "", Hooks::NONE)
+    }
+}
+
 impl Life {
+    /// A `free` that was counted when it was sent has panicked.
+    pub(crate) fn free_panicked(&self) {
+        (self.tell)(Hook::Free, None, Went::Panicked);
+    }
+
     /// The module.
     #[inline]
     pub(crate) fn module(&self) -> &dyn Module {
@@ -134,27 +182,43 @@ impl Life {
     /// When it refuses, or panics.
     pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
         let (module, host) = (&self.module, &self.host);
-        let told = match notice {
-            Notice::Timer => guard(|| module.timer(host)),
-            Notice::Completed(tag, completion) => guard(|| module.completed(host, tag, completion)),
-            Notice::Ready(fd, interest, tag) => guard(|| module.ready(host, fd, interest, tag)),
+        let began = Instant::now();
+        let (hook, told) = match notice {
+            Notice::Timer => (
+                Hook::Timer,
+                guard(|| {
+                    module.timer(host);
+                    Ok(())
+                }),
+            ),
+            Notice::Completed(tag, completion) => (
+                Hook::Completed,
+                guard(|| {
+                    module.completed(host, tag, completion);
+                    Ok(())
+                }),
+            ),
+            Notice::Ready(fd, interest, tag) => (
+                Hook::Ready,
+                guard(|| {
+                    module.ready(host, fd, interest, tag);
+                    Ok(())
+                }),
+            ),
             Notice::Reconfigure(options) => {
                 let before = self.options.set(Arc::new(options));
                 let told = guard(|| module.reconfigure(host));
                 if !matches!(told, Ok(Ok(()))) {
                     self.options.set(before);
                 }
-                match told {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(why)) => return Err(why),
-                    Err(panicked) => Err(panicked),
-                }
+                (Hook::Reconfigure, told)
             }
         };
-        told.map_err(|panicked| {
+        (self.tell)(hook, Some(began.elapsed()), went(&told));
+        told.unwrap_or_else(|panicked| {
             tracing::warn!(module = %self.name, "panicked: {}", panicked.0);
             self.poison();
-            format!("it panicked: {}", panicked.0)
+            Err(format!("it panicked: {}", panicked.0))
         })
     }
 }
@@ -166,6 +230,8 @@ impl Drop for Life {
         {
             tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
         }
+        let module = std::mem::replace(&mut self.module, Arc::new(Gone));
+        let_go(&self.name, module);
     }
 }
 

@@ -17,7 +17,7 @@ use understudy_module::{
     Edits, Event, Hook, Mark, Opaque, Part, Token, Tokens, Verdict, guard, invoke,
 };
 
-/// After so many failures in a row a module is left alone for [`PAUSE`].
+/// After so many transactions in a row that it failed, a module is left alone for [`PAUSE`].
 pub const BREAK_AFTER: u32 = 16;
 /// How long a module that fails always is left alone before one transaction tries it again.
 pub const PAUSE: Duration = Duration::from_secs(1);
@@ -248,10 +248,7 @@ impl Link {
             }
         }
         match called {
-            Ok(Verdict::Continue) => {
-                self.worked();
-                Called::Now(Ok(Verdict::Continue))
-            }
+            Ok(Verdict::Continue) => Called::Now(Ok(Verdict::Continue)),
             Ok(Verdict::Pending) => {
                 let Some(waiting) = tokens.waiting.into_inner() else {
                     let why = "Pending without a token can never be resumed";
@@ -388,6 +385,7 @@ impl Link {
         Err(Failure::Fail(why))
     }
 
+    /// A whole transaction went well: a hook that does says nothing of the next one.
     #[inline]
     fn worked(&self) {
         if self.in_a_row.get() != 0 {
@@ -411,7 +409,6 @@ impl Link {
                 .add(response.body().len() as u64),
             _ => {}
         }
-        self.worked();
         Ok(verdict)
     }
 
@@ -437,11 +434,14 @@ impl Link {
     /// The transaction is over for this module: `free`, when any hook of it was called. Calls under way must have been dropped.
     #[inline]
     pub fn leave(&self, visit: &mut Visit, transaction: u64) {
-        visit.over = Over::Done;
+        let failed = std::mem::replace(&mut visit.over, Over::Done) == Over::Failed;
         let opaque = visit.opaque.take();
         let Some(entered) = visit.entered.take() else {
             return;
         };
+        if !failed {
+            self.worked();
+        }
         let declared = self.loaded.hooks().has(Hook::Free);
         match entered {
             Entered::Inline(instance) => {

@@ -90,7 +90,7 @@ pub async fn load(
         number,
         runtime,
         actor,
-        accounts: Mutex::default(),
+        accounts: Mutex::new(vec![office.accounts().clone()]),
         held: AtomicU64::new(0),
         unwatchable,
     }))
@@ -104,8 +104,10 @@ fn prepare(
     let about = {
         let module = understudy_module::guard(|| library.make())
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
-        understudy_module::guard(|| module.about())
-            .map_err(|panicked| format!("about() panicked: {}", panicked.0))?
+        let about = understudy_module::guard(|| module.about())
+            .map_err(|panicked| format!("about() panicked: {}", panicked.0));
+        crate::life::let_go(&spec.name, module);
+        about?
     };
     let office = Office::new(
         spec.name.clone(),
@@ -113,12 +115,13 @@ fn prepare(
         environment.services.clone(),
         environment.mailboxes.clone(),
     );
-    let desk = office.clone();
+    let (desk, accounts) = (office.clone(), office.accounts().clone());
     let maker = Maker::new(
         spec.name.clone(),
         library,
         spec.options.clone(),
         move |options| desk.host(options),
+        move |hook, spent, went| accounts.note(hook, spent, went),
     );
     Ok((maker, office, about))
 }

@@ -3,6 +3,7 @@
 //! [`Services`] is the proxy as the runtimes see it: operations on stored objects and settings. [`Office`] is one module's desk: it
 //! makes the hosts of its instances, and knows its runtime and its actor.
 
+use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
 use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
@@ -44,11 +45,15 @@ impl Mailboxes {
         all[at] = Some(mailbox);
     }
 
-    /// Posts a letter to the worker of a transaction.
-    pub fn post(&self, transaction: u64, letter: Letter) {
+    /// Posts a letter to the worker of a transaction; says whether there is such a worker.
+    pub fn post(&self, transaction: u64, letter: Letter) -> bool {
         let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        if let Some(Some(mailbox)) = all.get((transaction >> 56) as usize) {
-            mailbox.post(letter);
+        match all.get((transaction >> 56) as usize) {
+            Some(Some(mailbox)) => {
+                mailbox.post(letter);
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -60,6 +65,8 @@ pub struct Office {
     blocking: bool,
     services: Arc<dyn Services>,
     mailboxes: Mailboxes,
+    /// What is counted on no worker, or on any thread.
+    accounts: Arc<Accounts>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -102,6 +109,7 @@ impl Office {
             blocking,
             services,
             mailboxes,
+            accounts: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -121,6 +129,11 @@ impl Office {
     /// The workers' mailboxes.
     pub fn mailboxes(&self) -> &Mailboxes {
         &self.mailboxes
+    }
+
+    /// What is counted of the module on no worker, or on any thread: only by `add_shared`.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// Tells it the runtime and the actor, once.
@@ -233,17 +246,25 @@ impl Calls for Local {
         self.office.submit(tag, operation);
     }
     fn resume(&self, token: Token, answer: Answer) {
-        self.office
-            .mailboxes
-            .post(token.transaction, Letter::Resume(token, Box::new(answer)));
+        let accounts = self.office.accounts.clone();
+        let letter = Letter::Resume(token, Box::new(answer), accounts);
+        if !self.office.mailboxes.post(token.transaction, letter) {
+            // Of a worker that there is not: as unknown as any.
+            self.office.accounts.stray_resumes.add_shared(1);
+        }
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {
-        self.office
-            .mailboxes
-            .post(transaction, Letter::Inject(transaction, bytes));
+        let letter = Letter::Inject(transaction, bytes, self.office.accounts.clone());
+        self.office.mailboxes.post(transaction, letter);
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
-        self.office.ask(Early::Watch(Watch { fd, interest, tag }));
+        let own = understudy_shared::duplicate(fd);
+        self.office.ask(Early::Watch(Watch {
+            fd,
+            own,
+            interest,
+            tag,
+        }));
     }
     fn unwatch(&self, fd: RawFd, interest: Interest) {
         self.office.ask(Early::Unwatch(Unwatch { fd, interest }));

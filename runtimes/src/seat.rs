@@ -7,6 +7,7 @@
 //! Life of a call: 1. `begin`: away; 2. the verdict comes: over; or `Pending` comes: parked, until a resume; 3. its transaction
 //! takes the outcome; or 2b. the deadline passes, or the transaction goes away: given up.
 
+use crate::accounts::Accounts;
 use crate::failure::Failure;
 use crate::marker;
 use crate::runtime::Far;
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use understudy_module::{Answer, Edits, Opaque, Token, Verdict};
+
+/// Bytes injected into one answer that its client has not taken yet; a piece that would be beyond is dropped, whole.
+pub const MAX_INJECTED: usize = 1024 * 1024;
 
 /// What comes back from a call.
 #[derive(Debug)]
@@ -57,10 +61,10 @@ pub enum Letter {
         /// What came of it.
         reply: Box<Reply>,
     },
-    /// A module resumes.
-    Resume(Token, Box<Answer>),
-    /// A module injects into an answer in progress.
-    Inject(u64, Bytes),
+    /// A module resumes. With the module's shared accounts, in which it is counted when it fits no call.
+    Resume(Token, Box<Answer>, Arc<Accounts>),
+    /// A module injects into an answer in progress. With its shared accounts, in which it is counted when there is no room.
+    Inject(u64, Bytes, Arc<Accounts>),
 }
 
 /// Where other threads put letters for a worker. The worker is woken once for all that lie there.
@@ -141,6 +145,8 @@ struct Slot {
     waker: Option<Waker>,
     began: Instant,
     deadline: Instant,
+    /// Its far side was told that it is late, once.
+    told: bool,
     behind: Behind,
 }
 
@@ -169,6 +175,7 @@ pub(crate) trait Swept: std::fmt::Debug {
 #[derive(Debug, Default)]
 struct Injected {
     pieces: Vec<Bytes>,
+    bytes: usize,
     waker: Option<Waker>,
 }
 
@@ -237,14 +244,9 @@ impl Seat {
     pub(crate) fn read(&self, letter: Letter) {
         match letter {
             Letter::Reply { call, reply } => self.reply(call, *reply),
-            Letter::Resume(token, answer) => self.resume(token, answer),
-            Letter::Inject(transaction, bytes) => {
-                if let Some(to) = self.injected.borrow_mut().get_mut(&transaction) {
-                    to.pieces.push(bytes);
-                    if let Some(waker) = to.waker.take() {
-                        waker.wake();
-                    }
-                }
+            Letter::Resume(token, answer, accounts) => self.resume(token, answer, &accounts),
+            Letter::Inject(transaction, bytes, accounts) => {
+                self.inject(transaction, bytes, &accounts);
             }
         }
     }
@@ -267,6 +269,7 @@ impl Seat {
             waker: None,
             began: now,
             deadline: now + limit,
+            told: false,
             behind: Behind { far, transaction },
         });
         Waiting {
@@ -317,7 +320,24 @@ impl Seat {
         }
     }
 
-    fn resume(&self, token: Token, answer: Box<Answer>) {
+    fn inject(&self, transaction: u64, bytes: Bytes, accounts: &Accounts) {
+        let mut injected = self.injected.borrow_mut();
+        let Some(to) = injected.get_mut(&transaction) else {
+            return;
+        };
+        if bytes.len() > MAX_INJECTED - to.bytes {
+            // The client is slower than the module: what lies here is the proxy's memory.
+            accounts.injections_dropped.add_shared(1);
+            return;
+        }
+        to.bytes += bytes.len();
+        to.pieces.push(bytes);
+        if let Some(waker) = to.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn resume(&self, token: Token, answer: Box<Answer>, accounts: &Accounts) {
         let mut answer = Some(answer);
         let woken = self.with(token.call, |slot| {
             if slot.behind.transaction != token.transaction {
@@ -345,6 +365,7 @@ impl Seat {
         if answer.is_some() {
             // Late, second or unknown.
             self.stray.set(self.stray.get() + 1);
+            accounts.stray_resumes.add_shared(1);
         }
         if let Some(waker) = woken.flatten() {
             waker.wake();
@@ -359,7 +380,8 @@ impl Seat {
         }
         let mut late = Vec::new();
         for (index, slot) in self.slots.borrow_mut().iter_mut() {
-            if slot.deadline > now || matches!(slot.state, State::Over(_) | State::GivenUp) {
+            // Given up by its client, it may hang over there all the same.
+            if slot.deadline > now || slot.told || matches!(slot.state, State::Over(_)) {
                 continue;
             }
             let over = match &mut slot.state {
@@ -373,6 +395,7 @@ impl Seat {
             let call = (u64::from(slot.generation) << 32) | index as u64;
             let far = over.is_none().then(|| slot.behind.far.clone()).flatten();
             let hung = far.map(|far| (far, call));
+            slot.told = true;
             late.push((hung, slot.waker.take()));
             slot.early = None;
             // What the module still has of it is freed when it comes back.
@@ -451,6 +474,7 @@ impl Seat {
             of.waker = Some(cx.waker().clone());
             return None;
         }
+        of.bytes = 0;
         Some(std::mem::take(&mut of.pieces))
     }
 

@@ -25,6 +25,7 @@ cases! { Kind::Inline;
         an_instance_that_cannot_be_made_again_is_tried_for_again,
         a_resume_that_overtakes_its_pending_counts,
         second_late_and_unknown_resumes_are_dropped_and_counted,
+        pieces_injected_beyond_what_a_slow_client_leaves_room_for_are_dropped_and_counted,
         a_pending_that_is_never_resumed_ends_at_the_deadline_and_is_freed,
         pending_without_a_token_is_a_failure,
         a_transaction_that_goes_away_while_parked_is_freed_once,
@@ -33,6 +34,7 @@ cases! { Kind::Inline;
         four_hundred_transactions_wait_a_second_each_and_end_in_little_more,
         a_descriptor_is_ready_again_and_again_until_it_is_read_dry,
         both_directions_of_one_descriptor_are_told_with_their_tags,
+        a_number_that_is_another_file_s_meanwhile_does_not_take_over_the_watch,
         what_cannot_be_watched_is_counted_and_does_not_spin,
         the_timer_rings_again_and_again;
 }

@@ -128,6 +128,26 @@ async fn stands(worker: &Worker, link: &Link) -> Result<Verdict, Failure> {
 }
 
 #[test]
+fn a_thread_that_hangs_on_a_call_whose_client_went_away_is_found_too() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let link = worker.link(limits(1, 8, 50), &stands_at(&gate)).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::RequestHead);
+            let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            until(|| gate.came() == 1).await;
+        }
+        link.leave(&mut visit, id);
+        until(|| gauge(link.loaded(), "abandoned") == 1).await;
+        gate.open();
+        until(|| worker.seat.waiting() == 0).await;
+        assert_eq!(gauge(link.loaded(), "abandoned"), 1);
+    });
+}
+
+#[test]
 fn a_call_behind_one_that_hangs_is_taken_by_another_thread() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();

@@ -12,6 +12,7 @@ pub mod client;
 pub mod date;
 pub mod gate;
 pub mod message;
+pub mod modules;
 pub mod netns;
 pub mod origin;
 pub mod programs;

@@ -259,6 +259,8 @@ fn what_modules_cost_is_counted() {
         "understudy_module_failures_total{module=\"headers\",reason=\"panic\"} 0",
         "understudy_module_transactions_total{module=\"headers\",outcome=\"closed\"} 0",
         "understudy_module_stray_resumes_total{module=\"headers\"} 0",
+        "understudy_module_injections_dropped_total{module=\"headers\"} 0",
+        "understudy_module_calls_total{module=\"headers\",hook=\"init\",runtime=\"threads\"} 1",
         "understudy_module_bytes_total{module=\"headers\",direction=\"in\"} 0",
         "understudy_module_held_bytes{module=\"headers\"} 0",
     ] {
@@ -269,6 +271,12 @@ fn what_modules_cost_is_counted() {
         listed
             .lines()
             .any(|l| l.split_whitespace().take(2).eq(["request_head", "3"])),
+        "{listed}"
+    );
+    assert!(
+        listed
+            .lines()
+            .any(|l| l.split_whitespace().take(2).eq(["init", "1"])),
         "{listed}"
     );
 }

@@ -56,6 +56,12 @@ impl Slot {
         })
     }
 
+    /// Whether one answers any request, so that what is selected does not depend on the request's fields.
+    #[inline]
+    pub fn is_unvaried(&self) -> bool {
+        self.unvaried
+    }
+
     /// Whether any variant is stored (a miss is then a vary-miss, not a uri-miss).
     pub fn has_variants(&self) -> bool {
         !self.variants.is_empty()

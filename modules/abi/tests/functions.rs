@@ -161,7 +161,9 @@ fn each_number_is_its_verdict_and_others_are_failures() {
     assert_eq!(answer("3\0"), Verdict::fail("US_REPLACE without replace()"));
     assert_eq!(answer("4\0"), Verdict::Drop);
     assert_eq!(answer("5\0"), Verdict::Hold);
-    assert_eq!(answer("6\0"), Verdict::Pending);
+    // Nobody could resume it: no token was taken.
+    let stuck = "Pending without a token can never be resumed";
+    assert_eq!(answer("6\0"), Verdict::fail(stuck));
     assert_eq!(answer("7\0"), Verdict::fail("it gave no reason"));
     assert_eq!(answer("8\0"), Verdict::fail("8 is no verdict"));
     assert_eq!(answer("-1\0"), Verdict::fail("-1 is no verdict"));

@@ -255,13 +255,15 @@ impl Host {
     }
 
     /// Injects bytes into the answer of this transaction while it is in progress (RespBodyInject). The module must have a
-    /// `return_body` hook that does not only look; bytes for an answer that is over are dropped.
+    /// `return_body` hook that does not only look; bytes for an answer that is over are dropped, and so are those beyond 1 MiB that
+    /// its client has not taken yet.
     pub fn inject(&self, transaction: u64, bytes: Bytes) {
         self.calls.inject(transaction, bytes);
     }
 
     /// Calls [`crate::Module::ready`] with `tag` when the descriptor can be read (FDPollReadNotify) or written
-    /// (FDPollWriteNotify), again and again until [`Host::unwatch`]. The descriptor stays the module's and must not block.
+    /// (FDPollWriteNotify), again and again until [`Host::unwatch`]. The descriptor stays the module's and must not block;
+    /// what is watched is a duplicate of it, so its peer learns of a close only when [`Host::closing`] was called as well.
     pub fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
         self.calls.watch(fd, interest, tag);
     }

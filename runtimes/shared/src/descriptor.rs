@@ -3,6 +3,8 @@
 use rustix::io::fcntl_dupfd_cloexec;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A descriptor of our own for the file behind a number that a module gave, so that it can be watched for as long as we like.
@@ -26,4 +28,14 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
 pub fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is the same open descriptor from here to its drop, and `AsyncFd` takes it out of the event loop before.
     Ok(unsafe { AsyncFd::register(fd) }?)
+}
+
+/// Has the event loop of this thread wait for these directions of a descriptor, which may be registered once at a time.
+///
+/// # Errors
+/// When it is of a kind that cannot be waited for.
+pub fn register_for(fd: Arc<OwnedFd>, interests: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: the `OwnedFd` stays open and the same while an `Arc` of it is here, which `AsyncFd` lets go of behind taking it out of
+    // the event loop.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interests) }?)
 }

@@ -12,5 +12,5 @@ mod map;
 mod page;
 
 pub use arena::{Arena, Window};
-pub use descriptor::{duplicate, register};
+pub use descriptor::{duplicate, register, register_for};
 pub use page::{MARKERS, NAME_BYTES, PAGE_WORDS, marker_page, name, set_name};

@@ -199,7 +199,11 @@ impl Connection {
                     u64::MAX
                 };
                 let token = Token { transaction, call };
-                self.seat.read(Letter::Resume(token, answer));
+                self.seat.read(Letter::Resume(
+                    token,
+                    answer,
+                    self.shared.office.accounts().clone(),
+                ));
             }
             Heard::Release(offset) => {
                 let given = match &mut *self.blocks.borrow_mut() {
@@ -213,7 +217,11 @@ impl Connection {
             Heard::Inject(transaction, bytes) => {
                 // One that is over is no fault of the child.
                 if self.live.borrow().contains(&transaction) {
-                    self.seat.read(Letter::Inject(transaction, bytes));
+                    self.seat.read(Letter::Inject(
+                        transaction,
+                        bytes,
+                        self.shared.office.accounts().clone(),
+                    ));
                 }
             }
         }

@@ -3,9 +3,10 @@
 use super::edits::cut;
 use super::operation::{get_completion, get_operation, put_completion, put_operation};
 use super::wire::{Get, Malformed, Put, frame};
+use crate::accounts::Went;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use understudy_module::{About, Completion, Hooks, Level, Operation};
+use understudy_module::{About, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
 const VERSION: u32 = 1;
@@ -50,7 +51,12 @@ pub(crate) enum Report {
     Submit(u64, Operation),
     Log(Level, String),
     Told(u64, Result<(), String>),
+    /// A call that is no event of a transaction, to be counted.
+    Counted(Hook, Option<Duration>, Went),
 }
+
+/// The longest time believed of one call.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 fn put_map(out: &mut Vec<u8>, map: &Map) {
     out.u32(map.len() as u32);
@@ -164,6 +170,13 @@ impl Report {
                 out.flag(outcome.is_ok());
                 out.text(outcome.as_ref().err().map_or("", |why| cut(why)));
             }),
+            Report::Counted(hook, spent, went) => frame(out, 6, |out| {
+                out.u8(*hook as u8);
+                out.flag(spent.is_some());
+                let spent = spent.unwrap_or_default().min(LONGEST);
+                out.u64(spent.as_nanos() as u64);
+                out.u8(*went as u8);
+            }),
         }
     }
 
@@ -198,6 +211,18 @@ impl Report {
             5 => {
                 let (id, well, why) = (get.u64()?, get.flag()?, get.text()?);
                 Report::Told(id, if well { Ok(()) } else { Err(why.to_owned()) })
+            }
+            6 => {
+                let hook = Hook::of(get.u8()?).ok_or(Malformed("a count of no hook"))?;
+                let (counted, nanos) = (get.flag()?, get.u64()?);
+                let spent = counted.then(|| Duration::from_nanos(nanos).min(LONGEST));
+                let went = match get.u8()? {
+                    0 => Went::Well,
+                    1 => Went::Refused,
+                    2 => Went::Panicked,
+                    _ => return Err(Malformed("a call that went no way")),
+                };
+                Report::Counted(hook, spent, went)
             }
             _ => return Err(Malformed("a report of no kind")),
         };

@@ -1,8 +1,8 @@
 //! One place for a child: started, served over its control socket, buried, started again.
 //!
 //! Phases: 1. spawned, told what it is to be; 2. ready: workers may enter; 3. gone: reaped, its place empty; 4. after the back-off
-//! again 1. Unloaded, it is told to close and has [`CLOSE`] to do so. Whatever way this task ends, the child is killed and reaped,
-//! so neither zombies nor orphans are left.
+//! again 1. Unloaded, it is told to close and has [`CLOSE`] to do so. Whatever way this task ends, the child is killed and reaped (not
+//! waited for on this arbiter), so neither zombies nor orphans are left.
 
 use super::child::{Child, Packet, Shared, lock};
 use super::control::{Hello, Order, Report};
@@ -49,15 +49,45 @@ pub(crate) struct Running {
     input: Vec<u8>,
 }
 
-/// Killed and reaped on drop.
+/// Killed and reaped on drop. A killed process ends at once, unless the kernel holds it (a file system that does not answer): so
+/// the arbiter does not wait for that, a thread does.
 #[derive(Debug)]
-struct Process(std::process::Child);
+struct Process {
+    name: Arc<str>,
+    /// `None`: reaped, or with the thread.
+    child: Option<std::process::Child>,
+}
+
+impl Process {
+    /// The end; tells the log how.
+    fn end(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        let _ = child.kill();
+        if let Ok(Some(status)) = child.try_wait() {
+            return ended(&self.name, status);
+        }
+        let name = self.name.clone();
+        let reap = move || {
+            if let Ok(status) = child.wait() {
+                ended(&name, status);
+            }
+        };
+        let reaper = std::thread::Builder::new().name("reaper".to_owned());
+        if let Err(why) = reaper.spawn(reap) {
+            tracing::warn!(module = %self.name, "its process cannot be waited for: {why}");
+        }
+    }
+}
+
+fn ended(name: &str, status: std::process::ExitStatus) {
+    tracing::info!(module = %name, "its process ended: {status}");
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        // Killed, it ends at once.
-        let _ = self.0.wait();
+        self.end();
     }
 }
 
@@ -106,16 +136,23 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
-    let process = Process(
-        Command::new(&shared.environment.program)
-            .arg("module-host")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::from(stderr))
-            // A terminal's interrupt is the proxy's to answer.
-            .process_group(0)
-            .spawn()?,
-    );
-    let pid = rustix::process::Pid::from_child(&process.0);
+    let mut command = Command::new(&shared.environment.program);
+    if shared.spec.limits.memory.is_some() {
+        // The allocator reserves 1 GiB of addresses at its start, which would be all that the module may have.
+        command.env("MIMALLOC_ARENA_RESERVE", "16MiB");
+    }
+    let child = command
+        .arg("module-host")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::from(stderr))
+        // A terminal's interrupt is the proxy's to answer.
+        .process_group(0)
+        .spawn()?;
+    let pid = rustix::process::Pid::from_child(&child);
+    let process = Process {
+        name: shared.spec.name.clone(),
+        child: Some(child),
+    };
     let pidfd = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
     let (tell, orders) = mpsc::unbounded_channel();
     let number = crate::office::number();
@@ -278,6 +315,9 @@ impl Running {
             Report::Ready(about) => return Some(End::Ready(about)),
             Report::Refused(why) => return Some(End::Refused(why)),
             Report::Log(level, text) => shared.office.log(level, &text),
+            Report::Counted(hook, spent, went) => {
+                shared.office.accounts().note(hook, spent, went);
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
                 let tell = self.child.orders.clone();
@@ -323,13 +363,10 @@ impl Running {
         }
     }
 
-    /// The end: killed, reaped, and everybody told.
+    /// The end: killed, and everybody told.
     fn bury(&mut self, shared: &Arc<Shared>) {
         self.child.kill();
-        let status = self.process.0.wait();
-        if let Ok(status) = status {
-            tracing::info!(module = %shared.spec.name, "its process ended: {status}");
-        }
+        self.process.end();
         self.orders.close();
         shared.gone(&self.child);
         shared.environment.services.forget(self.child.number);
@@ -339,6 +376,25 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_is_let_go_of_is_killed_and_reaped_by_somebody() {
+        let child = Command::new("sleep").arg("1000").spawn();
+        let child = child.unwrap_or_else(|why| panic!("no sleep: {why}"));
+        let proc = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+        let mut process = Process {
+            name: "m".into(),
+            child: Some(child),
+        };
+        process.end();
+        // A zombie would stay in the table for ever.
+        let began = Instant::now();
+        while proc.exists() {
+            assert!(began.elapsed() < Duration::from_secs(20), "never reaped");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(process.child.is_none());
+    }
 
     #[test]
     fn the_back_off_doubles_to_its_limit_and_ends_when_a_child_lives() {

@@ -97,6 +97,7 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
             if let Err(panicked) = freed {
                 let module = pool.nursery().name();
                 tracing::warn!(%module, "free panicked: {}", panicked.0);
+                life.free_panicked();
                 pool.nursery().poison(life, *number);
                 pool.nursery().restore();
             }

@@ -136,6 +136,12 @@ pub fn a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody(kind: Ki
             assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
             assert_eq!(script.tally.of(Hook::Init), 2, "{hook:?}");
             assert_eq!(gauge(link.loaded(), "panics"), 1);
+            let sum = link.loaded().sum();
+            let (of, init) = (sum.hooks[hook as usize], sum.hooks[Hook::Init as usize]);
+            assert_eq!((of.calls, of.failures), (1, 1), "{hook:?}");
+            assert!(!of.time.is_zero(), "{hook:?}");
+            assert_eq!((init.calls, init.failures), (2, 0), "{hook:?}");
+            assert_eq!(sum.failures[0], 1, "{hook:?}");
         }
     });
 }
@@ -159,6 +165,9 @@ pub fn a_panic_in_free_makes_a_new_instance(kind: Kind) {
         assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
         until(|| script.tally.frees().len() == 2).await;
         assert_eq!(gauge(link.loaded(), "panics"), 1);
+        let sum = link.loaded().sum();
+        assert_eq!(sum.hooks[Hook::Free as usize].failures, 1);
+        assert_eq!(sum.failures[0], 1);
     });
 }
 
@@ -266,9 +275,44 @@ pub fn second_late_and_unknown_resumes_are_dropped_and_counted(kind: Kind) {
             host.resume(token, Verdict::fail("too late"));
         }
         until(|| worker.seat.stray_resumes() == 3).await;
+        assert_eq!(link.loaded().sum().stray_resumes, 3);
         link.leave(&mut visit, id);
         until(|| script.tally.frees() == [(id, None)]).await;
         assert_eq!(worker.seat.waiting(), 0);
+    });
+}
+
+pub fn pieces_injected_beyond_what_a_slow_client_leaves_room_for_are_dropped_and_counted(
+    kind: Kind,
+) {
+    on_a_worker(|worker| async move {
+        let script = Script::new(|tx, _| {
+            for _ in 0..3 {
+                tx.host()
+                    .inject(tx.id(), vec![b'x'; MAX_INJECTED / 2].into());
+            }
+            Verdict::Continue
+        });
+        let link = worker.link(spec(kind), &script).await;
+        let (id, mut visit) = (worker.id(), Visit::default());
+        worker.seat.open_for_injection(id);
+        let event = head(id, Hook::ResponseReturn);
+        let mut taken = Vec::new();
+        for round in 1..=2 {
+            call(&link, &mut visit, &event, &mut Edits::new())
+                .await
+                .unwrap();
+            until(|| link.loaded().sum().injections_dropped == round).await;
+            // What the client takes makes room again.
+            let pieces = std::future::poll_fn(|cx| match worker.seat.poll_injected(id, cx) {
+                Some(pieces) => std::task::Poll::Ready(pieces),
+                None => std::task::Poll::Pending,
+            })
+            .await;
+            taken.push(pieces.len());
+        }
+        assert_eq!(taken, [2, 2]);
+        link.leave(&mut visit, id);
     });
 }
 

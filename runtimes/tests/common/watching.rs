@@ -124,6 +124,39 @@ pub fn both_directions_of_one_descriptor_are_told_with_their_tags(kind: Kind) {
     });
 }
 
+pub fn a_number_that_is_another_file_s_meanwhile_does_not_take_over_the_watch(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let (watched, mut theirs) = UnixStream::pair().unwrap();
+        let (other, mut noise) = UnixStream::pair().unwrap();
+        let fd = watched.as_raw_fd();
+        let tags = Arc::new(Mutex::new(Vec::new()));
+        let (to, keep) = (
+            tags.clone(),
+            Mutex::new(std::os::fd::OwnedFd::from(watched)),
+        );
+        let script = Script::new(|_, _| Verdict::Continue)
+            .other(move |hook, host, _| {
+                if hook == Hook::Init {
+                    host.watch(fd, Interest::Read, 1);
+                    // Before the actor is there to hear of it.
+                    rustix::io::dup2(&other, &mut keep.lock().unwrap()).unwrap();
+                }
+                Ok(())
+            })
+            .ready(move |host, fd, interest, tag| {
+                to.lock().unwrap().push(tag);
+                host.unwatch(fd, interest);
+            });
+        noise.write_all(b"noise").unwrap();
+        let link = worker.link(spec(kind), &script).await;
+        tell(&link, Notice::Timer).await.unwrap();
+        tell(&link, Notice::Timer).await.unwrap();
+        assert!(tags.lock().unwrap().is_empty(), "told of another file");
+        theirs.write_all(b"x").unwrap();
+        until(|| *tags.lock().unwrap() == [1]).await;
+    });
+}
+
 pub fn what_cannot_be_watched_is_counted_and_does_not_spin(kind: Kind) {
     on_a_worker(|worker| async move {
         let file = std::fs::File::open("/proc/self/exe").unwrap();

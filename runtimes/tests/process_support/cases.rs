@@ -33,6 +33,7 @@ cases! {
     a_late_resume_is_counted_and_its_transaction_alone_has_failed
     a_child_killed_in_the_middle_is_back_within_100_milliseconds
     a_hanging_hook_has_its_child_killed
+    a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
     a_leak_ends_at_the_memory_limit
     garbage_has_the_child_killed
     a_refusal_is_told
@@ -219,6 +220,14 @@ async fn a_panic_in_free_is_survived() {
     world.head(PANICS_IN_FREE, hook, "none").await.0.unwrap();
     world.head(1, hook, "none").await.0.unwrap();
     said(&world, &format!("free {PANICS_IN_FREE} 1"), 1).await;
+    let sum = || world.loaded.sum();
+    until("counted", || async { sum().failures[0] == 1 }).await;
+    assert_eq!(sum().hooks[Hook::Free as usize].failures, 1);
+    // Another instance was made in place of it.
+    until("counted", || async {
+        sum().hooks[Hook::Init as usize].calls == 2
+    })
+    .await;
     assert_eq!(world.gauge("restarts"), 0);
 }
 
@@ -239,6 +248,7 @@ async fn a_second_resume_is_counted() {
     let went = world.head(1, Hook::RequestHead, "twice").await.0;
     assert_eq!(went, Ok(Verdict::Done));
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     world.head(2, Hook::RequestHead, "none").await.0.unwrap();
 }
 
@@ -246,6 +256,7 @@ async fn an_unknown_resume_is_counted() {
     let world = World::new(spec("probe")).await;
     world.head(1, Hook::RequestHead, "unknown").await.0.unwrap();
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     assert_eq!(world.gauge("garbage"), 0);
 }
 
@@ -259,6 +270,7 @@ async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
     assert_eq!(went, Err(Failure::Deadline));
     world.head(2, hook, "wake").await.0.unwrap();
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
+    assert_eq!(world.loaded.sum().stray_resumes, 1);
     world.link.leave(&mut visit, 1);
     said(&world, "free 1 1", 1).await;
     assert_eq!(world.head(3, hook, "never").await.0, Err(Failure::Deadline));
@@ -297,6 +309,22 @@ async fn killed_in_the_middle() -> Duration {
     assert_eq!(world.gauge("restarts"), 1);
     assert_eq!(world.gauge("queued"), 0);
     away
+}
+
+async fn a_hanging_hook_has_its_child_killed_also_when_its_client_went_away() {
+    let short = Duration::from_millis(300);
+    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
+    let (mut visit, mut edits) = (Visit::default(), Edits::new());
+    {
+        let hook = Hook::RequestHead;
+        let calling = world.hook(&mut visit, 1, hook, "hang", &mut edits);
+        let soon = tokio::time::sleep(Duration::from_millis(20));
+        tokio::select! { _ = calling => panic!("it answered"), () = soon => {} }
+    }
+    world.link.leave(&mut visit, 1);
+    until("killed", || async { world.gauge("killed") == 1 }).await;
+    world.back(2).await;
+    assert_eq!(world.seat.waiting(), 0);
 }
 
 async fn a_hanging_hook_has_its_child_killed() {

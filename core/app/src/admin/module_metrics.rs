@@ -41,6 +41,25 @@ pub(super) fn add(families: &mut Families, modules: &[ModuleReport]) {
         "Answers of modules that came late, twice or to nothing.",
         summed(stray),
     );
+    let dropped = modules.iter().map(|m| {
+        (
+            vec![("module", m.name.as_str())],
+            m.sum.injections_dropped as f64,
+        )
+    });
+    families.counter(
+        "understudy_module_injections_dropped_total",
+        "Pieces that modules injected into answers faster than their clients took them.",
+        summed(dropped),
+    );
+    let overdue = modules
+        .iter()
+        .map(|m| (vec![("module", m.name.as_str())], m.sum.overdue as f64));
+    families.counter(
+        "understudy_module_overdue_total",
+        "Inline calls beyond the deadline, of those that were timed: they cannot be interrupted.",
+        summed(overdue),
+    );
     let outcomes = modules.iter().flat_map(|m| {
         [
             ("cut", m.sum.cut),

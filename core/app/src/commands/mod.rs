@@ -20,7 +20,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 use understudy_abi::template::{self, Lang, Source};
 use understudy_runtimes::Kind;
@@ -96,7 +96,7 @@ enum Command {
         /// Where to; a directory of its name when left out
         #[arg(long, short, value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
-        /// In Rust: the directory of the crate understudy-module (modules/api of the sources); its published version when left out
+        /// In Rust: the directory of the crate understudy-module (modules/api of the sources); when left out, that of the sources this program was built from, while they are there
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "c")]
         interface: Option<PathBuf>,
     },
@@ -218,8 +218,9 @@ fn new(name: &str, c: bool, dir: Option<PathBuf>, interface: Option<PathBuf>) ->
             ));
         }
         Some(Err(e)) => return fail(&format!("--interface: {e}")),
-        None => Source::Version(env!("CARGO_PKG_VERSION").to_owned()),
+        None => beside(),
     };
+    let by_version = !c && matches!(source, Source::Version(_));
     let lang = if c { Lang::C } else { Lang::Rust(source) };
     let dir = dir.unwrap_or_else(|| PathBuf::from(name));
     match template::write(&dir, name, lang) {
@@ -228,9 +229,27 @@ fn new(name: &str, c: bool, dir: Option<PathBuf>, interface: Option<PathBuf>) ->
                 .iter()
                 .map(|path| format!("{}\n", path.display()))
                 .collect();
+            if by_version {
+                // Said on standard error: what was written is a list to be read by programs.
+                let _ = writeln!(
+                    io::stderr(),
+                    "understudy: hint: {} takes understudy-module from the registry; if cargo does not find it there, write\n\
+                     understudy-module = {{ path = \".../modules/api\" }} with the path of Understudy's sources, or begin again with --interface",
+                    dir.join("Cargo.toml").display()
+                );
+            }
             show(lines.as_bytes())
         }
         Err(why) => fail(&why),
+    }
+}
+
+/// The interface from the sources this program was built from, while they are there; else the published one.
+fn beside() -> Source {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules/api");
+    match sources.canonicalize() {
+        Ok(path) if path.join("Cargo.toml").is_file() => Source::Path(path),
+        _ => Source::Version(env!("CARGO_PKG_VERSION").to_owned()),
     }
 }
 

@@ -90,7 +90,8 @@ impl ModuleReport {
             "demoted": self.state == "demoted", "on_failure": self.on_failure, "calls": total.calls,
             "time": total.time.as_secs_f64(), "wait": total.wait.as_secs_f64(), "bytes_in": total.bytes_in,
             "bytes_out": total.bytes_out, "failures": failures, "held": self.held, "gauges": gauges, "hooks": hooks,
-            "stray_resumes": self.sum.stray_resumes,
+            "stray_resumes": self.sum.stray_resumes, "injections_dropped": self.sum.injections_dropped,
+            "overdue": self.sum.overdue,
             "transactions": {"cut": self.sum.cut, "opened": self.sum.opened, "closed": self.sum.closed},
         })
     }

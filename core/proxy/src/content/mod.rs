@@ -237,7 +237,11 @@ impl Services for Content {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        self.settings().get(name).cloned()
+        Content::settings(self).get(name).cloned()
+    }
+
+    fn settings(&self) -> BTreeMap<String, String> {
+        (*Content::settings(self)).clone()
     }
 }
 

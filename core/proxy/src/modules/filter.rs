@@ -427,6 +427,11 @@ impl Stage {
                     self.release(link, given);
                     self.give(given, piece);
                     self.ended = last;
+                    if self.is_off(last) {
+                        // It was done with it too early.
+                        link.accounts().cut.add(1);
+                        return Err(ModuleFailed);
+                    }
                     return Ok(Went::On);
                 }
                 let event = Event {

@@ -46,6 +46,22 @@ struct Rare {
     /// Who waits for a call to end.
     waiting: SmallVec<[Waker; 1]>,
     notes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What they weigh.
+    noted: usize,
+}
+
+/// What a note weighs beside its bytes.
+const NOTE: usize = 64;
+
+impl Rare {
+    /// Keeps a note while there is room: hooks on bodies may make some for every piece, and bodies may be without end.
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        let weight = NOTE + name.len() + value.len();
+        if self.noted + weight <= understudy_module::MAX_BYTES {
+            self.noted += weight;
+            self.notes.push((name.to_vec(), value.to_vec()));
+        }
+    }
 }
 
 /// What a hook is about; the rest of the event is the transaction's.
@@ -316,6 +332,13 @@ impl Party {
         }
     }
 
+    /// Nobody asks what comes of this: a call on its way is waited for in the background.
+    pub(crate) fn give_up(self: &Rc<Self>, hook: Hook, ran: Ran) {
+        if let Ran::Later(Suspended { place, call, .. }) = ran {
+            self.finish_behind(self.chain.at(hook, place), call);
+        }
+    }
+
     /// Waits in the background for a call that nobody waits for any more; then the module may hear the next event.
     pub(super) fn finish_behind(self: &Rc<Self>, index: usize, mut call: Call) {
         let party = self.clone();
@@ -448,7 +471,11 @@ impl Seen {
         if !self.busy {
             return Poll::Ready(());
         }
-        self.rare().waiting.push(cx.waker().clone());
+        let waiting = &mut self.rare().waiting;
+        // A body that waits looks whenever anything else wakes its task.
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 
@@ -457,9 +484,7 @@ impl Seen {
         for edit in edits.since(since) {
             match edit {
                 Edit::KeepLength => self.keeps_length = true,
-                Edit::Note(name, value) => {
-                    self.rare().notes.push((name.to_vec(), value.to_vec()));
-                }
+                Edit::Note(name, value) => self.rare().note(name, value),
                 _ => {}
             }
         }
@@ -499,5 +524,44 @@ fn host_of(key: &[u8]) -> &[u8] {
     match authority.iter().rposition(|b| *b == b':') {
         Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
         _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    struct Nobody;
+
+    impl std::task::Wake for Nobody {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+
+    #[test]
+    fn notes_about_the_pieces_of_a_long_body_are_bounded() {
+        let mut seen = Seen::default();
+        let mut edits = Edits::new();
+        edits.note(b"word", &[b'x'; 1000]).unwrap();
+        for _ in 0..10_000 {
+            seen.note_all(&edits);
+        }
+        let notes = &seen.rare().notes;
+        let bytes: usize = notes.iter().map(|(n, v)| n.len() + v.len()).sum();
+        assert!(bytes > 100_000 && bytes <= understudy_module::MAX_BYTES);
+    }
+
+    #[test]
+    fn one_task_that_waits_is_kept_once_however_often_it_looks() {
+        let mut seen = Seen::default();
+        seen.be_busy();
+        let waker = Waker::from(std::sync::Arc::new(Nobody));
+        let mut cx = Context::from_waker(&waker);
+        for _ in 0..1000 {
+            assert!(seen.poll_free(&mut cx).is_pending());
+        }
+        assert_eq!(seen.rare().waiting.len(), 1);
+        seen.be_free();
+        assert!(seen.poll_free(&mut cx).is_ready());
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn answer(
             on_the_spot::answer(&mut spot, client, head, &key)
         } else {
             match spot.find(head, &key) {
-                Some(stored) => {
+                Some((stored, _)) => {
                     let prepared = stored.prepared();
                     let send = Send {
                         head: &prepared.head,
@@ -190,10 +190,14 @@ pub(super) struct Send<'a> {
 }
 
 impl Spot<'_, '_> {
-    /// What is stored for this request, when it is fresh.
+    /// What is stored for this request, when it is fresh; and whether its fields could have selected something else.
     // Twice in the program, with and without modules: so that the way without them has nothing of the other.
     #[inline(always)]
-    pub(super) fn find(&self, head: &RequestHead<&[u8]>, key: &[u8]) -> Option<Arc<Stored>> {
+    pub(super) fn find(
+        &self,
+        head: &RequestHead<&[u8]>,
+        key: &[u8],
+    ) -> Option<(Arc<Stored>, bool)> {
         let fields = head.fields();
         let slot = self.worker.cache.find(key)?;
         let stored = slot.select(fields)?;
@@ -205,7 +209,7 @@ impl Spot<'_, '_> {
             return None;
         }
         stored.touch();
-        Some(stored.clone())
+        Some((stored.clone(), !slot.is_unvaried()))
     }
 
     /// Writes the lines of this answer alone; says whether the connection persists.

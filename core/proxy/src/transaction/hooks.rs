@@ -122,6 +122,20 @@ impl Transaction {
         None
     }
 
+    /// What modules were asked on the spot, and what this transaction has no use for: refused, or no hit any more. A call on its
+    /// way goes on behind it, or whoever asks that module next would wait for ever.
+    pub(super) fn give_up(&mut self) {
+        let (before, mut returned) = (self.before.take(), self.returned.take());
+        let Some(party) = &self.party else { return };
+        if let Some(before) = before {
+            party.give_up(Hook::RequestHead, before.ran);
+            returned = returned.or(before.returned);
+        }
+        if let Some((ran, _)) = returned {
+            party.give_up(Hook::ResponseReturn, ran);
+        }
+    }
+
     /// A module changed where the request goes: it is routed as if the client had asked so.
     fn reroute(&mut self, edits: &Edits) -> Result<(), Refusal> {
         if self.head.method() == Method::Connect {

@@ -341,7 +341,14 @@ impl Transaction {
             tracing::debug!(id = %self.name(), step = step.name(), "step");
             step = match step {
                 Step::RequestHead => self.request_head().await,
-                Step::LookUp => self.look_up().await,
+                Step::LookUp => {
+                    let next = self.look_up().await;
+                    if !matches!(next, Step::Hit { .. }) {
+                        // The hit that modules were asked about on the spot is gone.
+                        self.give_up();
+                    }
+                    next
+                }
                 Step::Ask {
                     validate,
                     alone,
@@ -396,6 +403,7 @@ impl Transaction {
 
     fn record(&mut self) {
         self.recorded = true;
+        self.give_up();
         let elapsed = self.started.elapsed();
         let tally = &self.tally;
         let stats = &self.worker.stats;

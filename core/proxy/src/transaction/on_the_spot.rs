@@ -45,15 +45,15 @@ pub(super) fn answer(
             }
         }
     }
-    let Some(mut stored) = spot.find(head, key) else {
+    let Some((mut stored, varies)) = spot.find(head, key) else {
         return hand(party, Ran::Through, asked, applied, None);
     };
-    if !asked.is_empty() && !applied && !stored.prepared().vary.is_empty() {
-        // What was added may be what the answer varies by.
+    if varies && !asked.is_empty() && !applied {
+        // What was added may be what answers vary by: also a newer one than this, which itself does not.
         edited::request(head, &asked);
         applied = true;
         stored = match spot.find(head, key) {
-            Some(stored) => stored,
+            Some((stored, _)) => stored,
             None => return hand(party, Ran::Through, asked, true, None),
         };
     }

@@ -312,6 +312,9 @@ async fn settings_can_be_looked_up() {
     let content = Content::new();
     assert_eq!(content.setting("cache.memory"), None);
     let settings = [("cache.memory".to_owned(), "1M".to_owned())];
-    content.set_settings(settings.into());
+    content.set_settings(settings.clone().into());
     assert_eq!(content.setting("cache.memory").as_deref(), Some("1M"));
+    // What a child process is given to answer from.
+    let services: Arc<dyn Services> = content;
+    assert_eq!(services.settings(), settings.into());
 }

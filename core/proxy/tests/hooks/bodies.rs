@@ -1,8 +1,10 @@
 //! What hooks on bodies may do.
 
+use crate::record::takes_all;
 use crate::scripted::{Scripted, everywhere, proxy};
 use crate::support::{answer, body, get};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use understudy_module::{Bytes, Hook, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
@@ -117,20 +119,20 @@ fn a_length_that_is_kept_is_told() {
 fn a_request_body_is_changed_on_its_way() {
     everywhere(|kind| async move {
         let m = Scripted::new("m", &[Hook::RequestBody], |tx| {
-            let mut twice = tx.piece().to_vec();
-            twice.extend_from_slice(tx.piece());
-            Verdict::Replace(twice.into())
+            let twice = tx.piece().iter().flat_map(|byte| [*byte, *byte]);
+            Verdict::Replace(twice.collect())
         });
-        let f = proxy(kind, &[&m], |head| answer("200 OK", "", head)).await;
-        let at = f.origin.at;
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let body = "abc".repeat(20_000);
+        let (at, took) = takes_all(2 * body.len());
+        let length = body.len();
         let got = get(
             f.forward,
-            &format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"),
+            &format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"),
         )
         .await;
-        let head = String::from_utf8(got.body).unwrap();
-        assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
-        assert!(!head.contains("Content-Length"));
+        assert!(got.head.starts_with("HTTP/1.1 204"), "{}", got.head);
+        assert!(took.join().unwrap() == "aabbcc".repeat(20_000).as_bytes());
     });
 }
 
@@ -159,18 +161,92 @@ fn bytes_are_injected_into_an_answer_in_progress() {
 #[test]
 fn dropped_pieces_are_gone_and_the_rest_stays_in_order() {
     everywhere(|kind| async move {
-        let seen = Mutex::new(0u64);
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let to = kept.clone();
+        let count = AtomicUsize::new(0);
         let m = Scripted::new("m", &[Hook::ReturnBody], move |tx| {
-            *seen.lock().unwrap() += 1;
-            if tx.is_last() {
-                Verdict::Continue
-            } else {
-                Verdict::Drop
+            let piece = tx.piece();
+            if count.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+                return Verdict::Drop;
             }
+            to.lock().unwrap().extend_from_slice(piece);
+            Verdict::Continue
         });
-        let text = "x".repeat(200_000);
+        let text: String = body(400_000)
+            .iter()
+            .map(|b| char::from(b'a' + b % 26))
+            .collect();
+        let whole = text.len();
         let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        f.get("/").await;
+        kept.lock().unwrap().clear();
         let got = plain(&f.get("/").await);
-        assert!(got.len() < 200_000);
+        assert!(got == *kept.lock().unwrap());
+        assert!(got.len() < whole);
+    });
+}
+
+#[test]
+fn a_body_that_does_not_keep_its_length_as_promised_is_broken_off_before_it_is_too_long() {
+    everywhere(|kind| async move {
+        // How much longer or shorter the first piece becomes; the last piece is left as it is.
+        for (first, length) in [
+            ("shorter", 1),
+            ("longer", 200_000),
+            ("much longer", 3 << 20),
+        ] {
+            let m = Scripted::new("m", &[Hook::ResponseReturn, Hook::ReturnBody], move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    tx.keep_length().unwrap();
+                    return Verdict::Continue;
+                }
+                match tx.is_last() {
+                    true => Verdict::Continue,
+                    false if tx.piece()[0] == b'f' => Verdict::Replace(vec![b'y'; length].into()),
+                    false => Verdict::Continue,
+                }
+            });
+            let text = format!("f{}", "x".repeat((1 << 20) - 1));
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            for _ in 0..2 {
+                let got = f.get("/").await;
+                if got.head.starts_with("HTTP/1.1 502") {
+                    // It was found out before anything was given away.
+                    continue;
+                }
+                assert!(got.has("Content-Length: 1048576"), "{}", got.head);
+                let body = got.body.len();
+                assert!(body < 1 << 20, "{kind:?} {first}: {body}");
+            }
+        }
+    });
+}
+
+#[test]
+fn no_answer_follows_one_that_came_out_shorter_than_promised() {
+    everywhere(|kind| async move {
+        for then in [|| Verdict::Continue, || Verdict::Done] {
+            let m = Scripted::new("m", &[Hook::ResponseReturn, Hook::ReturnBody], move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    tx.keep_length().unwrap();
+                    return Verdict::Continue;
+                }
+                match tx.piece().first() {
+                    Some(b'f') => Verdict::Replace(Bytes::from_static(b"y")),
+                    _ => then(),
+                }
+            });
+            let text = format!("f{}", "x".repeat((1 << 20) - 1));
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            let at = f.origin.at;
+            let one = format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n");
+            for _ in 0..2 {
+                let two = format!("{one}\r\n{one}Connection: close\r\n\r\n");
+                let got = get(f.forward, &two).await;
+                assert!(got.has("Content-Length: 1048576"), "{}", got.head);
+                let next = got.body.windows(9).any(|w| w == b"HTTP/1.1 ");
+                assert!(!next, "{kind:?}: the next answer would be taken for body");
+            }
+        }
     });
 }

@@ -7,6 +7,7 @@ mod bodies;
 mod failures;
 mod framing;
 mod heads;
+mod left;
 mod life;
 mod order;
 mod record;

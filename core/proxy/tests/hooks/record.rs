@@ -120,7 +120,7 @@ fn the_pieces_of_a_request_body_are_the_body() {
 
 /// An origin that answers one request when it has all of its body, of this length, and not before. The body is chunked when a
 /// module may change it.
-fn takes_all(length: usize) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+pub fn takes_all(length: usize) -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = listener.local_addr().unwrap();
     let took = std::thread::spawn(move || {
@@ -247,4 +247,66 @@ async fn slow(kind: understudy_runtimes::Kind, m: &Scripted) -> Fixture {
         |settings| settings.timeouts.first_byte = std::time::Duration::from_millis(100),
     )
     .await
+}
+
+/// What an answer says of the modules' time.
+fn timing(got: &crate::support::Got) -> Option<&str> {
+    let line = got.head.lines().find(|l| l.starts_with("Server-Timing: "));
+    line.map(|l| &l["Server-Timing: ".len()..])
+}
+
+#[test]
+fn answers_tell_what_modules_cost_when_they_are_asked() {
+    use understudy_proxy::modules::ServerTiming;
+    everywhere(|kind| async move {
+        for when in [ServerTiming::Off, ServerTiming::Asked, ServerTiming::Always] {
+            let m = Scripted::new("m", &[Hook::RequestHead], |_| Verdict::Continue);
+            let script = |_: &str| answer("200 OK", CACHED, "x");
+            let f = crate::scripted::proxy_with(kind, &[&m], script, move |settings| {
+                settings.modules.server_timing = when;
+            })
+            .await;
+            // A miss and a hit, asking and not.
+            for _ in 0..2 {
+                let asking = f.get_with("/", "Understudy-Timing: 1\r\n").await;
+                let other = f.get("/").await;
+                let told = when != ServerTiming::Off;
+                assert_eq!(timing(&asking).is_some(), told, "{when:?} {}", asking.head);
+                let always = when == ServerTiming::Always;
+                assert_eq!(timing(&other).is_some(), always, "{when:?} {}", other.head);
+                if let Some(said) = timing(&asking) {
+                    assert!(said.starts_with("m;dur="), "{said}");
+                    assert!(said.ends_with(";desc=\"1 calls\""), "{said}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_inline_call_beyond_its_deadline_is_counted_and_its_work_stands() {
+    everywhere(|kind| async move {
+        if kind != understudy_runtimes::Kind::Inline {
+            // Elsewhere it is ended at the deadline.
+            return;
+        }
+        let mut m = Scripted::new("m", &[Hook::RequestHead], |_| {
+            let began = std::time::Instant::now();
+            while began.elapsed() < std::time::Duration::from_millis(3) {}
+            Verdict::Continue
+        });
+        m.limits.deadline = std::time::Duration::from_millis(1);
+        let loaded = Arc::new(Mutex::new(None));
+        let to = loaded.clone();
+        let script = |_: &str| answer("200 OK", CACHED, "x");
+        let f = crate::scripted::proxy_with(kind, &[&m], script, move |settings| {
+            // Then every call is timed.
+            settings.modules.server_timing = understudy_proxy::modules::ServerTiming::Always;
+            *to.lock().unwrap() = Some(settings.modules.members[0].module.clone());
+        })
+        .await;
+        assert_eq!(f.get("/").await.body, b"x");
+        let loaded = loaded.lock().unwrap().clone().unwrap();
+        assert_eq!(loaded.sum().overdue, 1);
+    });
 }

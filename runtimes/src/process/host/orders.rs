@@ -6,7 +6,7 @@ use super::doors::Door;
 use super::notices::Told;
 use super::{Libraries, notices, serve};
 use crate::life::Maker;
-use crate::process::control::{Hello, Order};
+use crate::process::control::{Hello, Order, Report};
 use crate::process::wire::next_frame;
 use crate::spec::Library;
 use rustix::cmsg_space;
@@ -81,12 +81,15 @@ fn confine(hello: &Hello) -> Result<(), Errno> {
 }
 
 fn begin(desk: &Arc<Desk>, hello: &Hello, library: Arc<dyn Library>) -> Result<(), String> {
-    let of = desk.clone();
+    let (of, counts) = (desk.clone(), desk.clone());
     let maker = Maker::new(
         hello.name.as_str().into(),
         library.clone(),
         hello.options.clone(),
         move |options| Arc::new(ChildCalls::new(of.clone(), options)),
+        move |hook, spent, went| {
+            counts.report(&Report::Counted(hook, spent, went));
+        },
     );
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         std::thread::Builder::new()

@@ -122,6 +122,7 @@ pub(super) fn free(desk: &Desk, transaction: u64) {
         } = visit;
         drop(kept);
         if let Err(panicked) = guard(|| life.module().free(transaction, opaque)) {
+            life.free_panicked();
             desk.poison(&life);
             desk.log(Level::Warn, &format!("free panicked: {}", panicked.0));
         }
