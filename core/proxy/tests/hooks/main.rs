@@ -16,3 +16,4 @@ mod stored;
 #[path = "../content/support.rs"]
 #[allow(dead_code)]
 mod support;
+mod upstream;
