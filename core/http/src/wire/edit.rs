@@ -31,12 +31,12 @@ pub(super) fn push(overlay: &mut Vec<u8>, bytes: &[u8]) -> Result<Span, HeadErro
 }
 
 /// Whether these bytes are a field name: a token (RFC 9110 section 5.1).
-pub(super) fn is_name(bytes: &[u8]) -> bool {
+pub fn is_name(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token(*byte))
 }
 
 /// Whether a field value may hold these bytes (RFC 9110 section 5.5).
-pub(super) fn is_value(bytes: &[u8]) -> bool {
+pub fn is_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| is_text(*byte))
 }
 

@@ -11,3 +11,5 @@ mod list;
 mod name;
 mod parse;
 pub mod target;
+
+pub use edit::{is_name, is_value};

@@ -5,6 +5,7 @@
 //! does the log; a call that nobody waits for any more is waited for in the background. Invariant: whoever holds the last handle (the transaction, a fill that is pumped on, a log that waits) ends it, so
 //! `free` is last and once, also for a transaction that is cut.
 
+use super::ServerTiming;
 use super::chain::Chain;
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use understudy_http::Fields;
 use understudy_module::{Edit, Edits, Event, Hook, Mark, Part, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, OnFailure, Visit};
 
@@ -387,7 +389,7 @@ impl Party {
     }
 
     /// The Server-Timing line of what the modules cost so far: milliseconds in the module and waited for it.
-    pub(crate) fn timing_line(&self, out: &mut Vec<u8>) {
+    fn timing_line(&self, out: &mut Vec<u8>) {
         let mut first = true;
         for (name, cost, _, _) in self.told() {
             out.extend_from_slice(if first { b"Server-Timing: " } else { b", " });
@@ -404,9 +406,18 @@ impl Party {
         }
     }
 
-    /// When answers tell what modules cost.
-    pub(crate) fn timing(&self) -> super::ServerTiming {
-        self.chain.timing
+    /// Writes the Server-Timing line into an answer to a request with these fields, when it is wanted.
+    pub(crate) fn tell_timing(&self, fields: Fields<'_>, out: &mut Vec<u8>) {
+        let wanted = match self.chain.timing {
+            ServerTiming::Off => false,
+            ServerTiming::Always => true,
+            ServerTiming::Asked => fields
+                .find(super::edited::TIMING)
+                .is_some_and(|value| value == b"1"),
+        };
+        if wanted {
+            self.timing_line(out);
+        }
     }
 }
 

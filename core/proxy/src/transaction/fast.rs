@@ -243,7 +243,7 @@ impl Spot<'_, '_> {
             edited::added(edits, lines);
         }
         if let Some(party) = send.party {
-            on_the_spot::timing_line(party, fields, lines);
+            party.tell_timing(fields, lines);
         }
         hit::plain_lines(
             prepared.freshness.age(unix),

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use std::future::poll_fn;
 use std::rc::Rc;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
 use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part};
@@ -42,7 +43,18 @@ pub(crate) struct Before {
 pub(super) struct Said {
     pub(super) no_store: bool,
     /// Seconds from now.
-    pub(super) fresh: Option<u32>,
+    fresh: Option<u32>,
+}
+
+impl Said {
+    /// The freshness that is kept: a module's word is stronger than the answer's fields.
+    pub(super) fn freshness(&self, mut of_fields: Freshness) -> Freshness {
+        if let Some(seconds) = self.fresh {
+            of_fields.lifetime = of_fields.corrected_initial_age.saturating_add(seconds);
+            of_fields.heuristic = false;
+        }
+        of_fields
+    }
 }
 
 /// The word for what a module's failure does to a transaction.

@@ -144,7 +144,7 @@ impl Transaction {
             return Err(NoStoreReason::Authorization);
         }
         let heuristic = &self.live.settings.heuristic;
-        let mut freshness = Freshness::of(
+        let freshness = Freshness::of(
             status,
             fields,
             &directives,
@@ -152,10 +152,7 @@ impl Transaction {
             now,
             heuristic,
         );
-        if let Some(seconds) = self.said.fresh {
-            freshness.lifetime = freshness.corrected_initial_age.saturating_add(seconds);
-            freshness.heuristic = false;
-        }
+        let freshness = self.said.freshness(freshness);
         let method = self.head.method();
         may_store(
             method,

@@ -7,14 +7,14 @@ use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
 use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
+use crate::modules::edited;
 use crate::modules::party::{Party, Ran, Subject};
-use crate::modules::{ServerTiming, edited};
 use crate::record::Record;
 use crate::worker::Live;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::Stored;
-use understudy_http::{Fields, RequestHead};
+use understudy_http::RequestHead;
 use understudy_module::{Edit, Edits, Head, Hook, Lines, Part, Piece};
 
 /// Answers a plain hit.
@@ -209,20 +209,6 @@ impl Transaction {
             }
         }
         None
-    }
-}
-
-/// The Server-Timing line, when it is wanted.
-pub(super) fn timing_line(party: &Party, fields: Fields<'_>, out: &mut Vec<u8>) {
-    let wanted = match party.timing() {
-        ServerTiming::Off => false,
-        ServerTiming::Always => true,
-        ServerTiming::Asked => fields
-            .find(edited::TIMING)
-            .is_some_and(|value| value == b"1"),
-    };
-    if wanted {
-        party.timing_line(out);
     }
 }
 

@@ -9,9 +9,9 @@ use super::hooks::{FAILED, closed};
 use super::origin::Origin;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
+use crate::modules::edited;
 use crate::modules::filter::{Break, Filter};
 use crate::modules::party::{Ran, Subject};
-use crate::modules::{ServerTiming, edited};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -176,18 +176,7 @@ impl Transaction {
     /// The Server-Timing line, when it is wanted.
     pub(super) fn timing_line(&self, out: &mut Vec<u8>) {
         let Some(party) = &self.party else { return };
-        let wanted = match party.timing() {
-            ServerTiming::Off => false,
-            ServerTiming::Always => true,
-            ServerTiming::Asked => self
-                .head
-                .fields()
-                .find(edited::TIMING)
-                .is_some_and(|value| value == b"1"),
-        };
-        if wanted {
-            party.timing_line(out);
-        }
+        party.tell_timing(self.head.fields(), out);
     }
 
     /// Delivers a body through the modules on its way.

@@ -121,7 +121,7 @@ impl Transaction {
         let mut merged = parts.with(Bytes::from(merged));
         let directives = ResponseDirectives::parse(merged.fields());
         let heuristic = &self.live.settings.heuristic;
-        let mut freshness = Freshness::of(
+        let freshness = Freshness::of(
             old.status,
             merged.fields(),
             &directives,
@@ -129,10 +129,7 @@ impl Transaction {
             now,
             heuristic,
         );
-        if let Some(seconds) = self.said.fresh {
-            freshness.lifetime = freshness.corrected_initial_age.saturating_add(seconds);
-            freshness.heuristic = false;
-        }
+        let freshness = self.said.freshness(freshness);
         merged.remove(Name::Age);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
