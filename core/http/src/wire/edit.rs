@@ -6,6 +6,7 @@
 use super::chunked::{is_text, is_token};
 use super::field::{FieldSpan, Fields, Name, Span};
 use super::head::HeadError;
+use super::lines::FieldLines;
 use super::list::trim;
 
 /// Appends bytes to the overlay; refused when the overlay would outgrow its offsets.
@@ -76,14 +77,46 @@ pub(super) fn set(
     value: &[u8],
 ) -> Result<(), HeadError> {
     let new = line(overlay, name, value)?;
+    place(bytes, overlay, table, new);
+    Ok(())
+}
+
+/// Appends lines that were checked before.
+pub(super) fn append_lines(
+    overlay: &mut Vec<u8>,
+    table: &mut Vec<FieldSpan>,
+    lines: &FieldLines,
+) -> Result<(), HeadError> {
+    let base = push(overlay, lines.text())?.start;
+    table.extend(lines.spans_from(base));
+    Ok(())
+}
+
+/// Sets lines that were checked before, one after the other.
+pub(super) fn set_lines(
+    bytes: &[u8],
+    overlay: &mut Vec<u8>,
+    table: &mut Vec<FieldSpan>,
+    lines: &FieldLines,
+) -> Result<(), HeadError> {
+    let base = push(overlay, lines.text())?.start;
+    for new in lines.spans_from(base) {
+        place(bytes, overlay, table, new);
+    }
+    Ok(())
+}
+
+/// Puts a line that is in the overlay in the place of all of its name, or at the end.
+fn place(bytes: &[u8], overlay: &[u8], table: &mut Vec<FieldSpan>, new: FieldSpan) {
+    let name = new.name.of(bytes, overlay);
     let is_same = |old: &FieldSpan| {
         old.id == new.id
-            && old.name.len as usize == name.len()
-            && (new.id != Name::Other || old.name.of(bytes, overlay).eq_ignore_ascii_case(name))
+            && old.name.len == new.name.len
+            && (new.id != Name::Other || is_name_of(old.name.of(bytes, overlay), name))
     };
     if !table.iter().any(is_same) {
         table.push(new);
-        return Ok(());
+        return;
     }
     let mut placed = false;
     table.retain_mut(|old| {
@@ -95,7 +128,13 @@ pub(super) fn set(
         }
         !same
     });
-    Ok(())
+}
+
+/// Whether two names are one. Names of a kind differ mostly in their last letter.
+#[inline]
+fn is_name_of(a: &[u8], b: &[u8]) -> bool {
+    a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
+        && a.eq_ignore_ascii_case(b)
 }
 
 /// Removes the lines for which the predicate is true.

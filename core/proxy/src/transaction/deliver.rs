@@ -157,8 +157,9 @@ impl Transaction {
         let overhead = returning.push(lines, &mut queue);
         let outcome = match returning.body.take() {
             Some(way) => {
+                let length = origin.body_length();
                 let from = From::Origin(&mut origin, &mut upload);
-                self.deliver_through(&mut queue, from, way, framed, None)
+                self.deliver_through(&mut queue, from, way, framed, length)
                     .await
             }
             None => {

@@ -24,7 +24,7 @@ use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
-    pub(crate) party: Party,
+    pub(crate) party: Rc<Party>,
     pub(crate) before: Before,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Before {
     /// The edits were put to use on the head already.
     pub(crate) applied: bool,
     /// `response_return` was asked as well, and has not answered.
-    pub(crate) returned: Option<(Ran, Edits)>,
+    pub(crate) returned: Option<Box<(Ran, Edits)>>,
 }
 
 /// What modules said of storing an answer.
@@ -84,7 +84,7 @@ impl Transaction {
             Some(party) => party.clone(),
             None => {
                 let party = Party::new(&self.live.chain, self.id, self.peer, &key);
-                self.party.insert(Rc::new(party)).clone()
+                self.party.insert(party).clone()
             }
         };
         let (ran, mut edits, applied) = match before {
@@ -143,8 +143,8 @@ impl Transaction {
             party.give_up(Hook::RequestHead, before.ran);
             returned = returned.or(before.returned);
         }
-        if let Some((ran, _)) = returned {
-            party.give_up(Hook::ResponseReturn, ran);
+        if let Some(returned) = returned {
+            party.give_up(Hook::ResponseReturn, returned.0);
         }
     }
 
@@ -305,12 +305,12 @@ impl Transaction {
         }
         match &self.party {
             Some(party) => Some(party.clone()),
-            None if self.live.chain.wants(Hook::Log) => Some(Rc::new(Party::new(
+            None if self.live.chain.wants(Hook::Log) => Some(Party::new(
                 &self.live.chain,
                 self.id,
                 self.peer,
                 &self.key(),
-            ))),
+            )),
             None => None,
         }
     }

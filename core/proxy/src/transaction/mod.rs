@@ -102,7 +102,7 @@ pub(crate) struct Transaction {
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.
-    returned: Option<(crate::modules::party::Ran, understudy_module::Edits)>,
+    returned: Option<Box<(Ran, understudy_module::Edits)>>,
     /// What modules said of storing the answer.
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
@@ -276,11 +276,7 @@ impl Transaction {
     ) -> Box<Transaction> {
         let live = worker.live();
         let (id, party, before) = match handed {
-            Some(handed) => (
-                handed.party.id(),
-                Some(Rc::new(handed.party)),
-                Some(handed.before),
-            ),
+            Some(handed) => (handed.party.id(), Some(handed.party), Some(handed.before)),
             None => (worker.transaction_id(), None, None),
         };
         worker.stats.requests.add(1);

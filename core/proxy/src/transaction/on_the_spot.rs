@@ -12,6 +12,7 @@ use crate::modules::party::{Party, Ran, Subject};
 use crate::record::Record;
 use crate::worker::Live;
 use bytes::Bytes;
+use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
@@ -72,12 +73,13 @@ pub(super) fn answer(
         };
         let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
         if !matches!(ran, Ran::Through) {
-            return hand(party, Ran::Through, asked, applied, Some((ran, edits)));
+            let returned = Some(Box::new((ran, edits)));
+            return hand(party, Ran::Through, asked, applied, returned);
         }
         if !edited::only_adds(&edits) {
             if edits.iter().any(|edit| matches!(edit, Edit::Status(_))) {
                 // Rare enough for a transaction of its own.
-                let returned = Some((ran, edits));
+                let returned = Some(Box::new((ran, edits)));
                 return hand(party, Ran::Through, asked, applied, returned);
             }
             rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, None)));
@@ -126,11 +128,11 @@ pub(super) fn answer(
 }
 
 fn handed(
-    party: Party,
+    party: Rc<Party>,
     ran: Ran,
     edits: Edits,
     applied: bool,
-    returned: Option<(Ran, Edits)>,
+    returned: Option<Box<(Ran, Edits)>>,
 ) -> Option<Box<Handed>> {
     let before = Before {
         ran,
@@ -143,11 +145,11 @@ fn handed(
 
 #[cold]
 fn hand(
-    party: Party,
+    party: Rc<Party>,
     ran: Ran,
     edits: Edits,
     applied: bool,
-    returned: Option<(Ran, Edits)>,
+    returned: Option<Box<(Ran, Edits)>>,
 ) -> Fast {
     Fast::No(handed(party, ran, edits, applied, returned))
 }

@@ -41,7 +41,7 @@ pub(super) struct Returning {
 /// The way of a body through modules.
 #[derive(Debug)]
 pub(super) struct Way {
-    filter: Box<Filter>,
+    filter: Filter,
     injections: Option<Injections>,
 }
 
@@ -126,7 +126,7 @@ impl Transaction {
                 }),
             };
             let (ran, mut edits) = match self.returned.take() {
-                Some(before) => before,
+                Some(before) => *before,
                 None => {
                     let mut edits = Edits::new();
                     let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
