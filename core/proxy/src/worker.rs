@@ -95,6 +95,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// A record for the edits of one hook, emptied, with the room it had; to be given back with `edits.set`.
+    pub(crate) fn lent_edits(&self) -> Edits {
+        let mut edits = self.edits.take();
+        edits.clear();
+        edits
+    }
+
     /// The settings in force.
     pub(crate) fn live(&self) -> Rc<Live> {
         self.live.borrow().clone()

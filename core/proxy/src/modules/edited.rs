@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use understudy_http::wire::head::HeadError;
+use understudy_http::wire::lines::FieldLines;
 use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
 
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
 pub(crate) fn reroutes(edits: &Edits) -> bool {
+    if let Some(lines) = edits.all_set() {
+        return lines.iter().any(|(id, _, _)| id == Name::Host);
+    }
     edits.iter().any(|edit| match edit {
         Edit::Target(_) => true,
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
@@ -19,8 +24,11 @@ pub(crate) fn reroutes(edits: &Edits) -> bool {
 
 /// Puts edits of fields to use. What a module may add was checked when it was added, so a refusal here has no cause.
 pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) {
+    if let Some(lines) = edits.all_set() {
+        return told(head.set_lines(lines));
+    }
     for edit in edits.iter() {
-        let done = match edit {
+        told(match edit {
             Edit::Add(name, value) => head.append(name, value),
             Edit::Set(name, value) => head.set(name, value),
             Edit::Delete(name) => {
@@ -28,18 +36,24 @@ pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) 
                 Ok(())
             }
             _ => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "an edit of a module was refused");
-        }
+        });
+    }
+}
+
+fn told(done: Result<(), HeadError>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "an edit of a module was refused");
     }
 }
 
 /// As [`request`], and the status, unless the body it has (or has not) depends on it: that is refused to modules, but edits may come
 /// from another process.
 pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
+    if let Some(lines) = edits.all_set() {
+        return told(head.set_lines(lines));
+    }
     for edit in edits.iter() {
-        let done = match edit {
+        told(match edit {
             Edit::Add(name, value) => head.append(name, value),
             Edit::Set(name, value) => head.set(name, value),
             Edit::Delete(name) => {
@@ -51,30 +65,93 @@ pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
                 Ok(())
             }
             _ => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "an edit of a module was refused");
-        }
+        });
     }
 }
 
+/// What edits make of a serialised head.
+#[derive(Debug)]
+pub(crate) enum Made<'a> {
+    /// It is as they want it.
+    Same,
+    /// It gets these lines.
+    More(&'a [u8]),
+    /// It was written anew.
+    Anew(Vec<u8>),
+}
+
+/// Puts edits to use on a serialised head, with as little writing as they need: lines that are set to what they are stay, as with
+/// an answer that was stored with a module's lines and is returned past the same module.
+pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits) -> Made<'a> {
+    match edits.all_set() {
+        Some(lines) if lines.is_empty() => Made::Same,
+        Some(lines) => match standing(head, lines) {
+            Some(Standing::All) => Made::Same,
+            Some(Standing::None) => Made::More(lines.text()),
+            None => Made::Anew(text(head, edits, None)),
+        },
+        None if only_adds(edits) => Made::More(edits.lines().text()),
+        None => Made::Anew(text(head, edits, None)),
+    }
+}
+
+/// Which of the lines that are to be set are there.
+enum Standing {
+    All,
+    None,
+}
+
+/// Whether all the lines stand in the head as they are to be, or none of their names does; `None` where it is neither.
+fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
+    if lines.len() > u64::BITS as usize {
+        return None;
+    }
+    // Most lines begin with a letter with which no edited name does: they need no closer look.
+    let initials = lines
+        .iter()
+        .fold(0, |all, (_, name, _)| all | initial(name));
+    let mut stand = 0u64;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', head) {
+        let whole = head.get(start..=end)?;
+        start = end + 1;
+        if initials & initial(whole) == 0 {
+            continue;
+        }
+        let mut found = lines.iter().enumerate();
+        if let Some((at, (_, _, wanted))) = found.find(|(_, (_, name, _))| is_of(whole, name)) {
+            if stand & (1 << at) != 0 || whole != wanted {
+                return None;
+            }
+            stand |= 1 << at;
+        }
+    }
+    if stand.count_ones() as usize == lines.len() {
+        return Some(Standing::All);
+    }
+    let twice = || {
+        let names = || lines.iter().map(|(_, name, _)| name);
+        names()
+            .enumerate()
+            .any(|(at, name)| names().take(at).any(|other| same(other, name)))
+    };
+    (stand == 0 && !twice()).then_some(Standing::None)
+}
+
+/// A bit for the letter that a name begins with, without its case.
+#[inline]
+fn initial(name: &[u8]) -> u32 {
+    1u32 << (name.first().copied().unwrap_or(0) & 31)
+}
+
 /// Whether all that edits do to a head is to append lines.
-pub(crate) fn only_adds(edits: &Edits) -> bool {
+fn only_adds(edits: &Edits) -> bool {
     !edits.iter().any(|edit| {
         matches!(
             edit,
             Edit::Set(..) | Edit::Delete(_) | Edit::Status(_) | Edit::Target(_)
         )
     })
-}
-
-/// Writes the lines that edits append.
-pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
-    for edit in edits.iter() {
-        if let Edit::Add(name, value) = edit {
-            line(out, name, value);
-        }
-    }
 }
 
 /// Writes a serialised head (start line and lines, no final empty line) anew, with edits; lines of the field `without` go.
@@ -165,8 +242,6 @@ fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>)
             done: value.is_none(),
         });
     }
-    // Most lines begin with a letter with which no edited name does: they need no closer look.
-    let initial = |name: &[u8]| 1u32 << (name.first().copied().unwrap_or(0) & 31);
     let replacing = ops.iter().filter(|op| op.replaces);
     let initials = replacing.fold(0, |all, op| all | initial(op.name));
     // Lines that stay are copied together, from here to before the one looked at.
@@ -216,9 +291,13 @@ fn is_of(whole: &[u8], name: &[u8]) -> bool {
 
 /// Whether edits are of fields that neither the cache nor the proxy reads.
 pub(crate) fn are_strange(edits: &Edits) -> bool {
+    let strange = |id, name: &[u8]| id == Name::Other && !name.eq_ignore_ascii_case(TIMING);
+    if let Some(lines) = edits.all_set() {
+        return lines.iter().all(|(id, name, _)| strange(id, name));
+    }
     edits.iter().all(|edit| match edit {
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
-            Name::of(name) == Name::Other && !name.eq_ignore_ascii_case(TIMING)
+            strange(Name::of(name), name)
         }
         Edit::KeepLength | Edit::Note(..) => true,
         _ => false,

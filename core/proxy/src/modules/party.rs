@@ -199,7 +199,7 @@ impl Party {
                 let mark = edits.mark();
                 match link.call(&mut seen.visit, event, edits) {
                     // By far the commonest.
-                    Called::Now(Ok(Verdict::Continue)) if edits.mark() == mark => {}
+                    Called::Now(Ok(Verdict::Continue)) if !edits.says_more_since(mark) => {}
                     called => {
                         if let Some(ran) = self.heed(index, place, seen, hook, called, edits, mark)
                         {
@@ -282,7 +282,7 @@ impl Party {
         edits: &Edits,
         mark: Mark,
     ) -> Option<Ran> {
-        if edits.mark() != mark {
+        if edits.says_more_since(mark) {
             seen.note(edits, mark);
         }
         match outcome {

@@ -425,9 +425,13 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
+        let logged = |name| log.as_ref().and_then(|_| fields.get(name));
         let record = Record {
             id: self.id,
-            at: std::time::SystemTime::now(),
+            at: match log {
+                Some(_) => std::time::SystemTime::now(),
+                None => std::time::UNIX_EPOCH,
+            },
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
@@ -443,8 +447,8 @@ impl Transaction {
             not_stored: tally.not_stored,
             origin: tally.origin,
             content_type: tally.content_type.as_deref(),
-            referer: fields.get(Name::Referer),
-            user_agent: fields.get(Name::UserAgent),
+            referer: logged(Name::Referer),
+            user_agent: logged(Name::UserAgent),
             error: tally.error,
             aborted: tally.aborted,
             modules: &[],

@@ -7,7 +7,7 @@ use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
 use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
-use crate::modules::edited;
+use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
 use crate::record::Record;
 use crate::worker::Live;
@@ -62,6 +62,7 @@ pub(super) fn answer(
     edits.clear();
     let prepared = stored.prepared();
     let mut rewritten = None;
+    let mut added: &[u8] = &[];
     if party.wants(Hook::ResponseReturn) {
         let subject = Subject {
             method: head.method_bytes(),
@@ -76,18 +77,20 @@ pub(super) fn answer(
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
-        if !edited::only_adds(&edits) {
-            if edits.iter().any(|edit| matches!(edit, Edit::Status(_))) {
-                // Rare enough for a transaction of its own.
-                let returned = Some(Box::new((ran, edits)));
-                return hand(party, Ran::Through, asked, applied, returned);
-            }
-            rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, None)));
+        if edits.all_set().is_none() && edits.iter().any(|e| matches!(e, Edit::Status(_))) {
+            // Rare enough for a transaction of its own.
+            let returned = Some(Box::new((ran, edits)));
+            return hand(party, Ran::Through, asked, applied, returned);
+        }
+        match edited::made(&prepared.head, &edits) {
+            Made::Same => {}
+            Made::More(lines) => added = lines,
+            Made::Anew(head) => rewritten = Some(Bytes::from(head)),
         }
     }
     let send = Send {
         head: rewritten.as_ref().unwrap_or(&prepared.head),
-        edits: rewritten.is_none().then_some(&edits),
+        added,
         party: Some(&party),
     };
     if party.wants(Hook::ReturnBody) && prepared.status != 204 {

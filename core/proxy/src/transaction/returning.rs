@@ -9,7 +9,7 @@ use super::hooks::{FAILED, closed};
 use super::origin::Origin;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
-use crate::modules::edited;
+use crate::modules::edited::{self, Made};
 use crate::modules::filter::{Break, Filter};
 use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
@@ -128,7 +128,7 @@ impl Transaction {
             let (ran, mut edits) = match self.returned.take() {
                 Some(before) => *before,
                 None => {
-                    let mut edits = Edits::new();
+                    let mut edits = self.worker.lent_edits();
                     let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
                     (ran, edits)
                 }
@@ -142,6 +142,7 @@ impl Transaction {
                 Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
             returning.edit(&edits);
+            self.worker.edits.set(edits);
         }
         let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
         if let Some(filter) = filter {
@@ -266,12 +267,14 @@ impl Transaction {
 impl Returning {
     /// Puts a module's edits to use.
     fn edit(&mut self, edits: &Edits) {
-        if edited::only_adds(edits) {
-            edited::added(edits, &mut self.added);
-            return;
+        match edited::made(&self.head, edits) {
+            Made::Same => {}
+            Made::More(lines) => self.added.extend_from_slice(lines),
+            Made::Anew(head) => {
+                self.head = head.into();
+                self.status = edited::status_in(&self.head).unwrap_or(self.status);
+            }
         }
-        self.head = edited::text(&self.head, edits, None).into();
-        self.status = edited::status_in(&self.head).unwrap_or(self.status);
     }
 }
 
