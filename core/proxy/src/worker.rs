@@ -86,22 +86,35 @@ pub(crate) struct Worker {
     pub(crate) table: Cell<Vec<FieldSpan>>,
     pub(crate) key: Cell<Vec<u8>>,
     pub(crate) lines: Cell<Vec<u8>>,
-    pub(crate) edits: Cell<Edits>,
-    pub(crate) asked: Cell<Edits>,
+    pub(crate) edits: Lent,
+    pub(crate) asked: Lent,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
     pub(crate) afterwards: Rc<Afterwards>,
 }
 
-impl Worker {
-    /// A record for the edits of one hook, emptied, with the room it had; to be given back with `edits.set`.
-    pub(crate) fn lent_edits(&self) -> Edits {
-        let mut edits = self.edits.take();
+/// A record of edits that is lent for one hook, with the room it had.
+#[derive(Default)]
+pub(crate) struct Lent(Cell<Option<Box<Edits>>>);
+
+impl Lent {
+    /// An empty record; another one while this is away.
+    #[inline]
+    pub(crate) fn take(&self) -> Box<Edits> {
+        let mut edits = self.0.take().unwrap_or_default();
         edits.clear();
         edits
     }
 
+    /// Takes it back.
+    #[inline]
+    pub(crate) fn set(&self, edits: Box<Edits>) {
+        self.0.set(Some(edits));
+    }
+}
+
+impl Worker {
     /// The settings in force.
     pub(crate) fn live(&self) -> Rc<Live> {
         self.live.borrow().clone()
@@ -181,8 +194,8 @@ impl WorkerActor {
             table: Cell::new(Vec::with_capacity(32)),
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
-            edits: Cell::default(),
-            asked: Cell::default(),
+            edits: Lent::default(),
+            asked: Lent::default(),
             seat,
             afterwards,
         };

@@ -157,7 +157,9 @@ impl Edits {
 
     /// Forgets everything, keeps the room.
     pub fn clear(&mut self) {
-        self.undo(Mark::default());
+        if !self.ops.is_empty() {
+            self.undo(Mark::default());
+        }
     }
 
     /// Where it stands.

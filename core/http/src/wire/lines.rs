@@ -3,7 +3,7 @@
 //! Invariant: the text is `name: value CRLF` line behind line, each name a token and each value free of controls (RFC 9110
 //! sections 5.1 and 5.5), so any run of lines may be copied onto the wire or into a head without another look.
 
-use super::edit::{is_name, is_value};
+use super::edit::{is_name, is_same, is_value};
 use super::field::{FieldSpan, Name, Span};
 use super::head::HeadError;
 use super::list::trim;
@@ -132,6 +132,16 @@ impl FieldLines {
             self.text.truncate(first.name.start as usize);
             self.spans.truncate(lines);
         }
+    }
+
+    /// Whether no two have one name.
+    pub(super) fn are_distinct(&self) -> bool {
+        let name = |line: &FieldSpan| line.name.of(&self.text, &[]);
+        self.spans.iter().enumerate().all(|(at, line)| {
+            self.spans.iter().take(at).all(|other| {
+                other.id != line.id || (line.id == Name::Other && !is_same(name(other), name(line)))
+            })
+        })
     }
 
     /// The spans, with this added to their offsets.

@@ -103,39 +103,31 @@ enum Standing {
 
 /// Whether all the lines stand in the head as they are to be, or none of their names does; `None` where it is neither.
 fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
-    if lines.len() > u64::BITS as usize {
-        return None;
-    }
-    // Most lines begin with a letter with which no edited name does: they need no closer look.
-    let initials = lines
-        .iter()
-        .fold(0, |all, (_, name, _)| all | initial(name));
-    let mut stand = 0u64;
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', head) {
-        let whole = head.get(start..=end)?;
-        start = end + 1;
-        if initials & initial(whole) == 0 {
-            continue;
-        }
-        let mut found = lines.iter().enumerate();
-        if let Some((at, (_, _, wanted))) = found.find(|(_, (_, name, _))| is_of(whole, name)) {
-            if stand & (1 << at) != 0 || whole != wanted {
-                return None;
-            }
-            stand |= 1 << at;
-        }
-    }
-    if stand.count_ones() as usize == lines.len() {
-        return Some(Standing::All);
-    }
+    let names = || lines.iter().map(|(_, name, _)| name);
     let twice = || {
-        let names = || lines.iter().map(|(_, name, _)| name);
         names()
             .enumerate()
             .any(|(at, name)| names().take(at).any(|other| same(other, name)))
     };
-    (stand == 0 && !twice()).then_some(Standing::None)
+    // Most lines begin with a letter with which no edited name does: they need no closer look.
+    let initials = names().fold(0, |all, name| all | initial(name));
+    let is_free = |head: &[u8]| {
+        memchr::memchr_iter(b'\n', head).all(|at| {
+            let line = head.get(at + 1..).unwrap_or_default();
+            initials & initial(line) == 0 || !names().any(|name| is_of(line, name))
+        })
+    };
+    // Written by the same hand before, they stand together and in order.
+    let text = lines.text();
+    match memchr::memmem::find(head, text) {
+        Some(at) if at > 0 && head.get(at - 1) == Some(&b'\n') => {
+            let (before, from) = head.split_at_checked(at - 1)?;
+            // Its last line feed is the one before what is behind.
+            let behind = from.get(text.len()..)?;
+            (is_free(before) && is_free(behind) && !twice()).then_some(Standing::All)
+        }
+        _ => (is_free(head) && !twice()).then_some(Standing::None),
+    }
 }
 
 /// A bit for the letter that a name begins with, without its case.
@@ -286,7 +278,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 /// Whether a line is of a field of this name.
 #[inline]
 fn is_of(whole: &[u8], name: &[u8]) -> bool {
-    whole.get(name.len()) == Some(&b':') && same(&whole[..name.len()], name)
+    whole.get(name.len()) == Some(&b':') && whole.get(..name.len()).is_some_and(|of| same(of, name))
 }
 
 /// Whether edits are of fields that neither the cache nor the proxy reads.

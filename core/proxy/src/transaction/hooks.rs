@@ -32,11 +32,11 @@ pub(crate) struct Handed {
 /// What came of it.
 pub(crate) struct Before {
     pub(crate) ran: Ran,
-    pub(crate) edits: Edits,
+    pub(crate) edits: Box<Edits>,
     /// The edits were put to use on the head already.
     pub(crate) applied: bool,
     /// `response_return` was asked as well, and has not answered.
-    pub(crate) returned: Option<Box<(Ran, Edits)>>,
+    pub(crate) returned: Option<Box<(Ran, Box<Edits>)>>,
 }
 
 /// What modules said of storing an answer.
@@ -112,7 +112,7 @@ impl Transaction {
                 (ran, edits, applied)
             }
             None => {
-                let mut edits = Edits::new();
+                let mut edits = self.worker.asked.take();
                 let subject = request_subject(&self.head, &key);
                 let ran = if party.wants(Hook::RequestHead) {
                     party.run(Hook::RequestHead, 0, subject, &mut edits)
@@ -219,7 +219,7 @@ impl Transaction {
                 lines: Lines::Whole(&head),
             }),
         };
-        let mut edits = self.worker.lent_edits();
+        let mut edits = self.worker.edits.take();
         let ran = party.run(Hook::RequestOut, 0, subject(), &mut edits);
         match party
             .finish(Hook::RequestOut, ran, subject, &mut edits)
@@ -262,7 +262,7 @@ impl Transaction {
         }
         let key = self.key();
         if party.wants(Hook::ResponseHead) {
-            let mut edits = self.worker.lent_edits();
+            let mut edits = self.worker.edits.take();
             let (method, head) = (self.head.method_bytes(), &exchanged.head);
             let subject = || Subject {
                 method,

@@ -102,7 +102,7 @@ pub(crate) struct Transaction {
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.
-    returned: Option<Box<(Ran, understudy_module::Edits)>>,
+    returned: Option<Box<(Ran, Box<understudy_module::Edits>)>>,
     /// What modules said of storing the answer.
     said: hooks::Said,
     /// The request that went out last had credentials from a module.

@@ -30,7 +30,6 @@ pub(super) fn answer(
     let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
     // What modules change in the request.
     let mut asked = worker.asked.take();
-    asked.clear();
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
         let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
@@ -59,7 +58,6 @@ pub(super) fn answer(
         };
     }
     let mut edits = worker.edits.take();
-    edits.clear();
     let prepared = stored.prepared();
     let mut rewritten = None;
     let mut added: &[u8] = &[];
@@ -133,9 +131,9 @@ pub(super) fn answer(
 fn handed(
     party: Rc<Party>,
     ran: Ran,
-    edits: Edits,
+    edits: Box<Edits>,
     applied: bool,
-    returned: Option<Box<(Ran, Edits)>>,
+    returned: Option<Box<(Ran, Box<Edits>)>>,
 ) -> Option<Box<Handed>> {
     let before = Before {
         ran,
@@ -150,9 +148,9 @@ fn handed(
 fn hand(
     party: Rc<Party>,
     ran: Ran,
-    edits: Edits,
+    edits: Box<Edits>,
     applied: bool,
-    returned: Option<Box<(Ran, Edits)>>,
+    returned: Option<Box<(Ran, Box<Edits>)>>,
 ) -> Fast {
     Fast::No(handed(party, ran, edits, applied, returned))
 }

@@ -128,7 +128,7 @@ impl Transaction {
             let (ran, mut edits) = match self.returned.take() {
                 Some(before) => *before,
                 None => {
-                    let mut edits = self.worker.lent_edits();
+                    let mut edits = self.worker.edits.take();
                     let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
                     (ran, edits)
                 }
