@@ -9,6 +9,8 @@ pub mod conditional;
 pub mod date;
 pub mod freshness;
 pub mod key;
+pub mod lifetime;
+pub mod policy;
 pub mod range;
 pub mod reuse;
 pub mod storing;
