@@ -194,3 +194,26 @@ fn the_request_has_a_say_in_stale_on_error() {
     on_error("max-stale", "", -100_000, true);
     on_error("max-age=0", "", 50, true);
 }
+
+#[test]
+fn a_reload_of_what_is_immutable_is_answered_while_it_is_fresh() {
+    check("max-age=0", "immutable", 50, Fresh);
+    check("max-age=10", "immutable", 50, Fresh);
+    check("max-age=0", "", 50, Validate(RequestMaxAge));
+    check("max-age=0", "immutable=1", 50, Validate(RequestMaxAge));
+    check("no-cache", "immutable", 50, Validate(RequestNoCache));
+    check(
+        "max-age=0",
+        "immutable, no-cache",
+        50,
+        Validate(ResponseNoCache),
+    );
+    check("max-age=0", "immutable", 0, Validate(Stale));
+    check(
+        "max-age=0, max-stale=60",
+        "immutable",
+        -1,
+        Validate(RequestMaxAge),
+    );
+    check("min-fresh=60", "immutable", 50, Validate(RequestMinFresh));
+}

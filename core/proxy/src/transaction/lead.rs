@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -17,7 +17,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
-use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
@@ -121,7 +120,7 @@ impl Transaction {
         }
     }
 
-    fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
+    pub(super) fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
         let now = self.now();
         let head = &exchanged.head;
         let (status, fields, request) = (head.status(), head.fields(), self.head.fields());
@@ -131,7 +130,7 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = ResponseDirectives::parse(fields);
+        let directives = self.response_directives(fields);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -153,7 +152,7 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
-        let method = self.head.method();
+        let method = self.answered(status, fields, &directives);
         may_store(
             method,
             request,
@@ -170,7 +169,8 @@ impl Transaction {
             exchanged.origin.body_length()
         };
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head, written, &self.live.pseudonym, now);
+        let kept = storable::without_withheld(head, &directives);
+        let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
             head: exact(rendered.head),
             status,
@@ -183,7 +183,7 @@ impl Transaction {
     }
 
     /// Fills from the origin and delivers from the fill, both at once.
-    async fn deliver_fill(
+    pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
         exchanged: Exchanged,
@@ -197,6 +197,7 @@ impl Transaction {
         } = exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
+        let own_head = self.unabridged(&head, &prepared);
         drop(head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
@@ -205,11 +206,7 @@ impl Transaction {
         }
         self.trace("deliver");
         let returning = self
-            .returning(
-                prepared.head.clone(),
-                prepared.status,
-                self.is_bodyless(prepared.status),
-            )
+            .returning(own_head, prepared.status, self.is_bodyless(prepared.status))
             .await;
         let mut returning = match returning {
             Ok(returning) => returning,
