@@ -9,7 +9,7 @@ use super::text::{DELTA_MAX, delta_seconds, members};
 use crate::{Fields, Name};
 
 /// Settings of the heuristic (RFC 9111 section 4.2.2).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heuristic {
     /// Per cent of the time since Last-Modified (10 is usual).
     pub percent: u32,

@@ -47,6 +47,10 @@ pub enum NoStoreReason {
     Module,
     #[error("untrusted-host")]
     UntrustedHost,
+    #[error("rule")]
+    Rule,
+    #[error("cookie")]
+    Cookie,
 }
 
 impl NoStoreReason {
@@ -70,6 +74,8 @@ impl NoStoreReason {
             NoStoreReason::Expired => "expired-on-arrival",
             NoStoreReason::Module => "module",
             NoStoreReason::UntrustedHost => "untrusted-host",
+            NoStoreReason::Rule => "rule",
+            NoStoreReason::Cookie => "cookie",
         }
     }
 }
