@@ -24,6 +24,7 @@ mod exchange;
 pub(crate) mod fast;
 mod follow;
 mod forwarded;
+mod head_effects;
 mod hit;
 mod hooks;
 mod injected;
@@ -46,6 +47,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
