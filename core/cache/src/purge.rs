@@ -7,11 +7,12 @@
 //! Awkward case: a fill whose head has not come yet may turn out to have the tag. It is given the purge to keep, and looks when it
 //! knows.
 
+use actix::Addr;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 use understudy_http::semantics::date::Seconds;
 
-use crate::{Cache, Labels, TransactionId, index::Key, messages::Sweep};
+use crate::{Cache, Labels, TransactionId, index::Key, messages::Sweep, shard::Shard};
 
 /// Most keys that an account of a purge names.
 pub const MOST_KEYS: usize = 100;
@@ -71,6 +72,8 @@ pub struct Purged {
     pub bytes: u64,
     /// Keys of what it meant, [`MOST_KEYS`] at most.
     pub keys: Vec<Bytes>,
+    /// Whether there were more.
+    pub more_keys: bool,
     /// Fetches under way that will not be stored.
     pub fills: u64,
     /// Fetches under way that have no head yet, and will not be stored if it says that they are meant.
@@ -151,19 +154,59 @@ impl Cache {
     /// Purges.
     pub async fn purge(&self, transaction: TransactionId, purge: Purge) -> Purged {
         let purge = Arc::new(purge);
-        let mut all = Purged::default();
+        let (mut all, newest) = self.sweep(transaction, &purge).await;
+        if purge.dry_run {
+            return all;
+        }
+        all.remain = self.remain(transaction, &purge, newest).await;
+        self.handle.shared.counts.purge(&all);
+        all
+    }
+
+    /// Removes the responses of these groups, because their origin says so; fills in progress are marked as by a purge.
+    pub async fn invalidate_groups(
+        &self,
+        transaction: TransactionId,
+        groups: impl IntoIterator<Item = String>,
+        scope: Scope,
+    ) {
+        let groups = groups.into_iter().map(Bytes::from);
+        let purge = Arc::new(Purge {
+            what: groups
+                .map(|group| Selector::Group(group, scope.clone()))
+                .collect(),
+            soft: false,
+            dry_run: false,
+            now: 0,
+        });
+        let (gone, _) = self.sweep(transaction, &purge).await;
+        let invalidated = &self.handle.shared.counts.invalidated;
+        invalidated.fetch_add(gone.removed, Ordering::Relaxed);
+    }
+
+    /// The shards that may have some of it.
+    fn shards_of(&self, purge: &Purge) -> &[Addr<Shard>] {
         let shards = &self.handle.shards;
-        let shards = match &purge.what[..] {
-            // Only one shard has it.
+        match &purge.what[..] {
             [Selector::Key(key)] => {
                 let at = self.shard_number(key);
                 shards.get(at..=at).unwrap_or_default()
             }
-            _ => &shards[..],
-        };
+            _ => shards,
+        }
+    }
+
+    /// One shard after the other; and for each, the newest response that the purge could mean.
+    async fn sweep(
+        &self,
+        transaction: TransactionId,
+        purge: &Arc<Purge>,
+    ) -> (Purged, Vec<Option<u64>>) {
+        let mut all = Purged::default();
+        let shards = self.shards_of(purge);
         let mut newest = Vec::with_capacity(shards.len());
         for shard in shards {
-            let mut sweep = Sweep::first(transaction, &purge);
+            let mut sweep = Sweep::first(transaction, purge);
             loop {
                 sweep.keys = MOST_KEYS - all.keys.len();
                 // A stopped shard has nothing left that could be found.
@@ -179,23 +222,29 @@ impl Cache {
             }
             newest.push(sweep.newest);
         }
-        if purge.dry_run {
-            return all;
-        }
-        for (shard, newest) in shards.iter().zip(newest) {
-            let mut sweep = Sweep::first(transaction, &purge);
+        (all, newest)
+    }
+
+    /// The second look: what should have gone and has not.
+    async fn remain(
+        &self,
+        transaction: TransactionId,
+        purge: &Arc<Purge>,
+        newest: Vec<Option<u64>>,
+    ) -> u64 {
+        let mut remain = 0;
+        for (shard, newest) in self.shards_of(purge).iter().zip(newest) {
+            let mut sweep = Sweep::first(transaction, purge);
             (sweep.newest, sweep.verify) = (newest, true);
             while let Ok(swept) = shard.send(sweep.clone()).await {
-                all.remain += swept.found.matched;
+                remain += swept.found.matched;
                 match swept.next {
                     Some(next) => sweep.cursor = next,
                     None => break,
                 }
             }
         }
-        let counts = &self.handle.shared.counts;
-        counts.purge(&all);
-        all
+        remain
     }
 }
 
@@ -208,5 +257,6 @@ impl Purged {
         self.fills += other.fills;
         self.fills_watched += other.fills_watched;
         self.keys.extend(other.keys);
+        self.more_keys |= other.more_keys;
     }
 }

@@ -43,8 +43,12 @@ impl Handler<Sweep> for Shard {
         for (key, stored) in meant {
             self.purge_one(&sweep.purge, sweep.verify, &key, &stored, &mut found);
             let named = found.keys.last().is_some_and(|last| *last == *key);
-            if found.keys.len() < sweep.keys && !named {
-                found.keys.push(Bytes::copy_from_slice(&key));
+            match named {
+                true => {}
+                false if found.keys.len() < sweep.keys => {
+                    found.keys.push(Bytes::copy_from_slice(&key));
+                }
+                false => found.more_keys = true,
             }
         }
         self.trace(sweep.transaction, "purge");

@@ -10,8 +10,6 @@ use understudy_cache::{Ask, Cache, Labels, Prepared, Purge, Purged, Scope, Selec
 use understudy_http::semantics::{storing::NoStoreReason, vary::VaryKey};
 
 fn labels(tags: &[&str], groups: &[&str], scope: &str) -> Labels {
-    let bytes = |text: &&'static str| text.as_bytes();
-    let _ = bytes;
     Labels::new(
         tags.iter().map(|tag| tag.as_bytes()),
         groups.iter().map(|group| group.as_bytes()),

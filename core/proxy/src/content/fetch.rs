@@ -195,6 +195,7 @@ fn connect(worker: &Rc<Worker>, mode: crate::settings::Mode) -> std::io::Result<
             name: NAME.to_owned(),
             address: nobody,
             mode,
+            purge: Vec::new(),
         },
         address: nobody,
         retired: Cell::new(false),
