@@ -395,9 +395,7 @@ impl Handler<Freshen> for Shard {
                     .iter()
                     .any(|v| v.prepared().vary == stored.prepared().vary)
         });
-        let void = fill
-            .lock()
-            .is_void(&fill.key, &stored.prepared().labels);
+        let void = fill.lock().is_void(&fill.key, &stored.prepared().labels);
         let good = !overtaken && !void;
         if good {
             self.publish(&fill.key, &stored, Some(&old));

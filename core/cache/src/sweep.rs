@@ -95,12 +95,7 @@ impl Shard {
     }
 
     /// The next of what is meant.
-    fn part(
-        &self,
-        purge: &Purge,
-        mut cursor: Cursor,
-        newest: u64,
-    ) -> (Vec<Meant>, Option<Cursor>) {
+    fn part(&self, purge: &Purge, mut cursor: Cursor, newest: u64) -> (Vec<Meant>, Option<Cursor>) {
         let mut meant = Vec::new();
         let Some(selector) = purge.what.get(cursor.at) else {
             return (meant, None);
@@ -219,7 +214,13 @@ impl Shard {
         let variants: SmallVec<[Arc<Stored>; 1]> = slot
             .variants()
             .iter()
-            .map(|variant| Arc::clone(if Arc::ptr_eq(variant, old) { &new } else { variant }))
+            .map(|variant| {
+                Arc::clone(if Arc::ptr_eq(variant, old) {
+                    &new
+                } else {
+                    variant
+                })
+            })
             .collect();
         self.shared.index.publish(key, Slot::of(variants));
         true

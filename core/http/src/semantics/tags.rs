@@ -33,7 +33,11 @@ pub fn of<'a>(fields: Fields<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
             Name::Xkey => |b| is_space(*b) || *b == b',',
             _ => return Tags::None,
         };
-        Tags::Some(value.split(divides).map(trimmed as fn(&'a [u8]) -> &'a [u8]))
+        Tags::Some(
+            value
+                .split(divides)
+                .map(trimmed as fn(&'a [u8]) -> &'a [u8]),
+        )
     })
 }
 

@@ -231,10 +231,7 @@ mod tests {
                 Selector::Key(key("http://a:80/x\nup")),
             ),
             (r#"{"tags": ["a b"]}"#, Selector::Tag(key("a b"))),
-            (
-                r#"{"group": "g"}"#,
-                Selector::Group(key("g"), Scope::Any),
-            ),
+            (r#"{"group": "g"}"#, Selector::Group(key("g"), Scope::Any)),
             (
                 r#"{"group": "g", "origin": "http://A.example/x"}"#,
                 Selector::Group(key("g"), Scope::Origin(key("http://a.example:80"))),

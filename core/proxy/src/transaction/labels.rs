@@ -28,23 +28,27 @@ pub(super) fn of(fields: Fields<'_>, key: &[u8]) -> Result<Labels, NoStoreReason
     ))
 }
 
-/// The labels of a stored response that was validated: `merged` is its head now, `answer` the 304's.
+/// The labels of a stored response that was validated: `merged` is its head now, `answer` the 304's. `None`: there are too
+/// many.
 pub(super) fn freshened(
     old: &Labels,
     merged: Fields<'_>,
     answer: Fields<'_>,
     key: &[u8],
-) -> Labels {
+) -> Option<Labels> {
     let groups = groups::of(merged);
     let anew = tags::has(answer);
     if groups.is_empty() && !anew && old.groups().next().is_none() {
-        return old.clone();
+        return Some(old.clone());
+    }
+    if anew && tags::of(answer).count() + groups.len() > tags::MOST {
+        return None;
     }
     let groups = groups.iter().map(String::as_bytes);
     let scope = partition::scope(key);
-    if anew {
-        Labels::new(tags::of(answer).take(tags::MOST), groups, &scope)
+    Some(if anew {
+        Labels::new(tags::of(answer), groups, &scope)
     } else {
         Labels::new(old.tags(), groups, &scope)
-    }
+    })
 }

@@ -131,12 +131,7 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
-        let labels = labels::freshened(
-            &old.labels,
-            merged.fields(),
-            answer.fields(),
-            &self.key(),
-        );
+        let labels = labels::freshened(&old.labels, merged.fields(), answer.fields(), &self.key())?;
         merged.remove(Name::Age);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
