@@ -8,19 +8,18 @@ pub mod cache_status;
 pub mod conditional;
 pub mod date;
 pub mod freshness;
+pub mod groups;
 pub mod head_effects;
 pub mod key;
-<<<<<<< HEAD
+pub mod lifetime;
+pub mod policy;
 pub mod post;
 mod preference;
 pub mod proxy_status;
-=======
-pub mod lifetime;
-pub mod policy;
->>>>>>> main
 pub mod range;
 pub mod reuse;
 pub mod storing;
+pub mod tags;
 pub mod targeted;
 mod text;
 pub mod update;

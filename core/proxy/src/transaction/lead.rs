@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -171,6 +171,7 @@ impl Transaction {
             &freshness,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let labels = labels::of(fields, &self.key())?;
         let length = if status == 204 {
             Some(0)
         } else {
@@ -187,6 +188,7 @@ impl Transaction {
             vary,
             received: now,
             length,
+            labels,
         })
     }
 
