@@ -111,23 +111,24 @@ fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
     };
     // Most lines begin with a letter with which no edited name does: they need no closer look.
     let initials = names().fold(0, |all, name| all | initial(name));
-    let is_free = |head: &[u8]| {
-        memchr::memchr_iter(b'\n', head).all(|at| {
-            let line = head.get(at + 1..).unwrap_or_default();
-            initials & initial(line) == 0 || !names().any(|name| is_of(line, name))
-        })
-    };
-    // Written by the same hand before, they stand together and in order.
-    let text = lines.text();
-    match memchr::memmem::find(head, text) {
-        Some(at) if at > 0 && head.get(at - 1) == Some(&b'\n') => {
-            let (before, from) = head.split_at_checked(at - 1)?;
-            // Its last line feed is the one before what is behind.
-            let behind = from.get(text.len()..)?;
-            (is_free(before) && is_free(behind) && !twice()).then_some(Standing::All)
+    let mut found = false;
+    let mut behind = 0;
+    for at in memchr::memchr_iter(b'\n', head) {
+        let line = head.get(at + 1..).unwrap_or_default();
+        if at < behind || initials & initial(line) == 0 || !names().any(|name| is_of(line, name)) {
+            continue;
         }
-        _ => (is_free(head) && !twice()).then_some(Standing::None),
+        // Written by the same hand before, they stand together and in order.
+        if found || !line.starts_with(lines.text()) {
+            return None;
+        }
+        found = true;
+        behind = at + lines.text().len();
     }
+    if twice() {
+        return None;
+    }
+    Some(if found { Standing::All } else { Standing::None })
 }
 
 /// A bit for the letter that a name begins with, without its case.
