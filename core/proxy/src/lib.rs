@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod afterwards;
+mod background;
 mod client;
 mod clock;
 mod connection;
@@ -12,6 +13,7 @@ mod listener;
 mod messages;
 pub mod modules;
 mod proxy;
+pub mod purge;
 pub mod record;
 pub mod settings;
 pub mod stats;

@@ -2,13 +2,14 @@
 //!
 //! | step | ends in |
 //! |---|---|
-//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
+//! | `request_head` | `look_up`, `pass`, `tunnel`, `purge`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
 //! | `look_up` | `hit`, `ask`, `answer` (only-if-cached) |
 //! | `ask` | `lead`, `follow`, `look_up` again |
 //! | `hit` | `deliver` from the store |
 //! | `lead` | `hit` (validated, or stale), `deliver` from its own fill, `deliver` past the store |
 //! | `follow` | `deliver` from another's fill, `look_up` again, `ask` to lead alone, `hit` (stale, when the leader failed) |
 //! | `pass` | `deliver` past the store |
+//! | `purge` | `log` (the receipt), `answer` |
 //! | `tunnel` | bytes both ways until an end |
 //! | `deliver` | `log` |
 //! | `log` | the client again, or the end of its connection |
@@ -24,10 +25,12 @@ mod exchange;
 pub(crate) mod fast;
 mod follow;
 mod forwarded;
+mod head_effects;
 mod hit;
 mod hooks;
 mod injected;
 pub(crate) mod internal;
+mod labels;
 mod lead;
 mod local;
 mod look_up;
@@ -37,6 +40,7 @@ mod origin;
 mod partition;
 mod pass;
 mod pump;
+mod purge;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -46,6 +50,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
@@ -65,6 +70,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::reuse::Stale;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
 use understudy_http::{Method, Name, RequestHead, Version};
@@ -119,6 +125,8 @@ struct Tally {
     forward: Option<Forward>,
     not_stored: Option<NoStoreReason>,
     collapsed: bool,
+    /// By whose leave a stale response is served.
+    stale: Option<Stale>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -156,6 +164,7 @@ enum Step {
     Pac,
     Echo,
     Options,
+    Purge,
     Log,
 }
 
@@ -172,6 +181,7 @@ impl Step {
             Step::Tunnel => "tunnel",
             Step::Respond(_) => "respond",
             Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
+            Step::Purge => "purge",
             Step::Log => "log",
         }
     }
@@ -326,6 +336,7 @@ impl Transaction {
                 forward: None,
                 not_stored: None,
                 collapsed: false,
+                stale: None,
                 origin: None,
                 error: None,
                 aborted: false,
@@ -365,6 +376,7 @@ impl Transaction {
                 Step::Pac => self.pac().await,
                 Step::Echo => self.echo().await,
                 Step::Options => self.options().await,
+                Step::Purge => self.purge().await,
                 Step::Log => return self.log().await,
             }
         }

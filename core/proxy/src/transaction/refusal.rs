@@ -91,6 +91,7 @@ impl Refusal {
             "connect-port" => "CONNECT to this port is not allowed here.",
             "client" => "Your address is not allowed to use this proxy.",
             "destination_ip_prohibited" => "This proxy does not connect to that address.",
+            "purge" => "Your address is not allowed to purge here.",
             "loop" => "The request has passed this proxy before: it runs in a loop.",
             "only-if-cached" => {
                 "The request wants a stored response only, and there is none that is fresh."
@@ -132,6 +133,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether the origin could not answer, so that something stale may stand in for it (RFC 5861 section 4): not when the way
+    /// to it is forbidden, nor when the fault is the request's.
+    pub(super) fn is_error(&self) -> bool {
+        match self {
+            Failure::Upstream(error) => !matches!(error, UpstreamError::Refused(_)),
+            Failure::Slow(_) => true,
+            Failure::Request(_) | Failure::Gone => false,
+        }
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         match self {
             Failure::Upstream(error) => Refusal::upstream(error),
