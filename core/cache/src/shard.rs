@@ -323,6 +323,7 @@ impl Handler<Freshen> for Shard {
             transaction,
             fill,
             old,
+            stays,
             stored,
         } = message;
         self.forget(&fill);
@@ -337,7 +338,7 @@ impl Handler<Freshen> for Shard {
         });
         let good = !overtaken && !fill.lock().invalidated;
         if good {
-            self.publish(&fill.key, &stored, Some(&old));
+            self.publish(&fill.key, &stored, (!stays).then_some(&old));
             self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);
         }
         fill.end(Some(FillHead::Again), End::Broken);

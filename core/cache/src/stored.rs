@@ -29,7 +29,7 @@ use crate::{
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// The stored (or about to be stored) response without its body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Prepared {
     /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via
     /// included, without Age, Cache-Status, Connection and the final empty line. A buffer of its

@@ -5,6 +5,7 @@
 
 pub mod cache_control;
 pub mod cache_status;
+pub mod clock;
 pub mod conditional;
 pub mod date;
 pub mod freshness;
@@ -13,6 +14,7 @@ pub mod lifetime;
 pub mod policy;
 pub mod range;
 pub mod reuse;
+pub mod select;
 pub mod storing;
 mod text;
 pub mod update;

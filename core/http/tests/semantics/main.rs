@@ -3,6 +3,7 @@
 
 mod cache_control;
 mod cache_status;
+mod clock;
 mod conditional;
 mod date;
 mod freshness;
@@ -10,6 +11,7 @@ mod key;
 mod properties;
 mod range;
 mod reuse;
+mod select;
 mod storing;
 mod support;
 mod update;
