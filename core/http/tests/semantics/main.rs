@@ -3,6 +3,7 @@
 
 mod cache_control;
 mod cache_status;
+mod clock;
 mod conditional;
 mod date;
 mod freshness;
@@ -14,6 +15,7 @@ mod properties;
 mod proxy_status;
 mod range;
 mod reuse;
+mod select;
 mod storing;
 mod support;
 mod targeted;

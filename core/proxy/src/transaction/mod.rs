@@ -50,6 +50,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod select;
 mod storable;
 mod tunnel;
 
@@ -94,6 +95,8 @@ pub(crate) struct Transaction {
     persist: bool,
     /// What the index held at the last look.
     seen: Option<Arc<Slot>>,
+    /// What may stand in for the origin if it fails a request that goes past the store.
+    stands_by: Option<Arc<Stored>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -319,6 +322,7 @@ impl Transaction {
             started,
             persist,
             seen: None,
+            stands_by: None,
             detours: 0,
             logged_url: None,
             unread: false,
