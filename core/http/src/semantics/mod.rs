@@ -10,14 +10,11 @@ pub mod date;
 pub mod freshness;
 pub mod head_effects;
 pub mod key;
-<<<<<<< HEAD
+pub mod lifetime;
+pub mod policy;
 pub mod post;
 mod preference;
 pub mod proxy_status;
-=======
-pub mod lifetime;
-pub mod policy;
->>>>>>> main
 pub mod range;
 pub mod reuse;
 pub mod storing;
