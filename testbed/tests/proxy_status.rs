@@ -72,3 +72,31 @@ fn an_answer_of_the_origin_has_only_what_the_origin_said() {
     );
     assert_eq!(own(&site.get("/", "").expect(503)), "");
 }
+
+#[test]
+fn what_is_served_stale_for_an_error_says_the_error() {
+    let site = Site::of(Origin::scripted(|conn| {
+        while let Some(request) = conn.request() {
+            if request.head.get("if-none-match").is_some() {
+                conn.wire.send(b"HTTP/1.1 2oo OK\r\n\r\n");
+                return;
+            }
+            conn.send(reply(
+                200,
+                &[
+                    "Cache-Control: max-age=60, stale-if-error=60",
+                    "Age: 60",
+                    "ETag: \"a\"",
+                ],
+                "body",
+            ));
+        }
+    }));
+    assert_eq!(own(&site.get("/", "").expect(200)), "");
+    let stale = site
+        .get("/", "")
+        .expect(200)
+        .expect_hit()
+        .expect_body("body");
+    assert_eq!(own(&stale), "understudy; error=http_protocol_error");
+}

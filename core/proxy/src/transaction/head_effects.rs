@@ -18,7 +18,8 @@ impl Transaction {
         let tells = self.head.method() == Method::Head
             && exchanged.head.status() == 200
             && self.live.settings.cache.is_some()
-            && !self.directives.no_store;
+            && !self.directives.no_store
+            && self.said_no().is_none();
         // What is said to one client alone says nothing of what others get.
         let personal = self.head.fields().has(Name::Authorization) || self.lent;
         if !tells || personal || !self.host_belongs().await {
