@@ -20,6 +20,7 @@ pub struct RequestDirectives {
     pub no_store: bool,
     pub no_transform: bool,
     pub only_if_cached: bool,
+    pub stale_if_error: Option<u32>,
 }
 
 /// The directives of a response.
@@ -97,6 +98,8 @@ impl RequestDirectives {
                 cc.no_transform = true; // section 5.2.1.6
             } else if d.is(b"only-if-cached") {
                 cc.only_if_cached = true; // section 5.2.1.7
+            } else if d.is(b"stale-if-error") {
+                least(&mut cc.stale_if_error, d.seconds()); // RFC 5861 section 4
             }
         }
         cc

@@ -19,7 +19,9 @@ use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::reuse::{Stale, is_error};
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::update::outdates;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
@@ -63,22 +65,26 @@ impl Transaction {
             return step;
         }
         let Some(stored) = validate else {
-            return self.fetched(fill, exchanged).await;
+            return self.fetched(fill, exchanged, false).await;
         };
         let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
         }
-        // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
-        if status >= 500 && self.may_serve_stale(&stored) {
-            // Followers decide for themselves, but need not ask again to learn it.
-            fill.fail(status);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+        if is_error(status) {
+            // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
+            if self.may_serve_stale(&stored) {
+                // Followers decide for themselves, but need not ask again to learn it.
+                fill.fail(status);
+                return self.stale(stored, Stale::IfError);
+            }
+            // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
+            if self.source.refreshes {
+                fill.fail(status);
+                return Step::Answer(Refusal::new(status, "revalidation-failed"));
+            }
         }
-        self.fetched(fill, exchanged).await
+        self.fetched(fill, exchanged, true).await
     }
 
     fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
@@ -88,21 +94,23 @@ impl Transaction {
             return self.failed(failure);
         }
         fill.fail(failure.refusal().status);
-        if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
+        let stale = validate.filter(|stored| failure.is_error() && self.may_serve_stale(stored));
+        if let Some(stored) = stale {
             self.tally.error = Some(failure.refusal().word);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+            return self.stale(stored, Stale::IfError);
         }
         self.failed(failure)
     }
 
-    /// A response that answers the request itself: stored if it may be.
-    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+    /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
+    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged, instead: bool) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
+                if instead && outdates(exchanged.head.status(), why) {
+                    let cache = self.worker.cache.clone();
+                    cache.invalidate(self.id, self.key()).await;
+                }
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;

@@ -67,6 +67,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::reuse::Stale;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
 use understudy_http::{Method, Name, RequestHead, Version};
@@ -121,6 +122,8 @@ struct Tally {
     forward: Option<Forward>,
     not_stored: Option<NoStoreReason>,
     collapsed: bool,
+    /// By whose leave a stale response is served.
+    stale: Option<Stale>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -328,6 +331,7 @@ impl Transaction {
                 forward: None,
                 not_stored: None,
                 collapsed: false,
+                stale: None,
                 origin: None,
                 error: None,
                 aborted: false,
