@@ -8,6 +8,7 @@ mod date;
 mod freshness;
 mod head_effects;
 mod key;
+mod lies;
 mod oracle;
 mod post;
 mod properties;

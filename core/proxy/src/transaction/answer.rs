@@ -123,8 +123,11 @@ impl Transaction {
     /// Proxy-Status (RFC 9209), where there is an error to tell of: the reason of an answer of our own; of a stored one that was
     /// served in place of the origin's, only what happened on the way to the origin.
     pub(super) fn proxy_status_line(&self, status: u16, out: &mut Vec<u8>) {
-        let Some(word) = self.tally.error else { return };
-        let said = ProxyStatus::of(status, word, self.tally.outcome == Outcome::Denied);
+        let said = match (self.tally.error, self.tally.received) {
+            (Some(word), _) => ProxyStatus::of(status, word, self.tally.outcome == Outcome::Denied),
+            (None, Some(received)) => ProxyStatus::instead_of(received),
+            (None, None) => return,
+        };
         if self.tally.outcome == Outcome::Stale && said.details.is_some() {
             return;
         }

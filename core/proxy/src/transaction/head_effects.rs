@@ -70,15 +70,10 @@ impl Transaction {
 /// The same response, stale from now on.
 fn spent(old: &Prepared, now: i64) -> Prepared {
     Prepared {
-        head: old.head.clone(),
-        status: old.status,
         freshness: Freshness {
             lifetime: old.freshness.lifetime.min(old.freshness.age(now)),
             ..old.freshness
         },
-        directives: old.directives,
-        vary: old.vary.clone(),
-        received: old.received,
-        length: old.length,
+        ..old.clone()
     }
 }

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -76,6 +76,7 @@ impl Transaction {
             if self.may_serve_stale(&stored) {
                 // Followers decide for themselves, but need not ask again to learn it.
                 fill.fail(status);
+                self.tally.received = Some(status);
                 return self.stale(stored, Stale::IfError);
             }
             // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
@@ -171,6 +172,7 @@ impl Transaction {
             &freshness,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let labels = labels::of(fields, &self.key())?;
         let length = if status == 204 {
             Some(0)
         } else {
@@ -187,6 +189,7 @@ impl Transaction {
             vary,
             received: now,
             length,
+            labels,
         })
     }
 
