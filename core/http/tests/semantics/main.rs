@@ -9,6 +9,7 @@ mod date;
 mod freshness;
 mod head_effects;
 mod key;
+mod lies;
 mod oracle;
 mod post;
 mod properties;

@@ -84,6 +84,7 @@ impl Transaction {
             if self.may_serve_stale(&stored) {
                 // Followers decide for themselves, but need not ask again to learn it.
                 fill.fail(status);
+                self.tally.received = Some(status);
                 return self.stale(stored, Stale::IfError);
             }
             // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.

@@ -130,6 +130,8 @@ struct Tally {
     collapsed: bool,
     /// By whose leave a stale response is served.
     stale: Option<Stale>,
+    /// The status of the origin's answer, where what is stored is served in its place.
+    received: Option<u16>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -341,6 +343,7 @@ impl Transaction {
                 not_stored: None,
                 collapsed: false,
                 stale: None,
+                received: None,
                 origin: None,
                 error: None,
                 aborted: false,

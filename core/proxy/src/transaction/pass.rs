@@ -28,10 +28,10 @@ impl Transaction {
                     return step;
                 }
                 self.invalidate(&exchanged.head).await;
-                self.head_effects(&exchanged).await;
                 if let Err(step) = self.heard(&mut exchanged).await {
                     return step;
                 }
+                self.head_effects(&exchanged).await;
                 self.relay_or_store(exchanged).await
             }
             Err(failure) if failure.is_error() => match self.stand_in() {
