@@ -11,6 +11,7 @@
 //! ever waits for another.
 #![forbid(unsafe_code)]
 
+mod attempts;
 mod fill;
 mod index;
 mod labels;
@@ -38,6 +39,7 @@ use understudy_store::{
     footprint::footprint,
 };
 
+pub use attempts::Attempt;
 pub use fill::{Fill, reader::FillReader, state::WINDOW};
 pub use index::Slot;
 pub use labels::Labels;
@@ -91,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) max_object: AtomicU64,
     pub(crate) max_variants: AtomicUsize,
     pub(crate) counts: Counts,
+    /// Purges by operators that have begun.
+    pub(crate) purges_begun: AtomicU64,
 }
 
 /// Counters behind [`Stats`].
@@ -225,6 +229,7 @@ impl Cache {
             max_object: AtomicU64::new(config.max_object),
             max_variants: AtomicUsize::new(config.max_variants),
             counts: Counts::default(),
+            purges_begun: AtomicU64::new(0),
         });
         let start = |arbiter: &ArbiterHandle| {
             let shared = Arc::clone(&shared);

@@ -153,6 +153,10 @@ pub(crate) struct Swept {
 impl Cache {
     /// Purges.
     pub async fn purge(&self, transaction: TransactionId, purge: Purge) -> Purged {
+        if !purge.dry_run {
+            let begun = &self.handle.shared.purges_begun;
+            begun.fetch_add(1, Ordering::AcqRel);
+        }
         let purge = Arc::new(purge);
         let (mut all, newest) = self.sweep(transaction, &purge).await;
         if purge.dry_run {
@@ -161,6 +165,12 @@ impl Cache {
         all.remain = self.remain(transaction, &purge, newest).await;
         self.handle.shared.counts.purge(&all);
         all
+    }
+
+    /// How many purges have begun, dry runs and what origins invalidate not counted. What was fetched without a fill may be stored only if none has begun since: a fill that is made
+    /// first, and this compared then, leaves no gap.
+    pub fn purges_begun(&self) -> u64 {
+        self.handle.shared.purges_begun.load(Ordering::Acquire)
     }
 
     /// Removes the responses of these groups, because their origin says so; fills in progress are marked as by a purge.

@@ -1,8 +1,9 @@
 //! Complete responses as the index holds them.
 //!
 //! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
-//! immutable but three atomics, the eviction mark (set by any worker), the place in the eviction
-//! queue and the number it was published with (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! immutable but a few atomics: the eviction mark and the record of background validations (set by
+//! any worker), and the place in the eviction queue and the number it was published with (written by
+//! the shard alone). The awkward case is that a worker may hold one long after it
 //! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use understudy_store::{blocks::block_cost, budget::Reservation, footprint::footp
 
 use crate::{
     Labels,
+    attempts::{Attempt, Attempts},
     index::{ENTRY_OVERHEAD, key_cost},
 };
 
@@ -70,6 +72,17 @@ impl Prepared {
         }
     }
 
+    /// The same response, stale from now on.
+    pub fn spent(&self, now: Seconds) -> Prepared {
+        Prepared {
+            freshness: Freshness {
+                lifetime: self.freshness.lifetime.min(self.freshness.age(now)),
+                ..self.freshness
+            },
+            ..self.clone()
+        }
+    }
+
     /// Budget bytes of an entry with this head under a key of `key` bytes, body and trailers excepted.
     pub(crate) fn cost(&self, key: usize) -> u64 {
         ENTRY_OVERHEAD
@@ -93,6 +106,7 @@ pub struct Stored {
     pub(crate) place: AtomicU32,
     /// How many its shard had published when it was published.
     pub(crate) stamp: AtomicU64,
+    pub(crate) attempts: Attempts,
     _share: Reservation,
 }
 
@@ -114,6 +128,7 @@ impl Stored {
             visited: AtomicBool::new(false),
             place: AtomicU32::new(NOWHERE),
             stamp: AtomicU64::new(0),
+            attempts: Attempts::default(),
             _share: share,
         }
     }
@@ -159,6 +174,11 @@ impl Stored {
         if !self.visited.load(Ordering::Relaxed) {
             self.visited.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The right to validate it in the background: one asker at a time gets it, and none for a while after a failure.
+    pub fn attempt(self: &Arc<Self>, now: Seconds) -> Option<Attempt> {
+        Attempt::begin(self, now)
     }
 
     /// Whether it was used since the hand last passed.

@@ -11,10 +11,10 @@ use std::{
     ops::Bound,
     sync::{Arc, atomic::Ordering},
 };
-use understudy_http::semantics::{date::Seconds, freshness::Freshness};
+use understudy_http::semantics::date::Seconds;
 
 use crate::{
-    FillHead, Prepared, Stored,
+    FillHead, Stored,
     index::{Key, Slot},
     messages::Sweep,
     purge::{Cursor, Purge, Purged, Scope, Selector, Swept},
@@ -192,7 +192,7 @@ impl Shard {
     /// Publishes a response as one that is stale from now on, in its own place. `false`: there is no room for its new head, not even
     /// when others go.
     fn make_stale(&mut self, key: &Key, old: &Arc<Stored>, now: Seconds) -> bool {
-        let prepared = stale(old.prepared(), now);
+        let prepared = old.prepared().spent(now);
         let cost = old.head_cost(key.len());
         let budget = Arc::clone(&self.shared.budget);
         let share = budget.try_reserve(cost).or_else(|| {
@@ -224,16 +224,5 @@ impl Shard {
             .collect();
         self.shared.index.publish(key, Slot::of(variants));
         true
-    }
-}
-
-/// The same head, with a lifetime that has just ended.
-fn stale(old: &Prepared, now: Seconds) -> Prepared {
-    Prepared {
-        freshness: Freshness {
-            lifetime: old.freshness.age(now).min(old.freshness.lifetime),
-            ..old.freshness
-        },
-        ..old.clone()
     }
 }

@@ -19,13 +19,15 @@ impl Transaction {
             Ok(request) => request,
             Err(step) => return step,
         };
+        let purges = self.worker.cache.purges_begun();
         match self.exchange(request).await {
             Ok(mut exchanged) => {
                 self.invalidate(&exchanged.head).await;
+                self.head_effects(&exchanged).await;
                 if let Err(step) = self.heard(&mut exchanged).await {
                     return step;
                 }
-                self.relay(exchanged).await
+                self.relay_or_store(exchanged, purges).await
             }
             Err(failure) => self.failed(failure),
         }
