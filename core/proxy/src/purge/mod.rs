@@ -137,7 +137,9 @@ fn named(what: &str, text: &str) -> Result<(), String> {
 /// The URL as keys write it.
 fn url(text: &str) -> Result<bytes::Bytes, String> {
     let cure = "write one such as http://www.example.org/path";
-    match parse_target(Method::Get, text.as_bytes()) {
+    // A fragment is the reader's own: no request has one.
+    let whole = text.split('#').next().unwrap_or(text);
+    match parse_target(Method::Get, whole.as_bytes()) {
         Ok(Target::Absolute {
             scheme: Scheme::Http,
             authority,
