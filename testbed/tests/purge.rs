@@ -195,17 +195,25 @@ fn purge_takes_tags_in_the_fields_that_each_has_and_leaves_the_url_alone() {
         ("xkey-purge: one two\r\n", "/"),
         ("Surrogate-Key: one\r\nCache-Tag: two\r\n", "/"),
         ("Surrogate-Key: none\r\n", "/ /one /two"),
+        ("Cache-Group-Invalidation: \"g\"\r\n", "/ /one"),
+        ("Cache-Group-Invalidation: \"g\"\r\nxkey: one\r\n", "/"),
     ] {
         let site = Site::new();
         site.get("/", &[]);
         site.get("/one", &["Surrogate-Key: one", "Cache-Tag: x"]);
-        site.get("/two", &["xkey: two"]);
+        site.get("/two", &["xkey: two", "Cache-Groups: \"g\""]);
         site.purge("/", fields);
         assert_eq!(site.stored(&["/", "/one", "/two"]), left, "{fields}");
     }
     let site = Site::new();
     site.get("/", &[]);
-    site.send("PURGE", "/", "Surrogate-Key: \r\n").expect(400);
+    for fields in [
+        "Surrogate-Key: \r\n",
+        "xkey-purge: ,\r\n",
+        "Cache-Group-Invalidation: a\r\n",
+    ] {
+        site.send("PURGE", "/", fields).expect(400);
+    }
     assert!(site.is_stored("/"));
 }
 

@@ -70,6 +70,8 @@ pub struct Purged {
     pub staled: u64,
     /// Bytes that went with the removed ones; what is being sent just now is free when that is done.
     pub bytes: u64,
+    /// Members of the tables that it looked at for that.
+    pub looked_at: u64,
     /// Keys of what it meant, [`MOST_KEYS`] at most.
     pub keys: Vec<Bytes>,
     /// Whether there were more.
@@ -261,6 +263,7 @@ impl Cache {
 impl Purged {
     fn add(&mut self, other: Purged) {
         self.matched += other.matched;
+        self.looked_at += other.looked_at;
         self.removed += other.removed;
         self.staled += other.staled;
         self.bytes += other.bytes;

@@ -39,7 +39,8 @@ impl Handler<Sweep> for Shard {
                 self.newest
             }
         };
-        let (meant, next) = self.part(&sweep.purge, sweep.cursor, newest);
+        let (meant, seen, next) = self.part(&sweep.purge, sweep.cursor, newest);
+        found.looked_at += seen as u64;
         for (key, stored) in meant {
             self.purge_one(&sweep.purge, sweep.verify, &key, &stored, &mut found);
             let named = found.keys.last().is_some_and(|last| *last == *key);
@@ -94,11 +95,16 @@ impl Shard {
         }
     }
 
-    /// The next of what is meant.
-    fn part(&self, purge: &Purge, mut cursor: Cursor, newest: u64) -> (Vec<Meant>, Option<Cursor>) {
+    /// The next of what is meant, and how many members of a table were looked at for it.
+    fn part(
+        &self,
+        purge: &Purge,
+        mut cursor: Cursor,
+        newest: u64,
+    ) -> (Vec<Meant>, usize, Option<Cursor>) {
         let mut meant = Vec::new();
         let Some(selector) = purge.what.get(cursor.at) else {
-            return (meant, None);
+            return (meant, 0, None);
         };
         let before = purge.what.get(..cursor.at).unwrap_or_default();
         let mut take = |key: &Key, stored: &Arc<Stored>| {
@@ -138,7 +144,7 @@ impl Shard {
                     Selector::Tag(tag) => self.labels.tag(tag),
                     // They have a first key.
                     Selector::Key(_) | Selector::Url(_) | Selector::Prefix(_) => {
-                        return (meant, None);
+                        return (meant, 0, None);
                     }
                 };
                 let mut last = None;
@@ -159,7 +165,7 @@ impl Shard {
             };
         }
         let more = cursor.at < purge.what.len();
-        (meant, more.then_some(cursor))
+        (meant, seen, more.then_some(cursor))
     }
 
     fn purge_one(

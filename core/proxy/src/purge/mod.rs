@@ -17,7 +17,7 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::wire::target::{Scheme, Target, parse_target};
 
 /// Most that one purge may name.
-const MOST: usize = 1024;
+pub(crate) const MOST: usize = 256;
 
 /// What is to be purged: all that any of these names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,15 @@ pub(crate) async fn perform(
         now,
     };
     let purged = cache.purge(id, purge).await;
-    Receipt::new(id, now, asked, purged, started.elapsed())
+    let receipt = Receipt::new(id, now, asked, purged, started.elapsed());
+    tracing::info!(
+        id = receipt.id,
+        asked = ?receipt.asked,
+        matched = receipt.matched,
+        removed = receipt.removed,
+        "purge"
+    );
+    receipt
 }
 
 fn named(what: &str, text: &str) -> Result<(), String> {
@@ -198,7 +206,7 @@ mod one_or_many {
 
 #[cfg(test)]
 mod tests {
-    use super::Request;
+    use super::{MOST, Request};
     use understudy_cache::{Scope, Selector};
 
     fn selector(json: &str) -> Result<Vec<Selector>, Vec<String>> {
@@ -261,7 +269,7 @@ mod tests {
             assert!(wrong.iter().any(|one| one.contains(why)), "{wrong:?}");
         }
         let many = Request {
-            tag: vec!["a".to_owned(); 1025],
+            tag: vec!["a".to_owned(); MOST + 1],
             ..Request::default()
         };
         assert!(many.selectors().is_err());
