@@ -9,6 +9,7 @@ use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Fields, Method, ResponseHead};
@@ -41,6 +42,8 @@ pub(crate) fn prepare(
         fields,
         &directives,
         &freshness,
+        // Rules are about what origins say; a module means what it says.
+        &Policy::default(),
     )?;
     let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
     let (length, written) = match status {

@@ -20,6 +20,7 @@ use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::lifetime::LifetimeSource;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
@@ -131,7 +132,14 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = ResponseDirectives::parse(fields);
+        let length = if status == 204 {
+            Some(0)
+        } else {
+            exchanged.origin.body_length()
+        };
+        let policy = self.policy(status, fields, length);
+        let mut directives = ResponseDirectives::parse(fields);
+        policy.amend(&mut directives);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -143,7 +151,7 @@ impl Transaction {
         if self.is_personal(&directives) {
             return Err(NoStoreReason::Authorization);
         }
-        let heuristic = &self.live.settings.heuristic;
+        let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
             status,
             fields,
@@ -152,6 +160,8 @@ impl Transaction {
             now,
             heuristic,
         );
+        let stated = LifetimeSource::stated(fields, &directives).is_stated();
+        let freshness = policy.freshness(status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         let method = self.head.method();
         may_store(
@@ -162,17 +172,13 @@ impl Transaction {
             fields,
             &directives,
             &freshness,
+            &policy,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
-        let length = if status == 204 {
-            Some(0)
-        } else {
-            exchanged.origin.body_length()
-        };
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(head, written, &self.live.pseudonym, now);
         Ok(Prepared {
-            head: exact(rendered.head),
+            head: exact(Self::uncookied(&policy, head, rendered.head)),
             status,
             freshness,
             directives,

@@ -11,6 +11,7 @@ use understudy_cache::{Fill, Prepared, Stored};
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::lifetime::LifetimeSource;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::update::{validates, write_updated};
@@ -53,7 +54,8 @@ impl Transaction {
         }
         match self.freshened(&stored, head, request_time) {
             Some(prepared) => {
-                let stored = self.kept(fill, Arc::new(prepared)).await;
+                let length = stored.length();
+                let stored = self.kept(fill, Arc::new(prepared), length).await;
                 Step::Hit {
                     stored,
                     how: Outcome::Revalidated,
@@ -68,10 +70,14 @@ impl Transaction {
 
     /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
     /// meant for one client, and a module has its say. Otherwise it is for this client alone.
-    async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>) -> Arc<Stored> {
+    async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>, length: u64) -> Arc<Stored> {
         let personal = self.is_personal(&prepared.directives);
         let personal = personal.then_some(NoStoreReason::Authorization);
-        let Some(why) = self.said_no().or(personal).or_else(|| refused(&prepared)) else {
+        let Some(why) = self
+            .said_no()
+            .or(personal)
+            .or_else(|| self.refused(&prepared, length))
+        else {
             return fill.freshen(prepared).await;
         };
         self.tally.not_stored = Some(why);
@@ -119,8 +125,10 @@ impl Transaction {
         };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
-        let directives = ResponseDirectives::parse(merged.fields());
-        let heuristic = &self.live.settings.heuristic;
+        let policy = self.policy(old.status, merged.fields(), Some(stored.length()));
+        let mut directives = ResponseDirectives::parse(merged.fields());
+        policy.amend(&mut directives);
+        let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
             old.status,
             merged.fields(),
@@ -129,8 +137,13 @@ impl Transaction {
             now,
             heuristic,
         );
+        let stated = LifetimeSource::stated(merged.fields(), &directives).is_stated();
+        let freshness = policy.freshness(old.status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         merged.remove(Name::Age);
+        if policy.strips_cookies() {
+            merged.remove(Name::SetCookie);
+        }
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
         Some(Prepared {
@@ -143,22 +156,23 @@ impl Transaction {
             length: old.length,
         })
     }
-}
 
-/// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was stored
-/// for another.
-fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
-    let nothing = Fields::new(&[], &[], &[]);
-    let stored = prepared.with_fields(|fields| {
-        may_store(
-            Method::Get,
-            nothing,
-            &RequestDirectives::default(),
-            prepared.status,
-            fields,
-            &prepared.directives,
-            &prepared.freshness,
-        )
-    });
-    stored.err()
+    /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was
+    /// stored for another.
+    fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
+        let nothing = Fields::new(&[], &[], &[]);
+        let stored = prepared.with_fields(|fields| {
+            may_store(
+                Method::Get,
+                nothing,
+                &RequestDirectives::default(),
+                prepared.status,
+                fields,
+                &prepared.directives,
+                &prepared.freshness,
+                &self.policy(prepared.status, fields, Some(length)),
+            )
+        });
+        stored.err()
+    }
 }
