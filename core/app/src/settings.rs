@@ -58,6 +58,7 @@ pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> S
         }),
         heuristic: cache.heuristic(),
         rules: values.rules.clone(),
+        targets: cache.targets.clone().into(),
         limits: Limits {
             head,
             request_body: values.limits.request_body,

@@ -228,6 +228,9 @@ pub(crate) struct Cache {
     /// Ceiling of that guess.
     #[schemars(extend("default" = "1d"))]
     pub(crate) heuristic_max: Option<Time>,
+    /// Fields that speak to this cache alone, strongest first: where one is usable, Cache-Control and Expires do not count.
+    #[schemars(extend("default" = ["CDN-Cache-Control"]))]
+    pub(crate) targets: Option<Vec<String>>,
     /// What decides about storing: the standard, or a fixed time for every 200 whatever its origin says.
     #[schemars(extend("default" = "rfc"))]
     pub(crate) mode: Option<CacheMode>,

@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use understudy_http::semantics::{freshness::Heuristic, policy::Rules};
+use understudy_http::semantics::{freshness::Heuristic, policy::Rules, targeted::TargetName};
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -52,6 +52,7 @@ pub(crate) struct Cache {
     pub(crate) max_variants: usize,
     pub(crate) heuristic_percent: u32,
     pub(crate) heuristic_max: Duration,
+    pub(crate) targets: Vec<TargetName>,
 }
 
 impl Cache {
@@ -184,6 +185,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
 
 fn cache(r: &mut Resolver<'_>) -> Cache {
     let shape = &r.document.shape.cache;
+    let targets = shape.targets.clone();
     let memory_text = Sources::over(
         r.layers.memory.as_ref(),
         shape.memory.as_ref().map(|s| &s.0),
@@ -243,7 +245,25 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             duration,
             |d| show_duration(*d),
         ),
+        targets: r.pick_list(
+            "cache.targets",
+            None,
+            targets,
+            &["CDN-Cache-Control"],
+            |text| target(text).map(|name| vec![name]),
+            true,
+        ),
     }
+}
+
+/// A field of targeted cache control (RFC 9213 section 2).
+fn target(text: &str) -> Result<TargetName, Fault> {
+    TargetName::new(text).ok_or_else(|| {
+        Fault::new(
+            format!("{text:?} is not the name of a targeted field"),
+            "write one, such as \"CDN-Cache-Control\"; Cache-Control itself comes behind them all",
+        )
+    })
 }
 
 fn limits(r: &mut Resolver<'_>) -> Limits {

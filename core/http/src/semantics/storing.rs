@@ -7,7 +7,7 @@
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::is_heuristically_cacheable;
 use super::policy::{Cookies, Policy};
-use super::{date, vary};
+use super::{date, vary, withheld};
 use crate::{Fields, Method, Name};
 
 /// Why a response is not stored; the words appear in Cache-Status, logs and metrics.
@@ -141,7 +141,7 @@ pub fn may_store(
     cookies(policy, request, response, cc, freshness)?;
     // "the response contains at least one of": public, private (no shared cache), Expires, max-age, s-maxage, a cache
     // extension that allows it (none is known), or a status that is heuristically cacheable.
-    let explicit = cc.s_maxage.is_some() || cc.max_age.is_some() || response.has(Name::Expires);
+    let explicit = is_explicit(response, cc);
     let ruled = policy.gives_lifetime(status, explicit);
     if !(explicit || ruled || cc.public || is_heuristically_cacheable(status)) {
         return Err(NoStoreReason::NoFreshness);
@@ -174,7 +174,8 @@ fn cookies(
     cc: &ResponseDirectives,
     freshness: &super::freshness::Freshness,
 ) -> Result<(), NoStoreReason> {
-    let sets = response.has(Name::SetCookie);
+    // One that the origin itself withholds (`no-cache="set-cookie"`) is not stored, and no reason to store nothing.
+    let sets = response.has(Name::SetCookie) && !withheld::withholds(response, cc, b"set-cookie");
     match policy.cookies {
         Cookies::Conservative | Cookies::Key(_) => {
             let fresh = freshness.ttl(freshness.response_time) > 0;
@@ -190,6 +191,11 @@ fn cookies(
         return Err(NoStoreReason::Cookie);
     }
     Ok(())
+}
+
+/// Whether the origin states how long the response is fresh: s-maxage, max-age or Expires (section 4.2.1, rules 1 to 3).
+pub fn is_explicit(response: Fields<'_>, cc: &ResponseDirectives) -> bool {
+    cc.s_maxage.is_some() || cc.max_age.is_some() || (!cc.targeted && response.has(Name::Expires))
 }
 
 /// Whether a response can be validated later: it has an ETag or a usable Last-Modified (RFC 9110 section 8.8).

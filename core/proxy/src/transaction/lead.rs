@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -17,11 +17,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
-use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
-use understudy_http::semantics::lifetime::LifetimeSource;
-use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::reuse::{Stale, is_error};
+use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
+use understudy_http::semantics::update::outdates;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
@@ -65,22 +65,26 @@ impl Transaction {
             return step;
         }
         let Some(stored) = validate else {
-            return self.fetched(fill, exchanged).await;
+            return self.fetched(fill, exchanged, false).await;
         };
         let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
         }
-        // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
-        if status >= 500 && self.may_serve_stale(&stored) {
-            // Followers decide for themselves, but need not ask again to learn it.
-            fill.fail(status);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+        if is_error(status) {
+            // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
+            if self.may_serve_stale(&stored) {
+                // Followers decide for themselves, but need not ask again to learn it.
+                fill.fail(status);
+                return self.stale(stored, Stale::IfError);
+            }
+            // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
+            if self.source.refreshes {
+                fill.fail(status);
+                return Step::Answer(Refusal::new(status, "revalidation-failed"));
+            }
         }
-        self.fetched(fill, exchanged).await
+        self.fetched(fill, exchanged, true).await
     }
 
     fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
@@ -90,21 +94,23 @@ impl Transaction {
             return self.failed(failure);
         }
         fill.fail(failure.refusal().status);
-        if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
+        let stale = validate.filter(|stored| failure.is_error() && self.may_serve_stale(stored));
+        if let Some(stored) = stale {
             self.tally.error = Some(failure.refusal().word);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+            return self.stale(stored, Stale::IfError);
         }
         self.failed(failure)
     }
 
-    /// A response that answers the request itself: stored if it may be.
-    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+    /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
+    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged, instead: bool) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
+                if instead && outdates(exchanged.head.status(), why) {
+                    let cache = self.worker.cache.clone();
+                    cache.invalidate(self.id, self.key()).await;
+                }
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
@@ -122,7 +128,7 @@ impl Transaction {
         }
     }
 
-    fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
+    pub(super) fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
         let now = self.now();
         let head = &exchanged.head;
         let (status, fields, request) = (head.status(), head.fields(), self.head.fields());
@@ -138,7 +144,7 @@ impl Transaction {
             exchanged.origin.body_length()
         };
         let policy = self.policy(status, fields, length);
-        let mut directives = ResponseDirectives::parse(fields);
+        let mut directives = self.response_directives(fields);
         policy.amend(&mut directives);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
@@ -160,10 +166,10 @@ impl Transaction {
             now,
             heuristic,
         );
-        let stated = LifetimeSource::stated(fields, &directives).is_stated();
+        let stated = is_explicit(fields, &directives);
         let freshness = policy.freshness(status, stated, freshness);
         let freshness = self.said.freshness(freshness);
-        let method = self.head.method();
+        let method = self.answered(status, fields, &directives);
         may_store(
             method,
             request,
@@ -176,7 +182,8 @@ impl Transaction {
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head, written, &self.live.pseudonym, now);
+        let kept = storable::without_withheld(head, &directives);
+        let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
             head: exact(Self::uncookied(&policy, head, rendered.head)),
             status,
@@ -189,7 +196,7 @@ impl Transaction {
     }
 
     /// Fills from the origin and delivers from the fill, both at once.
-    async fn deliver_fill(
+    pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
         exchanged: Exchanged,
@@ -203,6 +210,7 @@ impl Transaction {
         } = exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
+        let own_head = self.unabridged(&head, &prepared);
         drop(head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
@@ -211,11 +219,7 @@ impl Transaction {
         }
         self.trace("deliver");
         let returning = self
-            .returning(
-                prepared.head.clone(),
-                prepared.status,
-                self.is_bodyless(prepared.status),
-            )
+            .returning(own_head, prepared.status, self.is_bodyless(prepared.status))
             .await;
         let mut returning = match returning {
             Ok(returning) => returning,

@@ -3,17 +3,16 @@
 
 use super::exchange::Exchanged;
 use super::lead::exact;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, response_head, storable};
 use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Fill, Prepared, Stored};
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
-use understudy_http::semantics::lifetime::LifetimeSource;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
-use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
 use understudy_http::semantics::update::{validates, write_updated};
 use understudy_http::wire::head::{HeadLimits, parse_response};
 use understudy_http::{Fields, Method, Name, ResponseHead};
@@ -104,7 +103,7 @@ impl Transaction {
     }
 
     /// The stored head updated by a 304's fields, with new freshness.
-    fn freshened(
+    pub(super) fn freshened(
         &self,
         stored: &Stored,
         mut head: ResponseHead<Bytes>,
@@ -126,7 +125,7 @@ impl Transaction {
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
         let policy = self.policy(old.status, merged.fields(), Some(stored.length()));
-        let mut directives = ResponseDirectives::parse(merged.fields());
+        let mut directives = self.response_directives(merged.fields());
         policy.amend(&mut directives);
         let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
@@ -137,13 +136,14 @@ impl Transaction {
             now,
             heuristic,
         );
-        let stated = LifetimeSource::stated(merged.fields(), &directives).is_stated();
+        let stated = is_explicit(merged.fields(), &directives);
         let freshness = policy.freshness(old.status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         merged.remove(Name::Age);
         if policy.strips_cookies() {
             merged.remove(Name::SetCookie);
         }
+        let merged = storable::without_withheld(&merged, &directives);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
         Some(Prepared {
@@ -159,7 +159,7 @@ impl Transaction {
 
     /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was
     /// stored for another.
-    fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
+    pub(super) fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
         let nothing = Fields::new(&[], &[], &[]);
         let stored = prepared.with_fields(|fields| {
             may_store(

@@ -275,6 +275,7 @@ pub fn settings(origin: SocketAddr) -> Settings {
             max_variants: 4,
         }),
         rules: std::sync::Arc::default(),
+        targets: std::sync::Arc::new([]),
         heuristic: Heuristic {
             percent: 10,
             max: 86400,

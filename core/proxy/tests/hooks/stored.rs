@@ -52,7 +52,8 @@ fn a_validation_gives_one_clients_cookie_to_no_other() {
                 }
                 Verdict::Continue
             });
-            let f = proxy(kind, &[&m], move |head| {
+            let modules = [&m];
+            let f = proxy(kind, &modules, move |head| {
                 let asked = head.contains("If-None-Match");
                 let first = asked && !answered.swap(true, Relaxed);
                 validating(if first && !by_module { SET } else { STALE })(head)
