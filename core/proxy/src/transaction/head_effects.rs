@@ -76,6 +76,7 @@ fn spent(old: &Prepared, now: i64) -> Prepared {
         },
         directives: old.directives,
         vary: old.vary.clone(),
+        labels: old.labels.clone(),
         received: old.received,
         length: old.length,
     }

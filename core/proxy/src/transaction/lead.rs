@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -181,6 +181,7 @@ impl Transaction {
             &policy,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let labels = labels::of(fields, &self.key())?;
         let written = if status == 204 { None } else { length };
         let kept = storable::without_withheld(head, &directives);
         let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
@@ -192,6 +193,7 @@ impl Transaction {
             vary,
             received: now,
             length,
+            labels,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use super::exchange::Exchanged;
 use super::lead::exact;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -111,6 +111,7 @@ impl Transaction {
     ) -> Option<Prepared> {
         let now = self.now();
         let old = stored.prepared();
+        let answer = head.clone();
         response_head::own(&mut head, &self.live.pseudonym, now);
         let mut merged = Vec::with_capacity(old.head.len() + 128);
         let line = memchr::memchr(b'\n', &old.head)? + 1;
@@ -139,6 +140,7 @@ impl Transaction {
         let stated = is_explicit(merged.fields(), &directives);
         let freshness = policy.freshness(old.status, stated, freshness);
         let freshness = self.said.freshness(freshness);
+        let labels = labels::freshened(&old.labels, merged.fields(), answer.fields(), &self.key())?;
         merged.remove(Name::Age);
         if policy.strips_cookies() {
             merged.remove(Name::SetCookie);
@@ -154,6 +156,7 @@ impl Transaction {
             vary: old.vary.clone(),
             received: now,
             length: old.length,
+            labels,
         })
     }
 
