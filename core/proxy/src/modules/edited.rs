@@ -321,3 +321,75 @@ fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         out.extend_from_slice(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What `made` comes to, written out.
+    fn written(head: &[u8], edits: &Edits) -> Vec<u8> {
+        match made(head, edits) {
+            Made::Same => head.to_vec(),
+            Made::More(lines) => [head, lines].concat(),
+            Made::Anew(head) => head,
+        }
+    }
+
+    #[test]
+    fn with_little_writing_or_with_much_a_head_comes_out_the_same() {
+        let lines: &[&[u8]] = &[
+            b"X-1: a\r\n",
+            b"x-1: a\r\n",
+            b"X-2: b\r\n",
+            b"Via: v\r\n",
+            b"X-11: a\r\n",
+        ];
+        let sets: &[&[(&str, &str)]] = &[
+            &[("X-1", "a")],
+            &[("X-1", "a"), ("X-2", "b")],
+            &[("X-2", "b"), ("X-1", "a")],
+            &[("X-1", "a"), ("X-1", "b")],
+            &[("X-1", "a"), ("x-1", "a")],
+            &[("Y-1", "a")],
+        ];
+        let mut kinds = [0; 3];
+        // Every head of up to four of these lines, in every order.
+        for number in 0..lines.len().pow(4) * 5 {
+            let (count, mut rest) = (number % 5, number / 5);
+            let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+            for _ in 0..count {
+                head.extend_from_slice(lines[rest % lines.len()]);
+                rest /= lines.len();
+            }
+            for set in sets {
+                let mut edits = Edits::new();
+                for (name, value) in *set {
+                    edits.set(name.as_bytes(), value.as_bytes()).unwrap();
+                }
+                kinds[match made(&head, &edits) {
+                    Made::Same => 0,
+                    Made::More(_) => 1,
+                    Made::Anew(_) => 2,
+                }] += 1;
+                let plain = text(&head, &edits, None);
+                let shown = |head: &[u8]| String::from_utf8_lossy(head).into_owned();
+                assert_eq!(shown(&written(&head, &edits)), shown(&plain));
+            }
+        }
+        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+    }
+
+    #[test]
+    fn what_a_module_says_beside_the_head_changes_no_line() {
+        let head = b"HTTP/1.1 200 OK\r\nA: b\r\n";
+        let mut edits = Edits::new();
+        edits.keep_length().unwrap();
+        edits.note(b"word", b"x").unwrap();
+        assert!(matches!(made(head, &edits), Made::Same));
+        edits.add(b"C", b"d").unwrap();
+        assert!(matches!(made(head, &edits), Made::More(b"C: d\r\n")));
+        edits.delete(b"A").unwrap();
+        assert_eq!(written(head, &edits), b"HTTP/1.1 200 OK\r\nC: d\r\n");
+    }
+}

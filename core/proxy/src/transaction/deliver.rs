@@ -119,13 +119,13 @@ impl Transaction {
     }
 
     /// Delivers an origin's answer past the store, as it comes.
-    pub(super) async fn relay(&mut self, exchanged: Exchanged) -> Step {
+    pub(super) async fn relay(&mut self, exchanged: Box<Exchanged>) -> Step {
         let Exchanged {
             mut origin,
             head,
             mut upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         let status = head.status();
         if status == 101 {
             return self.switch_protocols(origin.into_stream(), head).await;

@@ -124,10 +124,16 @@ impl Transaction {
         };
         let head = &self.head;
         let subject = || request_subject(head, &key);
-        match party
-            .finish(Hook::RequestHead, ran, subject, &mut edits)
-            .await
-        {
+        let ran = match ran {
+            // By far the commonest: without another future.
+            Ran::Through => Ran::Through,
+            ran => {
+                party
+                    .finish(Hook::RequestHead, ran, subject, &mut edits)
+                    .await
+            }
+        };
+        match ran {
             Ran::Answer(response) => return Some(Step::Respond(response)),
             Ran::Closed => return Some(closed()),
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
@@ -221,10 +227,16 @@ impl Transaction {
         };
         let mut edits = self.worker.edits.take();
         let ran = party.run(Hook::RequestOut, 0, subject(), &mut edits);
-        match party
-            .finish(Hook::RequestOut, ran, subject, &mut edits)
-            .await
-        {
+        let ran = match ran {
+            // By far the commonest: without another future.
+            Ran::Through => Ran::Through,
+            ran => {
+                party
+                    .finish(Hook::RequestOut, ran, subject, &mut edits)
+                    .await
+            }
+        };
+        match ran {
             Ran::Answer(response) => Err(Step::Respond(response)),
             Ran::Closed => Err(closed()),
             _ if edits.is_empty() => Ok(head),
@@ -273,10 +285,16 @@ impl Transaction {
                 }),
             };
             let ran = party.run(Hook::ResponseHead, 0, subject(), &mut edits);
-            match party
-                .finish(Hook::ResponseHead, ran, subject, &mut edits)
-                .await
-            {
+            let ran = match ran {
+                // By far the commonest: without another future.
+                Ran::Through => Ran::Through,
+                ran => {
+                    party
+                        .finish(Hook::ResponseHead, ran, subject, &mut edits)
+                        .await
+                }
+            };
+            match ran {
                 Ran::Answer(response) => return Err(Step::Respond(response)),
                 Ran::Closed => return Err(closed()),
                 Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}

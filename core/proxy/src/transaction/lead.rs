@@ -72,7 +72,8 @@ impl Transaction {
         let status = exchanged.head.status();
         let Some(stored) = validate else {
             if status == 304 {
-                return self.chosen(fill, candidates, exchanged).await;
+                // In a box, as it is rare and large.
+                return Box::pin(self.chosen(fill, candidates, exchanged)).await;
             }
             return self.fetched(fill, exchanged, false).await;
         };
@@ -115,7 +116,7 @@ impl Transaction {
     pub(super) async fn fetched(
         &mut self,
         mut fill: Fill,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
         instead: bool,
     ) -> Step {
         let prepared = match self.prepare(&exchanged) {
@@ -215,7 +216,7 @@ impl Transaction {
     pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
         prepared: Arc<Prepared>,
     ) -> Step {
         let Exchanged {
@@ -223,7 +224,7 @@ impl Transaction {
             head,
             upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
         let own_head = self.unabridged(&head, &prepared);

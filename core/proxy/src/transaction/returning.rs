@@ -115,32 +115,40 @@ impl Transaction {
         let key = self.key_asked();
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
-            let head = returning.head.clone();
-            let method = self.head.method_bytes();
-            let subject = || Subject {
-                method,
-                url: &key,
-                part: Part::Head(Head::Response {
-                    status,
-                    lines: Lines::Whole(&head),
-                }),
-            };
-            let (ran, mut edits) = match self.returned.take() {
-                Some(before) => *before,
-                None => {
-                    let mut edits = self.worker.edits.take();
-                    let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
-                    (ran, edits)
+            let edits = {
+                let (head, method) = (&returning.head, self.head.method_bytes());
+                let subject = || Subject {
+                    method,
+                    url: &key,
+                    part: Part::Head(Head::Response {
+                        status,
+                        lines: Lines::Whole(head),
+                    }),
+                };
+                let (ran, mut edits) = match self.returned.take() {
+                    Some(before) => *before,
+                    None => {
+                        let mut edits = self.worker.edits.take();
+                        let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
+                        (ran, edits)
+                    }
+                };
+                let ran = match ran {
+                    // By far the commonest: without another future.
+                    Ran::Through => Ran::Through,
+                    ran => {
+                        party
+                            .finish(Hook::ResponseReturn, ran, subject, &mut edits)
+                            .await
+                    }
+                };
+                match ran {
+                    Ran::Answer(response) => return Err(Step::Respond(response)),
+                    Ran::Closed => return Err(closed()),
+                    Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
                 }
+                edits
             };
-            match party
-                .finish(Hook::ResponseReturn, ran, subject, &mut edits)
-                .await
-            {
-                Ran::Answer(response) => return Err(Step::Respond(response)),
-                Ran::Closed => return Err(closed()),
-                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
-            }
             returning.edit(&edits);
             self.worker.edits.set(edits);
         }
