@@ -197,16 +197,11 @@ fn languages_and_validation() {
             Some(l) if l.contains("it") => "ETag: \"it\"",
             _ => "ETag: \"fr\"",
         };
-        match r.get("if-none-match") {
-            None => reply(
-                200,
-                &[FRESH, "Age: 61", "Vary: Accept-Language", tag],
-                &tag[7..9],
-            ),
-            Some(asked) => {
-                assert!(tag.ends_with(asked), "{asked} for {tag}");
-                reply(304, &[FRESH, "Vary: Accept-Language", tag], "")
-            }
+        let fields = [FRESH, "Vary: Accept-Language", tag];
+        // A request without a variant of its own may name the tags of the others.
+        match r.head.list("if-none-match").contains(&tag[6..]) {
+            true => reply(304, &fields, ""),
+            false => reply(200, &[&fields[..], &["Age: 61"]].concat(), &tag[7..9]),
         }
     }));
     site.get("/", "Accept-Language: it, rm;q=0.5\r\n")

@@ -50,6 +50,8 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod ruled;
+mod select;
 mod storable;
 mod tunnel;
 
@@ -94,6 +96,8 @@ pub(crate) struct Transaction {
     persist: bool,
     /// What the index held at the last look.
     seen: Option<Arc<Slot>>,
+    /// What may stand in for the origin if it fails a request that goes past the store.
+    stands_by: Option<Arc<Stored>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -127,6 +131,8 @@ struct Tally {
     collapsed: bool,
     /// By whose leave a stale response is served.
     stale: Option<Stale>,
+    /// The status of the origin's answer, where what is stored is served in its place.
+    received: Option<u16>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -319,6 +325,7 @@ impl Transaction {
             started,
             persist,
             seen: None,
+            stands_by: None,
             detours: 0,
             logged_url: None,
             unread: false,
@@ -337,6 +344,7 @@ impl Transaction {
                 not_stored: None,
                 collapsed: false,
                 stale: None,
+                received: None,
                 origin: None,
                 error: None,
                 aborted: false,
@@ -441,6 +449,16 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
+        let rules = match (&log, &self.route) {
+            (Some(_), Some(route)) => ruled::names(
+                &self.live.settings.rules,
+                &route.key,
+                tally.status,
+                tally.content_type.as_deref(),
+                tally.body_out,
+            ),
+            _ => String::new(),
+        };
         let record = Record {
             id: self.id,
             at: std::time::SystemTime::now(),
@@ -464,6 +482,7 @@ impl Transaction {
             error: tally.error,
             aborted: tally.aborted,
             modules: &[],
+            rules: &rules,
         };
         let Some(party) = party else {
             if let Some(log) = log {
