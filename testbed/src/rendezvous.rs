@@ -3,11 +3,10 @@
 //! Each connection is one asker, answered `so`. Invariant: until [`Rendezvous::open`] no byte is written, so whatever needs an
 //! answer before the next can ask never gets the last one here; [`Rendezvous::wait_for`] says then how many came.
 
-use crate::PATIENCE;
-use socket2::{Domain, Socket, Type};
+use crate::{PATIENCE, origin::listener};
 use std::{
     io::Write,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::{Arc, Condvar, Mutex},
 };
 
@@ -28,13 +27,7 @@ struct State {
 impl Rendezvous {
     /// Starts it, closed.
     pub fn start() -> Rendezvous {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket
-            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-            .unwrap();
-        // All may come at once; a full backlog would make some of them wait for a retransmission.
-        socket.listen(1024).unwrap();
-        let listener = TcpListener::from(socket);
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let state = Arc::<(Mutex<State>, Condvar)>::default();
         let theirs = state.clone();

@@ -166,3 +166,19 @@ fn reverse_proxy_passes_the_public_suite() {
 fn forward_proxy_passes_the_public_suite() {
     passes(|_| Launch::forward(), true);
 }
+
+/// `age-parse-negative` may stand there as `-negative`, behind another of its kind.
+#[test]
+fn the_document_names_what_is_not_passed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let named = |id: &str| document.contains(&format!("`{id}`"));
+    let missing: Vec<String> = ["release", "sources"]
+        .into_iter()
+        .flat_map(exceptions)
+        .filter(|(_, reason)| reason != "not yet")
+        .map(|(id, _)| id)
+        .filter(|id| !named(id) && !id.match_indices('-').any(|(at, _)| named(&id[at..])))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

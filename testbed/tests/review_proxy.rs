@@ -358,7 +358,7 @@ fn an_origin_that_does_not_take_the_request_is_to_blame_for_it() {
         conn.request_head();
         theirs.wait();
     });
-    let site = Site::with(origin, "[timeouts]\nbody = \"400ms\"\n");
+    let site = Site::with(origin, "[timeouts]\nbody = \"4s\"\n");
     let mut client = site.client();
     client.send(format!(
         "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: {MUCH}\r\n\r\n"

@@ -12,7 +12,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use understudy_http::Fields;
 use understudy_store::footprint::footprint;
 
-use crate::{sieve::NODE_COST, stored::Stored};
+use crate::{labels::MEMBER_COST, sieve::NODE_COST, stored::Stored};
 
 /// A primary key, shared by index, eviction queue and fill.
 pub(crate) type Key = Arc<[u8]>;
@@ -22,13 +22,15 @@ const ARC: usize = 2 * size_of::<usize>();
 /// One place of the map: the pair and a control byte, doubled, since the table doubles when seven
 /// eighths are taken.
 const PLACE_COST: u64 = 2 * (size_of::<(Key, Arc<Slot>)>() as u64 + 1);
-/// Budget bytes every entry takes beside key, head and body: the response, its slot, its place in
-/// the index and in the queue.
+/// Budget bytes every entry takes beside key, head and body: the response, its slot, its places in
+/// the index, in the order of keys and in the queue.
 pub(crate) const ENTRY_OVERHEAD: u64 = footprint((ARC + size_of::<Stored>()) as u64)
     + footprint((ARC + size_of::<crate::Prepared>()) as u64)
     + footprint((ARC + size_of::<Slot>()) as u64)
     + PLACE_COST
-    + NODE_COST;
+    + NODE_COST
+    // Its key's in the ordered table.
+    + MEMBER_COST;
 
 /// Budget bytes of a key of `len` bytes.
 pub(crate) const fn key_cost(len: usize) -> u64 {

@@ -2,14 +2,15 @@
 //!
 //! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
 //! immutable but a few atomics: the eviction mark and the record of background validations (set by
-//! any worker), and the place in the eviction queue (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! any worker), the place in the eviction queue and the number it was published with (written by the
+//! shard alone). The awkward case is that a worker may hold one long after it
 //! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 use understudy_http::{
     Fields,
@@ -21,6 +22,7 @@ use understudy_http::{
 use understudy_store::{blocks::block_cost, budget::Reservation, footprint::footprint};
 
 use crate::{
+    Labels,
     attempts::{Attempt, Attempts},
     index::{ENTRY_OVERHEAD, key_cost},
 };
@@ -47,6 +49,8 @@ pub struct Prepared {
     pub received: Seconds,
     /// Body length when known beforehand.
     pub length: Option<u64>,
+    /// What it can be purged by, beside its key.
+    pub labels: Labels,
 }
 
 impl Prepared {
@@ -75,6 +79,7 @@ impl Prepared {
             + footprint(self.head.len() as u64)
             // Names and values are two allocations: one more rounding.
             + footprint(self.vary.weight() as u64 + 16)
+            + self.labels.cost()
     }
 }
 
@@ -89,6 +94,8 @@ pub struct Stored {
     visited: AtomicBool,
     pub(crate) place: AtomicU32,
     pub(crate) attempts: Attempts,
+    /// How many its shard had published when it was published.
+    pub(crate) stamp: AtomicU64,
     _share: Reservation,
 }
 
@@ -110,6 +117,7 @@ impl Stored {
             visited: AtomicBool::new(false),
             place: AtomicU32::new(NOWHERE),
             attempts: Attempts::default(),
+            stamp: AtomicU64::new(0),
             _share: share,
         }
     }
@@ -117,6 +125,11 @@ impl Stored {
     /// The same body under a new head (RFC 9111 section 4.3.4).
     pub(crate) fn freshened(&self, prepared: Arc<Prepared>, share: Reservation) -> Stored {
         Stored::new(prepared, self.blocks.clone(), self.trailers.clone(), share)
+    }
+
+    /// Budget bytes of all but its body, under a key of `key` bytes.
+    pub(crate) fn head_cost(&self, key: usize) -> u64 {
+        self.prepared.cost(key) + footprint(self.trailers.len() as u64)
     }
 
     /// Head and freshness.

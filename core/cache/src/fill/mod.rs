@@ -110,6 +110,8 @@ impl Fill {
         self.credit.merge(room);
         self.prepared = Some(Arc::clone(&prepared));
         let mut state = self.inner.lock();
+        // Nobody may join what a purge has meant already.
+        state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
         let wakers = state.take_readers();
         drop(state);

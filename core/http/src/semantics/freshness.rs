@@ -96,6 +96,10 @@ fn explicit_lifetime(fields: Fields<'_>, cc: &ResponseDirectives, date: Seconds)
     if let Some(seconds) = cc.max_age {
         return Some(seconds);
     }
+    // RFC 9213 section 2.2: with a targeted field Expires is ignored.
+    if cc.targeted {
+        return None;
+    }
     // 3. Expires is present. Of several the earliest counts; one that is malformed, "0" above all, lies in the past (section 5.3).
     fields
         .all(Name::Expires)

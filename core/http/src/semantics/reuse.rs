@@ -87,6 +87,10 @@ pub fn may_reuse(
     if request
         .max_age
         .is_some_and(|limit| limit == 0 || age > limit)
+        // RFC 8246 section 2: "proxies SHOULD skip conditionally revalidating fresh responses containing the immutable
+        // extension unless there is a signal from the client that a validation is necessary (e.g., a no-cache [...])". The
+        // max-age=0 of a reload is what the extension is there to spare; no-cache has been honoured above.
+        && !(fresh && stored.immutable)
     {
         return Reuse::Validate(ValidateReason::RequestMaxAge);
     }

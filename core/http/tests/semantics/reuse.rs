@@ -261,3 +261,26 @@ fn stale_if_error_of_a_request_names_the_staleness_it_takes() {
         on_error("stale-if-error=60", stored, -10, false);
     }
 }
+
+#[test]
+fn a_reload_of_what_is_immutable_is_answered_while_it_is_fresh() {
+    check("max-age=0", "immutable", 50, Fresh);
+    check("max-age=10", "immutable", 50, Fresh);
+    check("max-age=0", "", 50, Validate(RequestMaxAge));
+    check("max-age=0", "immutable=1", 50, Validate(RequestMaxAge));
+    check("no-cache", "immutable", 50, Validate(RequestNoCache));
+    check(
+        "max-age=0",
+        "immutable, no-cache",
+        50,
+        Validate(ResponseNoCache),
+    );
+    check("max-age=0", "immutable", 0, Validate(Stale));
+    check(
+        "max-age=0, max-stale=60",
+        "immutable",
+        -1,
+        Validate(RequestMaxAge),
+    );
+    check("min-fresh=60", "immutable", 50, Validate(RequestMinFresh));
+}

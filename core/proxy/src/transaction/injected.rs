@@ -3,7 +3,7 @@
 //! The same rules decide as for an origin's answer to a plain GET, and the same lines are written. Awkward case: Vary. There is no
 //! request whose fields it could speak of, so what is stored answers requests that have none of those it names.
 
-use super::{lead, refusal, response_head};
+use super::{labels, lead, refusal, response_head};
 use crate::worker::Live;
 use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
@@ -14,9 +14,10 @@ use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Fields, Method, ResponseHead};
 use understudy_module::Response;
 
-/// The head that is stored. `length`: of the body, when it is known beforehand.
+/// The head that is stored under `key`. `length`: of the body, when it is known beforehand.
 pub(crate) fn prepare(
     response: &Response,
+    key: &[u8],
     length: Option<u64>,
     live: &Live,
     now: Seconds,
@@ -43,6 +44,7 @@ pub(crate) fn prepare(
         &freshness,
     )?;
     let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+    let labels = labels::of(fields, key)?;
     let (length, written) = match status {
         204 => (Some(0), None),
         _ => (length, length),
@@ -61,5 +63,6 @@ pub(crate) fn prepare(
         vary,
         received: now,
         length,
+        labels,
     })
 }

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -17,7 +17,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
-use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{Stale, is_error};
@@ -142,7 +141,7 @@ impl Transaction {
         }
     }
 
-    fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
+    pub(super) fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
         let now = self.now();
         let head = &exchanged.head;
         let (status, fields, request) = (head.status(), head.fields(), self.head.fields());
@@ -152,7 +151,7 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = ResponseDirectives::parse(fields);
+        let directives = self.response_directives(fields);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -174,7 +173,7 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
-        let method = self.head.method();
+        let method = self.answered(status, fields, &directives);
         may_store(
             method,
             request,
@@ -185,13 +184,15 @@ impl Transaction {
             &freshness,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let labels = labels::of(fields, &self.key())?;
         let length = if status == 204 {
             Some(0)
         } else {
             exchanged.origin.body_length()
         };
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head, written, &self.live.pseudonym, now);
+        let kept = storable::without_withheld(head, &directives);
+        let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
             head: exact(rendered.head),
             status,
@@ -200,11 +201,12 @@ impl Transaction {
             vary,
             received: now,
             length,
+            labels,
         })
     }
 
     /// Fills from the origin and delivers from the fill, both at once.
-    async fn deliver_fill(
+    pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
         exchanged: Exchanged,
@@ -218,6 +220,7 @@ impl Transaction {
         } = exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
+        let own_head = self.unabridged(&head, &prepared);
         drop(head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
@@ -226,11 +229,7 @@ impl Transaction {
         }
         self.trace("deliver");
         let returning = self
-            .returning(
-                prepared.head.clone(),
-                prepared.status,
-                self.is_bodyless(prepared.status),
-            )
+            .returning(own_head, prepared.status, self.is_bodyless(prepared.status))
             .await;
         let mut returning = match returning {
             Ok(returning) => returning,

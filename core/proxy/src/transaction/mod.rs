@@ -2,13 +2,14 @@
 //!
 //! | step | ends in |
 //! |---|---|
-//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
+//! | `request_head` | `look_up`, `pass`, `tunnel`, `purge`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
 //! | `look_up` | `hit`, `ask`, `answer` (only-if-cached) |
 //! | `ask` | `lead`, `follow`, `look_up` again |
 //! | `hit` | `deliver` from the store |
 //! | `lead` | `hit` (validated, or stale), `deliver` from its own fill, `deliver` past the store |
 //! | `follow` | `deliver` from another's fill, `look_up` again, `ask` to lead alone, `hit` (stale, when the leader failed) |
 //! | `pass` | `deliver` past the store |
+//! | `purge` | `log` (the receipt), `answer` |
 //! | `tunnel` | bytes both ways until an end |
 //! | `deliver` | `log` |
 //! | `log` | the client again, or the end of its connection |
@@ -24,10 +25,12 @@ mod exchange;
 pub(crate) mod fast;
 mod follow;
 mod forwarded;
+mod head_effects;
 mod hit;
 mod hooks;
 mod injected;
 pub(crate) mod internal;
+mod labels;
 mod lead;
 mod local;
 mod look_up;
@@ -37,6 +40,7 @@ mod origin;
 mod partition;
 mod pass;
 mod pump;
+mod purge;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -47,6 +51,7 @@ mod returning;
 mod revalidate;
 mod route;
 mod select;
+mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
@@ -162,6 +167,7 @@ enum Step {
     Pac,
     Echo,
     Options,
+    Purge,
     Log,
 }
 
@@ -178,6 +184,7 @@ impl Step {
             Step::Tunnel => "tunnel",
             Step::Respond(_) => "respond",
             Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
+            Step::Purge => "purge",
             Step::Log => "log",
         }
     }
@@ -373,6 +380,7 @@ impl Transaction {
                 Step::Pac => self.pac().await,
                 Step::Echo => self.echo().await,
                 Step::Options => self.options().await,
+                Step::Purge => self.purge().await,
                 Step::Log => return self.log().await,
             }
         }

@@ -3,12 +3,12 @@
 
 use super::exchange::Exchanged;
 use super::lead::exact;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Fill, Prepared, Stored};
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
@@ -114,6 +114,7 @@ impl Transaction {
     ) -> Option<Prepared> {
         let now = self.now();
         let old = stored.prepared();
+        let answer = head.clone();
         response_head::own(&mut head, &self.live.pseudonym, now);
         let mut merged = Vec::with_capacity(old.head.len() + 128);
         let line = memchr::memchr(b'\n', &old.head)? + 1;
@@ -127,7 +128,7 @@ impl Transaction {
         };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
-        let directives = ResponseDirectives::parse(merged.fields());
+        let directives = self.response_directives(merged.fields());
         let heuristic = &self.live.settings.heuristic;
         let freshness = Freshness::of(
             old.status,
@@ -138,7 +139,9 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
+        let labels = labels::freshened(&old.labels, merged.fields(), answer.fields(), &self.key())?;
         merged.remove(Name::Age);
+        let merged = storable::without_withheld(&merged, &directives);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
         Some(Prepared {
@@ -149,13 +152,14 @@ impl Transaction {
             vary: old.vary.clone(),
             received: now,
             length: old.length,
+            labels,
         })
     }
 }
 
 /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was stored
 /// for another.
-fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
+pub(super) fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
     let nothing = Fields::new(&[], &[], &[]);
     let stored = prepared.with_fields(|fields| {
         may_store(
