@@ -49,7 +49,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim};
+use messages::{AskShard, Discard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
@@ -93,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) max_object: AtomicU64,
     pub(crate) max_variants: AtomicUsize,
     pub(crate) counts: Counts,
+    /// Purges by operators that have begun.
+    pub(crate) purges_begun: AtomicU64,
 }
 
 /// Counters behind [`Stats`].
@@ -227,6 +229,7 @@ impl Cache {
             max_object: AtomicU64::new(config.max_object),
             max_variants: AtomicUsize::new(config.max_variants),
             counts: Counts::default(),
+            purges_begun: AtomicU64::new(0),
         });
         let start = |arbiter: &ArbiterHandle| {
             let shared = Arc::clone(&shared);
@@ -323,6 +326,18 @@ impl Cache {
         let shard = self.shard(&key);
         // A stopped shard has nothing left that could be found.
         let _ = shard.send(Invalidate { transaction, key }).await;
+    }
+
+    /// Removes one stored response; what else is stored for its key stays, and so does what is under way.
+    pub async fn discard(&self, transaction: TransactionId, key: Bytes, stored: Arc<Stored>) {
+        let shard = self.shard(&key).clone();
+        let message = Discard {
+            transaction,
+            key,
+            stored,
+        };
+        // A stopped shard has nothing left that could be found.
+        let _ = shard.send(message).await;
     }
 
     /// Publishes a stored response under another head in its own place, when it is still there: `false` when it is not.

@@ -25,11 +25,19 @@ impl LifetimeSource {
             LifetimeSource::SMaxage
         } else if cc.max_age.is_some() {
             LifetimeSource::MaxAge
-        } else if fields.has(Name::Expires) {
+        } else if !cc.targeted && fields.has(Name::Expires) {
             LifetimeSource::Expires
         } else {
             LifetimeSource::None
         }
+    }
+
+    /// Whether the origin stated it.
+    pub fn is_stated(self) -> bool {
+        matches!(
+            self,
+            LifetimeSource::SMaxage | LifetimeSource::MaxAge | LifetimeSource::Expires
+        )
     }
 
     /// The word.

@@ -20,8 +20,7 @@ use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{Stale, is_error};
-use understudy_http::semantics::storing::{NoStoreReason, may_store};
-use understudy_http::semantics::update::outdates;
+use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
@@ -74,7 +73,7 @@ impl Transaction {
             if status == 304 {
                 return self.chosen(fill, candidates, exchanged).await;
             }
-            return self.fetched(fill, exchanged, false).await;
+            return self.fetched(fill, exchanged).await;
         };
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
@@ -84,6 +83,7 @@ impl Transaction {
             if self.may_serve_stale(&stored) {
                 // Followers decide for themselves, but need not ask again to learn it.
                 fill.fail(status);
+                self.tally.received = Some(status);
                 return self.stale(stored, Stale::IfError);
             }
             // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
@@ -92,7 +92,7 @@ impl Transaction {
                 return Step::Answer(Refusal::new(status, "revalidation-failed"));
             }
         }
-        self.fetched(fill, exchanged, true).await
+        self.fetched(fill, exchanged).await
     }
 
     fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
@@ -110,20 +110,12 @@ impl Transaction {
         self.failed(failure)
     }
 
-    /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
-    pub(super) async fn fetched(
-        &mut self,
-        mut fill: Fill,
-        exchanged: Exchanged,
-        instead: bool,
-    ) -> Step {
+    /// A response that answers the request itself: stored if it may be.
+    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
-                if instead && outdates(exchanged.head.status(), why) {
-                    let cache = self.worker.cache.clone();
-                    cache.invalidate(self.id, self.key()).await;
-                }
+                self.outdated(&fill, exchanged.head.status(), why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
@@ -151,7 +143,14 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = self.response_directives(fields);
+        let length = if status == 204 {
+            Some(0)
+        } else {
+            exchanged.origin.body_length()
+        };
+        let policy = self.policy(status, fields, length);
+        let mut directives = self.response_directives(fields);
+        policy.amend(&mut directives);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -163,7 +162,7 @@ impl Transaction {
         if self.is_personal(&directives) {
             return Err(NoStoreReason::Authorization);
         }
-        let heuristic = &self.live.settings.heuristic;
+        let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
             status,
             fields,
@@ -172,6 +171,8 @@ impl Transaction {
             now,
             heuristic,
         );
+        let stated = is_explicit(fields, &directives);
+        let freshness = policy.freshness(status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         let method = self.answered(status, fields, &directives);
         may_store(
@@ -182,19 +183,15 @@ impl Transaction {
             fields,
             &directives,
             &freshness,
+            &policy,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
         let labels = labels::of(fields, &self.key())?;
-        let length = if status == 204 {
-            Some(0)
-        } else {
-            exchanged.origin.body_length()
-        };
         let written = if status == 204 { None } else { length };
         let kept = storable::without_withheld(head, &directives);
         let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
-            head: exact(rendered.head),
+            head: exact(Self::uncookied(&policy, head, rendered.head)),
             status,
             freshness,
             directives,

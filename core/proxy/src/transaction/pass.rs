@@ -20,6 +20,7 @@ impl Transaction {
             Ok(request) => request,
             Err(step) => return step,
         };
+        let purges = self.worker.cache.purges_begun();
         match self.exchange(request).await {
             Ok(mut exchanged) => {
                 if is_error(exchanged.head.status())
@@ -28,11 +29,11 @@ impl Transaction {
                     return step;
                 }
                 self.invalidate(&exchanged.head).await;
-                self.head_effects(&exchanged).await;
                 if let Err(step) = self.heard(&mut exchanged).await {
                     return step;
                 }
-                self.relay_or_store(exchanged).await
+                self.head_effects(&exchanged).await;
+                self.relay_or_store(exchanged, purges).await
             }
             Err(failure) if failure.is_error() => match self.stand_in() {
                 Some(step) => {
