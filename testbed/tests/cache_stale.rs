@@ -404,3 +404,40 @@ fn modules_see_hits_and_what_is_asked_behind_them() {
         assert_eq!(origin.count(), 2, "{runtime}");
     }
 }
+
+#[test]
+fn the_log_says_by_whose_leave_it_is_stale() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let origin = Origin::answering(move |r| {
+        if r.n == 1 {
+            return reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1");
+        }
+        theirs.wait();
+        reply(304, &[FRESH, "ETag: \"a\""], "")
+    });
+    let proxy = understudy_testbed::Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("-")
+        .arg("--log-format")
+        .arg("json")
+        .start();
+    let has = |line: &str, words: [&str; 3]| words.iter().all(|word| line.contains(word));
+    get(proxy.addr(), "/", "site.test", "").expect_body("1");
+    let stale = ["\"outcome\":\"stale\"", "\"status\":200"];
+    // On the spot, and by a transaction.
+    for (method, own) in [("GET", ""), ("HEAD", "If-None-Match: \"x\"\r\n")] {
+        Client::to(proxy.addr()).ask(format!(
+            "{method} / HTTP/1.1\r\nHost: site.test\r\n{own}\r\n"
+        ));
+        let method = format!("\"method\":\"{method}\"");
+        proxy.wait_stdout(|line| {
+            has(line, [stale[0], stale[1], &method])
+                && line.contains("\"stale\":\"stale-while-revalidate\"")
+        });
+    }
+    // What is asked behind them has a line of its own.
+    gate.open();
+    let behind = ["\"listener\":\"internal\"", "\"outcome\":\"revalidated\""];
+    proxy.wait_stdout(|line| has(line, [behind[0], behind[1], "\"forward\":\"stale\""]));
+}
