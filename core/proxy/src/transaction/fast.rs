@@ -403,6 +403,7 @@ impl Spot<'_, '_> {
             outcome,
             forward: None,
             not_stored: None,
+            stale: (outcome == Outcome::Stale).then_some(Stale::WhileRevalidate),
             origin: None,
             content_type: content_type.as_ref().and_then(|kind| kind.as_deref()),
             referer: fields.get(Name::Referer),

@@ -42,7 +42,7 @@ impl Transaction {
             &prepared.freshness,
             self.now(),
         );
-        if matches!(reuse, Reuse::Fresh | Reuse::StaleAllowed)
+        if !matches!(reuse, Reuse::Validate(_))
             && policy.is_personal(fields, &prepared.directives, &prepared.freshness)
         {
             // What was fetched without cookies is good for this client if the origin says so.

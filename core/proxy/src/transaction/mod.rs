@@ -475,6 +475,7 @@ impl Transaction {
             outcome: tally.outcome,
             forward: tally.forward,
             not_stored: tally.not_stored,
+            stale: tally.stale,
             origin: tally.origin,
             content_type: tally.content_type.as_deref(),
             referer: logged(Name::Referer),

@@ -80,7 +80,7 @@ impl Transaction {
             ) == Outcome::NotModified;
         // What a module asks of the origin is its own affair.
         if answers || self.party.is_some() {
-            return self.fetched(fill, exchanged, false).await;
+            return self.fetched(fill, exchanged).await;
         }
         fill.fail(502);
         Step::Answer(Refusal::new(502, "http_protocol_error"))
