@@ -12,7 +12,7 @@ use crate::client::{Gone, Queue};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::Poll;
-use understudy_cache::{FillEvent, FillReader};
+use understudy_cache::{FillEvent, FillReader, Prepared};
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::wire::body::Decoded;
 use understudy_http::{Method, Version};
@@ -115,6 +115,14 @@ impl Transaction {
             stored,
             collapsed: self.tally.collapsed,
             detail: self.tally.not_stored.map(|why| why.as_str()),
+        }
+    }
+
+    /// The same for an answer that is stored, or read while it is: it says for how long others will get it.
+    pub(super) fn storing_status(&self, prepared: &Prepared, stored: bool) -> CacheStatus<'static> {
+        CacheStatus {
+            ttl: Some(prepared.freshness.ttl(self.now())),
+            ..self.forwarded_status(None, stored)
         }
     }
 

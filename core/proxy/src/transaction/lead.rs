@@ -240,7 +240,7 @@ impl Transaction {
         self.tally.status = returning.status;
         let framed = self.framed(prepared.status, returning.length(prepared.length));
         self.settle(false);
-        let cache = self.forwarded_status(None, true);
+        let cache = self.storing_status(&prepared, true);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
