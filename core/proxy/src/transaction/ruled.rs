@@ -113,7 +113,7 @@ impl Transaction {
 
     /// Takes the rules on requests to heart: the step, when they leave nothing to be looked up.
     pub(super) fn ruled_out(&mut self, policy: &Policy) -> Option<Step> {
-        if !self.source.internal {
+        if !self.source.internal || self.source.explains {
             policy.hear(&mut self.directives);
         }
         if !policy.store {
