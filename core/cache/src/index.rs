@@ -52,10 +52,29 @@ impl Slot {
         if self.unvaried {
             return self.variants.first();
         }
+        if let Some(stored) = self.as_sent(request) {
+            return Some(stored);
+        }
         self.variants.iter().find(|stored| {
             let vary = &stored.prepared().vary;
             vary.is_empty() || vary.matches(request)
         })
+    }
+
+    /// The variant that was fetched with just these fields, if no newer one could match as well (RFC 9111 section 4: of
+    /// several "a cache MUST use the most recent one"). Of keys with the same names only one can.
+    fn as_sent(&self, request: Fields<'_>) -> Option<&Arc<Stored>> {
+        let at = self.variants.iter().position(|stored| {
+            let vary = &stored.prepared().vary;
+            !vary.is_empty() && vary.matches_as_sent(request)
+        })?;
+        let (newer, rest) = self.variants.split_at(at);
+        let found = rest.first()?;
+        let vary = &found.prepared().vary;
+        newer
+            .iter()
+            .all(|stored| stored.prepared().vary.nominates_as(vary))
+            .then_some(found)
     }
 
     /// Whether one answers any request, so that what is selected does not depend on the request's fields.

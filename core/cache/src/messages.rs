@@ -45,14 +45,16 @@ pub(crate) struct Commit {
     pub(crate) stored: Arc<Stored>,
 }
 
-/// A validation succeeded: publish the response with its new head in place of the old. Answers
-/// whether it was published.
+/// A validation succeeded: publish the response with its new head in place of the old, or beside
+/// it. Answers whether it was published.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(crate) struct Freshen {
     pub(crate) transaction: TransactionId,
     pub(crate) fill: Arc<Inner>,
     pub(crate) old: Arc<Stored>,
+    /// The old one answers other requests still.
+    pub(crate) stays: bool,
     pub(crate) stored: Arc<Stored>,
 }
 

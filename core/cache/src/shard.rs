@@ -383,6 +383,7 @@ impl Handler<Freshen> for Shard {
             transaction,
             fill,
             old,
+            stays,
             stored,
         } = message;
         self.forget(&fill);
@@ -398,7 +399,7 @@ impl Handler<Freshen> for Shard {
         let void = fill.lock().is_void(&fill.key, &stored.prepared().labels);
         let good = !overtaken && !void;
         if good {
-            self.publish(&fill.key, &stored, Some(&old));
+            self.publish(&fill.key, &stored, (!stays).then_some(&old));
             self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);
         }
         fill.end(Some(FillHead::Again), End::Broken);

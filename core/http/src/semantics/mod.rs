@@ -6,6 +6,7 @@
 pub mod cache_control;
 pub mod cache_status;
 mod clauses;
+pub mod clock;
 pub mod conditional;
 pub mod date;
 pub mod freshness;
@@ -19,6 +20,7 @@ mod preference;
 pub mod proxy_status;
 pub mod range;
 pub mod reuse;
+pub mod select;
 pub mod storing;
 pub mod tags;
 pub mod targeted;

@@ -3,19 +3,24 @@
 
 mod cache_control;
 mod cache_status;
+mod clock;
 mod conditional;
 mod date;
 mod freshness;
+mod groups;
 mod head_effects;
 mod key;
+mod lies;
 mod oracle;
 mod post;
 mod properties;
 mod proxy_status;
 mod range;
 mod reuse;
+mod select;
 mod storing;
 mod support;
+mod tags;
 mod targeted;
 mod update;
 mod vary;

@@ -6,7 +6,6 @@ use super::Transaction;
 use super::exchange::Exchanged;
 use std::sync::Arc;
 use understudy_cache::{Prepared, Stored};
-use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::head_effects::{HeadEffect, effect};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
@@ -17,13 +16,19 @@ impl Transaction {
         let tells = self.head.method() == Method::Head
             && exchanged.head.status() == 200
             && self.live.settings.cache.is_some()
-            && !self.directives.no_store;
+            && !self.directives.no_store
+            && self.said_no().is_none();
         // What is said to one client alone says nothing of what others get.
         let personal = self.head.fields().has(Name::Authorization) || self.lent;
         if !tells || personal || !self.host_belongs().await {
             return;
         }
-        let Some(slot) = self.worker.cache.find(&self.key()) else {
+        // What was there when the request went out: what a purge has put in its place meanwhile is not for this answer to restore.
+        let Some(slot) = self
+            .seen
+            .clone()
+            .or_else(|| self.worker.cache.find(&self.key()))
+        else {
             return;
         };
         for stored in slot.variants() {
@@ -36,7 +41,7 @@ impl Transaction {
                 prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
             match effect {
                 HeadEffect::Update => self.update(stored, exchanged).await,
-                HeadEffect::Stale => self.renew(stored, spent(prepared, self.now())).await,
+                HeadEffect::Stale => self.renew(stored, prepared.spent(self.now())).await,
             }
         }
     }
@@ -62,22 +67,5 @@ impl Transaction {
         let cache = self.worker.cache.clone();
         // Without room for another head the old one stays, as it would have without this HEAD.
         let _ = cache.renew(self.id, self.key(), stored, prepared).await;
-    }
-}
-
-/// The same response, stale from now on.
-fn spent(old: &Prepared, now: i64) -> Prepared {
-    Prepared {
-        head: old.head.clone(),
-        status: old.status,
-        freshness: Freshness {
-            lifetime: old.freshness.lifetime.min(old.freshness.age(now)),
-            ..old.freshness
-        },
-        directives: old.directives,
-        vary: old.vary.clone(),
-        labels: old.labels.clone(),
-        received: old.received,
-        length: old.length,
     }
 }

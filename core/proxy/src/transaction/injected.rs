@@ -3,14 +3,15 @@
 //! The same rules decide as for an origin's answer to a plain GET, and the same lines are written. Awkward case: Vary. There is no
 //! request whose fields it could speak of, so what is stored answers requests that have none of those it names.
 
-use super::{labels, lead, refusal, response_head};
+use super::{labels, lead, refusal, response_head, storable};
 use crate::worker::Live;
 use understudy_cache::Prepared;
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Fields, Method, ResponseHead};
 use understudy_module::Response;
@@ -32,7 +33,7 @@ pub(crate) fn prepare(
     }
     let request = Fields::new(&[], &[], &[]);
     let fields = head.fields();
-    let directives = ResponseDirectives::parse(fields);
+    let directives = response_directives(fields, DEFAULT_TARGETS);
     let heuristic = &live.settings.heuristic;
     let freshness = Freshness::of(status, fields, &directives, now, now, heuristic);
     may_store(
@@ -52,7 +53,8 @@ pub(crate) fn prepare(
         204 => (Some(0), None),
         _ => (length, length),
     };
-    let rendered = response_head::render(&head, written, &live.pseudonym, now);
+    let kept = storable::without_withheld(&head, &directives);
+    let rendered = response_head::render(&kept, written, &live.pseudonym, now);
     let limits = &live.settings.limits.head;
     if rendered.head.len() > limits.bytes || head.fields().len() > limits.fields {
         // No origin could have sent it either.

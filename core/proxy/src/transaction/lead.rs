@@ -45,11 +45,16 @@ pub(super) fn exact(head: Vec<u8>) -> Bytes {
 impl Transaction {
     pub(super) async fn lead(&mut self, fill: Fill, validate: Option<Arc<Stored>>) -> Step {
         self.tally.outcome = Outcome::Miss;
+        let candidates = match validate {
+            Some(_) => Vec::new(),
+            None => self.candidates(),
+        };
         let purpose = match &validate {
             Some(stored) => {
                 self.trace("revalidate");
                 Purpose::Validate(stored)
             }
+            None if !candidates.is_empty() => Purpose::Select(&candidates),
             None => Purpose::Fetch,
         };
         let request = match self.going_out(purpose).await {
@@ -64,10 +69,13 @@ impl Transaction {
         if let Err(step) = self.heard(&mut exchanged).await {
             return step;
         }
+        let status = exchanged.head.status();
         let Some(stored) = validate else {
+            if status == 304 {
+                return self.chosen(fill, candidates, exchanged).await;
+            }
             return self.fetched(fill, exchanged, false).await;
         };
-        let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
         }
@@ -76,6 +84,7 @@ impl Transaction {
             if self.may_serve_stale(&stored) {
                 // Followers decide for themselves, but need not ask again to learn it.
                 fill.fail(status);
+                self.tally.received = Some(status);
                 return self.stale(stored, Stale::IfError);
             }
             // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
@@ -103,7 +112,12 @@ impl Transaction {
     }
 
     /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
-    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged, instead: bool) -> Step {
+    pub(super) async fn fetched(
+        &mut self,
+        mut fill: Fill,
+        exchanged: Exchanged,
+        instead: bool,
+    ) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {

@@ -52,6 +52,7 @@ mod returning;
 mod revalidate;
 mod route;
 mod ruled;
+mod select;
 mod storable;
 mod tunnel;
 
@@ -97,6 +98,8 @@ pub(crate) struct Transaction {
     persist: bool,
     /// What the index held at the last look.
     seen: Option<Arc<Slot>>,
+    /// What may stand in for the origin if it fails a request that goes past the store.
+    stands_by: Option<Arc<Stored>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -130,6 +133,8 @@ struct Tally {
     collapsed: bool,
     /// By whose leave a stale response is served.
     stale: Option<Stale>,
+    /// The status of the origin's answer, where what is stored is served in its place.
+    received: Option<u16>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -322,6 +327,7 @@ impl Transaction {
             started,
             persist,
             seen: None,
+            stands_by: None,
             detours: 0,
             logged_url: None,
             unread: false,
@@ -340,6 +346,7 @@ impl Transaction {
                 not_stored: None,
                 collapsed: false,
                 stale: None,
+                received: None,
                 origin: None,
                 error: None,
                 aborted: false,

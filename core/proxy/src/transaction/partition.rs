@@ -69,13 +69,21 @@ pub(super) fn shown(key: &[u8]) -> Cow<'_, [u8]> {
 /// Whose what is said under a key is, where an origin speaks of all it has (RFC 9875 section 2.1): its scheme, host and port, and the
 /// upstream that answers for it.
 pub(super) fn scope(key: &[u8]) -> Vec<u8> {
-    let (url, partition) = key.split_at(url(key).len());
+    let (url, behind) = key.split_at(url(key).len());
     let authority = memchr::memmem::find(url, b"://").map_or(0, |at| at + 3);
     let path = url
         .get(authority..)
         .and_then(|rest| memchr::memchr(b'/', rest));
     let end = path.map_or(url.len(), |path| authority + path);
-    [url.get(..end).unwrap_or(url), partition].concat()
+    let mut scope = url.get(..end).unwrap_or(url).to_vec();
+    // Further parts of a key are a request's, not an origin's.
+    if let Some(upstream) = behind.split(|byte| *byte == BREAK).nth(1)
+        && !upstream.is_empty()
+    {
+        scope.push(BREAK);
+        scope.extend_from_slice(upstream);
+    }
+    scope
 }
 
 /// The key of another URL in the same partition.
@@ -121,6 +129,12 @@ mod tests {
         );
         assert_eq!(beside(b"http://a:80/x", other.clone()), other);
         assert_eq!(scope(b"http://a:80/x/y?z\norigin"), b"http://a:80\norigin");
-        assert_eq!(scope(b"http://a:80/x"), b"http://a:80");
+        for (key, whose) in [
+            (&b"http://a:80/x"[..], &b"http://a:80"[..]),
+            (b"http://a:80/\norigin\nlang=2:de;", b"http://a:80\norigin"),
+            (b"http://a:80/\n\nlang=2:de;", b"http://a:80"),
+        ] {
+            assert_eq!(scope(key), whose);
+        }
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use understudy_cache::Scope;
 use understudy_http::semantics::groups;
 use understudy_http::semantics::key::{resolve, same_origin};
+use understudy_http::semantics::reuse::{Stale, is_error};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Name, ResponseHead};
 
@@ -19,17 +20,40 @@ impl Transaction {
             Ok(request) => request,
             Err(step) => return step,
         };
+        let purges = self.worker.cache.purges_begun();
         match self.exchange(request).await {
             Ok(mut exchanged) => {
+                if is_error(exchanged.head.status())
+                    && let Some(step) = self.stand_in()
+                {
+                    return step;
+                }
                 self.invalidate(&exchanged.head).await;
-                self.head_effects(&exchanged).await;
                 if let Err(step) = self.heard(&mut exchanged).await {
                     return step;
                 }
-                self.relay_or_store(exchanged).await
+                self.head_effects(&exchanged).await;
+                self.relay_or_store(exchanged, purges).await
             }
+            Err(failure) if failure.is_error() => match self.stand_in() {
+                Some(step) => {
+                    self.tally.error = Some(failure.refusal().word);
+                    step
+                }
+                None => self.failed(failure),
+            },
             Err(failure) => self.failed(failure),
         }
+    }
+
+    /// A HEAD whose origin failed is answered out of a stale GET as a GET would be (RFC 5861 section 4).
+    fn stand_in(&mut self) -> Option<Step> {
+        let stored = self.stands_by.take()?;
+        if !self.may_serve_stale(&stored) {
+            return None;
+        }
+        self.tally.not_stored = None;
+        Some(self.stale(stored, Stale::IfError))
     }
 
     /// The step for a failure: an answer of our own, or none when nobody is there to read it.

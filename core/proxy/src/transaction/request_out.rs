@@ -6,6 +6,7 @@
 use super::{Transaction, forwarded};
 use crate::settings::Mode;
 use bytes::Bytes;
+use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::Crossing;
@@ -20,6 +21,8 @@ pub(super) enum Purpose<'a> {
     Fetch,
     /// To validate this response.
     Validate(&'a Stored),
+    /// To have the origin say which of these serves the request, if one does.
+    Select(&'a [Arc<Stored>]),
 }
 
 impl Transaction {
@@ -72,6 +75,16 @@ impl Transaction {
                     line(&mut out, b"If-Modified-Since", modified);
                 }
             });
+        }
+        if let Purpose::Select(candidates @ [_, ..]) = purpose {
+            out.extend_from_slice(b"If-None-Match: ");
+            for (n, stored) in candidates.iter().enumerate() {
+                out.extend_from_slice(if n > 0 { b", " } else { b"" });
+                stored.prepared().with_fields(|stored| {
+                    out.extend_from_slice(stored.get(Name::Etag).unwrap_or_default());
+                });
+            }
+            out.extend_from_slice(b"\r\n");
         }
         match self.body.framing_out() {
             Framing::Length(n) => {

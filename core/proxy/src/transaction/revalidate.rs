@@ -51,12 +51,18 @@ impl Transaction {
             drop(fill);
             return self.refetch();
         }
-        match self.freshened(&stored, head, request_time) {
+        match self.freshened(&stored, head.clone(), request_time) {
             Some(prepared) => {
+                let chosen = fill.validates().is_none();
+                let prepared = self.rekeyed(prepared, chosen, &head, &stored);
                 let length = stored.length();
-                let stored = self.kept(fill, Arc::new(prepared), length).await;
+                let kept = self.kept(fill, Arc::new(prepared), length).await;
+                if self.tally.not_stored.is_none() {
+                    let served = (!chosen).then_some(&stored);
+                    self.freshen_alike(&head, served, request_time).await;
+                }
                 Step::Hit {
-                    stored,
+                    stored: kept,
                     how: Outcome::Revalidated,
                 }
             }
@@ -89,8 +95,10 @@ impl Transaction {
         stored
     }
 
-    fn refetch(&mut self) -> Step {
+    pub(super) fn refetch(&mut self) -> Step {
         let forward = self.tally.forward.unwrap_or(Forward::Stale);
+        // Nothing of what is stored is offered again.
+        self.seen = None;
         self.detours += 1;
         if self.detours > 2 {
             return self.bypass(forward, NoStoreReason::Incomplete);

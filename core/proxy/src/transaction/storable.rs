@@ -9,6 +9,7 @@ use std::sync::Arc;
 use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::post;
+use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::semantics::targeted::response_directives;
 use understudy_http::semantics::withheld::withholds;
 use understudy_http::{Fields, Method, Name, ResponseHead};
@@ -50,8 +51,9 @@ impl Transaction {
             .into()
     }
 
-    /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs.
-    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged) -> Step {
+    /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs. `purges`: how many had begun when the
+    /// request went out.
+    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged, purges: u64) -> Step {
         // While the request is still going out somebody has to see to that: `relay` does.
         let may = self.head.method() == Method::Post
             && self.live.settings.cache.is_some()
@@ -68,6 +70,12 @@ impl Transaction {
         let Ok(mut fill) = fill else {
             return self.relay(exchanged).await;
         };
+        if self.worker.cache.purges_begun() != purges {
+            // It may have been meant, and there was no fill yet that could have been marked.
+            self.tally.not_stored = Some(NoStoreReason::Expired);
+            drop(fill);
+            return self.relay(exchanged).await;
+        }
         if let Err(why) = fill.respond(prepared.clone()).await {
             self.tally.not_stored = Some(why);
             return self.relay(exchanged).await;
