@@ -159,6 +159,8 @@ impl Transaction {
         let framed = self.framed(status, returning.length(length));
         self.settle(!upload.is_complete());
         self.trace("deliver");
+        // Told before the client can ask about it.
+        self.note_refusal(self.tally.status);
         let cache = self.forwarded_status(None, false);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();

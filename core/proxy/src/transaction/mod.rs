@@ -24,6 +24,7 @@ mod deliver;
 mod exchange;
 pub(crate) mod fast;
 mod follow;
+mod foretell;
 mod forwarded;
 mod head_effects;
 mod hit;
@@ -56,6 +57,7 @@ mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use foretell::foretell;
 pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
@@ -428,6 +430,7 @@ impl Transaction {
             .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
+        self.note_refusal(tally.status);
         let log = self.live.log.clone();
         let party = self.logging_party();
         if log.is_none() && party.is_none() {
