@@ -292,6 +292,18 @@ async fn a_validation_that_began_before_a_purge_brings_nothing_back() {
 }
 
 #[actix_rt::test]
+async fn what_an_origin_chose_of_what_was_purged_meanwhile_is_not_stored_again() {
+    let cache = cache(MIB);
+    put(&cache, "a", tagged(&["x"])).await;
+    let old = hit(&cache, "a").unwrap();
+    let mut fill = lead(&cache, alone("a")).await;
+    cache.purge(1, hard(vec![tag("x")])).await;
+    fill.choose(old);
+    fill.freshen(tagged(&["y"])).await;
+    assert!(find(&cache, "a").is_none());
+}
+
+#[actix_rt::test]
 async fn more_purges_than_a_fetch_can_keep_count_as_meant() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, alone("a")).await;
