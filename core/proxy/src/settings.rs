@@ -19,6 +19,10 @@ pub struct Settings {
     /// `None`: nothing is stored and every request passes.
     pub cache: Option<understudy_cache::Config>,
     pub heuristic: understudy_http::semantics::freshness::Heuristic,
+    /// The fields that speak to this cache alone, strongest first (RFC 9213).
+    pub targets: Arc<[understudy_http::semantics::targeted::TargetName]>,
+    /// What the operator wants otherwise than the RFC has it.
+    pub rules: Arc<understudy_http::semantics::policy::Rules>,
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub access: Arc<Access>,

@@ -4,7 +4,6 @@
 
 use super::Transaction;
 use super::exchange::Exchanged;
-use super::revalidate::refused;
 use std::sync::Arc;
 use understudy_cache::{Prepared, Stored};
 use understudy_http::semantics::head_effects::{HeadEffect, effect};
@@ -52,7 +51,7 @@ impl Transaction {
         let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
             return;
         };
-        match refused(&prepared) {
+        match self.refused(&prepared, stored.length()) {
             None => self.renew(stored, prepared).await,
             // A cookie is this client's, and nothing is said of the object.
             Some(NoStoreReason::SetCookie) => {}

@@ -1,6 +1,7 @@
 //! Which keys may meet: what a reverse listener's servers say of a host is not what that host says.
 //!
-//! A cache key is the canonical URL, and behind a reverse listener a line break and the name of the upstream. Invariant: a
+//! A cache key is the canonical URL, and behind a reverse listener a line break and the name of the upstream; where rules add
+//! parts, another line break and those. Invariant: a
 //! URL holds no line break (targets with controls are refused), so no URL can reach into another's partition. Listeners of
 //! one upstream share; forward and transparent ones share with each other, since both fetch from the host itself.
 
@@ -16,6 +17,32 @@ pub(super) fn append(mode: &Mode, key: &mut Vec<u8>) {
         key.push(BREAK);
         key.extend_from_slice(group.as_bytes());
     }
+}
+
+/// Appends what rules add to a key (fields of the request, cookies): behind a second line break, which stands even where there
+/// is no upstream.
+pub(super) fn append_parts(parts: &[u8], key: &mut Vec<u8>) {
+    if parts.is_empty() {
+        return;
+    }
+    if url(key).len() == key.len() {
+        key.push(BREAK);
+    }
+    key.push(BREAK);
+    key.extend_from_slice(parts);
+}
+
+/// The upstream in a key; `None` when the host itself is asked.
+pub(super) fn group(key: &[u8]) -> Option<&[u8]> {
+    let rest = key.get(url(key).len() + 1..)?;
+    let end = memchr::memchr(BREAK, rest).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|group| !group.is_empty())
+}
+
+/// What rules added to a key.
+pub(super) fn parts(key: &[u8]) -> &[u8] {
+    let mut pieces = key.splitn(3, |b| *b == BREAK);
+    pieces.nth(2).unwrap_or_default()
 }
 
 /// The URL in a key.
@@ -77,6 +104,24 @@ mod tests {
         assert_eq!(shown(b"http://[::1]:80/"), &b"http://[::1]/"[..]);
         assert_eq!(shown(b"http://a:8080/"), &b"http://a:8080/"[..]);
         assert_eq!(shown(b"a:443"), &b"a:443"[..]);
+        for (key, parts_of, group_of) in [
+            (&b"http://a:80/x"[..], &b""[..], None),
+            (b"http://a:80/x\norigin", b"", Some(&b"origin"[..])),
+            (
+                b"http://a:80/x\norigin\nlang=2:de;",
+                b"lang=2:de;",
+                Some(b"origin"),
+            ),
+            (b"http://a:80/x\n\nlang=2:de;", b"lang=2:de;", None),
+        ] {
+            assert_eq!((parts(key), group(key)), (parts_of, group_of));
+            let mut made = key[..key.len() - parts_of.len()].to_vec();
+            if !parts_of.is_empty() {
+                made.truncate(url(key).len() + group_of.map_or(0, |g| g.len() + 1));
+            }
+            append_parts(parts_of, &mut made);
+            assert_eq!(made, key);
+        }
         let other = b"http://a:80/y".to_vec();
         assert_eq!(
             beside(b"http://a:80/x\norigin", other.clone()),

@@ -10,14 +10,14 @@ use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::post;
 use understudy_http::semantics::storing::NoStoreReason;
-use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
+use understudy_http::semantics::targeted::response_directives;
 use understudy_http::semantics::withheld::withholds;
-use understudy_http::{Fields, Method, ResponseHead};
+use understudy_http::{Fields, Method, Name, ResponseHead};
 
 impl Transaction {
     /// The directives of an answer that are meant for this cache.
     pub(super) fn response_directives(&self, fields: Fields<'_>) -> ResponseDirectives {
-        response_directives(fields, DEFAULT_TARGETS)
+        response_directives(fields, &self.live.settings.targets)
     }
 
     /// The method whose answer this is, for the rules of storing.
@@ -38,7 +38,10 @@ impl Transaction {
 
     /// The head for the client whose request fetched it: it has what is withheld from the store.
     pub(super) fn unabridged(&self, head: &ResponseHead<Bytes>, prepared: &Prepared) -> Bytes {
-        if !prepared.directives.withholds {
+        // A rule may have taken its cookies off.
+        let stripped = head.fields().has(Name::SetCookie)
+            && prepared.with_fields(|stored| !stored.has(Name::SetCookie));
+        if !prepared.directives.withholds && !stripped {
             return prepared.head.clone();
         }
         let length = prepared.length.filter(|_| prepared.status != 204);

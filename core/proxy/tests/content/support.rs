@@ -276,6 +276,8 @@ pub fn settings(origin: SocketAddr) -> Settings {
             max_object: 4 << 20,
             max_variants: 4,
         }),
+        rules: std::sync::Arc::default(),
+        targets: std::sync::Arc::new([]),
         heuristic: Heuristic {
             percent: 10,
             max: 86400,
