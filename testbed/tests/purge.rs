@@ -725,3 +725,56 @@ fn an_unsafe_request_invalidates_all_the_keys_that_rules_made_of_its_urls_from_i
         }
     }
 }
+
+#[test]
+fn a_forward_listener_purges_what_its_clients_name_whole() {
+    let origin = Origin::answering(answer);
+    let proxy = Launch::bare()
+        .config(
+            "[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
+             [[listen]]\naddress = \"127.0.0.1:0\"\npurge = [\"127.0.0.1\"]\n",
+        )
+        .start();
+    let ask = |method: &str, path: &str| {
+        let host = origin.addr;
+        Client::to(proxy.addr()).ask(format!(
+            "{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        ))
+    };
+    ask("GET", "/a").expect_body("1");
+    ask("GET", "/b").expect_body("2");
+    ask("PURGE", "/a").expect(200);
+    ask("GET", "/a").expect_body("3");
+    ask("GET", "/b").expect_hit();
+}
+
+/// The keys of a JSON object, and of those in it.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| *key != "asked")
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn the_documented_receipt_is_the_one_that_is_given() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/purging.md");
+    let text = std::fs::read_to_string(root).unwrap();
+    let documented = text.split("```json\n").nth(1).unwrap();
+    let documented: Value = serde_json::from_str(documented.split("```").next().unwrap()).unwrap();
+    let site = Site::new();
+    site.get("/", &["Surrogate-Key: product-17"]);
+    let receipt = site.by_admin(documented["asked"].clone());
+    assert_eq!(receipt["asked"], documented["asked"]);
+    assert_eq!(shape(&receipt), shape(&documented));
+    let table = text.split("## The receipt").nth(1).unwrap();
+    for key in receipt.as_object().unwrap().keys() {
+        let is_told =
+            ["time", "asked"].contains(&key.as_str()) || table.contains(&format!("`{key}`"));
+        assert!(is_told, "{key} is not in the table");
+    }
+}
