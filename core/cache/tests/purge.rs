@@ -385,6 +385,28 @@ async fn a_purge_looks_at_nothing_that_it_does_not_mean() {
 }
 
 #[actix_rt::test]
+async fn many_selectors_are_one_purge_of_each() {
+    let cache = cache(8 * MIB);
+    for at in 0..900 {
+        put(
+            &cache,
+            &format!("object-{at}"),
+            tagged(&[&format!("t{at}")]),
+        )
+        .await;
+    }
+    // More than a part takes, half of them for nothing, and one of them all that is left.
+    let mut what: Vec<Selector> = (0..600).map(|at| tag(&format!("t{}", at * 2))).collect();
+    what.push(Selector::Prefix(key("object-89")));
+    let purged = cache.purge(1, hard(what)).await;
+    assert_eq!(
+        (purged.matched, purged.removed, purged.remain),
+        (456, 456, 0)
+    );
+    assert_eq!(cache.stats().entries, 900 - 456);
+}
+
+#[actix_rt::test]
 async fn a_response_without_tags_pays_for_none() {
     let cost = async |tags: &[&str]| {
         let cache = cache(MIB);
