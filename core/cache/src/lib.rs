@@ -15,6 +15,7 @@ mod fill;
 mod index;
 mod markers;
 mod messages;
+mod parts;
 mod shard;
 mod sieve;
 mod stored;
@@ -238,6 +239,15 @@ impl Cache {
         seen: Option<Arc<Slot>>,
     ) -> Result<Answer, NoStoreReason> {
         self.send_ask(ask, seen, false).await
+    }
+
+    /// [`Cache::ask_after`] for a part: who fetches the whole is followed, but nobody follows the part.
+    pub async fn ask_part(
+        &self,
+        ask: Ask,
+        seen: Option<Arc<Slot>>,
+    ) -> Result<Answer, NoStoreReason> {
+        self.send_ask(ask, seen, true).await
     }
 
     /// A fill of what no origin sent (a module injects it): nobody follows it, and nothing of it is visible before its commit.

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::budget::Reservation;
 
-use crate::{Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, stored::Stored};
+use crate::{
+    Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, parts::Part, stored::Stored,
+};
 
 /// A worker wants a response: lead, follow, or look again?
 #[derive(Debug, Message)]
@@ -37,6 +39,15 @@ pub(crate) struct Commit {
     pub(crate) transaction: TransactionId,
     pub(crate) fill: Arc<Inner>,
     pub(crate) stored: Arc<Stored>,
+}
+
+/// A part is complete: publish it, joined with what is held already.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Arc<Stored>, NoStoreReason>")]
+pub(crate) struct CommitPart {
+    pub(crate) transaction: TransactionId,
+    pub(crate) fill: Arc<Inner>,
+    pub(crate) part: Part,
 }
 
 /// A validation succeeded: publish the response with its new head in place of the old. Answers

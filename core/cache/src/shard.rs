@@ -6,6 +6,8 @@
 //! memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
 //! arrived, so an ask that meets an ended fill forgets it there and then.
 
+mod parts;
+
 use actix::{Actor, AsyncContext, Context, Handler};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
@@ -146,9 +148,11 @@ impl Shard {
         let vary = &stored.prepared().vary;
         let mut variants: SmallVec<[Arc<Stored>; 1]> = SmallVec::new();
         variants.push(Arc::clone(stored));
-        for variant in old.iter().flat_map(|slot| slot.variants()) {
-            // A response without Vary answers every request, so nothing older could be selected any more.
-            let unreachable = vary.is_empty() || variant.prepared().vary == *vary;
+        for variant in old.iter().flat_map(|slot| slot.all()) {
+            // A response without Vary answers every request, so nothing older could be selected any more; but a part answers
+            // only for its ranges.
+            let same = vary.is_empty() || variant.prepared().vary == *vary;
+            let unreachable = same && (variant.is_part() || !stored.is_part());
             let replaced = replaced.is_some_and(|replaced| Arc::ptr_eq(replaced, variant));
             if unreachable || replaced || variants.len() >= most {
                 self.discard(variant);
@@ -176,8 +180,7 @@ impl Shard {
             return;
         };
         let rest: SmallVec<[Arc<Stored>; 1]> = slot
-            .variants()
-            .iter()
+            .all()
             .filter(|variant| !Arc::ptr_eq(variant, stored))
             .cloned()
             .collect();
@@ -331,8 +334,7 @@ impl Handler<Freshen> for Shard {
         let overtaken = slot.is_some_and(|slot| {
             !slot.contains(&old)
                 && slot
-                    .variants()
-                    .iter()
+                    .all()
                     .any(|v| v.prepared().vary == stored.prepared().vary)
         });
         let good = !overtaken && !fill.lock().invalidated;
@@ -366,7 +368,7 @@ impl Handler<Renew> for Shard {
         if old.is_marked() {
             stored.touch();
         }
-        let variants = slot.variants().iter().map(|variant| {
+        let variants = slot.all().map(|variant| {
             let this = if Arc::ptr_eq(variant, &old) {
                 &stored
             } else {
@@ -374,7 +376,7 @@ impl Handler<Renew> for Shard {
             };
             Arc::clone(this)
         });
-        let variants = variants.collect();
+        let variants: SmallVec<[Arc<Stored>; 1]> = variants.collect();
         self.shared.index.publish(&key, Slot::of(variants));
         self.trace(transaction, "renew");
         true
@@ -408,13 +410,13 @@ impl Handler<Invalidate> for Shard {
             fill.lock().invalidated = true;
         }
         if let Some(slot) = self.shared.index.remove(&message.key) {
-            for stored in slot.variants() {
+            for stored in slot.all() {
                 self.discard(stored);
             }
             self.shared
                 .counts
                 .invalidated
-                .fetch_add(slot.variants().len() as u64, Ordering::Relaxed);
+                .fetch_add(slot.all().count() as u64, Ordering::Relaxed);
         }
         self.trace(message.transaction, "invalidate");
     }

@@ -7,6 +7,7 @@
 //! runs out half way: appending cannot wait, so room for the next piece is asked for in
 //! `poll_room`, and when there is none the body goes on as a stream that is not stored.
 
+mod part;
 pub(crate) mod reader;
 pub(crate) mod state;
 
@@ -18,7 +19,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Waker},
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{
     blocks::{block_cost, body_cost},
     budget::Reservation,
@@ -43,6 +44,10 @@ pub struct Fill {
     /// Reserved and not yet used.
     credit: Reservation,
     prepared: Option<Arc<Prepared>>,
+    /// Where in the body the fill's bytes belong, when they are only a part of it.
+    pub(crate) part: Option<ByteSpan>,
+    /// What is here when it breaks off may be kept as a part.
+    pub(crate) keeps: bool,
     room: Option<RoomFuture>,
     /// No room was found: do not ask again.
     starved: bool,
@@ -69,6 +74,8 @@ impl Fill {
             cache,
             credit,
             prepared: None,
+            part: None,
+            keeps: false,
             room: None,
             starved: false,
             complete: None,
@@ -104,7 +111,7 @@ impl Fill {
     }
 
     async fn make_room(&self, prepared: &Prepared) -> Result<Reservation, NoStoreReason> {
-        let body = match prepared.length {
+        let body = match self.expected(prepared) {
             Some(length) if length > self.cache.max_object() => {
                 return Err(NoStoreReason::TooLarge);
             }
@@ -120,6 +127,11 @@ impl Fill {
             .room(self.inner.transaction, &self.inner.key, cost)
             .await
             .ok_or(NoStoreReason::NoRoom)
+    }
+
+    /// How long the fill is to become, when that is known.
+    fn expected(&self, prepared: &Prepared) -> Option<u64> {
+        self.part.map(|span| span.len()).or(prepared.length)
     }
 
     /// A reader for the leader's own client, from the first byte.
@@ -178,7 +190,7 @@ impl Fill {
         if state.outgrown.is_some() || state.end.is_some() {
             return 0;
         }
-        let rest = prepared.length.map_or(AHEAD as u64, |length| {
+        let rest = self.expected(prepared).map_or(AHEAD as u64, |length| {
             length.saturating_sub(state.body.len())
         });
         if rest == 0 {
@@ -195,7 +207,8 @@ impl Fill {
         if piece.is_empty() {
             return Ok(());
         }
-        let known = self.prepared.as_ref().and_then(|prepared| prepared.length);
+        let prepared = self.prepared.as_ref();
+        let known = prepared.and_then(|prepared| self.expected(prepared));
         let mut state = self.inner.lock();
         if state.end.is_some() {
             return Ok(());
@@ -231,6 +244,9 @@ impl Fill {
         if !trailers.is_empty() {
             // They come in a buffer that grew as they did, and only their own length is paid for.
             trailers = Bytes::copy_from_slice(&trailers);
+        }
+        if self.part.is_some() {
+            return self.commit_part().await;
         }
         // Dropping self ends the fill, with what `complete` says, whichever way this function is left.
         let stored = self.finish(trailers)?;
@@ -298,7 +314,8 @@ impl Fill {
     }
 
     /// The origin broke off in the body: readers learn it.
-    pub fn broken(self) {
+    pub fn broken(mut self) {
+        self.salvage();
         self.inner.end(None, End::Broken);
     }
 
@@ -361,6 +378,7 @@ impl Fill {
 
 impl Drop for Fill {
     fn drop(&mut self) {
+        self.salvage();
         match self.complete.take() {
             Some(trailers) => self.inner.end(None, End::Complete(trailers)),
             None => self.inner.end(Some(FillHead::Again), End::Broken),

@@ -49,6 +49,8 @@ pub(crate) enum End {
 #[derive(Debug)]
 struct Reader {
     offset: u64,
+    /// Where it stops, before the end.
+    until: Option<u64>,
     leader: bool,
     waker: Option<Waker>,
 }
@@ -134,6 +136,7 @@ impl State {
         self.followers += usize::from(!leader);
         let reader = Some(Reader {
             offset: 0,
+            until: None,
             leader,
             waker: None,
         });
@@ -240,7 +243,14 @@ impl State {
         let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) else {
             return (Poll::Ready(FillEvent::Broken), None);
         };
-        if let Some(bytes) = self.body.read(reader.offset) {
+        let left = reader
+            .until
+            .map_or(u64::MAX, |until| until.saturating_sub(reader.offset));
+        if left == 0 {
+            return (Poll::Ready(FillEvent::End(Bytes::new())), None);
+        }
+        if let Some(mut bytes) = self.body.read(reader.offset) {
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             reader.offset += bytes.len() as u64;
             self.release();
             return (Poll::Ready(FillEvent::Data(bytes)), self.leader_if_room());
@@ -253,6 +263,14 @@ impl State {
             _ => FillEvent::Broken,
         };
         (Poll::Ready(event), None)
+    }
+
+    /// Has a reader read `from..until` only.
+    pub(crate) fn narrow(&mut self, place: usize, from: u64, until: u64) {
+        if let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) {
+            reader.offset = from;
+            reader.until = Some(until);
+        }
     }
 
     fn wait<T>(&mut self, place: usize, cx: &mut Context<'_>) -> Poll<T> {

@@ -7,6 +7,7 @@ mod conditional;
 mod date;
 mod freshness;
 mod key;
+mod parts;
 mod properties;
 mod range;
 mod reuse;

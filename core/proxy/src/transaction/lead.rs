@@ -6,6 +6,7 @@
 use super::deliver::{Broken, Framed};
 use super::exchange::{Exchanged, push_piece};
 use super::origin::Origin;
+use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
 use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
@@ -82,7 +84,12 @@ impl Transaction {
         self.fetched(fill, exchanged).await
     }
 
-    fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
+    pub(super) fn lead_failed(
+        &mut self,
+        fill: Fill,
+        validate: Option<Arc<Stored>>,
+        failure: Failure,
+    ) -> Step {
         if matches!(failure, Failure::Gone) {
             // Dropped without an end: followers ask again and one of them leads.
             drop(fill);
@@ -100,7 +107,7 @@ impl Transaction {
     }
 
     /// A response that answers the request itself: stored if it may be.
-    async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
@@ -109,9 +116,16 @@ impl Transaction {
                 return self.relay(exchanged).await;
             }
         };
+        if self.is_too_long(&prepared) {
+            drop((fill, exchanged));
+            return self.range_alone(Forward::UriMiss);
+        }
         match fill.respond(prepared.clone()).await {
             Ok(()) => {
                 self.trace("store");
+                if !exchanged.origin.is_filtered() {
+                    fill.keep_incomplete();
+                }
                 self.deliver_fill(fill, exchanged, prepared).await
             }
             Err(why) => {
@@ -121,7 +135,7 @@ impl Transaction {
         }
     }
 
-    fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
+    pub(super) fn prepare(&self, exchanged: &Exchanged) -> Result<Prepared, NoStoreReason> {
         let now = self.now();
         let head = &exchanged.head;
         let (status, fields, request) = (head.status(), head.fields(), self.head.fields());
@@ -183,7 +197,7 @@ impl Transaction {
     }
 
     /// Fills from the origin and delivers from the fill, both at once.
-    async fn deliver_fill(
+    pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
         exchanged: Exchanged,
@@ -204,11 +218,15 @@ impl Transaction {
             return self.deliver_not_modified(&prepared, true).await;
         }
         self.trace("deliver");
+        let ranged = match fill.part() {
+            Some(span) => Ranged::received(&prepared, span, origin.body_length()),
+            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared),
+        };
         let returning = self
             .returning(
-                prepared.head.clone(),
-                prepared.status,
-                self.is_bodyless(prepared.status),
+                ranged.head.clone(),
+                ranged.status,
+                self.is_bodyless(ranged.status),
             )
             .await;
         let mut returning = match returning {
@@ -220,13 +238,14 @@ impl Transaction {
             }
         };
         self.tally.status = returning.status;
-        let framed = self.framed(prepared.status, returning.length(prepared.length));
+        let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
         let cache = self.forwarded_status(None, true);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
         let mut reader = fill.reader();
+        ranged.narrow(&mut reader);
         if let Some(way) = returning.body.take() {
             // Its client is one reader among others.
             self.pump(fill, origin, upload.is_complete());
@@ -236,9 +255,15 @@ impl Transaction {
                     From::Fill(&mut reader),
                     way,
                     framed,
-                    prepared.length,
+                    ranged.length,
                 )
                 .await;
+            return self.delivered(outcome, &queue, overhead);
+        }
+        if ranged.is_narrow() {
+            // The whole goes on when its part has been taken.
+            self.pump(fill, origin, upload.is_complete());
+            let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
             return self.delivered(outcome, &queue, overhead);
         }
         let mut taken = 0;
@@ -276,7 +301,8 @@ impl Transaction {
             }
             End::ClientGone => {
                 drop(reader);
-                let missing = prepared.length.map(|n| n.saturating_sub(taken));
+                let length = fill.part().map(|span| span.len()).or(prepared.length);
+                let missing = length.map(|n| n.saturating_sub(taken));
                 if fill.followers() > 0 || missing.is_some_and(|n| n <= FINISH_ANYWAY) {
                     self.pump(fill, origin, upload.is_complete());
                 }

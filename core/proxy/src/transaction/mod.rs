@@ -19,6 +19,7 @@
 
 mod answer;
 mod ask;
+mod complete;
 mod deliver;
 mod exchange;
 pub(crate) mod fast;
@@ -34,9 +35,11 @@ mod look_up;
 mod naming;
 mod on_the_spot;
 mod origin;
+mod part;
 mod partition;
 mod pass;
 mod pump;
+mod ranged;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -107,6 +110,8 @@ pub(crate) struct Transaction {
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
     lent: bool,
+    /// The whole is longer than a range miss may fetch.
+    too_long: bool,
 }
 
 /// What the record will say.
@@ -146,6 +151,16 @@ enum Step {
     Follow {
         reader: FillReader,
     },
+    /// Something of a response: a range, or what completes parts.
+    AskPart {
+        errand: part::Errand,
+        alone: bool,
+        forward: Forward,
+    },
+    LeadPart {
+        fill: Fill,
+        errand: part::Errand,
+    },
     Pass {
         why: NoStoreReason,
     },
@@ -164,9 +179,9 @@ impl Step {
         match self {
             Step::RequestHead => "request_head",
             Step::LookUp => "look_up",
-            Step::Ask { .. } => "ask",
+            Step::Ask { .. } | Step::AskPart { .. } => "ask",
             Step::Hit { .. } | Step::Resume(_) => "hit",
-            Step::Lead { .. } => "lead",
+            Step::Lead { .. } | Step::LeadPart { .. } => "lead",
             Step::Follow { .. } => "follow",
             Step::Pass { .. } => "pass",
             Step::Tunnel => "tunnel",
@@ -318,6 +333,7 @@ impl Transaction {
             returned: None,
             said: hooks::Said::default(),
             lent: false,
+            too_long: false,
             tally: Tally {
                 status: 0,
                 bytes_out: 0,
@@ -357,6 +373,12 @@ impl Transaction {
                 Step::Hit { stored, how } => self.hit(stored, how).await,
                 Step::Resume(hit) => self.finish_hit(hit).await,
                 Step::Lead { fill, validate } => self.lead(fill, validate).await,
+                Step::AskPart {
+                    errand,
+                    alone,
+                    forward,
+                } => self.ask_part(errand, alone, forward).await,
+                Step::LeadPart { fill, errand } => self.lead_part(fill, errand).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,

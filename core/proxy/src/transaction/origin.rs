@@ -1,5 +1,6 @@
 //! An origin's answer on its way in: as it comes, or through the modules that hear `response_body`.
 
+use super::complete::Splice;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
@@ -10,6 +11,8 @@ use understudy_upstream::{OriginStream, UpstreamError};
 pub(super) struct Origin {
     stream: OriginStream,
     filter: Option<Box<Filter>>,
+    /// It is a part, and the whole is delivered.
+    splice: Option<Box<Splice>>,
 }
 
 impl Origin {
@@ -17,12 +20,23 @@ impl Origin {
         Origin {
             stream,
             filter: None,
+            splice: None,
         }
     }
 
     /// Puts modules in its way.
     pub(super) fn through(&mut self, filter: Option<Box<Filter>>) {
         self.filter = filter;
+    }
+
+    /// Puts it between what is there before and behind it.
+    pub(super) fn splice(&mut self, splice: Splice) {
+        self.splice = Some(Box::new(splice));
+    }
+
+    /// Whether modules hear its body.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_some()
     }
 
     /// The connection, for what is no answer's body.
@@ -59,6 +73,15 @@ impl Origin {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Decoded, &'static str>> {
+        if let Some(splice) = &mut self.splice {
+            return match splice.here() {
+                Some(piece) => Poll::Ready(Ok(piece)),
+                None => self.stream.poll_piece(cx).map(|piece| {
+                    let piece = piece.map_err(|e| e.word())?;
+                    splice.pass(piece)
+                }),
+            };
+        }
         let Some(filter) = &mut self.filter else {
             return self.stream.poll_piece(cx).map_err(|e| e.word());
         };

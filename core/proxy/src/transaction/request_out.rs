@@ -7,6 +7,7 @@ use super::{Transaction, forwarded};
 use crate::settings::Mode;
 use bytes::Bytes;
 use understudy_cache::Stored;
+use understudy_http::semantics::range::ByteSpan;
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::Crossing;
 use understudy_http::{Fields, Method, Name, Version};
@@ -18,8 +19,12 @@ pub(super) enum Purpose<'a> {
     Pass,
     /// To store the whole: without the client's conditions and range.
     Fetch,
-    /// To validate this response.
+    /// To validate this response; of parts, with the client's range.
     Validate(&'a Stored),
+    /// To store the part the client asks for: with its range, without its conditions.
+    Range,
+    /// To complete parts: these bytes, if they are still of the same representation.
+    Complete(&'a Stored, ByteSpan),
 }
 
 impl Transaction {
@@ -28,6 +33,11 @@ impl Transaction {
         let fields = self.head.fields();
         let crossing = Crossing::of(fields);
         let passing = matches!(purpose, Purpose::Pass);
+        let ranged = matches!(purpose, Purpose::Range);
+        let with_range = match purpose {
+            Purpose::Validate(stored) => stored.is_part(),
+            _ => ranged,
+        };
         let forwarded = match self.source.listener.mode {
             Mode::Reverse { .. } => Some(forwarded::Forwarded::of(
                 self.peer,
@@ -53,6 +63,12 @@ impl Transaction {
                 // Written below, with ours.
                 Name::Via => {}
                 Name::MaxForwards if self.counts_hops() => line(&mut out, name, &fewer(value)),
+                Name::Range if with_range && crossing.crosses(id, name) => {
+                    line(&mut out, name, value);
+                }
+                Name::IfRange if ranged && crossing.crosses(id, name) => {
+                    line(&mut out, name, value);
+                }
                 _ if is_condition(id) && !passing => {}
                 _ if forwarded.as_ref().is_some_and(|f| f.replaces(id)) => {}
                 _ if crossing.crosses(id, name) => line(&mut out, name, value),
@@ -72,6 +88,9 @@ impl Transaction {
                     line(&mut out, b"If-Modified-Since", modified);
                 }
             });
+        }
+        if let Purpose::Complete(held, missing) = purpose {
+            super::complete::range_lines(held, missing, &mut out);
         }
         match self.body.framing_out() {
             Framing::Length(n) => {

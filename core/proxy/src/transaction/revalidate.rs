@@ -84,7 +84,7 @@ impl Transaction {
         stored
     }
 
-    fn refetch(&mut self) -> Step {
+    pub(super) fn refetch(&mut self) -> Step {
         let forward = self.tally.forward.unwrap_or(Forward::Stale);
         self.detours += 1;
         if self.detours > 2 {
@@ -98,7 +98,7 @@ impl Transaction {
     }
 
     /// The stored head updated by a 304's fields, with new freshness.
-    fn freshened(
+    pub(super) fn freshened(
         &self,
         stored: &Stored,
         mut head: ResponseHead<Bytes>,
@@ -147,7 +147,7 @@ impl Transaction {
 
 /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was stored
 /// for another.
-fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
+pub(super) fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
     let nothing = Fields::new(&[], &[], &[]);
     let stored = prepared.with_fields(|fields| {
         may_store(

@@ -274,6 +274,7 @@ pub fn settings(origin: SocketAddr) -> Settings {
             max_object: 4 << 20,
             max_variants: 4,
         }),
+        range_miss: Default::default(),
         heuristic: Heuristic {
             percent: 10,
             max: 86400,

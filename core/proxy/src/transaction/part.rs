@@ -1,0 +1,349 @@
+//! Parts: a range out of what is stored of a response, and the errands for what is not (RFC 9111 sections 3.3 and 3.4).
+//!
+//! Invariant: a part never answers a request for the whole, and no range beyond what is stored of it. Awkward case: what an
+//! origin makes of a range is its own choice: a 206 is another part, a 200 the whole, anything else an answer as good as any.
+
+use super::exchange::Exchanged;
+use super::ranged::{asked, is_here, length_line};
+use super::request_out::{Purpose, line};
+use super::{Step, Transaction, complete, lead::exact};
+use crate::record::Outcome;
+use crate::settings::RangeMiss;
+use std::sync::Arc;
+use understudy_cache::{Answer, Ask, Fill, FillReader, Prepared, Slot, Stored};
+use understudy_http::semantics::cache_status::Forward;
+use understudy_http::semantics::range::content_range::storable;
+use understudy_http::semantics::range::parts::may_combine;
+use understudy_http::semantics::range::{self, Asked, ByteSpan, RangeAnswer};
+use understudy_http::semantics::reuse::{Reuse, ValidateReason, may_reuse};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::{Method, Name};
+
+/// A range that begins no further than this behind what has come of a whole waits for it; one beyond is fetched by itself.
+const NEAR: u64 = 1024 * 1024;
+
+/// What is wanted of the origin where parts are concerned.
+#[derive(Debug, Clone)]
+pub(super) enum Errand {
+    /// The range the client asks for, to be put to the parts that are held.
+    Range(Option<Arc<Stored>>),
+    /// Whether the parts that answer it are still good.
+    Validate(Arc<Stored>),
+    /// What is missing of the whole.
+    Complete(Arc<Stored>, ByteSpan),
+}
+
+impl Errand {
+    fn purpose(&self) -> Purpose<'_> {
+        match self {
+            Errand::Range(_) => Purpose::Range,
+            Errand::Validate(held) => Purpose::Validate(held),
+            Errand::Complete(held, missing) => Purpose::Complete(held, *missing),
+        }
+    }
+
+    fn validates(&self) -> Option<Arc<Stored>> {
+        match self {
+            Errand::Validate(held) => Some(held.clone()),
+            Errand::Range(_) | Errand::Complete(..) => None,
+        }
+    }
+
+    fn held(self) -> Option<Arc<Stored>> {
+        match self {
+            Errand::Range(held) => held,
+            Errand::Validate(held) | Errand::Complete(held, _) => Some(held),
+        }
+    }
+}
+
+impl Transaction {
+    /// The parts this request selects.
+    fn parts_held(&self) -> Option<Arc<Stored>> {
+        let slot: &Slot = self.seen.as_deref()?;
+        slot.select_part(self.head.fields()).cloned()
+    }
+
+    /// A range that lies in what is stored. `None`: it does not, or is none.
+    pub(super) fn look_up_part(&self) -> Option<Step> {
+        let fields = self.head.fields();
+        if !fields.has(Name::Range) || self.head.method() != Method::Get {
+            return None;
+        }
+        let held = self.parts_held()?;
+        let prepared = held.prepared();
+        let answer = asked(Method::Get, fields, prepared, held.complete_length());
+        if !is_here(&held, &answer) {
+            return None;
+        }
+        let reuse = may_reuse(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        );
+        let (how, reason) = match reuse {
+            Reuse::Fresh => (Outcome::Hit, None),
+            Reuse::StaleAllowed => (Outcome::Stale, None),
+            Reuse::Validate(reason) => (Outcome::Hit, Some(reason)),
+        };
+        let Some(reason) = reason else {
+            return Some(Step::Hit { stored: held, how });
+        };
+        if self.directives.only_if_cached || !self.body.is_empty() {
+            // What a miss answers to that is right here as well.
+            return None;
+        }
+        let forward = match reason {
+            ValidateReason::Stale | ValidateReason::ResponseNoCache => Forward::Stale,
+            _ => Forward::Request,
+        };
+        Some(Step::AskPart {
+            errand: Errand::Validate(held),
+            alone: reason == ValidateReason::RequestNoCache,
+            forward,
+        })
+    }
+
+    /// What a miss becomes where a range is asked for or parts are held; `None`: nothing else than a miss.
+    pub(super) fn miss_part(&mut self, forward: Forward) -> Option<Step> {
+        let held = self.parts_held();
+        let errand = match range::asked(self.head.fields()) {
+            // Not for a cache that knows bytes alone: as it is, to who may know.
+            Asked::Other => return Some(self.bypass(forward, NoStoreReason::Partial)),
+            Asked::Bytes => match (self.live.settings.range_miss, held) {
+                (RangeMiss::Whole { .. }, None) if !self.too_long => return None,
+                (_, held) => Errand::Range(held),
+            },
+            Asked::Whole => {
+                let held = held?;
+                let missing = complete::worth_asking(&held, self.now())?;
+                Errand::Complete(held, missing)
+            }
+        };
+        let forward = match &errand {
+            Errand::Range(None) => forward,
+            _ => Forward::Partial,
+        };
+        Some(Step::AskPart {
+            errand,
+            alone: self.detours > 2 || self.directives.no_cache,
+            forward,
+        })
+    }
+
+    /// The step `ask`, for an errand.
+    pub(super) async fn ask_part(&mut self, errand: Errand, alone: bool, forward: Forward) -> Step {
+        self.tally.forward = Some(forward);
+        let cache = &self.worker.cache;
+        let ask = Ask {
+            transaction: self.id,
+            key: self.key(),
+            validate: errand.validates(),
+            alone,
+        };
+        let seen = self.seen.clone();
+        let answer = match &errand {
+            // What is completed is the whole, and so for anybody.
+            Errand::Complete(..) => cache.ask_after(ask, seen).await,
+            Errand::Range(_) | Errand::Validate(_) => cache.ask_part(ask, seen).await,
+        };
+        match answer {
+            Ok(Answer::Lead(fill)) => Step::LeadPart { fill, errand },
+            Ok(Answer::Follow(reader)) => Step::Follow { reader },
+            Ok(Answer::Again) => self.again(forward),
+            Err(why) => self.bypass(forward, why),
+        }
+    }
+
+    /// The step `lead`, for an errand.
+    pub(super) async fn lead_part(&mut self, fill: Fill, errand: Errand) -> Step {
+        self.tally.outcome = Outcome::Miss;
+        let request = match self.going_out(errand.purpose()).await {
+            Ok(request) => request,
+            // Dropped without an end: followers ask again.
+            Err(step) => return step,
+        };
+        let mut exchanged = match self.exchange(request).await {
+            Ok(exchanged) => exchanged,
+            Err(failure) => return self.lead_failed(fill, errand.validates(), failure),
+        };
+        if let Err(step) = self.heard(&mut exchanged).await {
+            return step;
+        }
+        match (exchanged.head.status(), errand) {
+            (304, Errand::Validate(held)) => self.validated(fill, held, exchanged).await,
+            (206, Errand::Complete(held, missing)) => {
+                self.completed(fill, exchanged, held, missing).await
+            }
+            // There is no such range any more: the whole is another one.
+            (416, Errand::Complete(..)) => self.whole_instead(fill, exchanged),
+            (206, errand) => self.fetched_part(fill, exchanged, errand.held()).await,
+            // RFC 9111 section 4.3.3 and RFC 5861 section 4, as for wholes.
+            (500.., Errand::Validate(held)) if self.may_serve_stale(&held) => {
+                fill.fail(exchanged.head.status());
+                Step::Hit {
+                    stored: held,
+                    how: Outcome::Stale,
+                }
+            }
+            _ => self.fetched(fill, exchanged).await,
+        }
+    }
+
+    /// A 206: stored if it may be, and delivered as it comes.
+    async fn fetched_part(
+        &mut self,
+        mut fill: Fill,
+        mut exchanged: Exchanged,
+        held: Option<Arc<Stored>>,
+    ) -> Step {
+        let (prepared, span) = match self.prepare_part(&mut exchanged, held.as_deref()) {
+            Ok((prepared, span)) => (Arc::new(prepared), span),
+            Err(why) => {
+                fill.refuse(why);
+                self.tally.not_stored = Some(why);
+                return self.relay(exchanged).await;
+            }
+        };
+        match fill.respond_part(prepared.clone(), span).await {
+            Ok(()) => {
+                self.trace("store");
+                if exchanged.origin.body_length().is_some() {
+                    fill.keep_incomplete();
+                }
+                self.deliver_fill(fill, exchanged, prepared).await
+            }
+            Err(why) => {
+                self.tally.not_stored = Some(why);
+                self.relay(exchanged).await
+            }
+        }
+    }
+
+    /// What is stored of a 206: the head of the whole, and which part of it the content is.
+    fn prepare_part(
+        &self,
+        exchanged: &mut Exchanged,
+        held: Option<&Stored>,
+    ) -> Result<(Prepared, ByteSpan), NoStoreReason> {
+        if exchanged.origin.is_filtered() {
+            // What modules make of a part is no part of what they would make of the whole.
+            return Err(NoStoreReason::Module);
+        }
+        let content = exchanged.origin.body_length();
+        let (span, complete) = storable(exchanged.head.fields(), content).map_err(|why| {
+            tracing::debug!(id = %self.name(), %why, "a part is not stored");
+            NoStoreReason::Partial
+        })?;
+        if let Some(held) = held.filter(|held| combines(held, exchanged, complete)) {
+            let prepared = self.joined(held, exchanged)?;
+            return Ok((prepared, span));
+        }
+        let mut head = exchanged.head.clone();
+        head.set_status(200, b"OK");
+        head.remove(Name::ContentRange);
+        let received = std::mem::replace(&mut exchanged.head, head);
+        let prepared = self.prepare(exchanged);
+        exchanged.head = received;
+        Ok((of_whole(prepared?, complete), span))
+    }
+
+    /// The head of parts joined: the stored one, updated by the new (RFC 9111 section 3.4).
+    pub(super) fn joined(
+        &self,
+        held: &Stored,
+        exchanged: &Exchanged,
+    ) -> Result<Prepared, NoStoreReason> {
+        if let Some(why) = self.said_no() {
+            return Err(why);
+        }
+        let head = exchanged.head.clone();
+        let prepared = self
+            .freshened(held, head, exchanged.request_time)
+            .ok_or(NoStoreReason::Partial)?;
+        if self.is_personal(&prepared.directives) {
+            return Err(NoStoreReason::Authorization);
+        }
+        match super::revalidate::refused(&prepared) {
+            Some(why) => Err(why),
+            None => Ok(prepared),
+        }
+    }
+
+    /// A follower whose range is not near what has come of the whole fetches it by itself.
+    pub(super) fn leaves(&self, reader: &FillReader, prepared: &Prepared) -> bool {
+        if self.live.settings.range_miss != RangeMiss::Range {
+            return false;
+        }
+        let fields = self.head.fields();
+        if range::asked(fields) != Asked::Bytes || self.head.method() != Method::Get {
+            return false;
+        }
+        let Some(length) = prepared.length else {
+            return true;
+        };
+        match asked(Method::Get, fields, prepared, length) {
+            RangeAnswer::Part { first, .. } => first > reader.filled().saturating_add(NEAR),
+            RangeAnswer::Parts(_) => true,
+            RangeAnswer::Whole | RangeAnswer::Unsatisfiable => false,
+        }
+    }
+
+    /// The client's range, by itself, whoever fetches what.
+    pub(super) fn range_alone(&mut self, forward: Forward) -> Step {
+        self.detours += 1;
+        Step::AskPart {
+            errand: Errand::Range(self.parts_held()),
+            alone: true,
+            forward,
+        }
+    }
+
+    /// Whether the client asks for byte ranges.
+    pub(super) fn wants_range(&self) -> bool {
+        self.head.method() == Method::Get
+            && self.body.is_empty()
+            && range::asked(self.head.fields()) == Asked::Bytes
+    }
+
+    /// Whether a whole that is fetched for a range is longer than the settings allow. Then the range is fetched after all.
+    pub(super) fn is_too_long(&mut self, prepared: &Prepared) -> bool {
+        let RangeMiss::Whole { up_to } = self.live.settings.range_miss else {
+            return false;
+        };
+        if self.too_long || prepared.status != 200 || !self.wants_range() {
+            // Asked for by itself the origin sent the whole all the same.
+            return false;
+        }
+        self.too_long = prepared.length.is_none_or(|length| length > up_to);
+        self.too_long
+    }
+}
+
+/// Whether a 206 is of the same representation as what is held.
+pub(super) fn combines(held: &Stored, exchanged: &Exchanged, complete: u64) -> bool {
+    let prepared = held.prepared();
+    let new = exchanged.head.fields();
+    prepared.with_fields(|stored| may_combine(stored, prepared.length, new, Some(complete)).is_ok())
+}
+
+/// The head of the whole out of the head of a part, whose length is not that of the whole.
+fn of_whole(prepared: Prepared, complete: u64) -> Prepared {
+    let line_end = memchr::memchr(b'\n', &prepared.head).map_or(0, |at| at + 1);
+    let mut head = Vec::with_capacity(prepared.head.len() + 16);
+    head.extend_from_slice(&prepared.head[..line_end]);
+    prepared.with_fields(|fields| {
+        for (id, name, value) in fields.iter() {
+            if id != Name::ContentLength {
+                line(&mut head, name, value);
+            }
+        }
+    });
+    length_line(complete, &mut head);
+    Prepared {
+        head: exact(head),
+        length: Some(complete),
+        ..prepared
+    }
+}
