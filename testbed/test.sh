@@ -9,7 +9,7 @@ needed=(
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
     python3:python3 chromium:chromium make:make
-    cc:gcc ld:binutils
+    cc:gcc ld:binutils node:nodejs npm:npm
 )
 missing=()
 for entry in "${needed[@]}"; do

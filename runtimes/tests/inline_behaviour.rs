@@ -31,7 +31,7 @@ cases! { Kind::Inline;
         a_transaction_that_goes_away_while_parked_is_freed_once,
         the_breaker_opens_after_failures_in_a_row_and_closes_again;
     watching:
-        four_hundred_transactions_wait_a_second_each_and_end_in_little_more,
+        four_hundred_transactions_wait_for_a_service_together,
         a_descriptor_is_ready_again_and_again_until_it_is_read_dry,
         both_directions_of_one_descriptor_are_told_with_their_tags,
         a_number_that_is_another_file_s_meanwhile_does_not_take_over_the_watch,

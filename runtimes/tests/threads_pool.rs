@@ -50,11 +50,14 @@ fn stands_at(gate: &Gate) -> Script {
     })
 }
 
-fn limits(threads: usize, queue: usize, deadline: u64) -> Spec {
+/// A deadline that is met, and that a call which nothing holds up keeps.
+const SOON: Duration = Duration::from_secs(2);
+
+fn limits(threads: usize, queue: usize, deadline: Duration) -> Spec {
     let mut spec = spec(Kind::Threads);
     spec.limits.threads = threads;
     spec.limits.queue = queue;
-    spec.limits.deadline = Duration::from_millis(deadline);
+    spec.limits.deadline = deadline;
     spec
 }
 
@@ -72,11 +75,16 @@ fn a_thread_that_hangs_is_given_up_and_replaced_and_its_late_reply_frees() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        let link = worker.link(limits(1, 64, 300), &script).await;
-        let (id, mut visit) = (worker.id(), Visit::default());
-        let event = head(id, Hook::RequestHead);
-        let told = call(&link, &mut visit, &event, &mut Edits::new()).await;
-        assert_eq!(told, Err(Failure::Deadline));
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::RequestHead);
+            let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            until(|| gate.came() == 1).await;
+            worker.much_later();
+            assert_eq!(calling.await, Err(Failure::Deadline));
+        }
         link.leave(&mut visit, id);
         assert_eq!(gauge(link.loaded(), "abandoned"), 1);
         assert_eq!(gauge(link.loaded(), "threads"), 1);
@@ -104,9 +112,13 @@ fn as_many_threads_again_are_replaced_and_no_more() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        let link = worker.link(limits(2, 64, 300), &script).await;
-        for _ in 0..6 {
-            assert_eq!(worker.one(&link).await, Err(Failure::Deadline));
+        // What waits behind those that hang is not begun when its deadline has passed, so that is a real one.
+        let link = worker.link(limits(2, 64, SOON), &script).await;
+        for nth in 1..=6 {
+            let mut calling = pin!(worker.one(&link));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            until(|| gate.came() >= nth.min(4)).await;
+            assert_eq!(calling.await, Err(Failure::Deadline));
         }
         assert_eq!(gate.came(), 4, "two threads and two in place of them");
         assert_eq!(gauge(link.loaded(), "abandoned"), 2);
@@ -131,7 +143,7 @@ async fn stands(worker: &Worker, link: &Link) -> Result<Verdict, Failure> {
 fn a_thread_that_hangs_on_a_call_whose_client_went_away_is_found_too() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
-        let link = worker.link(limits(1, 8, 50), &stands_at(&gate)).await;
+        let link = worker.link(limits(1, 8, FAR_OFF), &stands_at(&gate)).await;
         let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
         {
             let event = head(id, Hook::RequestHead);
@@ -140,7 +152,8 @@ fn a_thread_that_hangs_on_a_call_whose_client_went_away_is_found_too() {
             until(|| gate.came() == 1).await;
         }
         link.leave(&mut visit, id);
-        until(|| gauge(link.loaded(), "abandoned") == 1).await;
+        worker.much_later();
+        assert_eq!(gauge(link.loaded(), "abandoned"), 1);
         gate.open();
         until(|| worker.seat.waiting() == 0).await;
         assert_eq!(gauge(link.loaded(), "abandoned"), 1);
@@ -151,7 +164,7 @@ fn a_thread_that_hangs_on_a_call_whose_client_went_away_is_found_too() {
 fn a_call_behind_one_that_hangs_is_taken_by_another_thread() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
-        let link = worker.link(limits(2, 64, 20_000), &stands_at(&gate)).await;
+        let link = worker.link(limits(2, 64, FAR_OFF), &stands_at(&gate)).await;
         // The module is known as quick.
         for _ in 0..50 {
             assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
@@ -173,7 +186,7 @@ fn a_call_behind_one_that_hangs_is_taken_by_another_thread() {
 fn a_reply_before_a_call_that_hangs_arrives() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
-        let link = worker.link(limits(1, 64, 20_000), &stands_at(&gate)).await;
+        let link = worker.link(limits(1, 64, FAR_OFF), &stands_at(&gate)).await;
         for _ in 0..50 {
             assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
         }
@@ -193,7 +206,7 @@ fn beyond_the_queue_a_call_fails_at_once_and_free_is_never_refused() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        let link = worker.link(limits(1, 2, 20_000), &script).await;
+        let link = worker.link(limits(1, 2, FAR_OFF), &script).await;
         // One that was there before.
         let (id, mut visit) = (worker.id(), Visit::default());
         let early = head(id, Hook::ResponseReturn);
@@ -229,7 +242,7 @@ fn a_transaction_that_goes_away_while_its_call_runs_is_freed_once_when_that_come
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        let link = worker.link(limits(1, 64, 20_000), &script).await;
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
         let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
         {
             let event = head(id, Hook::RequestHead);
@@ -255,15 +268,14 @@ fn a_late_call_given_up_between_two_sweeps_is_freed_once_too() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        let link = worker.link(limits(1, 64, 20_000), &script).await;
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
         let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
         {
             let event = head(id, Hook::RequestHead);
             let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
             assert!(futures_util::poll!(&mut calling).is_pending());
             until(|| gate.came() == 1).await;
-            let later = std::time::Instant::now() + Duration::from_secs(60);
-            worker.seat.sweep(later);
+            worker.much_later();
         }
         link.leave(&mut visit, id);
         assert_eq!(gauge(link.loaded(), "abandoned"), 1);
@@ -285,7 +297,7 @@ fn a_timer_that_hangs_is_not_called_again_meanwhile_and_calls_go_on() {
             Ok(())
         });
         script.about.timer = Some(Duration::from_millis(10));
-        let link = worker.link(limits(1, 64, 300), &script).await;
+        let link = worker.link(limits(1, 64, SOON), &script).await;
         until(|| gate.came() == 1).await;
         // The only thread hangs in `timer`: the first call that waits too long has it replaced.
         assert_eq!(passes(&worker, &link).await, Err(Failure::Deadline));
@@ -303,7 +315,7 @@ fn threads_share_the_work_of_a_module_that_blocks() {
         let gate = Gate::default();
         let mut script = stands_at(&gate);
         script.about.blocking = true;
-        let link = worker.link(limits(3, 64, 20_000), &script).await;
+        let link = worker.link(limits(3, 64, FAR_OFF), &script).await;
         let all: Vec<_> = (0..3)
             .map(|_| {
                 let (link, id) = (link.clone(), worker.id());
@@ -336,7 +348,7 @@ fn a_blocking_module_may_wait_for_an_operation_on_the_spot_and_is_refused_inline
             }
         });
         script.about.blocking = true;
-        let link = worker.link(limits(1, 64, 5_000), &script).await;
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
         assert_eq!(worker.one(&link).await, Ok(Verdict::Done));
         let refused = worker.try_load(spec(Kind::Inline), &script).await;
         assert!(refused.unwrap_err().contains("choose runtime"));
@@ -348,7 +360,7 @@ fn the_threads_end_when_the_module_is_unloaded() {
     on_a_worker(|worker| async move {
         let mut script = Script::new(|_, _| Verdict::Continue);
         script.about.name = "ends".to_owned();
-        let mut spec = limits(3, 64, 5_000);
+        let mut spec = limits(3, 64, FAR_OFF);
         spec.name = "ends".into();
         let link: Rc<Link> = worker.link(spec, &script).await;
         assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
@@ -384,7 +396,7 @@ fn while_an_instance_is_made_anew_new_transactions_wait_and_the_worker_does_not(
             }
             Ok(())
         });
-        let link = worker.link(limits(2, 64, 20_000), &script).await;
+        let link = worker.link(limits(2, 64, FAR_OFF), &script).await;
         let told = passes(&worker, &link).await;
         assert!(
             matches!(told, Err(Failure::Panic(_))),

@@ -1,6 +1,7 @@
 /*
  * Gets into the trouble that a request's path names, so that good transactions run through it at the same time: /do/segv, abort, exit,
- * hang, leak, garbage, never, twice, late, before, unknown, fail, verdict, untaken; others go on with an X-Trouble field.
+ * hang, leak, garbage, never, twice, late, wake, gate, before, unknown, fail, verdict, untaken; others go on with an X-Trouble field.
+ * "late" is resumed by the next that says "wake"; "gate" holds its thread until the file of option "gate" is there.
  * Every request_head and free is a line "head ID" or "free ID" in the file of option "journal", which outlives any child.
  * A start that finds the file of option "flag" removes it and dies; one that finds that of option "doom" dies and leaves it.
  */
@@ -16,6 +17,7 @@
 
 static const us_host *host;
 static int journal = -1;
+static char gate[512];
 
 static int option(us_proxy *proxy, const char *name, char *out, size_t size) {
     us_owned value;
@@ -31,6 +33,7 @@ static int init(void **self, us_proxy *proxy) {
     (void)self;
     if (option(proxy, "flag", text, sizeof text) && unlink(text) == 0) _exit(9);
     if (option(proxy, "doom", text, sizeof text) && access(text, F_OK) == 0) _exit(9);
+    option(proxy, "gate", gate, sizeof gate);
     if (option(proxy, "journal", text, sizeof text)) journal = open(text, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     return journal < 0;
 }
@@ -41,18 +44,21 @@ static void line(const char *word, uint64_t id) {
     if (write(journal, text, (size_t)n) != n) abort();
 }
 
-struct later {
-    us_proxy *proxy;
+static struct {
+    pthread_mutex_t lock;
+    us_proxy *proxy; /* NULL: nobody waits. */
     us_token token;
-};
+} late = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void *resume_later(void *argument) {
-    struct later *later = argument;
-    usleep(600 * 1000);
-    host->resume(later->proxy, later->token, US_CONTINUE, NULL);
-    host->proxy_unref(later->proxy);
-    free(later);
-    return NULL;
+/* Resumes whom "late" left waiting. */
+static void wake(void) {
+    pthread_mutex_lock(&late.lock);
+    if (late.proxy != NULL) {
+        host->resume(late.proxy, late.token, US_CONTINUE, NULL);
+        host->proxy_unref(late.proxy);
+        late.proxy = NULL;
+    }
+    pthread_mutex_unlock(&late.lock);
 }
 
 static void garbage(void) {
@@ -90,6 +96,14 @@ static enum us_verdict request_head(void *self, us_transaction *tx, void **opaqu
             memset(more, 1, 16 << 20);
         }
     }
+    if (!strcmp(word, "gate")) {
+        while (access(gate, F_OK) != 0) usleep(1000);
+        return US_CONTINUE;
+    }
+    if (!strcmp(word, "wake")) {
+        wake();
+        return US_CONTINUE;
+    }
     if (!strcmp(word, "garbage")) {
         garbage();
         return US_CONTINUE;
@@ -115,13 +129,10 @@ static enum us_verdict request_head(void *self, us_transaction *tx, void **opaqu
         return US_PENDING;
     }
     if (!strcmp(word, "late")) {
-        pthread_t thread;
-        struct later *later = malloc(sizeof *later);
-        if (later == NULL) return US_FAIL;
-        later->proxy = host->proxy_ref(proxy);
-        later->token = token;
-        if (pthread_create(&thread, NULL, resume_later, later) != 0) return US_FAIL;
-        pthread_detach(thread);
+        pthread_mutex_lock(&late.lock);
+        late.proxy = host->proxy_ref(proxy);
+        late.token = token;
+        pthread_mutex_unlock(&late.lock);
         return US_PENDING;
     }
     return US_CONTINUE;

@@ -17,6 +17,7 @@ pub mod netns;
 pub mod origin;
 pub mod programs;
 pub mod proxy;
+pub mod rendezvous;
 pub mod site;
 pub mod wire;
 
@@ -27,7 +28,8 @@ pub use message::{Framing, Head, Request, Response, reply};
 pub use origin::{Conn, Origin};
 pub use programs::{Finished, Nginx, run};
 pub use proxy::{Launch, Proxy};
+pub use rendezvous::Rendezvous;
 pub use site::Site;
 
-/// The bound of every wait: long enough for a loaded machine, so that reaching it means a failure.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+/// The bound of every wait: long enough for a machine that stalls for seconds, so that reaching it means a failure.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

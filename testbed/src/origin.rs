@@ -59,7 +59,7 @@ impl fmt::Debug for Origin {
 impl Origin {
     /// An origin whose connections each run `script`.
     pub fn scripted(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Origin {
-        Origin::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+        Origin::on(listener(), script)
     }
 
     /// The same on a listener of the test's own.
@@ -149,6 +149,16 @@ impl Drop for Origin {
             panic!("the origin's script failed: {failure}");
         }
     }
+}
+
+/// A listener on a port of its own that hundreds may come to at once: with the standard library's queue of 128, some of them
+/// would wait a second for the retransmission of their SYN.
+pub fn listener() -> TcpListener {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    socket.listen(1024).unwrap();
+    socket.into()
 }
 
 fn serve(stream: TcpStream, index: usize, shared: Arc<Shared>, script: &Script) {

@@ -407,8 +407,10 @@ pub fn binary() -> &'static Path {
         if !path.exists() {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let target = path.parent().and_then(Path::parent).unwrap();
+            let release = path.parent().is_some_and(|dir| dir.ends_with("release"));
             let status = Command::new(cargo)
                 .args(["build", "-p", "understudy"])
+                .args(release.then_some("--release"))
                 .env("CARGO_TARGET_DIR", target)
                 .status();
             assert!(status.is_ok_and(|s| s.success()), "cannot build the proxy");

@@ -135,3 +135,63 @@ fn more_variants_than_the_setting_allows_push_out_old_ones() {
         .count();
     assert!((1..=2).contains(&hits), "{hits} variants are stored");
 }
+
+#[test]
+fn preferences_written_in_another_way_are_a_hit() {
+    for (field, first, second) in [
+        ("Accept-Encoding", "gzip, br", "BR,gzip;q=1.0"),
+        ("Accept-Language", "en, de", " de ,   eN"),
+        ("Accept", "text/html, */*;q=0.1", "*/*; q=0.100, TEXT/HTML"),
+        ("Accept-Encoding", "gzip, br", "gzip\r\nAccept-Encoding: br"),
+    ] {
+        let site = varying(field);
+        let ask = |value: &str| site.get("/", &format!("{field}: {value}\r\n"));
+        ask(first).expect_fwd("uri-miss").expect_body(first);
+        ask(second).expect_hit().expect_body(first);
+        ask(first).expect_hit().expect_body(first);
+    }
+}
+
+#[test]
+fn a_refused_coding_or_another_weight_is_another_variant() {
+    let site = varying("Accept-Encoding");
+    site.get("/", "Accept-Encoding: gzip, br\r\n").expect(200);
+    for value in [
+        "gzip, br;q=0",
+        "gzip, br;q=0.5",
+        "gzip, br, identity;q=0",
+        "gzip",
+        "",
+    ] {
+        site.get("/", &format!("Accept-Encoding: {value}\r\n"))
+            .expect_fwd("vary-miss")
+            .expect_body(value);
+    }
+}
+
+#[test]
+fn the_stored_language_that_a_request_prefers_to_all_others_is_chosen() {
+    let site = Site::new(|r: &Request| {
+        let wanted = r.head.list("accept-language");
+        let language = if wanted.contains("de") { "de" } else { "en" };
+        reply(
+            200,
+            &[
+                "Cache-Control: max-age=60",
+                "Vary: Accept-Language",
+                &format!("Content-Language: {language}"),
+            ],
+            language,
+        )
+    });
+    let ask = |wanted: &str| site.get("/", &format!("Accept-Language: {wanted}\r\n"));
+    ask("en, de").expect_fwd("uri-miss").expect_body("de");
+    ask("fr;q=0.5, de;q=1.0").expect_hit().expect_body("de");
+    ask("de-AT, de;q=0.9").expect_fwd("vary-miss");
+    ask("en").expect_fwd("vary-miss").expect_body("en");
+    ask("en-GB;q=0.5, EN, de;q=0.4")
+        .expect_hit()
+        .expect_body("en");
+    ask("de").expect_hit().expect_body("de");
+    ask("de;q=0.5, en;q=0.5").expect_fwd("vary-miss");
+}

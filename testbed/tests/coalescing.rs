@@ -300,7 +300,7 @@ fn a_follower_that_never_reads_is_cut_off_and_the_others_go_on() {
     });
     let site = Site::with(
         origin,
-        "[cache]\nmax_object = \"64K\"\n[timeouts]\nbody = \"500ms\"\n",
+        "[cache]\nmax_object = \"64K\"\n[timeouts]\nbody = \"4s\"\n",
     );
     let mut clients = askers(&site, 2);
     site.origin.wait_requests(1);

@@ -9,9 +9,9 @@ use understudy_testbed::{Client, Gate, Launch, Origin, Site, client::status, rep
 const ASK: &str = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
 /// More than the socket buffers between two programs of one machine hold.
 const MUCH: usize = 32 << 20;
-/// A patience that the pauses below exceed.
-const SHORT: &str = "[timeouts]\nbetween_bytes = \"300ms\"\n";
-const PAUSE: Duration = Duration::from_millis(1200);
+/// A patience that the pauses below exceed, and a machine that stalls for seconds does not.
+const SHORT: &str = "[timeouts]\nbetween_bytes = \"4s\"\n";
+const PAUSE: Duration = Duration::from_secs(6);
 
 /// An origin that sends a chunked body of [`MUCH`] bytes after its door has opened.
 fn much(gate: &Gate) -> Origin {
@@ -239,7 +239,7 @@ fn what_is_open_comes_down_again() {
     let proxy = Launch::reverse(&origin)
         .arg("--access-log")
         .arg("-")
-        .config("[timeouts]\nhead = \"300ms\"\nfirst_byte = \"300ms\"\nbody = \"300ms\"\n")
+        .config("[timeouts]\nhead = \"2s\"\nfirst_byte = \"2s\"\nbody = \"2s\"\n")
         .start();
     let head = "HTTP/1.1\r\nHost: site.test\r\n";
     for request in [
@@ -338,7 +338,7 @@ fn an_upload_that_ends_leaves_the_answer_its_own_time() {
         std::thread::sleep(PAUSE);
         conn.send("second");
     });
-    let site = Site::with(origin, "[timeouts]\nbody = \"600ms\"\n");
+    let site = Site::with(origin, "[timeouts]\nbody = \"4s\"\n");
     let mut client = site.client();
     client
         .send("POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: 8\r\n\r\nhalf")
@@ -358,7 +358,7 @@ fn an_origin_that_does_not_take_the_request_is_to_blame_for_it() {
         conn.request_head();
         theirs.wait();
     });
-    let site = Site::with(origin, "[timeouts]\nbody = \"400ms\"\n");
+    let site = Site::with(origin, "[timeouts]\nbody = \"4s\"\n");
     let mut client = site.client();
     client.send(format!(
         "POST / HTTP/1.1\r\nHost: site.test\r\nContent-Length: {MUCH}\r\n\r\n"
@@ -497,7 +497,7 @@ fn idle_connections_of_a_listener_that_is_gone_are_closed() {
 fn empty_lines_between_requests_are_not_the_beginning_of_one() {
     let site = Site::with(
         Origin::answering(|_| reply(200, &[], "x")),
-        "[timeouts]\nhead = \"200ms\"\nidle = \"700ms\"\n",
+        "[timeouts]\nhead = \"2s\"\nidle = \"5s\"\n",
     );
     let mut client = site.client();
     client.ask(ASK).expect(200);
@@ -556,7 +556,7 @@ fn a_group_goes_on_to_the_server_that_answers() {
     let (one, two) = (deaf(), deaf());
     let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "x"));
     let config = format!(
-        "[admin]\naddress = \"127.0.0.1:0\"\n[timeouts]\nconnect = \"400ms\"\n\
+        "[admin]\naddress = \"127.0.0.1:0\"\n[timeouts]\nconnect = \"4s\"\n\
          [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\
          [[upstream]]\nname = \"o\"\nservers = [\"{one}\", \"{two}\", \"{}\"]\n",
         origin.addr

@@ -109,15 +109,13 @@ fn a_tunnel_in_use_is_drained_until_the_bound() {
 #[test]
 fn an_idle_keep_alive_connection_does_not_hold_it_up() {
     let origin = Origin::answering(|_| reply(200, &[], "x"));
-    let mut proxy = Launch::reverse(&origin).start();
+    // Were it waited for, that would take far longer than this test has patience.
+    let mut proxy = Launch::reverse(&origin)
+        .config("[timeouts]\nidle = \"1h\"\ndrain = \"1h\"\n")
+        .start();
     let mut client = Client::to(proxy.addr());
     client.ask(ASK).expect(200);
-    let asked = Instant::now();
     proxy.signal(Signal::TERM);
     client.expect_closed();
     assert_eq!(proxy.wait_exit(), Some(0));
-    assert!(
-        asked.elapsed() < Duration::from_secs(10),
-        "it waited for an idle connection"
-    );
 }

@@ -39,7 +39,7 @@ fn a_head_that_does_not_end_is_408() {
 
 #[test]
 fn a_second_head_that_does_not_end_is_408_too() {
-    let site = timed("head = \"300ms\"");
+    let site = timed("head = \"3s\"");
     let mut client = site.client();
     client.ask(ASK).expect(200);
     client.send("GET / HTTP/1.1\r\n");
@@ -80,7 +80,7 @@ fn a_body_that_stalls_is_408() {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let site = timed("idle = \"300ms\"");
+    let site = timed("idle = \"3s\"");
     let mut client = site.client();
     client.ask(ASK).expect(200);
     client.expect_closed();
@@ -240,12 +240,13 @@ fn a_slow_transfer_that_moves_is_not_cut() {
         Origin::scripted(|conn| {
             conn.request();
             conn.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+            // Seven seconds in all; a stall of four between two bytes does no harm.
             for _ in 0..8 {
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(Duration::from_millis(900));
                 conn.send("x");
             }
         }),
-        "[timeouts]\nbetween_bytes = \"600ms\"\nfirst_byte = \"600ms\"\nidle = \"600ms\"\nbody = \"600ms\"\nhead = \"600ms\"\n",
+        "[timeouts]\nbetween_bytes = \"5s\"\nfirst_byte = \"5s\"\nidle = \"5s\"\nbody = \"5s\"\nhead = \"5s\"\n",
     );
     site.get("/", "").expect(200).expect_body("xxxxxxxx");
 }
@@ -306,14 +307,14 @@ fn a_client_that_reads_slowly_is_not_cut_off() {
     let sent = body.clone();
     let site = Site::with(
         Origin::answering(move |_| reply(200, &["Cache-Control: no-store"], &sent)),
-        "[timeouts]\nbody = \"800ms\"\nbetween_bytes = \"800ms\"\n",
+        "[timeouts]\nbody = \"5s\"\nbetween_bytes = \"5s\"\n",
     );
     let mut client = site.client();
     client.send(ASK).head();
     let mut got = 0;
-    // 600 KB each 100 ms: two seconds in all, well over the time between two reads.
+    // 600 KB each 350 ms: seven seconds in all, well over the time between two reads.
     while got < body.len() {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(350));
         got += client.wire.exactly(600_000.min(body.len() - got)).len();
     }
 }

@@ -11,6 +11,7 @@
 //! ever waits for another.
 #![forbid(unsafe_code)]
 
+mod attempts;
 mod fill;
 mod index;
 mod markers;
@@ -36,6 +37,7 @@ use understudy_store::{
     footprint::footprint,
 };
 
+pub use attempts::Attempt;
 pub use fill::{Fill, reader::FillReader, state::WINDOW};
 pub use index::Slot;
 pub use shard::KEEP_STALE;

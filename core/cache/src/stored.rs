@@ -1,8 +1,8 @@
 //! Responses as the index holds them: complete, or parts of one.
 //!
 //! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
-//! immutable but two atomics, the eviction mark (set by any worker) and the place in the eviction
-//! queue (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! immutable but a few atomics: the eviction mark and the record of background validations (set by
+//! any worker), and the place in the eviction queue (written by the shard alone). The awkward case is that a worker may hold one long after it
 //! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
 
 use bytes::Bytes;
@@ -21,7 +21,10 @@ use understudy_http::{
 };
 use understudy_store::{blocks::block_cost, budget::Reservation, footprint::footprint};
 
-use crate::index::{ENTRY_OVERHEAD, key_cost};
+use crate::{
+    attempts::{Attempt, Attempts},
+    index::{ENTRY_OVERHEAD, key_cost},
+};
 
 /// The place of a response that is in no eviction queue.
 pub(crate) const NOWHERE: u32 = u32::MAX;
@@ -88,6 +91,7 @@ pub struct Stored {
     weight: u64,
     visited: AtomicBool,
     pub(crate) place: AtomicU32,
+    pub(crate) attempts: Attempts,
     _share: Reservation,
 }
 
@@ -109,6 +113,7 @@ impl Stored {
             weight: share.bytes() + body,
             visited: AtomicBool::new(false),
             place: AtomicU32::new(NOWHERE),
+            attempts: Attempts::default(),
             _share: share,
         }
     }
@@ -186,6 +191,11 @@ impl Stored {
         if !self.visited.load(Ordering::Relaxed) {
             self.visited.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The right to validate it in the background: one asker at a time gets it, and none for a while after a failure.
+    pub fn attempt(self: &Arc<Self>, now: Seconds) -> Option<Attempt> {
+        Attempt::begin(self, now)
     }
 
     /// Whether it was used since the hand last passed.

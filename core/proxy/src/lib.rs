@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod afterwards;
+mod background;
 mod client;
 mod clock;
 mod connection;

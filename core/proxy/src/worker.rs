@@ -7,6 +7,7 @@
 //! Life of a worker: 1. started with its listeners; 2. adopts settings any number of times; 3. drains; 4. cut off.
 
 use crate::afterwards::Afterwards;
+use crate::background::{self, Background};
 use crate::clock::{Clock, TICK};
 use crate::connection::Connection;
 use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
@@ -54,8 +55,10 @@ pub(crate) struct Source {
     pub(crate) address: SocketAddr,
     /// The listener is gone: its connections end after what they are doing.
     pub(crate) retired: Cell<bool>,
-    /// No listener: the proxy asks itself, for a module.
+    /// No listener: the proxy asks itself, for a module or to validate what is stale.
     pub(crate) internal: bool,
+    /// It asks for the origin's word on what is stale, so that others may be served it meanwhile.
+    pub(crate) refreshes: bool,
 }
 
 /// The settings in force and what is derived from them; a transaction keeps the one it began with.
@@ -92,6 +95,8 @@ pub(crate) struct Worker {
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
     pub(crate) afterwards: Rc<Afterwards>,
+    /// What is validated behind its readers' backs.
+    pub(crate) background: Background,
 }
 
 impl Worker {
@@ -178,6 +183,7 @@ impl WorkerActor {
             asked: Cell::default(),
             seat,
             afterwards,
+            background: Background::default(),
         };
         let worker = Rc::new(worker);
         WorkerActor {
@@ -195,6 +201,7 @@ impl WorkerActor {
             address: bound.address,
             retired: Cell::new(false),
             internal: false,
+            refreshes: false,
         });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {
@@ -311,6 +318,7 @@ impl Actor for WorkerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         actix_rt::spawn(self.worker.seat.clone().run());
         actix_rt::spawn(Afterwards::run(self.worker.afterwards.clone()));
+        actix_rt::spawn(background::run(self.worker.clone()));
         ctx.run_interval(TICK, |act, _| {
             let now = Instant::now();
             act.worker.clock.advance(now);

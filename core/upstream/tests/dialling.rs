@@ -217,20 +217,27 @@ async fn connecting_takes_its_time_and_no_more() {
 async fn a_server_that_says_nothing_leaves_time_for_the_next() {
     let (silent, origin) = (silent("127.0.0.1:0"), Origin::new().await);
     let mut config = group(&[silent.address, origin.address()]);
-    let whole = Duration::from_secs(1);
+    let whole = Duration::from_secs(6);
     config.connect_timeout = whole;
     let up = upstreams(config);
-    // The caller waits for the whole time for connecting and not longer.
-    let stream = tokio::time::timeout(whole, up.connect(&Destination::Group(0), true))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(stream.peer(), origin.address());
-    // It is set aside: the next request need not wait for it.
-    for _ in 0..2 {
-        let next = tokio::time::timeout(whole / 2, up.connect(&Destination::Group(0), true));
-        assert_eq!(next.await.unwrap().unwrap().peer(), origin.address());
-    }
+    guard(async {
+        loop {
+            // In time, or it were an error: the silent one has half of it.
+            let stream = up.connect(&Destination::Group(0), true).await.unwrap();
+            assert_eq!(stream.peer(), origin.address());
+            // It is set aside: the next two, of which one had its turn, need not wait for it.
+            let began = Instant::now();
+            for _ in 0..2 {
+                let next = up.connect(&Destination::Group(0), true).await.unwrap();
+                assert_eq!(next.peer(), origin.address());
+            }
+            // On a machine that stalls its back-off may be over: then this has shown nothing yet.
+            if began.elapsed() < whole / 2 {
+                break;
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

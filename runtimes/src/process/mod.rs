@@ -5,6 +5,7 @@
 //! maps read-only. What a child sends is hostile input: anything wrong, and it is killed and another started. Absent: a way for a
 //! child to write memory of the proxy, and any wait of a worker for a child.
 
+mod back_off;
 mod blocks;
 mod child;
 mod connection;

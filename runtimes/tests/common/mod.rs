@@ -20,7 +20,10 @@ use understudy_module::*;
 use understudy_runtimes::*;
 
 /// How long a test waits for what must happen before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A deadline that no test meets by itself, however the machine stalls.
+pub const FAR_OFF: Duration = Duration::from_secs(600);
 
 /// A proxy that does nothing: each operation ends with `Absent`, on another thread.
 pub struct Nothing;
@@ -78,12 +81,20 @@ pub fn spec(kind: Kind) -> Spec {
         name: "m".into(),
         library: "builtin:m".into(),
         kind,
-        limits: Limits::default(),
+        limits: Limits {
+            deadline: FAR_OFF,
+            ..Limits::default()
+        },
         options: BTreeMap::new(),
     }
 }
 
 impl Worker {
+    /// The deadline [`FAR_OFF`] of every call has passed.
+    pub fn much_later(&self) {
+        self.seat.sweep(Instant::now() + FAR_OFF);
+    }
+
     pub async fn try_load(&self, spec: Spec, script: &Script) -> Result<Arc<Loaded>, String> {
         load(spec, Arc::new(script.clone()), 1, &self.environment).await
     }

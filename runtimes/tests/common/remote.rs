@@ -1,7 +1,7 @@
-//! A slow remote service and a module that waits for it without holding a thread. Self-contained: other tests may include this file.
+//! A remote service and a module that waits for it without holding a thread. Self-contained: other tests may include this file.
 //!
-//! The service takes any number of connections and answers each, with one byte, a fixed time after it came. The module connects
-//! without blocking, has the descriptor watched, says `Pending`, and resumes from `ready`.
+//! The service takes any number of connections and answers none of them before it is opened; then each gets one byte. The module
+//! connects without blocking, has the descriptor watched, says `Pending`, and resumes from `ready`.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
@@ -10,18 +10,21 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::{Duration, Instant};
 use understudy_module::*;
 
 /// The service; it ends with the process.
 pub struct Remote {
     pub address: SocketAddr,
+    /// How many came to ask.
+    pub asked: Arc<AtomicUsize>,
+    /// How many were answered.
     pub answered: Arc<AtomicUsize>,
+    opening: mpsc::Sender<()>,
 }
 
 impl Remote {
-    /// Starts it: it answers after this time.
-    pub fn start(after: Duration) -> Remote {
+    /// Starts it, closed.
+    pub fn start() -> Remote {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         socket.bind(&any.into()).unwrap();
@@ -29,23 +32,39 @@ impl Remote {
         socket.listen(1024).unwrap();
         let listener: TcpListener = socket.into();
         let address = listener.local_addr().unwrap();
-        let (came, due) = mpsc::channel();
+        let (came, waiting) = mpsc::channel();
+        let (opening, opened) = mpsc::channel();
+        let asked = Arc::<AtomicUsize>::default();
+        let count = asked.clone();
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                let _ = came.send((Instant::now() + after, stream));
+                let _ = came.send(stream);
+                count.fetch_add(1, Ordering::SeqCst);
             }
         });
         let answered = Arc::<AtomicUsize>::default();
         let count = answered.clone();
         std::thread::spawn(move || {
-            for (due, mut stream) in due {
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if opened.recv().is_err() {
+                return;
+            }
+            for mut stream in waiting {
                 if stream.write_all(b"!").is_ok() {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
-        Remote { address, answered }
+        Remote {
+            address,
+            asked,
+            answered,
+            opening,
+        }
+    }
+
+    /// Answers all who came and whoever still comes.
+    pub fn open(&self) {
+        let _ = self.opening.send(());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::probe::{PANICS_IN_FREE, heads};
 use super::world::{World, said, set, spec, until, with};
+use std::future::Future;
 use std::time::{Duration, Instant};
 use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
 use understudy_runtimes::process::THRESHOLD;
@@ -31,7 +32,7 @@ cases! {
     a_second_resume_is_counted
     an_unknown_resume_is_counted
     a_late_resume_is_counted_and_its_transaction_alone_has_failed
-    a_child_killed_in_the_middle_is_back_within_100_milliseconds
+    a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
     a_leak_ends_at_the_memory_limit
@@ -44,6 +45,7 @@ cases! {
     hundred_thousand_mixed_calls
     several_children_share_the_transactions
     a_module_with_one_state_is_refused_two_processes
+    several_threads_work_side_by_side
     several_threads_keep_the_order_of_a_transaction
     new_options_are_taken_by_all_or_by_none
     timers_completions_and_descriptors_are_told
@@ -260,35 +262,51 @@ async fn an_unknown_resume_is_counted() {
     assert_eq!(world.gauge("garbage"), 0);
 }
 
+/// What becomes of a call whose deadline passes when this has come about.
+async fn overdue<T>(
+    world: &World,
+    call: impl Future<Output = T>,
+    so: impl Future<Output = ()>,
+) -> T {
+    let pass = async {
+        so.await;
+        world.much_later();
+    };
+    futures_util::future::join(call, pass).await.0
+}
+
+/// The call before this one has said `Pending`: a child of one thread answers in order.
+async fn parked(world: &World) {
+    let went = world.head(1 << 40, Hook::RequestHead, "none").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+}
+
+/// The child's only thread hangs.
+async fn hangs(world: &World) {
+    until("hangs", || async { world.proxy.said("hangs") > 0 }).await;
+}
+
 async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
-    let short = Duration::from_millis(300);
-    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
+    let world = World::new(spec("probe")).await;
     let mut visit = Visit::default();
     let mut edits = Edits::new();
     let hook = Hook::RequestHead;
-    let went = world.hook(&mut visit, 1, hook, "late", &mut edits).await;
+    let call = world.hook(&mut visit, 1, hook, "late", &mut edits);
+    let went = overdue(&world, call, parked(&world)).await;
     assert_eq!(went, Err(Failure::Deadline));
     world.head(2, hook, "wake").await.0.unwrap();
     until("counted", || async { world.seat.stray_resumes() == 1 }).await;
     assert_eq!(world.loaded.sum().stray_resumes, 1);
     world.link.leave(&mut visit, 1);
     said(&world, "free 1 1", 1).await;
-    assert_eq!(world.head(3, hook, "never").await.0, Err(Failure::Deadline));
+    let call = world.head(3, hook, "never");
+    let (went, _) = overdue(&world, call, parked(&world)).await;
+    assert_eq!(went, Err(Failure::Deadline));
     said(&world, "free 3 1", 1).await;
     assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
 }
 
-async fn a_child_killed_in_the_middle_is_back_within_100_milliseconds() {
-    // The machine may have other things to do: the best of three counts.
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        best = best.min(killed_in_the_middle().await);
-    }
-    assert!(best < Duration::from_millis(100), "{best:?}");
-}
-
-/// How long the child was away.
-async fn killed_in_the_middle() -> Duration {
+async fn a_child_killed_in_the_middle_is_back_by_itself() {
     let world = World::new(spec("probe")).await;
     let pid = world.pid(1).await;
     let mut visit = Visit::default();
@@ -296,41 +314,41 @@ async fn killed_in_the_middle() -> Duration {
     let kill = async {
         until("parked", || async { world.seat.waiting() == 1 }).await;
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        Instant::now()
     };
     let hook = Hook::RequestHead;
     let call = world.hook(&mut visit, 2, hook, "never", &mut edits);
-    let (went, killed) = futures_util::future::join(call, kill).await;
+    let (went, ()) = futures_util::future::join(call, kill).await;
     assert_eq!(went, Err(Failure::Died));
     world.link.leave(&mut visit, 2);
-    world.back(3).await;
-    let away = killed.elapsed();
-    assert_ne!(world.pid(4).await, pid);
+    // Nobody asks for it; and the first who asks then is served.
+    until("another", || async {
+        world.gauge("restarts") == 1 && world.gauge("processes") == 1
+    })
+    .await;
+    assert_ne!(world.pid(3).await, pid);
     assert_eq!(world.gauge("restarts"), 1);
     assert_eq!(world.gauge("queued"), 0);
-    away
 }
 
 async fn a_hanging_hook_has_its_child_killed_also_when_its_client_went_away() {
-    let short = Duration::from_millis(300);
-    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
+    let world = World::new(spec("probe")).await;
     let (mut visit, mut edits) = (Visit::default(), Edits::new());
     {
         let hook = Hook::RequestHead;
         let calling = world.hook(&mut visit, 1, hook, "hang", &mut edits);
-        let soon = tokio::time::sleep(Duration::from_millis(20));
-        tokio::select! { _ = calling => panic!("it answered"), () = soon => {} }
+        tokio::select! { _ = calling => panic!("it answered"), () = hangs(&world) => {} }
     }
     world.link.leave(&mut visit, 1);
+    world.much_later();
     until("killed", || async { world.gauge("killed") == 1 }).await;
     world.back(2).await;
     assert_eq!(world.seat.waiting(), 0);
 }
 
 async fn a_hanging_hook_has_its_child_killed() {
-    let short = Duration::from_millis(300);
-    let world = World::new(with(spec("probe"), |s| s.limits.deadline = short)).await;
-    let went = world.head(1, Hook::RequestHead, "hang").await.0;
+    let world = World::new(spec("probe")).await;
+    let call = world.head(1, Hook::RequestHead, "hang");
+    let (went, _) = overdue(&world, call, hangs(&world)).await;
     assert_eq!(went, Err(Failure::Deadline));
     world.back(2).await;
     assert_eq!(world.gauge("killed"), 1);
@@ -571,20 +589,18 @@ async fn a_module_with_one_state_is_refused_two_processes() {
     World::new(spec("single")).await;
 }
 
+async fn several_threads_work_side_by_side() {
+    let world = World::new(with(spec("blocking"), |s| s.limits.threads = 4)).await;
+    // One after the other none of them would come to its end.
+    let calls = (0..4).map(|id| world.head(id, Hook::RequestHead, "meet"));
+    for (went, _) in futures_util::future::join_all(calls).await {
+        assert_eq!(went, Ok(Verdict::Continue));
+    }
+}
+
 async fn several_threads_keep_the_order_of_a_transaction() {
     let world = World::new(with(spec("blocking"), |s| s.limits.threads = 4)).await;
     let hook = Hook::RequestHead;
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        let began = Instant::now();
-        let calls = (0..4).map(|id| world.head(id, hook, "slow"));
-        for (went, _) in futures_util::future::join_all(calls).await {
-            assert_eq!(went, Ok(Verdict::Continue));
-        }
-        best = best.min(began.elapsed());
-    }
-    // One after the other they take 200.
-    assert!(best < Duration::from_millis(190), "side by side: {best:?}");
     // A transaction that goes away while its hook runs is freed behind it.
     let mut visit = Visit::default();
     let mut edits = Edits::new();
@@ -592,10 +608,8 @@ async fn several_threads_keep_the_order_of_a_transaction() {
     {
         let call = world.hook(&mut visit, 9, hook, url, &mut edits);
         let mut call = std::pin::pin!(call);
-        let begun = std::future::poll_fn(|cx| {
-            use std::future::Future;
-            std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())
-        });
+        let begun =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending()));
         assert!(begun.await);
     }
     world.link.leave(&mut visit, 9);

@@ -3,9 +3,8 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 use understudy_module::{
     About, Bytes, Completion, Hook, Hooks, Host, Interest, Level, Module, ObjectId, Opaque,
@@ -83,6 +82,7 @@ impl Probe {
             "panic" => panic!("on purpose"),
             "abort" => std::process::abort(),
             "hang" => loop {
+                say(&tx.host(), "hangs");
                 std::thread::sleep(Duration::from_secs(1));
             },
             "leak" => {
@@ -186,12 +186,28 @@ impl Probe {
                 }
                 Verdict::Continue
             }
+            "meet" => meet(),
             "slow" => {
                 std::thread::sleep(Duration::from_millis(50));
                 Verdict::Continue
             }
             _ => Verdict::Continue,
         }
+    }
+}
+
+/// Four threads have to be here at once; each goes on when the fourth has come.
+fn meet() -> Verdict {
+    static HERE: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
+    let patience = Duration::from_secs(60);
+    let mut here = HERE.0.lock().unwrap_or_else(|e| e.into_inner());
+    *here += 1;
+    HERE.1.notify_all();
+    let waited = HERE.1.wait_timeout_while(here, patience, |here| *here < 4);
+    let (here, _) = waited.unwrap_or_else(|e| e.into_inner());
+    match *here {
+        4.. => Verdict::Continue,
+        few => Verdict::fail(format!("only {few} threads came within {patience:?}")),
     }
 }
 

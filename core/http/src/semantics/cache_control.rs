@@ -5,7 +5,7 @@
 //! Awkward case: directives that *permit* something (`public`, `must-understand`, `immutable`) take no argument and are
 //! skipped when they have one; those that *forbid* count with any argument.
 
-use super::text::{delta_seconds, members, trim};
+use super::text::{delta_seconds, is_token, members, trim};
 use crate::{Fields, Name};
 
 /// The directives of a request. Times are seconds, saturating at 2^31 (RFC 9111 section 1.2.2).
@@ -20,6 +20,7 @@ pub struct RequestDirectives {
     pub no_store: bool,
     pub no_transform: bool,
     pub only_if_cached: bool,
+    pub stale_if_error: Option<u32>,
 }
 
 /// The directives of a response.
@@ -39,6 +40,10 @@ pub struct ResponseDirectives {
     pub immutable: bool,
     pub stale_while_revalidate: Option<u32>,
     pub stale_if_error: Option<u32>,
+    /// `no-cache` or `private` named fields: those are not stored ([`super::withheld`]).
+    pub withholds: bool,
+    /// They are those of a targeted field, so Cache-Control and Expires do not count ([`super::targeted`]).
+    pub targeted: bool,
 }
 
 impl RequestDirectives {
@@ -93,6 +98,8 @@ impl RequestDirectives {
                 cc.no_transform = true; // section 5.2.1.6
             } else if d.is(b"only-if-cached") {
                 cc.only_if_cached = true; // section 5.2.1.7
+            } else if d.is(b"stale-if-error") {
+                least(&mut cc.stale_if_error, d.seconds()); // RFC 5861 section 4
             }
         }
         cc
@@ -100,7 +107,8 @@ impl RequestDirectives {
 }
 
 impl ResponseDirectives {
-    /// Reads Cache-Control over all its lines. `no-cache` and `private` with field names count as without (section 5.2.2.4 allows it).
+    /// Reads Cache-Control over all its lines. `no-cache` and `private` with field names forbid to store those fields and nothing
+    /// else; with an argument that is no list of names they count as without one, which forbids more.
     /// Pragma means nothing in a response (section 5.4).
     pub fn parse(fields: Fields<'_>) -> Self {
         let mut cc = Self::default();
@@ -112,11 +120,17 @@ impl ResponseDirectives {
             } else if d.is(b"public") {
                 cc.public |= d.argument.is_none(); // section 5.2.2.9
             } else if d.is(b"no-cache") {
-                cc.no_cache = true; // section 5.2.2.4
+                // Section 5.2.2.4: "MUST NOT use the response [...] without successful validation or excluding the listed".
+                let names = d.names_fields();
+                cc.withholds |= names;
+                cc.no_cache |= !names;
             } else if d.is(b"no-store") {
                 cc.no_store = true; // section 5.2.2.5
             } else if d.is(b"private") {
-                cc.private = true; // section 5.2.2.7
+                // Section 5.2.2.7: "it only applies to the listed header fields".
+                let names = d.names_fields();
+                cc.withholds |= names;
+                cc.private |= !names;
             } else if d.is(b"must-revalidate") {
                 cc.must_revalidate = true; // section 5.2.2.2
             } else if d.is(b"proxy-revalidate") {
@@ -133,6 +147,7 @@ impl ResponseDirectives {
                 least(&mut cc.stale_if_error, d.seconds()); // RFC 5861 section 4
             }
         }
+        super::withheld::settle(fields, &mut cc);
         cc
     }
 }
@@ -159,6 +174,30 @@ impl Directive<'_> {
         };
         delta_seconds(digits).unwrap_or(0)
     }
+
+    /// Whether the argument is a list of field names. The token form, which no sender should use (section 5.2.2.4), is more
+    /// often a `private=true` than a field called `true`, and does not count as one.
+    fn names_fields(&self) -> bool {
+        let mut names = self.argument.into_iter().flat_map(listed).peekable();
+        names.peek().is_some() && names.all(is_token)
+    }
+}
+
+/// The members of a quoted argument, empty ones skipped.
+fn listed(argument: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let names = match argument {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => &[],
+    };
+    members(names).filter(|name| !name.is_empty())
+}
+
+/// The fields that `no-cache` and `private` of a response name, in no order.
+pub(super) fn withheld(fields: Fields<'_>) -> impl Iterator<Item = &[u8]> {
+    directives(fields, Name::CacheControl)
+        .filter(|d| (d.is(b"no-cache") || d.is(b"private")) && d.names_fields())
+        .filter_map(|d| d.argument)
+        .flat_map(listed)
 }
 
 fn directives(fields: Fields<'_>, id: Name) -> impl Iterator<Item = Directive<'_>> {
@@ -179,6 +218,6 @@ fn directives(fields: Fields<'_>, id: Name) -> impl Iterator<Item = Directive<'_
 }
 
 /// Keeps the lesser of several values. Section 4.2.1 wants the first or staleness; the least is never longer than the first.
-fn least(slot: &mut Option<u32>, value: u32) {
+pub(super) fn least(slot: &mut Option<u32>, value: u32) {
     *slot = Some(slot.map_or(value, |old| old.min(value)));
 }

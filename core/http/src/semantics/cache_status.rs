@@ -86,7 +86,7 @@ impl CacheStatus<'_> {
 
 /// An sf-token where the text is one (RFC 8941 section 3.3.4), else an sf-string (section 3.3.3), in which a byte that it
 /// cannot hold becomes `?`.
-fn write_token_or_string(text: &str, out: &mut Vec<u8>) {
+pub(super) fn write_token_or_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let starts = bytes
         .first()

@@ -9,7 +9,7 @@ use super::text::{DELTA_MAX, delta_seconds, members};
 use crate::{Fields, Name};
 
 /// Settings of the heuristic (RFC 9111 section 4.2.2).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heuristic {
     /// Per cent of the time since Last-Modified (10 is usual).
     pub percent: u32,
@@ -95,6 +95,10 @@ fn explicit_lifetime(fields: Fields<'_>, cc: &ResponseDirectives, date: Seconds)
     // 2. max-age is present.
     if let Some(seconds) = cc.max_age {
         return Some(seconds);
+    }
+    // RFC 9213 section 2.2: with a targeted field Expires is ignored.
+    if cc.targeted {
+        return None;
     }
     // 3. Expires is present. Of several the earliest counts; one that is malformed, "0" above all, lies in the past (section 5.3).
     fields

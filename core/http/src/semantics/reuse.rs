@@ -16,8 +16,32 @@ pub enum Reuse {
     Fresh,
     /// Stale but the request's max-stale takes it.
     StaleAllowed,
+    /// Stale, but it may be served while somebody validates it behind the answer (RFC 5861 section 3).
+    StaleWhileRevalidate,
     /// After a successful validation only.
     Validate(ValidateReason),
+}
+
+/// By whose leave a stale response is served; the words appear in Cache-Status (`detail=`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stale {
+    /// The request's max-stale (RFC 9111 section 5.2.1.2).
+    MaxStale,
+    /// The response's stale-while-revalidate (RFC 5861 section 3).
+    WhileRevalidate,
+    /// The origin failed, and nothing forbids it then (RFC 5861 section 4; RFC 9111 section 4.2.4).
+    IfError,
+}
+
+impl Stale {
+    /// The word, as in Cache-Status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stale::MaxStale => "max-stale",
+            Stale::WhileRevalidate => "stale-while-revalidate",
+            Stale::IfError => "stale-if-error",
+        }
+    }
 }
 
 /// Why a validation is needed; the words appear in Cache-Status (`fwd=stale`, `fwd=request`).
@@ -51,13 +75,22 @@ pub fn may_reuse(
     let age = freshness.age(now);
     let ttl = i64::from(freshness.lifetime) - i64::from(age);
     let fresh = ttl > 0;
-    if !fresh && !takes_stale(request, stored, -ttl) {
-        return Reuse::Validate(ValidateReason::Stale);
+    if !fresh {
+        if may_serve_behind(request, stored, -ttl) {
+            return Reuse::StaleWhileRevalidate;
+        }
+        if !takes_stale(request, stored, -ttl) {
+            return Reuse::Validate(ValidateReason::Stale);
+        }
     }
     // Section 5.2.1.1: no older than this. Ages are whole seconds, so 0 can only mean: ask the origin.
     if request
         .max_age
         .is_some_and(|limit| limit == 0 || age > limit)
+        // RFC 8246 section 2: "proxies SHOULD skip conditionally revalidating fresh responses containing the immutable
+        // extension unless there is a signal from the client that a validation is necessary (e.g., a no-cache [...])". The
+        // max-age=0 of a reload is what the extension is there to spare; no-cache has been honoured above.
+        && !(fresh && stored.immutable)
     {
         return Reuse::Validate(ValidateReason::RequestMaxAge);
     }
@@ -85,6 +118,27 @@ fn takes_stale(request: &RequestDirectives, stored: &ResponseDirectives, stalene
     }
 }
 
+/// RFC 5861 section 3: within its window a response is served although it is stale, if the client did not ask for better.
+fn may_serve_behind(
+    request: &RequestDirectives,
+    stored: &ResponseDirectives,
+    staleness: i64,
+) -> bool {
+    // As with freshness, the window is over in the second it names; a window of 0 is none.
+    let within = stored
+        .stale_while_revalidate
+        .is_some_and(|window| staleness < i64::from(window));
+    within
+        && !forbids_stale(stored)
+        // Section 5.2.1.1: "Unless the max-stale request directive is also present, the client does not wish to receive a
+        // stale response"; section 5.2.1.3: nor does one that wants it to be fresh for a while.
+        && request.max_age.is_none()
+        && request.min_fresh.is_none()
+        && request
+            .max_stale
+            .is_none_or(|limit| staleness <= i64::from(limit))
+}
+
 /// Section 4.2.4: directives that forbid a shared cache to serve stale, disconnected or not: must-revalidate (section
 /// 5.2.2.2), proxy-revalidate (5.2.2.8), s-maxage, which has the meaning of proxy-revalidate (5.2.2.10), and no-cache (5.2.2.4).
 #[inline]
@@ -93,6 +147,12 @@ fn forbids_stale(stored: &ResponseDirectives) -> bool {
         || stored.proxy_revalidate
         || stored.s_maxage.is_some()
         || stored.no_cache
+}
+
+/// Whether a status that an origin answers a validation with is an error in the sense of stale-if-error: "a 500, 502, 503, or
+/// 504 HTTP response status code being returned" (RFC 5861 section 4). Another 5xx speaks of the request, not of a failure.
+pub fn is_error(status: u16) -> bool {
+    matches!(status, 500 | 502 | 503 | 504)
 }
 
 /// Whether the stored response may be served stale when the origin cannot be reached (section 4.2.4; RFC 5861 section 4).
@@ -107,11 +167,16 @@ pub fn may_serve_stale_on_error(
     if forbids_stale(stored) {
         return false;
     }
+    let staleness = -freshness.ttl(now);
+    // RFC 5861 section 4: "When used as a request Cache-Control extension, its scope of application is the request it appears
+    // in". There the client names the staleness it takes, more or less than the origin named.
+    if let Some(limit) = request.stale_if_error {
+        return staleness <= i64::from(limit);
+    }
     // Section 5.2.1.4: the client asked for the origin's word; an old one in its place would hide the failure from it.
     if request.no_cache {
         return false;
     }
-    let staleness = -freshness.ttl(now);
     // RFC 5861 section 4: within this time, "regardless of other freshness information", the request's included.
     if let Some(limit) = stored.stale_if_error {
         return staleness <= i64::from(limit);

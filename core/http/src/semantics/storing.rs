@@ -6,7 +6,7 @@
 
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::is_heuristically_cacheable;
-use super::{date, vary};
+use super::{date, vary, withheld};
 use crate::{Fields, Method, Name};
 
 /// Why a response is not stored; the words appear in Cache-Status, logs and metrics.
@@ -47,6 +47,10 @@ pub enum NoStoreReason {
     Module,
     #[error("untrusted-host")]
     UntrustedHost,
+    #[error("rule")]
+    Rule,
+    #[error("cookie")]
+    Cookie,
 }
 
 impl NoStoreReason {
@@ -70,6 +74,8 @@ impl NoStoreReason {
             NoStoreReason::Expired => "expired-on-arrival",
             NoStoreReason::Module => "module",
             NoStoreReason::UntrustedHost => "untrusted-host",
+            NoStoreReason::Rule => "rule",
+            NoStoreReason::Cookie => "cookie",
         }
     }
 }
@@ -127,12 +133,16 @@ pub fn may_store(
         return Err(NoStoreReason::VaryStar);
     }
     // Not in the RFC (section 7.3 only warns): a cookie is meant for one client unless the origin says `public`.
-    if response.has(Name::SetCookie) && !cc.public {
+    // One that the origin itself withholds (`no-cache="set-cookie"`) is not stored, and no reason to store nothing.
+    if response.has(Name::SetCookie)
+        && !cc.public
+        && !withheld::withholds(response, cc, b"set-cookie")
+    {
         return Err(NoStoreReason::SetCookie);
     }
     // "the response contains at least one of": public, private (no shared cache), Expires, max-age, s-maxage, a cache
     // extension that allows it (none is known), or a status that is heuristically cacheable.
-    let explicit = cc.s_maxage.is_some() || cc.max_age.is_some() || response.has(Name::Expires);
+    let explicit = is_explicit(response, cc);
     if !(explicit || cc.public || is_heuristically_cacheable(status)) {
         return Err(NoStoreReason::NoFreshness);
     }
@@ -152,6 +162,11 @@ pub fn may_store(
     } else {
         NoStoreReason::NoFreshness
     })
+}
+
+/// Whether the origin states how long the response is fresh: s-maxage, max-age or Expires (section 4.2.1, rules 1 to 3).
+pub fn is_explicit(response: Fields<'_>, cc: &ResponseDirectives) -> bool {
+    cc.s_maxage.is_some() || cc.max_age.is_some() || (!cc.targeted && response.has(Name::Expires))
 }
 
 /// Whether a response can be validated later: it has an ETag or a usable Last-Modified (RFC 9110 section 8.8).

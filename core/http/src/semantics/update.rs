@@ -1,11 +1,12 @@
 //! A 304 freshens a stored response (RFC 9111 sections 3.2 and 4.3.4).
 //!
-//! Invariant: what describes the stored body (its length, coding, type, range and tag) stays that of the stored body.
+//! Invariant: what the stored body is read by (its length, coding, range and tag) stays that of the stored body.
 //! Awkward case: Age. It tells how old the message was that brought it, so the stored one goes even when the 304 has none.
 //! A 304 without Date leaves the stored Date and with it the stored age; whoever receives it adds one (RFC 9110 section 6.6.1).
 
 use super::conditional::{strong_eq, weak_eq};
 use super::date;
+use super::storing::NoStoreReason;
 use super::text::members;
 use crate::{Fields, Name};
 
@@ -36,8 +37,33 @@ pub fn validates(stored: Fields<'_>, not_modified: Fields<'_>) -> bool {
     }
 }
 
+/// Whether a full answer to a validation that is not stored itself tells that what is stored is no longer what the origin has.
+///
+/// RFC 9111 section 4.3.3: a full response "indicates that none of the stored responses nominated in the conditional request are
+/// suitable". That is said by an answer about the resource. A server that fails, or turns down this request for what only this
+/// one had or lacked (credentials above all), says nothing of it; nor does what is not stored for the request's own reasons.
+pub fn outdates(status: u16, why: NoStoreReason) -> bool {
+    let of_the_request = matches!(
+        why,
+        NoStoreReason::Method
+            | NoStoreReason::RequestNoStore
+            | NoStoreReason::Authorization
+            | NoStoreReason::SetCookie
+            | NoStoreReason::Partial
+            | NoStoreReason::Module
+            | NoStoreReason::UntrustedHost
+            | NoStoreReason::Disabled
+    );
+    let of_the_resource = match status {
+        200..=399 => status != 304,
+        400 | 402 | 404..=406 | 409..=411 | 413..=415 | 422 | 451 => true,
+        _ => false,
+    };
+    of_the_resource && !of_the_request
+}
+
 /// Writes the stored field lines updated by those of the 304 (each line ending in CRLF, no start line, no final empty line):
-/// fields in the 304 replace those stored, except those section 3.2 exempts (hop-by-hop, Content-Length, Content-Encoding, Content-Range, Content-Type, Transfer-Encoding, ETag stays unless absent).
+/// fields in the 304 replace those stored, except those section 3.2 exempts (hop-by-hop, Content-Length, Content-Encoding, Content-Range, Transfer-Encoding, ETag stays unless absent).
 /// A replaced field stands where its first line stood; new ones follow at the end. `out` is appended to.
 pub fn write_updated(stored: Fields<'_>, not_modified: Fields<'_>, out: &mut Vec<u8>) {
     let replaces = |id: Name, name: &[u8]| {
@@ -97,10 +123,9 @@ fn is_exempt(id: Name, name: &[u8], not_modified: Fields<'_>) -> bool {
         | Name::TransferEncoding
         | Name::Upgrade => true,
         Name::ProxyAuthenticate | Name::ProxyAuthorization => true,
-        // Section 3.2: Content-Length, and what the processing of the stored content depends upon.
-        Name::ContentLength | Name::ContentEncoding | Name::ContentRange | Name::ContentType => {
-            true
-        }
+        // Section 3.2: Content-Length, and what "the cache's stored response depends upon": parts are joined by Content-Range,
+        // and a coding named for a body that has another would make it unreadable. No other `Content-*` is excepted.
+        Name::ContentLength | Name::ContentEncoding | Name::ContentRange => true,
         Name::Other if name.eq_ignore_ascii_case(b"Proxy-Authentication-Info") => true,
         // What Connection nominates is for this hop as well.
         _ => not_modified

@@ -16,6 +16,28 @@ fn all_three_forms_say_the_same() {
 }
 
 #[test]
+fn case_does_not_count() {
+    for text in [
+        "Sun, 06 Nov 1994 08:49:37 gmt",
+        "Sun, 06 Nov 1994 08:49:37 gMT",
+        "sun, 06 nov 1994 08:49:37 GMT",
+        "SUN, 06 NOV 1994 08:49:37 GMT",
+        "SUN, 06 Nov 1994 08:49:37 GMT",
+        "sUNDAY, 06-nOV-94 08:49:37 Gmt",
+        "SUN NOV  6 08:49:37 1994",
+    ] {
+        check(text, Some(SUN_06_NOV));
+    }
+}
+
+#[test]
+fn a_wrong_day_of_the_week_beside_a_full_date_does_not_count() {
+    check("Mon, 06 Nov 1994 08:49:37 GMT", Some(SUN_06_NOV));
+    check("mon, 06 NOV 1994 08:49:37 gmt", Some(SUN_06_NOV));
+    check("Sat Nov  6 08:49:37 1994", Some(SUN_06_NOV));
+}
+
+#[test]
 fn the_bounds_of_what_a_date_says() {
     check("Thu, 01 Jan 1970 00:00:00 GMT", Some(0));
     check("Fri, 31 Dec 9999 23:59:59 GMT", Some(LAST));
@@ -42,10 +64,10 @@ fn what_is_malformed_is_no_date() {
         "Sun, 06 Nov 1994 08:49:37",
         "Sun, 06 Nov 1994 08:49:37 UTC",
         "Sun, 06 Nov 1994 08:49:37 +0000",
-        "Sun, 06 Nov 1994 08:49:37 gmt",
-        "sun, 06 nov 1994 08:49:37 GMT",
-        "SUN, 06 NOV 1994 08:49:37 GMT",
-        "Mon, 06 Nov 1994 08:49:37 GMT",
+        "SUN, 06 NOV 1994 08:49:37 utc",
+        "Mod, 06 Nov 1994 08:49:37 GMT",
+        "Monday, 06 Nov 1994 08:49:37 GMT",
+        "Monday, 06-Nov-94 08:49:37 GMT",
         "Sun, 6 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 94 08:49:37 GMT",
         "Sun, 06-Nov-1994 08:49:37 GMT",

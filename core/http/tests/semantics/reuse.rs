@@ -4,7 +4,7 @@ use crate::support::{SUN_06_NOV as NOW, head};
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{
-    Reuse, Reuse::*, ValidateReason::*, may_reuse, may_serve_stale_on_error,
+    Reuse, Reuse::*, ValidateReason::*, is_error, may_reuse, may_serve_stale_on_error,
 };
 
 fn parts(
@@ -83,12 +83,60 @@ fn what_is_fresh_is_used() {
 fn what_is_stale_is_validated() {
     check("", "", 0, Validate(Stale));
     check("", "", -1, Validate(Stale));
-    check(
-        "",
-        "stale-while-revalidate=60, stale-if-error=60",
-        -1,
-        Validate(Stale),
-    );
+    check("", "stale-if-error=60", -1, Validate(Stale));
+}
+
+#[test]
+fn within_its_window_a_stale_response_is_served_and_validated_behind() {
+    let window = "max-age=100, stale-while-revalidate=60";
+    check("", window, 1, Fresh);
+    for ttl in [0, -1, -59] {
+        check("", window, ttl, StaleWhileRevalidate);
+        check("max-stale", window, ttl, StaleWhileRevalidate);
+        check("max-stale=59", window, ttl, StaleWhileRevalidate);
+        check("only-if-cached", window, ttl, StaleWhileRevalidate);
+    }
+    for ttl in [-60, -61, -100_000] {
+        check("", window, ttl, Validate(Stale));
+        check("max-stale", window, ttl, StaleAllowed);
+    }
+    for none in [
+        "stale-while-revalidate",
+        "stale-while-revalidate=0",
+        "stale-while-revalidate=x",
+        "stale-while-revalidate=-5",
+        "stale-while-revalidate=60, stale-while-revalidate=0",
+    ] {
+        check("", none, 0, Validate(Stale));
+    }
+    let greatest = "stale-while-revalidate=99999999999";
+    check("", greatest, -1_000_000_000, StaleWhileRevalidate);
+}
+
+#[test]
+fn a_client_that_wants_better_is_not_served_behind() {
+    let window = "stale-while-revalidate=60";
+    check("max-age=1000", window, -10, Validate(Stale));
+    check("min-fresh=0", window, -10, Validate(Stale));
+    check("max-stale=9", window, -10, Validate(Stale));
+    check("no-cache", window, -10, Validate(RequestNoCache));
+    check("max-age=1000, max-stale=10", window, -10, StaleAllowed);
+}
+
+#[test]
+fn a_response_may_forbid_its_own_window() {
+    for stored in ["must-revalidate", "proxy-revalidate", "s-maxage=100"] {
+        let stored = format!("{stored}, stale-while-revalidate=60");
+        check("", &stored, -1, Validate(Stale));
+    }
+    let no_cache = "no-cache, stale-while-revalidate=60";
+    check("", no_cache, -1, Validate(ResponseNoCache));
+}
+
+#[test]
+fn four_statuses_are_errors() {
+    let errors: Vec<u16> = (100..600).filter(|status| is_error(*status)).collect();
+    assert_eq!(errors, [500, 502, 503, 504]);
 }
 
 #[test]
@@ -193,4 +241,46 @@ fn the_request_has_a_say_in_stale_on_error() {
     on_error("max-stale=10", "", -11, false);
     on_error("max-stale", "", -100_000, true);
     on_error("max-age=0", "", 50, true);
+}
+
+#[test]
+fn stale_if_error_of_a_request_names_the_staleness_it_takes() {
+    on_error("stale-if-error=10", "", -10, true);
+    on_error("stale-if-error=10", "", -11, false);
+    on_error("stale-if-error=10", "stale-if-error=60", -11, false);
+    on_error("stale-if-error=60", "stale-if-error=10", -11, true);
+    on_error("stale-if-error=60, no-cache", "", -10, true);
+    on_error("stale-if-error=60, max-stale=5", "", -10, true);
+    on_error("stale-if-error=x", "", -1, false);
+    for stored in [
+        "must-revalidate",
+        "proxy-revalidate",
+        "s-maxage=100",
+        "no-cache",
+    ] {
+        on_error("stale-if-error=60", stored, -10, false);
+    }
+}
+
+#[test]
+fn a_reload_of_what_is_immutable_is_answered_while_it_is_fresh() {
+    check("max-age=0", "immutable", 50, Fresh);
+    check("max-age=10", "immutable", 50, Fresh);
+    check("max-age=0", "", 50, Validate(RequestMaxAge));
+    check("max-age=0", "immutable=1", 50, Validate(RequestMaxAge));
+    check("no-cache", "immutable", 50, Validate(RequestNoCache));
+    check(
+        "max-age=0",
+        "immutable, no-cache",
+        50,
+        Validate(ResponseNoCache),
+    );
+    check("max-age=0", "immutable", 0, Validate(Stale));
+    check(
+        "max-age=0, max-stale=60",
+        "immutable",
+        -1,
+        Validate(RequestMaxAge),
+    );
+    check("min-fresh=60", "immutable", 50, Validate(RequestMinFresh));
 }

@@ -131,9 +131,10 @@ fn private_is_not_for_a_shared_cache() {
     plain("Cache-Control: private", Err(Private));
     plain("Cache-Control: private, max-age=60", Err(Private));
     plain(
-        "Cache-Control: private=\"set-cookie\", max-age=60",
+        "Cache-Control: private=\"x\", private, max-age=60",
         Err(Private),
     );
+    plain("Cache-Control: private=x, max-age=60", Err(Private));
     plain("Cache-Control: private, public, s-maxage=60", Err(Private));
 }
 

@@ -1,7 +1,8 @@
 //! Freshening by a 304: cases in tables, one RFC rule a test.
 
 use crate::support::{SUN, date, head};
-use understudy_http::semantics::update::{validates, write_updated};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::update::{outdates, validates, write_updated};
 
 /// Lines are written `Name: value`, one a line, in the order expected.
 fn updated(stored: &str, not_modified: &str, expected: &str) {
@@ -56,7 +57,6 @@ fn what_describes_the_stored_body_stays() {
     for field in [
         "Content-Length",
         "Content-Encoding",
-        "Content-Type",
         "Content-Range",
         "ETag",
     ] {
@@ -69,7 +69,6 @@ fn what_describes_the_stored_body_stays() {
     for field in [
         "Content-Length",
         "Content-Encoding",
-        "Content-Type",
         "Content-Range",
         "Transfer-Encoding",
     ] {
@@ -77,6 +76,20 @@ fn what_describes_the_stored_body_stays() {
     }
     updated("A: 1", "ETag: \"new\"", "A: 1\nETag: \"new\"");
     updated("Last-Modified: x", "Last-Modified: y", "Last-Modified: y");
+    // Section 3.2 says of no other Content-* that it stays.
+    for field in [
+        "Content-Type",
+        "Content-Language",
+        "Content-Location",
+        "Content-Disposition",
+        "Content-Security-Policy",
+        "Content-MD5",
+        "Content-Foo",
+    ] {
+        let (old, new) = (format!("{field}: old"), format!("{field}: new"));
+        updated(&old, &new, &new);
+        updated("A: 1", &new, &format!("A: 1\n{new}"));
+    }
 }
 
 #[test]
@@ -158,4 +171,22 @@ fn a_304_without_validators_speaks_of_what_was_asked() {
     check(&format!("Last-Modified: {SUN}"), "Date: x", true);
     check("", "", true);
     check("ETag: \"a\"", &format!("Last-Modified: {SUN}"), true);
+}
+
+#[test]
+fn a_full_answer_outdates_what_was_to_be_validated_unless_it_speaks_of_the_request() {
+    for status in [200, 204, 206, 301, 302, 307, 400, 404, 410, 451] {
+        assert!(outdates(status, NoStoreReason::ResponseNoStore), "{status}");
+        assert!(outdates(status, NoStoreReason::NoFreshness), "{status}");
+        assert!(!outdates(status, NoStoreReason::RequestNoStore), "{status}");
+        assert!(!outdates(status, NoStoreReason::SetCookie), "{status}");
+    }
+    for status in [
+        304, 401, 403, 407, 408, 412, 416, 421, 425, 429, 500, 501, 502, 503, 504, 511,
+    ] {
+        assert!(
+            !outdates(status, NoStoreReason::ResponseNoStore),
+            "{status}"
+        );
+    }
 }

@@ -96,7 +96,7 @@ pub(super) async fn fetch(worker: &Rc<Worker>, place: Place, key: Bytes, why: Wh
         Ok(internal) => internal,
         Err(why) => return failed(why),
     };
-    let answer = match exchange(worker, internal).await {
+    let answer = match exchange(worker, internal, false).await {
         Ok(Some(answer)) => answer,
         Ok(None) => return failed("cut"),
         Err(error) => return failed(&error.to_string()),
@@ -135,11 +135,12 @@ fn is_new(before: &Option<Arc<Slot>>, after: &Option<Arc<Slot>>) -> bool {
 }
 
 /// Sends a request to ourselves; the head of the final answer once its body is read to the end. `None`: the connection ended first.
-async fn exchange(
+pub(crate) async fn exchange(
     worker: &Rc<Worker>,
     internal: Internal,
+    refreshes: bool,
 ) -> std::io::Result<Option<ResponseHead<Bytes>>> {
-    let mut near = connect(worker, internal.mode)?;
+    let mut near = connect(worker, internal.mode, refreshes)?;
     near.write_all(&internal.request).await?;
     let mut buf = BytesMut::new();
     let answer = loop {
@@ -182,7 +183,11 @@ fn final_head(buf: &mut BytesMut) -> std::io::Result<Option<ResponseHead<Bytes>>
 }
 
 /// The near end of a connection of our own, served like a client's.
-fn connect(worker: &Rc<Worker>, mode: crate::settings::Mode) -> std::io::Result<UnixStream> {
+fn connect(
+    worker: &Rc<Worker>,
+    mode: crate::settings::Mode,
+    refreshes: bool,
+) -> std::io::Result<UnixStream> {
     let (near, far) = StdUnixStream::pair()?;
     near.set_nonblocking(true)?;
     far.set_nonblocking(true)?;
@@ -199,6 +204,7 @@ fn connect(worker: &Rc<Worker>, mode: crate::settings::Mode) -> std::io::Result<
         address: nobody,
         retired: Cell::new(false),
         internal: true,
+        refreshes,
     };
     // Open like any other, but never refused: the places for fetches are its bound.
     worker.open.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //! piece that finds no place may not just be missing from the middle of an object, so the injection is given up instead.
 
 mod desk;
-mod fetch;
+pub(crate) mod fetch;
 mod injection;
 mod objects;
 mod reading;

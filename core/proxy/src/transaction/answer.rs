@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use understudy_http::Method;
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::semantics::date;
+use understudy_http::semantics::proxy_status::ProxyStatus;
 
 /// How long a connection that is to be closed is read on, so that the answer is not lost to a reset (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -98,6 +99,7 @@ impl Transaction {
         };
         cache.write(&self.live.settings.name, &mut head);
         head.extend_from_slice(b"\r\n");
+        self.proxy_status_line(status, &mut head);
         self.timing_line(&mut head);
         connection_line(self.persist, self.head.version(), &mut head);
         head.extend_from_slice(b"\r\n");
@@ -116,6 +118,15 @@ impl Transaction {
             self.aborted();
         }
         Step::Log
+    }
+
+    /// Proxy-Status (RFC 9209), where there is an error to tell of.
+    fn proxy_status_line(&self, status: u16, out: &mut Vec<u8>) {
+        let Some(word) = self.tally.error else { return };
+        let denied = self.tally.outcome == Outcome::Denied;
+        out.extend_from_slice(b"Proxy-Status: ");
+        ProxyStatus::of(status, word, denied).write(&self.live.settings.name, out);
+        out.extend_from_slice(b"\r\n");
     }
 
     /// What to do with request bytes that nobody read, decided here alone: few are read and thrown away, many end the

@@ -1,10 +1,10 @@
 //! Plain hits, on the spot: the steps `request_head`, `look_up`, `hit`, `deliver` and `log` in one go, on the worker's stack.
 //!
-//! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain,
-//! fresh hit for a plain GET is left to a transaction, which decides everything anew.
+//! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain hit
+//! (fresh, or stale and validated behind the answer) for a plain GET is left to a transaction, which decides everything anew.
 
 use super::hooks::Handed;
-use super::{hit, may_persist, on_the_spot, partition};
+use super::{hit, internal, may_persist, on_the_spot, partition};
 use crate::client::Client;
 use crate::modules::party::{Party, Ran};
 use crate::modules::{FIRE, edited};
@@ -24,8 +24,9 @@ use tokio::io::AsyncWrite;
 use understudy_cache::Stored;
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::CacheStatus;
+use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::key::write_key;
-use understudy_http::semantics::reuse::{Reuse, may_reuse};
+use understudy_http::semantics::reuse::{Reuse, Stale, may_reuse};
 use understudy_http::wire::target::{Authority, Scheme, Target, host, parse_target};
 use understudy_http::{Fields, Method, Name, RequestHead};
 use understudy_module::Edits;
@@ -139,6 +140,15 @@ pub(super) fn is_plain(fields: Fields<'_>) -> bool {
     })
 }
 
+/// What an answer out of the store on the spot is: stale only where it is validated in the background.
+pub(super) fn outcome(stored: &Stored, now: Seconds) -> Outcome {
+    if stored.prepared().freshness.ttl(now) > 0 {
+        Outcome::Hit
+    } else {
+        Outcome::Stale
+    }
+}
+
 /// The key of a request that is well-formed for this listener and allowed here; anything else is a transaction's to refuse.
 fn write_fast_key(
     live: &Live,
@@ -190,7 +200,7 @@ pub(super) struct Send<'a> {
 }
 
 impl Spot<'_, '_> {
-    /// What is stored for this request, when it is fresh; and whether its fields could have selected something else.
+    /// What is stored for this request, when it is fresh (or stale and validated behind the answer); and whether its fields could have selected something else.
     // Twice in the program, with and without modules: so that the way without them has nothing of the other.
     #[inline(always)]
     pub(super) fn find(
@@ -205,11 +215,27 @@ impl Spot<'_, '_> {
         let unix = self.worker.clock.now();
         let directives = RequestDirectives::parse(fields);
         let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
-        if reuse != Reuse::Fresh || via::names_us(fields, &self.live.pseudonym) {
+        if via::names_us(fields, &self.live.pseudonym) {
+            return None;
+        }
+        if reuse != Reuse::Fresh && !self.may_serve_behind(reuse, stored, key) {
             return None;
         }
         stored.touch();
         Some((stored.clone(), !slot.is_unvaried()))
+    }
+
+    /// Whether what is stale may be served at once; if so, it is validated in the background.
+    #[cold]
+    fn may_serve_behind(&self, reuse: Reuse, stored: &Arc<Stored>, key: &[u8]) -> bool {
+        let may = reuse == Reuse::StaleWhileRevalidate
+            && !self.source.refreshes
+            && internal::can_be_validated(stored);
+        if may {
+            let now = self.worker.clock.now();
+            self.worker.background.ask(stored, key, now);
+        }
+        may
     }
 
     /// Writes the lines of this answer alone; says whether the connection persists.
@@ -227,14 +253,16 @@ impl Spot<'_, '_> {
         let fields = head.fields();
         let (live, worker) = (self.live, self.worker);
         let persist = may_persist(live, worker, self.source, client, head.version(), fields);
+        let ttl = prepared.freshness.ttl(unix);
         let cache = CacheStatus {
             hit: true,
             fwd: None,
             fwd_status: None,
-            ttl: Some(prepared.freshness.ttl(unix)),
+            ttl: Some(ttl),
             stored: false,
             collapsed: false,
-            detail: None,
+            // Nothing else that is stale is answered here.
+            detail: (ttl <= 0).then_some(Stale::WhileRevalidate.as_str()),
         };
         let bodyless = prepared.status == 204;
         let length = (prepared.length.is_none() && !bodyless).then(|| stored.length());
@@ -316,7 +344,8 @@ impl Spot<'_, '_> {
         let stats = &worker.stats;
         stats.bytes_in.add(head.size() as u64);
         stats.bytes_out.add(total as u64);
-        stats.finished(Outcome::Hit, prepared.status, elapsed);
+        let outcome = outcome(stored, worker.clock.now());
+        stats.finished(outcome, prepared.status, elapsed);
         let told = tracing::enabled!(tracing::Level::DEBUG);
         let id = match send.party {
             Some(party) => party.id(),
@@ -358,7 +387,7 @@ impl Spot<'_, '_> {
             bytes_out: total as u64,
             body_out: stored.length(),
             body_in: 0,
-            outcome: Outcome::Hit,
+            outcome,
             forward: None,
             not_stored: None,
             origin: None,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use understudy_cache::{FillHead, FillReader};
 use understudy_http::Name;
 use understudy_http::semantics::cache_status::Forward;
+use understudy_http::semantics::reuse::{Stale, is_error};
 
 impl Transaction {
     pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
@@ -22,19 +23,12 @@ impl Transaction {
                 .as_ref()
                 .map_or(Duration::ZERO, |r| self.time_to_connect(&r.destination));
         let prepared = match within(&self.client.deadline, limit, reader.head()).await {
-            None => return Step::Answer(Refusal::new(504, "http_response_timeout")),
+            // The time is up: as if the origin had not answered this request itself.
+            None => return self.failed_behind(Refusal::new(504, "http_response_timeout")),
             Some(FillHead::Shared(prepared)) => prepared,
             Some(FillHead::Again) => return self.again(forward),
             Some(FillHead::Failed(status)) => {
-                let fields = self.head.fields();
-                let stored = self.seen.as_ref().and_then(|slot| slot.select(fields));
-                if let Some(stored) = stored.filter(|stored| self.may_serve_stale(stored)) {
-                    return Step::Hit {
-                        stored: stored.clone(),
-                        how: Outcome::Stale,
-                    };
-                }
-                return Step::Answer(Refusal::new(status, "collapsed-failure"));
+                return self.failed_behind(Refusal::new(status, "collapsed-failure"));
             }
             Some(FillHead::Refused(_)) => return self.alone(forward),
         };
@@ -58,7 +52,8 @@ impl Transaction {
                     .map(bytes::Bytes::copy_from_slice)
             });
         }
-        let ranged = Ranged::growing(self.head.method(), self.head.fields(), &prepared);
+        let head = prepared.head.clone();
+        let ranged = Ranged::growing(self.head.method(), self.head.fields(), &prepared, head);
         ranged.narrow(&mut reader);
         let empty = self.is_bodyless(ranged.status);
         let returning = self.returning(ranged.head.clone(), ranged.status, empty);
@@ -84,6 +79,22 @@ impl Transaction {
             None => self.drain_reader(&mut queue, &mut reader, framed).await,
         };
         self.delivered(outcome, &queue, overhead)
+    }
+
+    /// The origin failed the leader: what is stored, when it may stand in (RFC 5861 section 4), or the failure.
+    fn failed_behind(&mut self, refusal: Refusal) -> Step {
+        let fields = self.head.fields();
+        let stored = self.seen.as_ref().and_then(|slot| slot.select(fields));
+        // What a policy refused the leader (403) is no error of the origin's.
+        let stored =
+            stored.filter(|stored| is_error(refusal.status) && self.may_serve_stale(stored));
+        match stored.cloned() {
+            Some(stored) => {
+                self.tally.error = Some(refusal.word);
+                self.stale(stored, Stale::IfError)
+            }
+            None => Step::Answer(refusal),
+        }
     }
 
     /// What the leader got is not for this request: fetch for ourselves.

@@ -13,6 +13,7 @@ use understudy_cache::{Prepared, Stored};
 use understudy_http::Name;
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::semantics::conditional::in_not_modified;
+use understudy_http::semantics::reuse::Stale;
 
 impl Transaction {
     pub(super) async fn hit(&mut self, stored: Arc<Stored>, how: Outcome) -> Step {
@@ -88,7 +89,7 @@ impl Transaction {
 
     /// Goes on with a plain hit that did not fit into the socket at once.
     pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
-        self.tally.outcome = Outcome::Hit;
+        self.tally.outcome = super::fast::outcome(&hit.stored, self.now());
         let BlockedHit {
             stored,
             head,
@@ -156,7 +157,7 @@ impl Transaction {
                 ttl,
                 stored: false,
                 collapsed: false,
-                detail: self.tally.error,
+                detail: self.tally.stale.map(Stale::as_str),
             },
         }
     }

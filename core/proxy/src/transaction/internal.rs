@@ -1,7 +1,7 @@
 //! Requests of the proxy itself: what a client would send for the object of a key, and what the answer says of it.
 //!
-//! The newest variant is meant, so the request says what that one's said, as far as that only chooses among representations: nobody's
-//! credentials are used again. Awkward case: a key is whatever a module wrote. What is no URL of ours, or could be read as more than one, gives no request.
+//! A module means the newest variant, so the request says what that one's said, as far as that only chooses among representations; a
+//! background validation means one variant, and says all that selects it. Nobody's credentials are used again. Awkward case: a key is whatever a module wrote. What is no URL of ours, or could be read as more than one, gives no request.
 
 use super::partition;
 use super::request_out::line;
@@ -26,6 +26,35 @@ pub(crate) fn request(
     settings: &Settings,
     cache_control: &str,
     stored: Option<&Stored>,
+) -> Result<Internal, &'static str> {
+    made(key, settings, Some(cache_control), stored, negotiates)
+}
+
+/// The request that validates one stored variant: it says what selects that one, and nothing to caches on its way.
+///
+/// # Errors
+/// A word or two that say why there is none.
+pub(crate) fn validation(
+    key: &[u8],
+    settings: &Settings,
+    stored: &Stored,
+) -> Result<Internal, &'static str> {
+    made(key, settings, None, Some(stored), is_nobodys)
+}
+
+/// Whether a request that selects this variant may be made without its client: when it takes neither credentials nor what
+/// only means something on the client's own connection.
+pub(crate) fn can_be_validated(stored: &Stored) -> bool {
+    let vary = &stored.prepared().vary;
+    vary.is_empty() || vary.present().all(|(name, _)| is_nobodys(name))
+}
+
+fn made(
+    key: &[u8],
+    settings: &Settings,
+    cache_control: Option<&str>,
+    stored: Option<&Stored>,
+    takes: impl Fn(&[u8]) -> bool,
 ) -> Result<Internal, &'static str> {
     let shown = partition::shown(key);
     let Ok(Target::Absolute {
@@ -63,11 +92,12 @@ pub(crate) fn request(
         request.push(b':');
         request.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
     }
-    request.extend_from_slice(b"\r\nCache-Control: ");
-    request.extend_from_slice(cache_control.as_bytes());
     request.extend_from_slice(b"\r\n");
+    if let Some(cache_control) = cache_control {
+        line(&mut request, b"Cache-Control", cache_control.as_bytes());
+    }
     let varied = stored.into_iter().flat_map(|s| s.prepared().vary.present());
-    for (name, value) in varied.filter(|(name, _)| negotiates(name)) {
+    for (name, value) in varied.filter(|(name, _)| takes(name)) {
         line(&mut request, name, value);
     }
     request.extend_from_slice(b"Connection: close\r\n\r\n");
@@ -79,6 +109,36 @@ fn negotiates(name: &[u8]) -> bool {
     matches!(
         Name::of(name),
         Name::Accept | Name::AcceptEncoding | Name::AcceptLanguage | Name::UserAgent
+    )
+}
+
+/// Whether a field is no client's own: no credentials, and nothing that frames, conditions or routes one request.
+fn is_nobodys(name: &[u8]) -> bool {
+    !matches!(
+        Name::of(name),
+        Name::Authorization
+            | Name::Cookie
+            | Name::ProxyAuthorization
+            | Name::CacheControl
+            | Name::Pragma
+            | Name::Host
+            | Name::Connection
+            | Name::KeepAlive
+            | Name::ProxyConnection
+            | Name::Te
+            | Name::Trailer
+            | Name::TransferEncoding
+            | Name::ContentLength
+            | Name::Upgrade
+            | Name::Expect
+            | Name::MaxForwards
+            | Name::Via
+            | Name::Range
+            | Name::IfRange
+            | Name::IfMatch
+            | Name::IfNoneMatch
+            | Name::IfModifiedSince
+            | Name::IfUnmodifiedSince
     )
 }
 

@@ -10,7 +10,7 @@ use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -18,11 +18,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
-use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::reuse::{Stale, is_error};
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::update::outdates;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
@@ -66,22 +67,26 @@ impl Transaction {
             return step;
         }
         let Some(stored) = validate else {
-            return self.fetched(fill, exchanged).await;
+            return self.fetched(fill, exchanged, false).await;
         };
         let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
         }
-        // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
-        if status >= 500 && self.may_serve_stale(&stored) {
-            // Followers decide for themselves, but need not ask again to learn it.
-            fill.fail(status);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+        if is_error(status) {
+            // RFC 9111 section 4.3.3 and RFC 5861 section 4: a server error may be answered with what is stored.
+            if self.may_serve_stale(&stored) {
+                // Followers decide for themselves, but need not ask again to learn it.
+                fill.fail(status);
+                return self.stale(stored, Stale::IfError);
+            }
+            // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
+            if self.source.refreshes {
+                fill.fail(status);
+                return Step::Answer(Refusal::new(status, "revalidation-failed"));
+            }
         }
-        self.fetched(fill, exchanged).await
+        self.fetched(fill, exchanged, true).await
     }
 
     pub(super) fn lead_failed(
@@ -96,21 +101,28 @@ impl Transaction {
             return self.failed(failure);
         }
         fill.fail(failure.refusal().status);
-        if let Some(stored) = validate.filter(|stored| self.may_serve_stale(stored)) {
+        let stale = validate.filter(|stored| failure.is_error() && self.may_serve_stale(stored));
+        if let Some(stored) = stale {
             self.tally.error = Some(failure.refusal().word);
-            return Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            };
+            return self.stale(stored, Stale::IfError);
         }
         self.failed(failure)
     }
 
-    /// A response that answers the request itself: stored if it may be.
-    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+    /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
+    pub(super) async fn fetched(
+        &mut self,
+        mut fill: Fill,
+        exchanged: Exchanged,
+        instead: bool,
+    ) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
+                if instead && outdates(exchanged.head.status(), why) {
+                    let cache = self.worker.cache.clone();
+                    cache.invalidate(self.id, self.key()).await;
+                }
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
@@ -145,7 +157,7 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = ResponseDirectives::parse(fields);
+        let directives = self.response_directives(fields);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -167,7 +179,7 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
-        let method = self.head.method();
+        let method = self.answered(status, fields, &directives);
         may_store(
             method,
             request,
@@ -184,7 +196,8 @@ impl Transaction {
             exchanged.origin.body_length()
         };
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(head, written, &self.live.pseudonym, now);
+        let kept = storable::without_withheld(head, &directives);
+        let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
             head: exact(rendered.head),
             status,
@@ -211,6 +224,7 @@ impl Transaction {
         } = exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
+        let own_head = self.unabridged(&head, &prepared);
         drop(head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
@@ -220,7 +234,7 @@ impl Transaction {
         self.trace("deliver");
         let ranged = match fill.part() {
             Some(span) => Ranged::received(&prepared, span, origin.body_length()),
-            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared),
+            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared, own_head),
         };
         let returning = self
             .returning(

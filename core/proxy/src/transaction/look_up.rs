@@ -2,11 +2,13 @@
 
 use super::exchange::within;
 use super::refusal::Refusal;
-use super::{Step, Transaction};
+use super::{Step, Transaction, internal};
 use crate::record::Outcome;
+use std::sync::Arc;
+use understudy_cache::Stored;
 use understudy_http::Method;
 use understudy_http::semantics::cache_status::Forward;
-use understudy_http::semantics::reuse::{Reuse, ValidateReason, may_reuse};
+use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, may_reuse};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::wire::target::Authority;
 
@@ -44,12 +46,22 @@ impl Transaction {
                 stored,
                 how: Outcome::Hit,
             },
-            Reuse::StaleAllowed => Step::Hit {
-                stored,
-                how: Outcome::Stale,
-            },
-            Reuse::Validate(_) if self.directives.only_if_cached => only_if_cached(),
-            Reuse::Validate(reason) => {
+            Reuse::StaleAllowed => self.stale(stored, Stale::MaxStale),
+            Reuse::StaleWhileRevalidate
+                if !self.source.refreshes && internal::can_be_validated(&stored) =>
+            {
+                let background = &self.worker.background;
+                background.ask(&stored, &route.key, self.now());
+                self.stale(stored, Stale::WhileRevalidate)
+            }
+            Reuse::Validate(_) | Reuse::StaleWhileRevalidate if self.directives.only_if_cached => {
+                only_if_cached()
+            }
+            Reuse::Validate(_) | Reuse::StaleWhileRevalidate => {
+                let reason = match reuse {
+                    Reuse::Validate(reason) => reason,
+                    _ => ValidateReason::Stale,
+                };
                 let forward = match reason {
                     ValidateReason::Stale | ValidateReason::ResponseNoCache => Forward::Stale,
                     ValidateReason::RequestNoCache
@@ -67,6 +79,15 @@ impl Transaction {
                     forward,
                 }
             }
+        }
+    }
+
+    /// Out of the store although it is stale, and marked as such.
+    pub(super) fn stale(&mut self, stored: Arc<Stored>, why: Stale) -> Step {
+        self.tally.stale = Some(why);
+        Step::Hit {
+            stored,
+            how: Outcome::Stale,
         }
     }
 

@@ -25,6 +25,7 @@ mod exchange;
 pub(crate) mod fast;
 mod follow;
 mod forwarded;
+mod head_effects;
 mod hit;
 mod hooks;
 mod injected;
@@ -49,6 +50,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
@@ -68,6 +70,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
+use understudy_http::semantics::reuse::Stale;
 use understudy_http::semantics::{cache_status::Forward, date::Seconds, storing::NoStoreReason};
 use understudy_http::wire::head::HeadError;
 use understudy_http::{Method, Name, RequestHead, Version};
@@ -124,6 +127,8 @@ struct Tally {
     forward: Option<Forward>,
     not_stored: Option<NoStoreReason>,
     collapsed: bool,
+    /// By whose leave a stale response is served.
+    stale: Option<Stale>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -342,6 +347,7 @@ impl Transaction {
                 forward: None,
                 not_stored: None,
                 collapsed: false,
+                stale: None,
                 origin: None,
                 error: None,
                 aborted: false,

@@ -15,7 +15,7 @@ use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::range::content_range::storable;
 use understudy_http::semantics::range::parts::may_combine;
 use understudy_http::semantics::range::{self, Asked, ByteSpan, RangeAnswer};
-use understudy_http::semantics::reuse::{Reuse, ValidateReason, may_reuse};
+use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, is_error, may_reuse};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
 
@@ -65,7 +65,7 @@ impl Transaction {
     }
 
     /// A range that lies in what is stored. `None`: it does not, or is none.
-    pub(super) fn look_up_part(&self) -> Option<Step> {
+    pub(super) fn look_up_part(&mut self) -> Option<Step> {
         let fields = self.head.fields();
         if !fields.has(Name::Range) || self.head.method() != Method::Get {
             return None;
@@ -82,13 +82,17 @@ impl Transaction {
             &prepared.freshness,
             self.now(),
         );
-        let (how, reason) = match reuse {
-            Reuse::Fresh => (Outcome::Hit, None),
-            Reuse::StaleAllowed => (Outcome::Stale, None),
-            Reuse::Validate(reason) => (Outcome::Hit, Some(reason)),
-        };
-        let Some(reason) = reason else {
-            return Some(Step::Hit { stored: held, how });
+        let reason = match reuse {
+            Reuse::Fresh => {
+                return Some(Step::Hit {
+                    stored: held,
+                    how: Outcome::Hit,
+                });
+            }
+            Reuse::StaleAllowed => return Some(self.stale(held, Stale::MaxStale)),
+            // Behind an answer the whole would be asked about: parts are validated in front of it.
+            Reuse::StaleWhileRevalidate => ValidateReason::Stale,
+            Reuse::Validate(reason) => reason,
         };
         if self.directives.only_if_cached || !self.body.is_empty() {
             // What a miss answers to that is right here as well.
@@ -180,14 +184,14 @@ impl Transaction {
             (416, Errand::Complete(..)) => self.whole_instead(fill, exchanged),
             (206, errand) => self.fetched_part(fill, exchanged, errand.held()).await,
             // RFC 9111 section 4.3.3 and RFC 5861 section 4, as for wholes.
-            (500.., Errand::Validate(held)) if self.may_serve_stale(&held) => {
-                fill.fail(exchanged.head.status());
-                Step::Hit {
-                    stored: held,
-                    how: Outcome::Stale,
-                }
+            (status, Errand::Validate(held)) if is_error(status) && self.may_serve_stale(&held) => {
+                fill.fail(status);
+                self.stale(held, Stale::IfError)
             }
-            _ => self.fetched(fill, exchanged).await,
+            (_, errand) => {
+                let instead = errand.validates().is_some();
+                self.fetched(fill, exchanged, instead).await
+            }
         }
     }
 
@@ -246,7 +250,12 @@ impl Transaction {
         let received = std::mem::replace(&mut exchanged.head, head);
         let prepared = self.prepare(exchanged);
         exchanged.head = received;
-        Ok((of_whole(prepared?, complete), span))
+        let prepared = prepared?;
+        if prepared.directives.withholds {
+            // Its client gets what it holds back from the store, and so not what is stored.
+            return Err(NoStoreReason::Partial);
+        }
+        Ok((of_whole(prepared, complete), span))
     }
 
     /// The head of parts joined: the stored one, updated by the new (RFC 9111 section 3.4).

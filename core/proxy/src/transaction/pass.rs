@@ -20,10 +20,11 @@ impl Transaction {
         match self.exchange(request).await {
             Ok(mut exchanged) => {
                 self.invalidate(&exchanged.head).await;
+                self.head_effects(&exchanged).await;
                 if let Err(step) = self.heard(&mut exchanged).await {
                     return step;
                 }
-                self.relay(exchanged).await
+                self.relay_or_store(exchanged).await
             }
             Err(failure) => self.failed(failure),
         }

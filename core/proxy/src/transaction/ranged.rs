@@ -78,12 +78,24 @@ impl Ranged {
 
     /// Out of a fill that is still growing, when its length is known. Several ranges are answered with the whole, as section
     /// 14.2 allows: the parts would have to wait for one another.
-    pub(super) fn growing(method: Method, request: Fields<'_>, prepared: &Prepared) -> Ranged {
+    /// `head`: of the whole, for this client; where that has what is withheld from the store the whole goes out, too.
+    pub(super) fn growing(
+        method: Method,
+        request: Fields<'_>,
+        prepared: &Prepared,
+        head: Bytes,
+    ) -> Ranged {
         let answer = match prepared.length {
-            Some(complete) => asked(method, request, prepared, complete),
-            None => RangeAnswer::Whole,
+            Some(complete) if !prepared.directives.withholds => {
+                asked(method, request, prepared, complete)
+            }
+            _ => RangeAnswer::Whole,
         };
-        Ranged::one(answer, prepared, prepared.length)
+        let mut ranged = Ranged::one(answer, prepared, prepared.length);
+        if !ranged.is_narrow() {
+            ranged.head = head;
+        }
+        ranged
     }
 
     /// A part as the origin sends it. `content`: its length, when the origin said it.

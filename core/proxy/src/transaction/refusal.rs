@@ -132,6 +132,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether the origin could not answer, so that something stale may stand in for it (RFC 5861 section 4): not when the way
+    /// to it is forbidden, nor when the fault is the request's.
+    pub(super) fn is_error(&self) -> bool {
+        match self {
+            Failure::Upstream(error) => !matches!(error, UpstreamError::Refused(_)),
+            Failure::Slow(_) => true,
+            Failure::Request(_) | Failure::Gone => false,
+        }
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         match self {
             Failure::Upstream(error) => Refusal::upstream(error),

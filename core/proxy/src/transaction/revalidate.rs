@@ -3,12 +3,12 @@
 
 use super::exchange::Exchanged;
 use super::lead::exact;
-use super::{Step, Transaction, response_head};
+use super::{Step, Transaction, response_head, storable};
 use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Fill, Prepared, Stored};
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
@@ -119,7 +119,7 @@ impl Transaction {
         };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
-        let directives = ResponseDirectives::parse(merged.fields());
+        let directives = self.response_directives(merged.fields());
         let heuristic = &self.live.settings.heuristic;
         let freshness = Freshness::of(
             old.status,
@@ -131,6 +131,7 @@ impl Transaction {
         );
         let freshness = self.said.freshness(freshness);
         merged.remove(Name::Age);
+        let merged = storable::without_withheld(&merged, &directives);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
         Some(Prepared {

@@ -64,7 +64,8 @@ fn a_field_that_a_module_adds_selects_the_newest_answer_that_varies_by_it() {
     });
 }
 
-/// Takes an object away from another thread; says whether it was gone soon. It is not when this very worker would have to do it.
+/// Takes an object away from another thread; says whether it was gone soon. It is not when this very worker would have to do it,
+/// nor on a machine that stalls just then: that costs one of many tries, not the test.
 fn take_away(cache: &understudy_cache::Cache, key: &[u8]) -> bool {
     let (theirs, of) = (cache.clone(), key.to_vec());
     std::thread::spawn(move || {

@@ -22,7 +22,7 @@ pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: o\r\n\r\n";
 
 /// Fails a test that hangs.
 pub async fn guard<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work)
+    tokio::time::timeout(Duration::from_secs(60), work)
         .await
         .expect("the test hangs")
 }
@@ -36,7 +36,7 @@ pub async fn settle() {
 
 pub fn config() -> Config {
     Config {
-        connect_timeout: Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),
         idle_per_destination: 8,
         idle_total: 16,

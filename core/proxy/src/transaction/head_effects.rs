@@ -1,0 +1,83 @@
+//! What the origin's answer to a HEAD does to the stored answers to GET that could have served it (RFC 9111 section 4.3.5).
+//!
+//! Awkward case: the next writer. A response that was replaced meanwhile is newer than this answer and stays as it is.
+
+use super::Transaction;
+use super::exchange::Exchanged;
+use super::revalidate::refused;
+use std::sync::Arc;
+use understudy_cache::{Prepared, Stored};
+use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::head_effects::{HeadEffect, effect};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::{Method, Name};
+
+impl Transaction {
+    /// Updates what agrees with the answer and ends the freshness of what does not.
+    pub(super) async fn head_effects(&mut self, exchanged: &Exchanged) {
+        let tells = self.head.method() == Method::Head
+            && exchanged.head.status() == 200
+            && self.live.settings.cache.is_some()
+            && !self.directives.no_store;
+        // What is said to one client alone says nothing of what others get.
+        let personal = self.head.fields().has(Name::Authorization) || self.lent;
+        if !tells || personal || !self.host_belongs().await {
+            return;
+        }
+        let Some(slot) = self.worker.cache.find(&self.key()) else {
+            return;
+        };
+        for stored in slot.all() {
+            let prepared = stored.prepared();
+            if prepared.status != 200 || !prepared.vary.matches(self.head.fields()) {
+                continue;
+            }
+            let length = stored.complete_length();
+            let effect =
+                prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
+            match effect {
+                HeadEffect::Update => self.update(stored, exchanged).await,
+                HeadEffect::Stale => self.renew(stored, spent(prepared, self.now())).await,
+            }
+        }
+    }
+
+    async fn update(&mut self, stored: &Arc<Stored>, exchanged: &Exchanged) {
+        let head = exchanged.head.clone();
+        let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
+            return;
+        };
+        match refused(&prepared) {
+            None => self.renew(stored, prepared).await,
+            // A cookie is this client's, and nothing is said of the object.
+            Some(NoStoreReason::SetCookie) => {}
+            // With the head it has now it would not have been stored.
+            Some(_) => {
+                let cache = self.worker.cache.clone();
+                cache.invalidate(self.id, self.key()).await;
+            }
+        }
+    }
+
+    async fn renew(&self, stored: &Arc<Stored>, prepared: Prepared) {
+        let cache = self.worker.cache.clone();
+        // Without room for another head the old one stays, as it would have without this HEAD.
+        let _ = cache.renew(self.id, self.key(), stored, prepared).await;
+    }
+}
+
+/// The same response, stale from now on.
+fn spent(old: &Prepared, now: i64) -> Prepared {
+    Prepared {
+        head: old.head.clone(),
+        status: old.status,
+        freshness: Freshness {
+            lifetime: old.freshness.lifetime.min(old.freshness.age(now)),
+            ..old.freshness
+        },
+        directives: old.directives,
+        vary: old.vary.clone(),
+        received: old.received,
+        length: old.length,
+    }
+}

@@ -1,0 +1,89 @@
+//! What of an answer is stored, and as the answer to what: the directives that count for this cache, fields that stay out of the
+//! store, and answers to POST that answer later GETs.
+
+use super::exchange::Exchanged;
+use super::{Step, Transaction, partition, response_head};
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::sync::Arc;
+use understudy_cache::Prepared;
+use understudy_http::semantics::cache_control::ResponseDirectives;
+use understudy_http::semantics::post;
+use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
+use understudy_http::semantics::withheld::withholds;
+use understudy_http::{Fields, Method, ResponseHead};
+
+impl Transaction {
+    /// The directives of an answer that are meant for this cache.
+    pub(super) fn response_directives(&self, fields: Fields<'_>) -> ResponseDirectives {
+        response_directives(fields, DEFAULT_TARGETS)
+    }
+
+    /// The method whose answer this is, for the rules of storing.
+    pub(super) fn answered(
+        &self,
+        status: u16,
+        fields: Fields<'_>,
+        directives: &ResponseDirectives,
+    ) -> Method {
+        let method = self.head.method();
+        let key = self.key();
+        let target = partition::url(&key);
+        if method == Method::Post && post::may_answer_get(target, status, fields, directives) {
+            return Method::Get;
+        }
+        method
+    }
+
+    /// The head for the client whose request fetched it: it has what is withheld from the store.
+    pub(super) fn unabridged(&self, head: &ResponseHead<Bytes>, prepared: &Prepared) -> Bytes {
+        if !prepared.directives.withholds {
+            return prepared.head.clone();
+        }
+        let length = prepared.length.filter(|_| prepared.status != 204);
+        let pseudonym = &self.live.pseudonym;
+        response_head::render(head, length, pseudonym, prepared.received)
+            .head
+            .into()
+    }
+
+    /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs.
+    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged) -> Step {
+        // While the request is still going out somebody has to see to that: `relay` does.
+        let may = self.head.method() == Method::Post
+            && self.live.settings.cache.is_some()
+            && exchanged.upload.is_complete()
+            && self.host_belongs().await;
+        if !may {
+            return self.relay(exchanged).await;
+        }
+        let Ok(prepared) = self.prepare(&exchanged) else {
+            return self.relay(exchanged).await;
+        };
+        let prepared = Arc::new(prepared);
+        let fill = self.worker.cache.apart(self.id, self.key()).await;
+        let Ok(mut fill) = fill else {
+            return self.relay(exchanged).await;
+        };
+        if let Err(why) = fill.respond(prepared.clone()).await {
+            self.tally.not_stored = Some(why);
+            return self.relay(exchanged).await;
+        }
+        self.tally.not_stored = None;
+        self.trace("store");
+        self.deliver_fill(fill, exchanged, prepared).await
+    }
+}
+
+/// The head without the fields that its directives withhold from the store.
+pub(super) fn without_withheld<'a>(
+    head: &'a ResponseHead<Bytes>,
+    directives: &ResponseDirectives,
+) -> Cow<'a, ResponseHead<Bytes>> {
+    if !directives.withholds {
+        return Cow::Borrowed(head);
+    }
+    let mut kept = head.clone();
+    kept.remove_if(|_, name, _| withholds(head.fields(), directives, name));
+    Cow::Owned(kept)
+}

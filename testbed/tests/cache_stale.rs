@@ -1,0 +1,332 @@
+//! Stale responses served while they are validated behind the answer (RFC 5861 section 3), and marked as what they are.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Instant;
+use understudy_testbed::{Client, Gate, Origin, PATIENCE, Request, Response, Site, get, reply};
+
+/// Stale by 40 seconds on arrival, within a window of 600.
+const BEHIND: &str = "Cache-Control: max-age=60, stale-while-revalidate=600";
+const OLD: &str = "Age: 100";
+const FRESH: &str = "Cache-Control: max-age=60";
+const MARK: &str = "detail=stale-while-revalidate";
+
+/// What is stale in its window at first; a door stands before whatever is asked later, which `later` answers.
+fn behind(gate: &Gate, later: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Site {
+    let gate = gate.clone();
+    Site::new(move |r| {
+        if r.n == 1 {
+            return reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1");
+        }
+        gate.wait();
+        later(r)
+    })
+}
+
+fn fresh(r: &Request) -> Vec<u8> {
+    reply(200, &[FRESH, "ETag: \"b\""], r.n.to_string())
+}
+
+/// Asks until the answer is as wanted.
+#[track_caller]
+fn until(ask: impl Fn() -> Response, wanted: impl Fn(&Response) -> bool) -> Response {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let response = ask();
+        if wanted(&response) {
+            return response;
+        }
+        assert!(Instant::now() < end, "still {}", response.head.text());
+        std::thread::yield_now();
+    }
+}
+
+#[track_caller]
+fn expect_marked(response: Response) -> Response {
+    let said = response.cache_status();
+    let ttl = said.split("; ").find_map(|p| p.strip_prefix("ttl="));
+    let ttl: i64 = ttl.unwrap_or("1").parse().unwrap();
+    assert!(response.is_hit() && ttl <= 0, "{said}");
+    assert!(said.contains(MARK), "{said}");
+    response
+}
+
+#[test]
+fn it_is_served_at_once_and_replaced_by_what_the_origin_says() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    // Nobody has let the origin answer yet.
+    expect_marked(site.get("/", "").expect(200)).expect_body("1");
+    site.origin.wait_requests(2);
+    expect_marked(site.get("/", "").expect(200)).expect_body("1");
+    gate.open();
+    let new = until(|| site.get("/", ""), |r| r.text() == "2").expect_hit();
+    assert!(!new.cache_status().contains(MARK), "{}", new.cache_status());
+    assert_eq!(site.origin.count(), 2);
+}
+
+#[test]
+fn a_304_freshens_it_behind_the_answer() {
+    let gate = Gate::new();
+    let site = behind(&gate, |_| reply(304, &[FRESH, "ETag: \"a\"", "X: new"], ""));
+    site.get("/", "");
+    expect_marked(site.get("/", "")).expect_body("1");
+    gate.open();
+    let new = until(|| site.get("/", ""), |r| r.get("x") == Some("new"));
+    new.expect_hit().expect_body("1");
+    assert_eq!(site.origin.last().get("if-none-match"), Some("\"a\""));
+    assert_eq!(site.origin.count(), 2);
+}
+
+#[test]
+fn any_number_of_askers_is_one_request_behind_them() {
+    // Every input of the kind: so many askers, on one connection or one each, plain or in need of thought.
+    let mut cases = Vec::new();
+    for askers in [1, 2, 3, 7, 20, 50] {
+        for connections in [1, askers] {
+            for shape in ["", "If-None-Match: \"x\"\r\n", "Range: bytes=0-\r\n"] {
+                cases.push((askers, connections, shape, Gate::new()));
+            }
+        }
+    }
+    let gates: Vec<Gate> = cases.iter().map(|(.., gate)| gate.clone()).collect();
+    let site = Site::new(move |r| match r.get("if-none-match") {
+        None => reply(200, &[BEHIND, OLD, "ETag: \"a\""], "old"),
+        Some(_) => {
+            let case: usize = r.target[1..].parse().unwrap();
+            gates[case].wait();
+            reply(200, &[FRESH], "new")
+        }
+    });
+    for (case, (askers, connections, shape, gate)) in cases.into_iter().enumerate() {
+        let path = format!("/{case}");
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: site.test\r\n{shape}\r\n");
+        site.get(&path, "").expect_body("old");
+        let mut clients: Vec<Client> = (0..connections).map(|_| site.client()).collect();
+        for client in &mut clients {
+            client.send(ask.repeat(askers / connections));
+        }
+        for client in &mut clients {
+            for _ in 0..askers / connections {
+                expect_marked(client.response()).expect_body("old");
+            }
+        }
+        site.origin.wait_requests(2 * (case + 1));
+        gate.open();
+        until(|| site.get(&path, ""), |r| r.text() == "new").expect_hit();
+        let requests = site.origin.requests();
+        let of_it = requests.iter().filter(|r| r.target == path).count();
+        assert_eq!(of_it, 2, "{askers} {connections} {shape}");
+    }
+}
+
+#[test]
+fn the_request_behind_has_nothing_of_the_client() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/path?q", "");
+    let own = "Authorization: Basic eA==\r\nCookie: a=b\r\nIf-None-Match: \"mine\"\r\nRange: bytes=0-0\r\n\
+               Cache-Control: max-stale\r\nReferer: http://x/\r\nX-Own: 1\r\nAccept-Language: de\r\n";
+    expect_marked(site.get("/path?q", own));
+    let behind = site.origin.wait_requests(2).pop().unwrap();
+    assert_eq!((&*behind.method, &*behind.target), ("GET", "/path?q"));
+    assert_eq!(behind.get("host"), Some("site.test"));
+    assert_eq!(behind.get("if-none-match"), Some("\"a\""));
+    for name in [
+        "authorization",
+        "cookie",
+        "range",
+        "cache-control",
+        "referer",
+        "x-own",
+        "accept-language",
+    ] {
+        assert_eq!(behind.get(name), None, "{}", behind.head.text());
+    }
+    gate.open();
+}
+
+#[test]
+fn the_request_behind_selects_the_variant_that_is_stale() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::new(move |r| {
+        let said = format!(
+            "{} {}",
+            r.get("accept-language").unwrap_or("-"),
+            r.get("x-kind").unwrap_or("-")
+        );
+        let tag = format!("ETag: \"{said}\"");
+        let vary = "Vary: Accept-Language, X-Kind, X-Absent";
+        if r.get("if-none-match").is_some() {
+            theirs.wait();
+            return reply(200, &[FRESH, vary], format!("new {said}"));
+        }
+        reply(200, &[BEHIND, OLD, &tag, vary], format!("old {said}"))
+    });
+    let german = "Accept-Language: de\r\nX-Kind: a\r\n";
+    let english = "Accept-Language: en\r\nX-Kind: b\r\n";
+    site.get("/", german).expect_body("old de a");
+    site.get("/", english).expect_body("old en b");
+    expect_marked(site.get("/", german)).expect_body("old de a");
+    let behind = site.origin.wait_requests(3).pop().unwrap();
+    assert_eq!(behind.get("if-none-match"), Some("\"de a\""));
+    gate.open();
+    let is = |body: &'static str| move |r: &Response| r.text() == body;
+    until(|| site.get("/", german), is("new de a")).expect_hit();
+    expect_marked(site.get("/", english)).expect_body("old en b");
+    until(|| site.get("/", english), is("new en b")).expect_hit();
+}
+
+#[test]
+fn what_varies_by_credentials_is_validated_before_it_is_served() {
+    for field in ["Cookie", "Authorization"] {
+        let site = Site::new(move |r| {
+            let control = format!("{BEHIND}, public");
+            let vary = format!("Vary: {field}");
+            reply(200, &[&control, OLD, "ETag: \"a\"", &vary], r.n.to_string())
+        });
+        let own = format!("{field}: a=b\r\n");
+        site.get("/", &own).expect_body("1");
+        site.get("/", &own).expect_fwd("stale").expect_body("2");
+        assert_eq!(site.origin.last().get(field), Some("a=b"));
+    }
+}
+
+#[test]
+fn a_client_or_an_origin_may_want_better() {
+    let cases = [
+        ("", "Cache-Control: max-age=1000", "stale"),
+        ("", "Cache-Control: min-fresh=1", "stale"),
+        ("", "Cache-Control: max-stale=5", "stale"),
+        ("", "Cache-Control: no-cache", "request"),
+        ("", "Pragma: no-cache", "request"),
+        (", must-revalidate", "A: b", "stale"),
+        (", proxy-revalidate", "A: b", "stale"),
+        (", s-maxage=60", "A: b", "stale"),
+        (", no-cache", "A: b", "stale"),
+        (", stale-while-revalidate=40", "A: b", "stale"),
+    ];
+    for (stored, request, why) in cases {
+        let site = Site::new(move |r| {
+            let control = format!("{BEHIND}{stored}");
+            reply(200, &[&control, OLD, "ETag: \"a\""], r.n.to_string())
+        });
+        site.get("/", "").expect_body("1");
+        let request = format!("{request}\r\n");
+        site.get("/", &request).expect_fwd(why).expect_body("2");
+        assert_eq!(site.origin.count(), 2, "{stored} {request}");
+    }
+}
+
+#[test]
+fn every_request_that_a_hit_answers_is_served_behind() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    expect_marked(site.ask("HEAD", "/", "")).expect_body("");
+    expect_marked(site.get("/", "If-None-Match: \"a\"\r\n")).expect(304);
+    expect_marked(site.get("/", "Range: bytes=0-0\r\n")).expect(206);
+    expect_marked(site.get("/", "Cache-Control: only-if-cached\r\n")).expect_body("1");
+    expect_marked(site.get("/", "Cache-Control: max-stale\r\n")).expect_body("1");
+    site.origin.wait_requests(2);
+    assert_eq!(site.origin.count(), 2);
+    gate.open();
+}
+
+#[test]
+fn what_the_origin_no_longer_lets_be_stored_goes() {
+    let cases: [(u16, &[&str]); 4] = [
+        (200, &["Cache-Control: no-store"]),
+        (200, &["Cache-Control: private"]),
+        (404, &["Cache-Control: no-store"]),
+        (410, &["Cache-Control: no-store"]),
+    ];
+    for (status, fields) in cases {
+        let gate = Gate::new();
+        let site = behind(&gate, move |r| reply(status, fields, r.n.to_string()));
+        site.get("/", "").expect_body("1");
+        expect_marked(site.get("/", "")).expect_body("1");
+        gate.open();
+        let new = until(|| site.get("/", ""), |r| r.text() != "1");
+        assert_eq!(new.status, status);
+        new.expect_fwd("uri-miss");
+    }
+}
+
+#[test]
+fn a_failure_behind_leaves_what_is_stale_and_is_not_repeated_for_each_asker() {
+    let failures: [fn() -> Vec<u8>; 6] = [
+        || reply(500, &[FRESH], "error"),
+        || reply(502, &[FRESH], "error"),
+        || reply(503, &[FRESH, "Retry-After: 1"], "error"),
+        || reply(504, &[], "error"),
+        || b"HTTP/1.1 200 OK\r\nContent-Le".to_vec(),
+        Vec::new,
+    ];
+    for failure in failures {
+        let origin = Origin::scripted(move |conn| {
+            while let Some(r) = conn.request() {
+                if r.n > 1 {
+                    conn.send(failure());
+                    return;
+                }
+                conn.send(reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1"));
+            }
+        });
+        let site = Site::of(origin);
+        site.get("/", "").expect_body("1");
+        let asks = 200;
+        for _ in 0..asks {
+            expect_marked(site.get("/", "").expect(200)).expect_body("1");
+        }
+        site.origin.wait_requests(2);
+        // Rests of 1, 2, 4 ... seconds: so many failures would need minutes. A broken exchange may be repeated once.
+        assert!(
+            site.origin.count() <= 20,
+            "{} requests",
+            site.origin.count()
+        );
+    }
+}
+
+#[test]
+fn a_forward_proxy_serves_behind_too() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let origin = Origin::answering(move |r| {
+        if r.n == 1 {
+            return reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1");
+        }
+        theirs.wait();
+        fresh(r)
+    });
+    let proxy = understudy_testbed::Launch::forward().start();
+    let url = format!("http://{}/x?y", origin.addr);
+    let host = origin.addr.to_string();
+    let ask = || get(proxy.addr(), &url, &host, "");
+    ask().expect_body("1");
+    expect_marked(ask()).expect_body("1");
+    let behind = origin.wait_requests(2).pop().unwrap();
+    assert_eq!(
+        (&*behind.target, behind.get("host")),
+        ("/x?y", Some(&*host))
+    );
+    gate.open();
+    until(ask, |r| r.text() == "2").expect_hit();
+}
+
+#[test]
+fn an_asker_beyond_the_window_waits_for_the_validation_that_is_under_way() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    expect_marked(site.get("/", "")).expect_body("1");
+    site.origin.wait_requests(2);
+    // It takes nothing stale, so it cannot be served behind, and there is one exchange for both.
+    let mut waits = site.client();
+    waits.send("GET / HTTP/1.1\r\nHost: site.test\r\nCache-Control: max-age=1000\r\n\r\n");
+    gate.open();
+    waits.response().expect_body("2");
+    assert_eq!(site.origin.count(), 2);
+}
