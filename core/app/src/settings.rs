@@ -56,7 +56,7 @@ pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> S
             max_object: cache.max_object,
             max_variants: cache.max_variants,
         }),
-        range_miss: Default::default(),
+        range_miss: cache.range_miss,
         heuristic: Heuristic {
             percent: cache.heuristic_percent,
             max: u32::try_from(cache.heuristic_max.as_secs()).unwrap_or(u32::MAX),

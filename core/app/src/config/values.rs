@@ -9,7 +9,7 @@ use super::{
     networks,
     problem::Fault,
     resolve::{Resolver, Sources, number, quote, word, word_of},
-    shape::{Level, LogFormat},
+    shape::{Level, LogFormat, RangeMissWord},
     units::{duration, show_duration, show_size, size},
 };
 use ipnet::IpNet;
@@ -18,6 +18,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+use understudy_proxy::settings::RangeMiss;
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -46,6 +47,7 @@ pub(crate) struct Cache {
     pub(crate) memory: u64,
     pub(crate) max_object: u64,
     pub(crate) max_variants: usize,
+    pub(crate) range_miss: RangeMiss,
     pub(crate) heuristic_percent: u32,
     pub(crate) heuristic_max: Duration,
 }
@@ -106,6 +108,10 @@ pub(crate) struct Access {
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
+const RANGE_MISSES: &[(&str, RangeMissWord)] = &[
+    ("range", RangeMissWord::Range),
+    ("whole", RangeMissWord::Whole),
+];
 const FORMATS: &[(&str, LogFormat)] = &[("squid", LogFormat::Squid), ("json", LogFormat::Json)];
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
@@ -202,10 +208,13 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             ),
         );
     }
+    let range_miss = range_miss(r, max_object);
+    let shape = &r.document.shape.cache;
     Cache {
         enabled,
         memory,
         max_object,
+        range_miss,
         max_variants: r.pick(
             "cache.max_variants",
             Sources::file(shape.max_variants),
@@ -227,6 +236,28 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             duration,
             |d| show_duration(*d),
         ),
+    }
+}
+
+fn range_miss(r: &mut Resolver<'_>, max_object: u64) -> RangeMiss {
+    let shape = &r.document.shape.cache;
+    let miss = r.pick(
+        "cache.range_miss",
+        Sources::file(shape.range_miss.map(|m| word_of(RANGE_MISSES, &m))),
+        RangeMissWord::Range,
+        word(RANGE_MISSES),
+        |m| quote(word_of(RANGE_MISSES, m)),
+    );
+    let up_to = r.pick(
+        "cache.range_whole_max",
+        Sources::file(shape.range_whole_max.as_ref().map(|s| &s.0)),
+        max_object,
+        size,
+        |n| show_size(*n),
+    );
+    match miss {
+        RangeMissWord::Range => RangeMiss::Range,
+        RangeMissWord::Whole => RangeMiss::Whole { up_to },
     }
 }
 

@@ -46,8 +46,8 @@ pub struct Fill {
     prepared: Option<Arc<Prepared>>,
     /// Where in the body the fill's bytes belong, when they are only a part of it.
     pub(crate) part: Option<ByteSpan>,
-    /// What is here when it breaks off may be kept as a part.
-    pub(crate) keeps: bool,
+    /// Whether what is here when it breaks off may be kept as a part.
+    keeps: Keeps,
     room: Option<RoomFuture>,
     /// No room was found: do not ask again.
     starved: bool,
@@ -56,6 +56,16 @@ pub struct Fill {
     /// The shard has forgotten the fill already.
     forgotten: bool,
     mark: bool,
+}
+
+/// What becomes of a body that broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Nothing,
+    /// It is kept when its head says that its origin knows ranges.
+    IfRanged,
+    /// Its origin has shown that it knows ranges.
+    Ranged,
 }
 
 impl fmt::Debug for Fill {
@@ -75,7 +85,7 @@ impl Fill {
             credit,
             prepared: None,
             part: None,
-            keeps: false,
+            keeps: Keeps::Nothing,
             room: None,
             starved: false,
             complete: None,

@@ -6,14 +6,11 @@
 use smallvec::SmallVec;
 use std::sync::Arc;
 use understudy_http::semantics::{
-    range::{
-        ByteSpan,
-        parts::{Strong, may_keep_incomplete},
-    },
+    range::{ByteSpan, parts::may_keep_incomplete},
     storing::NoStoreReason,
 };
 
-use super::{Fill, FillReader};
+use super::{Fill, FillReader, Keeps};
 use crate::{
     Prepared, Stored,
     messages::CommitPart,
@@ -21,8 +18,7 @@ use crate::{
 };
 
 impl Fill {
-    /// [`Fill::respond`] for a part: the bytes to come are these of the whole that `prepared` speaks of. `keep`: what is here is
-    /// worth keeping when the rest does not come.
+    /// [`Fill::respond`] for a part: the bytes to come are these of the whole that `prepared` speaks of.
     pub async fn respond_part(
         &mut self,
         prepared: Arc<Prepared>,
@@ -37,17 +33,22 @@ impl Fill {
         self.part
     }
 
-    /// What is here when the fill breaks off is kept as a part: whoever says so has seen to it that it may be.
-    pub fn keep_incomplete(&mut self) {
-        self.keeps = true;
+    /// What is here when the fill breaks off is kept as a part, if it can be completed later. `ranged`: the origin has shown
+    /// that it knows ranges; else the head has to say so. The caller has seen to it that the bytes are the origin's own.
+    pub fn keep_incomplete(&mut self, ranged: bool) {
+        self.keeps = if ranged {
+            Keeps::Ranged
+        } else {
+            Keeps::IfRanged
+        };
     }
 
     /// The end of a part: publishes it, joined with others.
     pub(super) async fn commit_part(mut self) -> Result<Arc<Stored>, NoStoreReason> {
         let expected = self.part.map(|span| span.len());
         if expected != Some(self.inner.lock().body.len()) {
-            // The Content-Range lied.
-            self.keeps = false;
+            // The Content-Range lied, and the content is the client's as it came.
+            self.complete = Some(bytes::Bytes::new());
             return Err(NoStoreReason::Incomplete);
         }
         self.complete = Some(bytes::Bytes::new());
@@ -60,10 +61,11 @@ impl Fill {
 
     /// Keeps what is here of a fill that ends before its end.
     pub(super) fn salvage(&mut self) {
-        if !std::mem::take(&mut self.keeps) || self.complete.is_some() || self.forgotten {
+        let keeps = std::mem::replace(&mut self.keeps, Keeps::Nothing);
+        if keeps == Keeps::Nothing || self.complete.is_some() || self.forgotten {
             return;
         }
-        if self.is_worth_keeping()
+        if self.is_worth_keeping(keeps == Keeps::Ranged)
             && let Ok(message) = self.part_message()
         {
             self.inner.end(None, super::End::Broken);
@@ -73,12 +75,10 @@ impl Fill {
     }
 
     /// Whether what is here could be completed later.
-    fn is_worth_keeping(&self) -> bool {
+    fn is_worth_keeping(&self, ranged: bool) -> bool {
         self.prepared.as_ref().is_some_and(|prepared| {
-            prepared.with_fields(|fields| match self.part {
-                // A 206 says by itself that its origin knows ranges.
-                Some(_) => Strong::of(fields).is_some(),
-                None => may_keep_incomplete(prepared.status, fields, prepared.length),
+            prepared.with_fields(|fields| {
+                may_keep_incomplete(prepared.status, fields, prepared.length, ranged)
             })
         })
     }

@@ -142,11 +142,18 @@ fn parts_of_wholes_of_different_lengths_are_not_joined() {
 fn what_broke_off_is_kept_when_it_can_be_completed() {
     let good = "ETag: \"a\"\nAccept-Ranges: bytes";
     let check = |status, fields: &str, length, kept| {
-        let is = may_keep_incomplete(status, head(fields).fields(), length);
+        let is = may_keep_incomplete(status, head(fields).fields(), length, false);
         assert_eq!(is, kept, "{status} {fields} {length:?}");
     };
     check(200, good, Some(10), true);
     check(200, "ETag: \"a\"\nAccept-Ranges: x, Bytes", Some(10), true);
+    assert!(may_keep_incomplete(
+        200,
+        head("ETag: \"a\"").fields(),
+        Some(10),
+        true
+    ));
+    assert!(!may_keep_incomplete(200, head("").fields(), Some(10), true));
     check(200, good, None, false);
     check(200, good, Some(0), false);
     check(404, good, Some(10), false);

@@ -136,7 +136,7 @@ impl Transaction {
         }
         self.trace("store");
         if content.is_some() {
-            fill.keep_incomplete();
+            fill.keep_incomplete(true);
         }
         exchanged.origin.splice(Splice::of(&held, missing));
         self.deliver_fill(fill, exchanged, prepared).await

@@ -136,7 +136,7 @@ impl Transaction {
             Ok(()) => {
                 self.trace("store");
                 if !exchanged.origin.is_filtered() {
-                    fill.keep_incomplete();
+                    fill.keep_incomplete(false);
                 }
                 self.deliver_fill(fill, exchanged, prepared).await
             }
@@ -308,7 +308,16 @@ impl Transaction {
                     // Nothing of it has gone out, so the client can still be told properly.
                     return Step::Answer(Refusal::new(502, word));
                 }
-                // What arrived is still the client's.
+                // What arrived is still the client's; but of a body in chunks nobody knows whether what came last was any.
+                let counted = origin.body_length().is_some();
+                poll_fn(|cx| {
+                    while counted && let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx)
+                    {
+                        push_piece(&mut queue, piece, framed == Framed::Chunked);
+                    }
+                    Poll::Ready(())
+                })
+                .await;
                 let limit = self.live.settings.timeouts.body;
                 let _ = self.client.flush(&mut queue, limit).await;
                 Err(Broken::Origin(word))

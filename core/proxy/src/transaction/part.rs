@@ -214,7 +214,7 @@ impl Transaction {
             Ok(()) => {
                 self.trace("store");
                 if exchanged.origin.body_length().is_some() {
-                    fill.keep_incomplete();
+                    fill.keep_incomplete(true);
                 }
                 self.deliver_fill(fill, exchanged, prepared).await
             }

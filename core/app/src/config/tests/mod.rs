@@ -397,5 +397,5 @@ fn every_key_of_the_schema_is_documented_and_says_its_default() {
             }
         }
     }
-    assert_eq!(compared, 32);
+    assert_eq!(compared, 33);
 }

@@ -83,14 +83,20 @@ pub fn may_combine(
 }
 
 /// Whether what broke off may be kept as a part (RFC 9111 section 3.3): a 200 of known length that could be completed later,
-/// because it has a strong validator and its origin says that it knows ranges.
-pub fn may_keep_incomplete(status: u16, response: Fields<'_>, length: Option<u64>) -> bool {
+/// because it has a strong validator and its origin knows ranges: it has shown it (`ranged`), or says so.
+pub fn may_keep_incomplete(
+    status: u16,
+    response: Fields<'_>,
+    length: Option<u64>,
+    ranged: bool,
+) -> bool {
     status == 200
         && length.is_some_and(|length| length > 0)
         && Strong::of(response).is_some()
-        && response
-            .find(b"Accept-Ranges")
-            .is_some_and(|units| members(units).any(|unit| unit.eq_ignore_ascii_case(b"bytes")))
+        && (ranged
+            || response.find(b"Accept-Ranges").is_some_and(|units| {
+                members(units).any(|unit| unit.eq_ignore_ascii_case(b"bytes"))
+            }))
 }
 
 /// Whether these spans hold all of another.
