@@ -30,15 +30,18 @@ fn ours(file: &str) -> PathBuf {
 
 /// The suite that is run, and the word that names it in the exceptions.
 fn suite() -> (PathBuf, &'static str) {
-    static RELEASED: OnceLock<PathBuf> = OnceLock::new();
+    static RELEASED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match std::env::var_os("CACHE_TESTS") {
         Some(sources) => (sources.into(), "sources"),
-        None => (RELEASED.get_or_init(installed).clone(), "release"),
+        None => match RELEASED.get_or_init(installed) {
+            Ok(suite) => (suite.clone(), "release"),
+            Err(why) => panic!("{why}"),
+        },
     }
 }
 
 /// Installs the release unless that was done. The directory appears whole or not at all.
-fn installed() -> PathBuf {
+fn installed() -> Result<PathBuf, String> {
     let package = std::fs::read_to_string(ours("package.json")).unwrap();
     let wanted: Value = serde_json::from_str(&package).unwrap();
     let version = wanted["dependencies"]["http-cache-tests"].as_str().unwrap();
@@ -46,24 +49,26 @@ fn installed() -> PathBuf {
     let home = tmp.join(format!("http-cache-tests-{version}"));
     let suite = home.join("node_modules/http-cache-tests");
     if suite.exists() {
-        return suite;
+        return Ok(suite);
     }
     let staged = tempfile::tempdir_in(tmp).unwrap();
     std::fs::write(staged.path().join("package.json"), package).unwrap();
     let npm = run(Command::new("npm")
         .args(["install", "--ignore-scripts", "--no-package-lock"])
         .args(["--no-audit", "--no-fund", "--loglevel=error"])
+        .args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000"])
         .current_dir(staged.path()));
-    assert!(
-        npm.code == 0,
-        "npm cannot install http-cache-tests {version}, the public HTTP cache test suite, which needs a package registry once: {}",
-        npm.text()
-    );
+    if npm.code != 0 {
+        return Err(format!(
+            "npm cannot install http-cache-tests {version}, the public HTTP cache test suite; it needs a package registry, once.\n{}",
+            npm.text()
+        ));
+    }
     // Another process may have been quicker, and what it has put there is the same.
     if let Err(e) = std::fs::rename(staged.path(), &home) {
         assert!(suite.exists(), "{}: {e}", home.display());
     }
-    suite
+    Ok(suite)
 }
 
 /// `run.mjs` with these arguments.

@@ -72,3 +72,40 @@ fn an_answer_of_the_origin_has_only_what_the_origin_said() {
     );
     assert_eq!(own(&site.get("/", "").expect(503)), "");
 }
+
+#[test]
+fn what_is_served_stale_for_an_error_says_the_error() {
+    let stale = |answer: &'static [u8]| {
+        let site = Site::of(Origin::scripted(move |conn| {
+            while let Some(request) = conn.request() {
+                if request.head.get("if-none-match").is_some() {
+                    conn.wire.send(answer);
+                    return;
+                }
+                conn.send(reply(
+                    200,
+                    &[
+                        "Cache-Control: max-age=60, stale-if-error=60",
+                        "Age: 60",
+                        "ETag: \"a\"",
+                    ],
+                    "body",
+                ));
+            }
+        }));
+        assert_eq!(own(&site.get("/", "").expect(200)), "");
+        own(&site
+            .get("/", "")
+            .expect(200)
+            .expect_hit()
+            .expect_body("body"))
+    };
+    assert_eq!(
+        stale(b"HTTP/1.1 2oo OK\r\n\r\n"),
+        "understudy; error=http_protocol_error"
+    );
+    assert_eq!(
+        stale(b"HTTP/1.1 503 Not now\r\nContent-Length: 0\r\n\r\n"),
+        "understudy; received-status=503"
+    );
+}

@@ -3,7 +3,10 @@
 //! Invariant: every flag of `run` is one of `check` too, so that what is checked is what would run.
 //! Awkward case: environment variables are laid under the flags later (`config::layers`), not by the parser, so that a wrong one is told by its own name.
 
-use crate::{commands::Modules, config::layers::Flags};
+use crate::{
+    commands::{self, Modules},
+    config::layers::Flags,
+};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -58,6 +61,8 @@ pub(crate) enum Command {
     },
     /// See, change, check and test modules
     Modules(Modules),
+    /// Remove what a running proxy has stored: by URL, tag, prefix, key or group
+    Purge(commands::purge::Purge),
     /// Print the version
     Version,
     /// Print a completion script for a shell

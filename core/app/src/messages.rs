@@ -7,7 +7,7 @@ use crate::{
 };
 use actix::Message;
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::SystemTime};
-use understudy_proxy::stats::Snapshot;
+use understudy_proxy::{purge, stats::Snapshot};
 
 /// Asks how things are: for `/metrics` and `/status`.
 #[derive(Debug, Message)]
@@ -23,6 +23,11 @@ pub(crate) struct Reload;
 #[derive(Debug, Message)]
 #[rtype(result = "Receipt")]
 pub(crate) struct ChangeModules(pub(crate) Change);
+
+/// Purges what is stored; answers with a receipt, or with what is wrong with the request.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<purge::Receipt, Vec<String>>")]
+pub(crate) struct PurgeCache(pub(crate) purge::Request);
 
 /// Reopens the access log.
 #[derive(Debug, Message)]

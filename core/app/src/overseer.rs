@@ -10,7 +10,9 @@ use crate::{
         problem::{Fault, Place},
     },
     log::{Counts, Sink},
-    messages::{Ask, ChangeModules, Drain, Finish, Part, Receipt, Reload, Reopen, Report},
+    messages::{
+        Ask, ChangeModules, Drain, Finish, Part, PurgeCache, Receipt, Reload, Reopen, Report,
+    },
     modules::{self, Manager, Plan, Wanted, change::Change, plan::Refusal},
     run::{announce, explain},
     settings::settings,
@@ -26,7 +28,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
-use understudy_proxy::{Proxy, TransactionLog};
+use understudy_proxy::{Proxy, TransactionLog, purge};
 
 /// How long the admin's last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -88,6 +90,15 @@ impl Handler<Ask> for Overseer {
             receipt: self.receipt.clone(),
             draining: !self.health.ready(),
         })
+    }
+}
+
+impl Handler<PurgeCache> for Overseer {
+    type Result = ResponseFuture<Result<purge::Receipt, Vec<String>>>;
+
+    fn handle(&mut self, PurgeCache(asked): PurgeCache, _: &mut Self::Context) -> Self::Result {
+        let proxy = self.proxy.clone();
+        Box::pin(async move { proxy.purge(asked).await })
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> S
                 name: l.name.clone(),
                 address: l.address,
                 mode: mode(&l.does, &values.groups),
+                purge: l.purge.clone(),
             })
             .collect(),
         upstream: understudy_upstream::Config {

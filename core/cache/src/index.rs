@@ -12,7 +12,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use understudy_http::Fields;
 use understudy_store::footprint::footprint;
 
-use crate::{sieve::NODE_COST, stored::Stored};
+use crate::{labels::MEMBER_COST, sieve::NODE_COST, stored::Stored};
 
 /// A primary key, shared by index, eviction queue and fill.
 pub(crate) type Key = Arc<[u8]>;
@@ -22,13 +22,15 @@ const ARC: usize = 2 * size_of::<usize>();
 /// One place of the map: the pair and a control byte, doubled, since the table doubles when seven
 /// eighths are taken.
 const PLACE_COST: u64 = 2 * (size_of::<(Key, Arc<Slot>)>() as u64 + 1);
-/// Budget bytes every entry takes beside key, head and body: the response, its slot, its place in
-/// the index and in the queue.
+/// Budget bytes every entry takes beside key, head and body: the response, its slot, its places in
+/// the index, in the order of keys and in the queue.
 pub(crate) const ENTRY_OVERHEAD: u64 = footprint((ARC + size_of::<Stored>()) as u64)
     + footprint((ARC + size_of::<crate::Prepared>()) as u64)
     + footprint((ARC + size_of::<Slot>()) as u64)
     + PLACE_COST
-    + NODE_COST;
+    + NODE_COST
+    // Its key's in the ordered table.
+    + MEMBER_COST;
 
 /// Budget bytes of a key of `len` bytes.
 pub(crate) const fn key_cost(len: usize) -> u64 {
@@ -52,6 +54,9 @@ impl Slot {
         if self.unvaried {
             return self.variants.first();
         }
+        if let Some(stored) = self.as_sent(request) {
+            return Some(stored);
+        }
         self.variants.iter().find(|stored| {
             let vary = &stored.prepared().vary;
             vary.is_empty() || vary.matches(request)
@@ -63,6 +68,22 @@ impl Slot {
         self.parts
             .iter()
             .find(|stored| stored.prepared().vary.matches(request))
+    }
+
+    /// The variant that was fetched with just these fields, if no newer one could match as well (RFC 9111 section 4: of
+    /// several "a cache MUST use the most recent one"). Of keys with the same names only one can.
+    fn as_sent(&self, request: Fields<'_>) -> Option<&Arc<Stored>> {
+        let at = self.variants.iter().position(|stored| {
+            let vary = &stored.prepared().vary;
+            !vary.is_empty() && vary.matches_as_sent(request)
+        })?;
+        let (newer, rest) = self.variants.split_at(at);
+        let found = rest.first()?;
+        let vary = &found.prepared().vary;
+        newer
+            .iter()
+            .all(|stored| stored.prepared().vary.nominates_as(vary))
+            .then_some(found)
     }
 
     /// Whether one answers any request, so that what is selected does not depend on the request's fields.

@@ -14,12 +14,15 @@
 mod attempts;
 mod fill;
 mod index;
+mod labels;
 mod markers;
 mod messages;
 mod parts;
+mod purge;
 mod shard;
 mod sieve;
 mod stored;
+mod sweep;
 
 use actix::{Actor, Addr};
 use actix_rt::{Arbiter, ArbiterHandle};
@@ -40,6 +43,8 @@ use understudy_store::{
 pub use attempts::Attempt;
 pub use fill::{Fill, reader::FillReader, state::WINDOW};
 pub use index::Slot;
+pub use labels::Labels;
+pub use purge::{MOST_KEYS, Purge, Purged, Scope, Selector};
 pub use shard::KEEP_STALE;
 pub use stored::{Prepared, Stored};
 
@@ -102,6 +107,21 @@ pub(crate) struct Counts {
     pub(crate) invalidated: AtomicU64,
     pub(crate) expired: AtomicU64,
     pub(crate) freshened: AtomicU64,
+    pub(crate) members: AtomicU64,
+    pub(crate) purges: AtomicU64,
+    pub(crate) purged: AtomicU64,
+    pub(crate) purged_bytes: AtomicU64,
+    pub(crate) staled: AtomicU64,
+}
+
+impl Counts {
+    /// Counts a purge that was done.
+    pub(crate) fn purge(&self, purged: &Purged) {
+        self.purges.fetch_add(1, Ordering::Relaxed);
+        self.purged.fetch_add(purged.removed, Ordering::Relaxed);
+        self.purged_bytes.fetch_add(purged.bytes, Ordering::Relaxed);
+        self.staled.fetch_add(purged.staled, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Cache {
@@ -186,6 +206,16 @@ pub struct Stats {
     pub expired: u64,
     /// Responses freshened since the start.
     pub freshened: u64,
+    /// Purges done since the start, dry runs not counted.
+    pub purges: u64,
+    /// Responses removed by them.
+    pub purged: u64,
+    /// Their weight in bytes.
+    pub purged_bytes: u64,
+    /// Responses made stale by them.
+    pub staled: u64,
+    /// Members of the tables of labels and of the ordered tables of keys, all shards: with nothing stored there is none.
+    pub members: u64,
 }
 
 impl Cache {
@@ -313,7 +343,7 @@ impl Cache {
         old: &Arc<Stored>,
         prepared: Prepared,
     ) -> Result<bool, NoStoreReason> {
-        let cost = prepared.cost(key.len()) + footprint(old.trailers().len() as u64);
+        let cost = prepared.cost(key.len()) + old.extra_cost();
         let share = self
             .room(transaction, &key, cost)
             .await
@@ -355,6 +385,11 @@ impl Cache {
             invalidated: read(&counts.invalidated),
             expired: read(&counts.expired),
             freshened: read(&counts.freshened),
+            purges: read(&counts.purges),
+            purged: read(&counts.purged),
+            purged_bytes: read(&counts.purged_bytes),
+            staled: read(&counts.staled),
+            members: read(&counts.members),
         }
     }
 

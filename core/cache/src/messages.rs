@@ -13,7 +13,12 @@ use understudy_http::semantics::{date::Seconds, storing::NoStoreReason};
 use understudy_store::budget::Reservation;
 
 use crate::{
-    Answer, Ask, Cache, TransactionId, fill::state::Inner, index::Slot, parts::Part, stored::Stored,
+    Answer, Ask, Cache, TransactionId,
+    fill::state::Inner,
+    index::Slot,
+    parts::Part,
+    purge::{Cursor, Purge, Swept},
+    stored::Stored,
 };
 
 /// A worker wants a response: lead, follow, or look again?
@@ -50,14 +55,16 @@ pub(crate) struct CommitPart {
     pub(crate) part: Part,
 }
 
-/// A validation succeeded: publish the response with its new head in place of the old. Answers
-/// whether it was published.
+/// A validation succeeded: publish the response with its new head in place of the old, or beside
+/// it. Answers whether it was published.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(crate) struct Freshen {
     pub(crate) transaction: TransactionId,
     pub(crate) fill: Arc<Inner>,
     pub(crate) old: Arc<Stored>,
+    /// The old one answers other requests still.
+    pub(crate) stays: bool,
     pub(crate) stored: Arc<Stored>,
 }
 
@@ -96,6 +103,35 @@ pub(crate) enum RoomAnswer {
 pub(crate) struct Invalidate {
     pub(crate) transaction: TransactionId,
     pub(crate) key: Bytes,
+}
+
+/// Do the next part of a purge.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Swept")]
+pub(crate) struct Sweep {
+    pub(crate) transaction: TransactionId,
+    pub(crate) purge: Arc<Purge>,
+    pub(crate) cursor: Cursor,
+    /// The newest response that it can mean, as the first part answered; `None`: this is the first.
+    pub(crate) newest: Option<u64>,
+    /// A second look: count what should have gone.
+    pub(crate) verify: bool,
+    /// Most keys to name.
+    pub(crate) keys: usize,
+}
+
+impl Sweep {
+    /// The first part.
+    pub(crate) fn first(transaction: TransactionId, purge: &Arc<Purge>) -> Sweep {
+        Sweep {
+            transaction,
+            purge: Arc::clone(purge),
+            cursor: Cursor::default(),
+            newest: None,
+            verify: false,
+            keys: 0,
+        }
+    }
 }
 
 /// Remove some of what has been stale for long.

@@ -12,7 +12,7 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use crate::{
     Answer, Fill, FillHead, Prepared, Shared, TransactionId,
     fill::state::{End, Inner},
     index::{Key, Slot},
+    labels::LabelTable,
     markers::Markers,
     messages::{
         AskShard, Commit, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer, Trim,
@@ -43,7 +44,7 @@ const EVICT_FOR_ROOM: AtMost = AtMost {
     entries: 1024,
     steps: 4096,
 };
-const EVICT_AFTER_COMMIT: AtMost = AtMost {
+pub(crate) const EVICT_AFTER_COMMIT: AtMost = AtMost {
     entries: 16,
     steps: 64,
 };
@@ -51,7 +52,7 @@ const EVICT_AFTER_COMMIT: AtMost = AtMost {
 /// What an eviction may cost: entries that go, and steps of the hand, which spares most of what it
 /// meets when most was used.
 #[derive(Debug, Clone, Copy)]
-struct AtMost {
+pub(crate) struct AtMost {
     entries: usize,
     steps: usize,
 }
@@ -72,7 +73,7 @@ const SWEEP_AT_MOST: usize = 1024;
 
 /// How an eviction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Evicted {
+pub(crate) enum Evicted {
     Enough,
     AtMost,
     All,
@@ -80,10 +81,15 @@ enum Evicted {
 
 /// A cache-shard actor.
 pub(crate) struct Shard {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// By key; usually one, more when requests insisted on their own exchange.
-    fills: HashMap<Key, SmallVec<[Arc<Inner>; 1]>, RandomState>,
-    queue: Sieve,
+    pub(crate) fills: HashMap<Key, SmallVec<[Arc<Inner>; 1]>, RandomState>,
+    pub(crate) queue: Sieve,
+    /// The keys that are published, in order: what begins alike stands together.
+    pub(crate) keys: BTreeSet<Key>,
+    pub(crate) labels: LabelTable,
+    /// How many responses were ever published.
+    pub(crate) newest: u64,
     markers: Markers,
 }
 
@@ -101,6 +107,9 @@ impl Shard {
             shared,
             fills: HashMap::default(),
             queue: Sieve::default(),
+            keys: BTreeSet::default(),
+            labels: LabelTable::default(),
+            newest: 0,
             markers: Markers::default(),
         }
     }
@@ -160,22 +169,71 @@ impl Shard {
                 variants.push(Arc::clone(variant));
             }
         }
-        if !self.queue.insert(Arc::clone(&key), Arc::clone(stored)) {
+        if !self.enter(&key, stored) {
             return;
         }
         self.shared.index.publish(&key, Slot::of(variants));
+        if old.is_none() {
+            self.keys.insert(key);
+            self.members(1, 0);
+        }
         self.shared.counts.entries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes a response out of the queue (its slot is written by the caller).
-    fn discard(&mut self, stored: &Arc<Stored>) {
+    /// Puts a response into queue and table (its slot is written by the caller).
+    fn enter(&mut self, key: &Key, stored: &Arc<Stored>) -> bool {
+        if !self.queue.insert(Arc::clone(key), Arc::clone(stored)) {
+            return false;
+        }
+        self.newest += 1;
+        stored.stamp.store(self.newest, Ordering::Relaxed);
+        let labels = &stored.prepared().labels;
+        if !labels.is_empty() {
+            let before = self.labels.len();
+            let place = stored.place.load(Ordering::Relaxed);
+            self.labels.insert(labels, place);
+            self.members(self.labels.len() - before, 0);
+        }
+        true
+    }
+
+    /// Takes the labels of a response, which is out of the queue, out of the table.
+    fn strike(&mut self, stored: &Stored) {
+        let labels = &stored.prepared().labels;
+        if !labels.is_empty() {
+            let before = self.labels.len();
+            let place = stored.place.load(Ordering::Relaxed);
+            self.labels.remove(labels, place);
+            self.members(0, before - self.labels.len());
+        }
+    }
+
+    /// Removes a slot.
+    fn vacate(&mut self, key: &[u8]) -> Option<Arc<Slot>> {
+        let slot = self.shared.index.remove(key)?;
+        if self.keys.remove(key) {
+            self.members(0, 1);
+        }
+        Some(slot)
+    }
+
+    /// Counts members of the tables.
+    fn members(&self, more: usize, fewer: usize) {
+        let members = &self.shared.counts.members;
+        members.fetch_add(more as u64, Ordering::Relaxed);
+        members.fetch_sub(fewer as u64, Ordering::Relaxed);
+    }
+
+    /// Takes a response out of queue and table (its slot is written by the caller).
+    pub(crate) fn discard(&mut self, stored: &Arc<Stored>) {
         if self.queue.remove(stored) {
+            self.strike(stored);
             self.shared.counts.entries.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Takes an evicted response out of its slot.
-    fn unpublish(&mut self, key: &Key, stored: &Arc<Stored>) {
+    /// Takes a response out of its slot.
+    pub(crate) fn unpublish(&mut self, key: &Key, stored: &Arc<Stored>) {
         let Some(slot) = self.shared.index.get(key) else {
             return;
         };
@@ -185,14 +243,14 @@ impl Shard {
             .cloned()
             .collect();
         if rest.is_empty() {
-            self.shared.index.remove(key);
+            self.vacate(key);
         } else {
             self.shared.index.publish(key, Slot::of(rest));
         }
     }
 
     /// Evicts until so many bytes are free, nothing is left that could go, or it cost `at_most`.
-    fn evict_until_free(&mut self, bytes: u64, at_most: AtMost) -> Evicted {
+    pub(crate) fn evict_until_free(&mut self, bytes: u64, at_most: AtMost) -> Evicted {
         let mut steps = at_most.steps;
         for _ in 0..at_most.entries {
             if self.shared.budget.available() >= bytes {
@@ -207,6 +265,7 @@ impl Shard {
                     return Evicted::All;
                 }
             };
+            self.strike(&stored);
             self.unpublish(&key, &stored);
             let counts = &self.shared.counts;
             counts.entries.fetch_sub(1, Ordering::Relaxed);
@@ -233,6 +292,7 @@ impl Shard {
             !stored.is_marked() && freshness.ttl(now) < -(i64::from(grace) + i64::from(KEEP_STALE))
         });
         for (key, stored) in found {
+            self.strike(&stored);
             self.unpublish(&key, &stored);
             self.shared.counts.entries.fetch_sub(1, Ordering::Relaxed);
             self.shared.counts.expired.fetch_add(1, Ordering::Relaxed);
@@ -244,7 +304,7 @@ impl Shard {
         SPARE.min(self.shared.budget.ceiling() / 64)
     }
 
-    fn trace(&self, transaction: TransactionId, what: &'static str) {
+    pub(crate) fn trace(&self, transaction: TransactionId, what: &'static str) {
         trace!(transaction, what, entries = self.queue.len(), "cache");
     }
 }
@@ -302,7 +362,7 @@ impl Handler<Commit> for Shard {
             stored,
         } = message;
         self.forget(&fill);
-        if fill.lock().invalidated {
+        if fill.lock().is_void(&fill.key, &stored.prepared().labels) {
             self.trace(transaction, "invalidated before commit");
             return Err(NoStoreReason::Expired);
         }
@@ -326,6 +386,7 @@ impl Handler<Freshen> for Shard {
             transaction,
             fill,
             old,
+            stays,
             stored,
         } = message;
         self.forget(&fill);
@@ -337,9 +398,10 @@ impl Handler<Freshen> for Shard {
                     .all()
                     .any(|v| v.prepared().vary == stored.prepared().vary)
         });
-        let good = !overtaken && !fill.lock().invalidated;
+        let void = fill.lock().is_void(&fill.key, &stored.prepared().labels);
+        let good = !overtaken && !void;
         if good {
-            self.publish(&fill.key, &stored, Some(&old));
+            self.publish(&fill.key, &stored, (!stays).then_some(&old));
             self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);
         }
         fill.end(Some(FillHead::Again), End::Broken);
@@ -361,10 +423,15 @@ impl Handler<Renew> for Shard {
         let Some((key, slot)) = self.shared.index.get_with_key(&key) else {
             return false;
         };
-        if !slot.contains(&old) || !self.queue.insert(Arc::clone(&key), Arc::clone(&stored)) {
+        if !slot.contains(&old) || !self.enter(&key, &stored) {
             return false;
         }
-        self.queue.remove(&old);
+        // To a purge that is under way it is no newer than it was.
+        let stamp = old.stamp.load(Ordering::Relaxed);
+        stored.stamp.store(stamp, Ordering::Relaxed);
+        if self.queue.remove(&old) {
+            self.strike(&old);
+        }
         if old.is_marked() {
             stored.touch();
         }
@@ -409,7 +476,7 @@ impl Handler<Invalidate> for Shard {
         for fill in self.fills.get(&*message.key).into_iter().flatten() {
             fill.lock().invalidated = true;
         }
-        if let Some(slot) = self.shared.index.remove(&message.key) {
+        if let Some(slot) = self.vacate(&message.key) {
             for stored in slot.all() {
                 self.discard(stored);
             }

@@ -4,7 +4,7 @@
 //! from the oldest to the newest. The hand spares what was used since it last passed (and takes the
 //! mark away) and evicts the first that was not. Compared with LRU a hit moves nothing: it sets one
 //! bit. Invariant: a response is in the queue exactly while it is in the index, and `Stored::place`
-//! names its node. The awkward case is a response some connection is still sending: evicting it
+//! names its node (and goes on to name it when it is out). The awkward case is a response some connection is still sending: evicting it
 //! frees nothing yet, so the hand passes it by; when twice round it has met nothing else, the answer
 //! is that there is nothing to evict. In a cache that has filled up for the first time everything may
 //! have been used, so the hand can have a long way to go: each call says how many steps it allows,
@@ -110,7 +110,29 @@ impl Sieve {
         true
     }
 
-    /// Takes one out, wherever it stands.
+    /// What stands at a place.
+    pub(crate) fn get(&self, place: u32) -> Option<&(Key, Arc<Stored>)> {
+        self.nodes.get(place as usize)?.entry.as_ref()
+    }
+
+    /// Puts another response where this one stands, with its mark, if it stands anywhere.
+    pub(crate) fn replace(&mut self, old: &Arc<Stored>, new: &Arc<Stored>) -> bool {
+        let place = old.place.load(Ordering::Relaxed);
+        let node = self.node(place).and_then(|node| node.entry.as_mut());
+        let Some((_, held)) = node.filter(|(_, held)| Arc::ptr_eq(held, old)) else {
+            return false;
+        };
+        *held = Arc::clone(new);
+        new.place.store(place, Ordering::Relaxed);
+        new.stamp
+            .store(old.stamp.load(Ordering::Relaxed), Ordering::Relaxed);
+        if old.is_marked() {
+            new.touch();
+        }
+        true
+    }
+
+    /// Takes one out, wherever it stands. It still says where that was, which nobody believes without a look.
     pub(crate) fn remove(&mut self, stored: &Arc<Stored>) -> bool {
         let place = stored.place.load(Ordering::Relaxed);
         let ours = self
@@ -194,7 +216,6 @@ impl Sieve {
         }
         self.free.push(place);
         self.len -= 1;
-        entry.1.place.store(NOWHERE, Ordering::Relaxed);
         Some(entry)
     }
 
@@ -231,6 +252,7 @@ mod tests {
             vary: VaryKey::default(),
             received: 0,
             length: Some(0),
+            labels: Default::default(),
         };
         let share = Budget::new(0).empty();
         Arc::new(Stored::new(

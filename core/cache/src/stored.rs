@@ -2,14 +2,15 @@
 //!
 //! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
 //! immutable but a few atomics: the eviction mark and the record of background validations (set by
-//! any worker), and the place in the eviction queue (written by the shard alone). The awkward case is that a worker may hold one long after it
+//! any worker), the place in the eviction queue and the number it was published with (written by the
+//! shard alone). The awkward case is that a worker may hold one long after it
 //! was evicted: its bytes stay in the budget until the last handle goes, since they stay in memory.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 use understudy_http::{
     Fields,
@@ -22,15 +23,17 @@ use understudy_http::{
 use understudy_store::{blocks::block_cost, budget::Reservation, footprint::footprint};
 
 use crate::{
+    Labels,
     attempts::{Attempt, Attempts},
     index::{ENTRY_OVERHEAD, key_cost},
+    parts::SPANS_COST,
 };
 
 /// The place of a response that is in no eviction queue.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
 /// The stored (or about to be stored) response without its body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Prepared {
     /// Status line and end-to-end field lines as they are sent, Content-Length (when known) and Via
     /// included, without Age, Cache-Status, Connection and the final empty line. A buffer of its
@@ -48,6 +51,8 @@ pub struct Prepared {
     pub received: Seconds,
     /// Body length when known beforehand.
     pub length: Option<u64>,
+    /// What it can be purged by, beside its key.
+    pub labels: Labels,
 }
 
 impl Prepared {
@@ -76,6 +81,7 @@ impl Prepared {
             + footprint(self.head.len() as u64)
             // Names and values are two allocations: one more rounding.
             + footprint(self.vary.weight() as u64 + 16)
+            + self.labels.cost()
     }
 }
 
@@ -92,6 +98,8 @@ pub struct Stored {
     visited: AtomicBool,
     pub(crate) place: AtomicU32,
     pub(crate) attempts: Attempts,
+    /// How many its shard had published when it was published.
+    pub(crate) stamp: AtomicU64,
     _share: Reservation,
 }
 
@@ -114,6 +122,7 @@ impl Stored {
             visited: AtomicBool::new(false),
             place: AtomicU32::new(NOWHERE),
             attempts: Attempts::default(),
+            stamp: AtomicU64::new(0),
             _share: share,
         }
     }
@@ -158,6 +167,17 @@ impl Stored {
             Some(_) => self.prepared.length.unwrap_or(0),
             None => self.length,
         }
+    }
+
+    /// Budget bytes of all but its body, under a key of `key` bytes.
+    pub(crate) fn head_cost(&self, key: usize) -> u64 {
+        self.prepared.cost(key) + self.extra_cost()
+    }
+
+    /// Budget bytes beside head and body: of the trailers, or of the list of spans.
+    pub(crate) fn extra_cost(&self) -> u64 {
+        let spans = self.spans.as_ref().map_or(0, |_| SPANS_COST);
+        footprint(self.trailers.len() as u64) + spans
     }
 
     /// Head and freshness.

@@ -545,3 +545,31 @@ async fn the_fields_of_a_stored_head_can_be_read() {
         .with_fields(|fields| fields.get(Name::Etag).map(<[u8]>::to_vec));
     assert_eq!(etag.unwrap(), b"\"a\"");
 }
+
+#[actix_rt::test]
+async fn what_an_origin_chose_is_stored_a_second_time_without_a_second_body() {
+    let cache = cache(MIB);
+    let body = pattern(100_000);
+    let german = store_as(&cache, "c", &body, in_language("de")).await;
+    store_as(&cache, "c", b"english", in_language("en")).await;
+    let before = cache.stats().bytes;
+
+    let mut fill = lead(&cache, alone("c")).await;
+    fill.choose(Arc::clone(&german));
+    let french = fill.freshen(varied(None, in_language("fr"))).await;
+    assert_eq!(body_of(&french), body);
+    settle(&cache).await;
+
+    let slot = find(&cache, "c").unwrap();
+    for (language, length) in [("de", body.len()), ("en", 7), ("fr", body.len())] {
+        let found = with_request(language, |request| slot.select(request).cloned());
+        assert_eq!(found.unwrap().blocks().concat().len(), length, "{language}");
+    }
+    assert_eq!(cache.stats().entries, 3);
+    let grown = cache.stats().bytes - before;
+    assert!(grown < 2048, "{grown} bytes more");
+
+    // Either may go without the other.
+    cache.invalidate(2, key("c")).await;
+    assert_eq!(body_of(&french), body);
+}

@@ -13,6 +13,7 @@ mod listener;
 mod messages;
 pub mod modules;
 mod proxy;
+pub mod purge;
 pub mod record;
 pub mod settings;
 pub mod stats;

@@ -6,6 +6,7 @@
 use crate::content::Content;
 use crate::listener;
 use crate::messages::{Adopt, Cut, Drain, Open};
+use crate::purge::{self, Receipt, Request};
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
 use crate::stats::{Snapshot, WorkerStats};
@@ -16,7 +17,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use understudy_cache::Cache;
 
 /// How often a draining proxy looks whether all connections have ended.
@@ -246,6 +250,18 @@ impl Proxy {
             worker.stats.add_to(&mut sum);
         }
         sum
+    }
+
+    /// Purges what an operator asks for.
+    ///
+    /// # Errors
+    /// A sentence for each thing that is wrong with what was asked; nothing was purged then.
+    pub async fn purge(&self, asked: Request) -> Result<Receipt, Vec<String>> {
+        let selectors = asked.selectors()?;
+        let id = RandomState::new().build_hasher().finish();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs() as i64);
+        Ok(purge::perform(&self.cache, id, now, asked, selectors).await)
     }
 
     /// The cache.

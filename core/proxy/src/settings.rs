@@ -50,6 +50,8 @@ pub struct Listener {
     pub name: String,
     pub address: SocketAddr,
     pub mode: Mode,
+    /// Clients that may ask for PURGE here; nobody when empty.
+    pub purge: Vec<IpNet>,
 }
 /// What a listener does with requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -171,6 +171,23 @@ fn families(report: &Report) -> Vec<MetricFamily> {
             s.invalidated,
         );
         f.counter1(
+            "understudy_cache_purges_total",
+            "Purges done, dry runs not counted.",
+            s.purges,
+        );
+        let purged = [("removed", s.purged), ("made_stale", s.staled)]
+            .map(|(result, n)| (vec![("result", result)], n as f64));
+        f.counter(
+            "understudy_cache_purged_total",
+            "Responses purged, by what became of them.",
+            purged,
+        );
+        f.counter1(
+            "understudy_cache_purged_bytes_total",
+            "Memory of the responses that purges removed.",
+            s.purged_bytes,
+        );
+        f.counter1(
             "understudy_cache_freshened_total",
             "Responses freshened by a validation.",
             s.freshened,

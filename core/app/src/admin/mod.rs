@@ -1,6 +1,6 @@
 //! The listener for operators: a small actix-web server on a thread of its own.
 //!
-//! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules` changes anything.
+//! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules` and `POST /purge` change anything.
 //! Awkward case: a Unix socket left behind by a process that died is removed, one that somebody answers on is not.
 
 mod index;
@@ -9,6 +9,7 @@ mod metrics;
 mod module_metrics;
 mod modules;
 pub(crate) mod pac;
+mod purge;
 mod readyz;
 mod status;
 
@@ -143,6 +144,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .app_data(modules::json_config())
                 .route(read().to(modules::get))
                 .route(web::post().to(modules::post)),
+        )
+        .service(
+            web::resource("/purge")
+                .app_data(purge::payload_config())
+                .route(web::post().to(purge::post)),
         )
         .service(web::resource("/proxy.pac").route(read().to(pac::get)));
 }

@@ -1,4 +1,4 @@
-//! `/modules`: what runs, and the one place where the admin changes anything.
+//! `/modules`: what runs, and changes to it; and who may change anything by way of the admin.
 //!
 //! Invariant: a change is made only by a request that no web page can cause: not from a page (no `Origin`), not by a name that
 //! somebody else may point here (`Host` is an IP address or localhost), and as JSON, which a form cannot send.
@@ -71,12 +71,12 @@ pub(super) fn json_config() -> JsonConfig {
     })
 }
 
-fn refused<S: Into<String>>(reasons: impl IntoIterator<Item = S>) -> Value {
+pub(super) fn refused<S: Into<String>>(reasons: impl IntoIterator<Item = S>) -> Value {
     let reasons: Vec<String> = reasons.into_iter().map(Into::into).collect();
     json!({"outcome": "refused", "reasons": reasons})
 }
 
-fn allowed(request: &HttpRequest) -> Result<(), &'static str> {
+pub(super) fn allowed(request: &HttpRequest) -> Result<(), &'static str> {
     let headers = request.headers();
     if headers.contains_key(header::ORIGIN) {
         return Err("a request with an Origin comes from a web page, and those may change nothing");

@@ -42,6 +42,19 @@ impl Client {
     /// # Errors
     /// A sentence that says why there is no answer.
     pub(super) fn ask(&self, method: &str, body: Option<&Value>) -> Result<Answer, String> {
+        self.ask_at("/modules", method, body)
+    }
+
+    /// Asks for this path.
+    ///
+    /// # Errors
+    /// A sentence that says why there is no answer.
+    pub(super) fn ask_at(
+        &self,
+        path: &str,
+        method: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
         let answer = match &self.admin {
             Admin::Off => {
                 return Err(
@@ -52,12 +65,12 @@ impl Client {
             Admin::Tcp(address) => {
                 TcpStream::connect_timeout(address, CONNECT).and_then(|stream| {
                     stream.set_read_timeout(Some(ANSWER))?;
-                    exchange(stream, &address.to_string(), method, body)
+                    exchange(stream, &address.to_string(), method, path, body)
                 })
             }
-            Admin::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+            Admin::Unix(socket) => UnixStream::connect(socket).and_then(|stream| {
                 stream.set_read_timeout(Some(ANSWER))?;
-                exchange(stream, "localhost", method, body)
+                exchange(stream, "localhost", method, path, body)
             }),
         };
         let answer = answer.map_err(|e| self.explain(&e))?;
@@ -87,6 +100,7 @@ fn exchange(
     mut stream: impl Read + Write,
     host: &str,
     method: &str,
+    path: &str,
     body: Option<&Value>,
 ) -> io::Result<Vec<u8>> {
     let body = body.map(Value::to_string).unwrap_or_default();
@@ -99,7 +113,7 @@ fn exchange(
         )
     };
     let request = format!(
-        "{method} /modules HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n{body}"
     );
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();

@@ -6,6 +6,7 @@
 pub(crate) mod check;
 mod client;
 mod list;
+pub(crate) mod purge;
 mod test;
 
 use crate::{

@@ -6,10 +6,12 @@
 use super::{
     address::{self, show_server},
     layers::Said,
+    networks,
     problem::Fault,
     resolve::{Resolver, Sources, quote, word, word_of},
     shape::{self, Intercept, Mode},
 };
+use ipnet::IpNet;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A checked listener.
@@ -19,6 +21,8 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) does: Does,
+    /// Clients that may ask for PURGE.
+    pub(crate) purge: Vec<IpNet>,
 }
 
 /// What a listener does, with what only that mode has.
@@ -302,10 +306,14 @@ fn listener(
         Mode::Reverse => reverse(r, i, shape, over, to, groups),
         Mode::Transparent => transparent(r, i, shape),
     };
+    let given = key("purge");
+    let file = r.document.has(&given).then(|| shape.purge.clone());
+    let purge = r.pick_list(&given, None, file, &[], networks::ranges, true);
     Listener {
         name: listener,
         address,
         does,
+        purge,
     }
 }
 

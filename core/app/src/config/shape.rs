@@ -57,6 +57,8 @@ pub(crate) struct Listen {
     pub(crate) intercept: Option<Intercept>,
     /// Transparent with tproxy only: connect to origins from the client's own address. Default: false.
     pub(crate) keep_client_address: Option<bool>,
+    /// Clients that may purge with the method PURGE here: ranges, addresses, or words such as "loopback". Default: nobody.
+    pub(crate) purge: Vec<String>,
 }
 
 /// What a listener does with requests.

@@ -56,6 +56,8 @@ pub struct Fill {
     /// The shard has forgotten the fill already.
     forgotten: bool,
     mark: bool,
+    /// Which of several stored responses an origin chose, where none was to be validated.
+    chosen: Option<Arc<Stored>>,
 }
 
 /// What becomes of a body that broke off.
@@ -91,12 +93,24 @@ impl Fill {
             complete: None,
             forgotten: false,
             mark: false,
+            chosen: None,
         }
     }
 
     /// The stored response this fill validates, as asked for.
     pub fn validates(&self) -> Option<&Arc<Stored>> {
         self.inner.validate.as_ref()
+    }
+
+    /// The origin chose this one among the variants stored: its body answers this request, too (RFC 9111 section 4.3.4).
+    /// [`Fill::freshen`] then publishes it a second time, beside what is stored, under the new head's secondary key.
+    pub fn choose(&mut self, stored: Arc<Stored>) {
+        self.chosen = Some(stored);
+    }
+
+    /// The stored response whose body the answer has.
+    fn body_of(&self) -> Option<&Arc<Stored>> {
+        self.chosen.as_ref().or(self.inner.validate.as_ref())
     }
 
     /// Tells followers the head and makes room for the body: all of it when the length is known. An
@@ -113,6 +127,8 @@ impl Fill {
         self.credit.merge(room);
         self.prepared = Some(Arc::clone(&prepared));
         let mut state = self.inner.lock();
+        // Nobody may join what a purge has meant already.
+        state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
         let wakers = state.take_readers();
         drop(state);
@@ -333,19 +349,15 @@ impl Fill {
     /// returned, for this client, even when it could not be published (no room for the head, or
     /// invalidated meanwhile).
     pub async fn freshen(mut self, prepared: Arc<Prepared>) -> Arc<Stored> {
-        let trailers = self
-            .inner
-            .validate
-            .as_ref()
-            .map_or(0, |old| old.trailers().len());
-        let cost = prepared.cost(self.inner.key.len()) + footprint(trailers as u64);
+        let extra = self.body_of().map_or(0, |old| old.extra_cost());
+        let cost = prepared.cost(self.inner.key.len()) + extra;
         let share = self
             .cache
             .room(self.inner.transaction, &self.inner.key, cost)
             .await;
         let paid = share.is_some();
         let share = share.unwrap_or_else(|| self.cache.budget().empty());
-        let Some(old) = self.inner.validate.clone() else {
+        let Some(old) = self.body_of().cloned() else {
             // Nothing was to be validated, so there is no body to give: a head alone, not published.
             return Arc::new(Stored::new(
                 prepared,
@@ -360,6 +372,7 @@ impl Fill {
                 transaction: self.inner.transaction,
                 fill: Arc::clone(&self.inner),
                 old,
+                stays: self.chosen.is_some(),
                 stored: Arc::clone(&stored),
             };
             self.forgotten = self
@@ -377,7 +390,7 @@ impl Fill {
     /// fetch for themselves.
     pub fn unpublished(mut self, prepared: Arc<Prepared>, reason: NoStoreReason) -> Arc<Stored> {
         let share = self.cache.budget().empty();
-        let stored = match &self.inner.validate {
+        let stored = match self.body_of() {
             Some(old) => old.freshened(prepared, share),
             None => Stored::new(prepared, Default::default(), Bytes::new(), share),
         };

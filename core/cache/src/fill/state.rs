@@ -15,10 +15,15 @@ use std::{
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_store::{blocks::Blocks, budget::Reservation};
 
-use crate::{FillEvent, FillHead, FillReader, TransactionId, index::Key, stored::Stored};
+use crate::{
+    FillEvent, FillHead, FillReader, Labels, Selector, TransactionId, index::Key, stored::Stored,
+};
 
 /// How far a body may grow ahead of the reader it waits for, in bytes.
 pub const WINDOW: u64 = 256 * 1024;
+
+/// Most purges that a fill keeps until it knows its head.
+const MOST_WATCHED: usize = 64;
 
 /// Wakers to be called once the lock is released.
 pub(crate) type Wakers = SmallVec<[Waker; 2]>;
@@ -64,6 +69,8 @@ pub(crate) struct State {
     pub(crate) outgrown: Option<NoStoreReason>,
     /// The key was invalidated while this fill was under way.
     pub(crate) invalidated: bool,
+    /// Purges by what only the head will tell, from while there was none.
+    purges: Vec<Selector>,
     readers: SmallVec<[Option<Reader>; 2]>,
     followers: usize,
     leader: Option<Waker>,
@@ -160,6 +167,25 @@ impl State {
         self.followers -= usize::from(!reader.leader);
         self.release();
         self.leader_if_room()
+    }
+
+    /// Keeps a purge for when the head is known. Too many to keep count as meant.
+    pub(crate) fn watch(&mut self, what: &[Selector]) {
+        let labels = what.iter().filter(|selector| selector.is_label());
+        self.purges.extend(labels.cloned());
+        if self.purges.len() > MOST_WATCHED {
+            self.purges = Vec::new();
+            self.invalidated = true;
+        }
+    }
+
+    /// Whether what was fetched may not be published under this key, now that its labels are known.
+    pub(crate) fn is_void(&self, key: &[u8], labels: &Labels) -> bool {
+        self.invalidated
+            || self
+                .purges
+                .iter()
+                .any(|selector| selector.means(key, labels))
     }
 
     pub(crate) fn followers(&self) -> usize {

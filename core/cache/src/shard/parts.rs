@@ -39,7 +39,7 @@ impl Shard {
         fill: &Inner,
         part: Part,
     ) -> Result<Arc<Stored>, NoStoreReason> {
-        if fill.lock().invalidated {
+        if fill.lock().is_void(&fill.key, &part.prepared.labels) {
             self.trace(transaction, "invalidated before commit");
             return Err(NoStoreReason::Expired);
         }

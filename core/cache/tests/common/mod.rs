@@ -84,6 +84,7 @@ pub fn varied(length: Option<u64>, vary: VaryKey) -> Arc<Prepared> {
         vary,
         received: 0,
         length,
+        labels: Default::default(),
     })
 }
 

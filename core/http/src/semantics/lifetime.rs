@@ -25,7 +25,7 @@ impl LifetimeSource {
             LifetimeSource::SMaxage
         } else if cc.max_age.is_some() {
             LifetimeSource::MaxAge
-        } else if fields.has(Name::Expires) {
+        } else if !cc.targeted && fields.has(Name::Expires) {
             LifetimeSource::Expires
         } else {
             LifetimeSource::None

@@ -5,9 +5,11 @@
 
 pub mod cache_control;
 pub mod cache_status;
+pub mod clock;
 pub mod conditional;
 pub mod date;
 pub mod freshness;
+pub mod groups;
 pub mod head_effects;
 pub mod key;
 pub mod lifetime;
@@ -17,7 +19,9 @@ mod preference;
 pub mod proxy_status;
 pub mod range;
 pub mod reuse;
+pub mod select;
 pub mod storing;
+pub mod tags;
 pub mod targeted;
 mod text;
 pub mod update;

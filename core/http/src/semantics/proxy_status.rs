@@ -1,6 +1,6 @@
 //! The Proxy-Status line (RFC 9209): why an answer is not the one the origin was to give.
 //!
-//! Invariant: what is written is one member of a structured list, and its `error` is a type that the registry knows (section
+//! Invariant: what is written is one member of a structured list, and an `error` is a type that the registry knows (section
 //! 2.3). Statuses recommended there are not forced: the status is what [`super::cache_status`], logs and metrics say, too.
 //! Awkward case: our words. Those for trouble with an origin are the registry's own; others are about the client's request or
 //! this proxy, for which there are few types, so the word goes into `details` (section 2.1.4).
@@ -10,8 +10,8 @@ use super::cache_status::write_token_or_string;
 /// What is said of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProxyStatus<'a> {
-    /// The type of error (section 2.1.1).
-    pub error: &'static str,
+    /// The type of error (section 2.1.1); none when the next hop did answer, with `received_status`.
+    pub error: Option<&'static str>,
     /// The status that the next hop gave, when that is not what the client gets (section 2.1.5).
     pub received_status: Option<u16>,
     /// For a person who looks for the cause (section 2.1.4).
@@ -67,9 +67,18 @@ impl ProxyStatus<'_> {
             _ => "proxy_internal_error",
         };
         ProxyStatus {
-            error,
+            error: Some(error),
             received_status: None,
             details: (error != word).then_some(word),
+        }
+    }
+
+    /// What an answer out of the store says when it stands in for one of the origin's with this status.
+    pub fn instead_of(received: u16) -> ProxyStatus<'static> {
+        ProxyStatus {
+            error: None,
+            received_status: Some(received),
+            details: None,
         }
     }
 
@@ -77,8 +86,10 @@ impl ProxyStatus<'_> {
     /// not for its clients (section 4).
     pub fn write(&self, name: &str, out: &mut Vec<u8>) {
         write_token_or_string(name, out);
-        out.extend_from_slice(b"; error=");
-        out.extend_from_slice(self.error.as_bytes());
+        if let Some(error) = self.error {
+            out.extend_from_slice(b"; error=");
+            out.extend_from_slice(error.as_bytes());
+        }
         if let Some(status) = self.received_status {
             out.extend_from_slice(b"; received-status=");
             out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());

@@ -94,6 +94,26 @@ impl VaryKey {
         self.is_empty() || self.matches_values(request)
     }
 
+    /// Whether a request has each nominated field just as the one before had it: what nearly every hit is decided by, and at no
+    /// more than a comparison a field. A `false` says nothing; [`VaryKey::matches`] does.
+    #[inline]
+    pub fn matches_as_sent(&self, request: Fields<'_>) -> bool {
+        let mut values = Values(&self.values);
+        self.names
+            .split(|&b| b == b',')
+            .all(|name| match values.next() {
+                Some((PRESENT, expected)) => is_as_it_stands(request, name, expected),
+                Some(_) => request.find(name).is_none(),
+                None => false,
+            })
+    }
+
+    /// Whether both nominate the same fields: then one request is equal to both only when they are equal to each other.
+    #[inline]
+    pub fn nominates_as(&self, other: &VaryKey) -> bool {
+        self.names == other.names
+    }
+
     /// Compares piece by piece, without building the request's key: as it stands first, which decides nearly all hits.
     fn matches_values(&self, request: Fields<'_>) -> bool {
         let mut values = Values(&self.values);

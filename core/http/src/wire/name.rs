@@ -15,7 +15,9 @@ pub enum Name {
     Allow,
     Authorization,
     CacheControl,
+    CacheGroups,
     CacheStatus,
+    CacheTag,
     CdnCacheControl,
     Connection,
     ContentEncoding,
@@ -51,6 +53,7 @@ pub enum Name {
     Server,
     SetCookie,
     SurrogateControl,
+    SurrogateKey,
     Te,
     Trailer,
     TransferEncoding,
@@ -62,10 +65,11 @@ pub enum Name {
     XForwardedFor,
     XForwardedHost,
     XForwardedProto,
+    Xkey,
 }
 
 /// Canonical spellings, in the order of the enum.
-const SPELLINGS: [&str; 55] = [
+const SPELLINGS: [&str; 59] = [
     "",
     "Accept",
     "Accept-Encoding",
@@ -74,7 +78,9 @@ const SPELLINGS: [&str; 55] = [
     "Allow",
     "Authorization",
     "Cache-Control",
+    "Cache-Groups",
     "Cache-Status",
+    "Cache-Tag",
     "CDN-Cache-Control",
     "Connection",
     "Content-Encoding",
@@ -110,6 +116,7 @@ const SPELLINGS: [&str; 55] = [
     "Server",
     "Set-Cookie",
     "Surrogate-Control",
+    "Surrogate-Key",
     "TE",
     "Trailer",
     "Transfer-Encoding",
@@ -121,11 +128,12 @@ const SPELLINGS: [&str; 55] = [
     "X-Forwarded-For",
     "X-Forwarded-Host",
     "X-Forwarded-Proto",
+    "xkey",
 ];
 
 impl Name {
     /// Every known name.
-    pub const KNOWN: [Name; 54] = [
+    pub const KNOWN: [Name; 58] = [
         Name::Accept,
         Name::AcceptEncoding,
         Name::AcceptLanguage,
@@ -133,7 +141,9 @@ impl Name {
         Name::Allow,
         Name::Authorization,
         Name::CacheControl,
+        Name::CacheGroups,
         Name::CacheStatus,
+        Name::CacheTag,
         Name::CdnCacheControl,
         Name::Connection,
         Name::ContentEncoding,
@@ -169,6 +179,7 @@ impl Name {
         Name::Server,
         Name::SetCookie,
         Name::SurrogateControl,
+        Name::SurrogateKey,
         Name::Te,
         Name::Trailer,
         Name::TransferEncoding,
@@ -180,6 +191,7 @@ impl Name {
         Name::XForwardedFor,
         Name::XForwardedHost,
         Name::XForwardedProto,
+        Name::Xkey,
     ];
 
     /// The known field of this name (case-insensitive), or `Other`.
@@ -217,6 +229,7 @@ fn candidate(name: &[u8]) -> Name {
         (4, b'e') => Name::Etag,
         (4, b'h') => Name::Host,
         (4, b'v') => Name::Vary,
+        (4, b'x') => Name::Xkey,
         (5, b'a') => Name::Allow,
         (5, b'r') => Name::Range,
         (6, b'a') => Name::Accept,
@@ -233,14 +246,16 @@ fn candidate(name: &[u8]) -> Name {
         (8, b'i') if nth(3) == b'm' => Name::IfMatch,
         (8, b'i') => Name::IfRange,
         (8, b'l') => Name::Location,
+        (9, b'c') => Name::CacheTag,
         (9, b'f') => Name::Forwarded,
         (10, b'c') => Name::Connection,
         (10, b'k') => Name::KeepAlive,
         (10, b's') => Name::SetCookie,
         (10, b'u') => Name::UserAgent,
         (11, b'r') => Name::RetryAfter,
-        (12, b'c') if nth(1) == b'a' => Name::CacheStatus,
-        (12, b'c') => Name::ContentType,
+        (12, b'c') if nth(1) == b'o' => Name::ContentType,
+        (12, b'c') if nth(6) == b'g' => Name::CacheGroups,
+        (12, b'c') => Name::CacheStatus,
         (12, b'm') => Name::MaxForwards,
         (12, b'p') => Name::ProxyStatus,
         (13, b'a') => Name::Authorization,
@@ -248,6 +263,7 @@ fn candidate(name: &[u8]) -> Name {
         (13, b'c') => Name::ContentRange,
         (13, b'i') => Name::IfNoneMatch,
         (13, b'l') => Name::LastModified,
+        (13, b's') => Name::SurrogateKey,
         (14, b'c') => Name::ContentLength,
         (15, b'a') if nth(7) == b'e' => Name::AcceptEncoding,
         (15, b'a') => Name::AcceptLanguage,

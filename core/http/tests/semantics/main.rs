@@ -3,11 +3,13 @@
 
 mod cache_control;
 mod cache_status;
+mod clock;
 mod conditional;
 mod date;
 mod freshness;
 mod head_effects;
 mod key;
+mod lies;
 mod oracle;
 mod parts;
 mod post;
@@ -15,6 +17,7 @@ mod properties;
 mod proxy_status;
 mod range;
 mod reuse;
+mod select;
 mod storing;
 mod support;
 mod targeted;

@@ -101,7 +101,7 @@ fn other_words_are_details_of_a_type() {
 #[test]
 fn what_the_next_hop_said_and_any_text_fit_in() {
     let status = ProxyStatus {
-        error: "http_protocol_error",
+        error: Some("http_protocol_error"),
         received_status: Some(503),
         details: Some("a \"b\" \\ \u{e9}\n"),
     };
@@ -111,4 +111,11 @@ fn what_the_next_hop_said_and_any_text_fit_in() {
         String::from_utf8(out).unwrap(),
         "\"my proxy\"; error=http_protocol_error; received-status=503; details=\"a \\\"b\\\" \\\\ ???\""
     );
+}
+
+#[test]
+fn what_stands_in_for_an_error_of_the_origin_says_its_status() {
+    let mut out = Vec::new();
+    ProxyStatus::instead_of(503).write("understudy", &mut out);
+    assert_eq!(out, b"understudy; received-status=503");
 }

@@ -200,6 +200,7 @@ fn connect(
             name: NAME.to_owned(),
             address: nobody,
             mode,
+            purge: Vec::new(),
         },
         address: nobody,
         retired: Cell::new(false),

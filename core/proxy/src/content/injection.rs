@@ -97,7 +97,8 @@ async fn begin(
     if live.settings.cache.is_none() {
         return Err(NoStoreReason::Disabled);
     }
-    let prepared = transaction::prepare_injected(response, length, &live, worker.clock.now())?;
+    let prepared =
+        transaction::prepare_injected(response, &key, length, &live, worker.clock.now())?;
     let mut fill = worker.cache.apart(worker.transaction_id(), key).await?;
     fill.respond(Arc::new(prepared)).await?;
     Ok(fill)

@@ -107,16 +107,11 @@ fn until(old: &Prepared, at: Seconds, now: Seconds) -> Prepared {
     let age = i64::from(old.freshness.age(now));
     let lifetime = age.saturating_add(at.saturating_sub(now)).clamp(0, FOREVER);
     Prepared {
-        head: old.head.clone(),
-        status: old.status,
         freshness: Freshness {
             lifetime: u32::try_from(lifetime).unwrap_or(0),
             heuristic: false,
             ..old.freshness
         },
-        directives: old.directives,
-        vary: old.vary.clone(),
-        received: old.received,
-        length: old.length,
+        ..old.clone()
     }
 }

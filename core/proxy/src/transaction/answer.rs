@@ -120,12 +120,19 @@ impl Transaction {
         Step::Log
     }
 
-    /// Proxy-Status (RFC 9209), where there is an error to tell of.
-    fn proxy_status_line(&self, status: u16, out: &mut Vec<u8>) {
-        let Some(word) = self.tally.error else { return };
-        let denied = self.tally.outcome == Outcome::Denied;
+    /// Proxy-Status (RFC 9209), where there is an error to tell of: the reason of an answer of our own; of a stored one that was
+    /// served in place of the origin's, only what happened on the way to the origin.
+    pub(super) fn proxy_status_line(&self, status: u16, out: &mut Vec<u8>) {
+        let said = match (self.tally.error, self.tally.received) {
+            (Some(word), _) => ProxyStatus::of(status, word, self.tally.outcome == Outcome::Denied),
+            (None, Some(received)) => ProxyStatus::instead_of(received),
+            (None, None) => return,
+        };
+        if self.tally.outcome == Outcome::Stale && said.details.is_some() {
+            return;
+        }
         out.extend_from_slice(b"Proxy-Status: ");
-        ProxyStatus::of(status, word, denied).write(&self.live.settings.name, out);
+        said.write(&self.live.settings.name, out);
         out.extend_from_slice(b"\r\n");
     }
 

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use understudy_http::semantics::clock;
 use understudy_http::wire::chunked::{LAST_CHUNK, chunk_line};
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::clean_trailers;
@@ -26,7 +27,7 @@ pub(super) struct Exchanged {
     pub(super) origin: Origin,
     pub(super) head: ResponseHead<Bytes>,
     pub(super) upload: Upload,
-    /// When the request went out, by the wall clock.
+    /// When the request went out, by the wall clock as it is set when the answer is there.
     pub(super) request_time: i64,
 }
 
@@ -76,7 +77,7 @@ impl Transaction {
         loop {
             let mut origin = self.connect(fresh).await?;
             self.trace("request_out");
-            let request_time = self.now();
+            let (sent, then) = (Instant::now(), self.now());
             self.worker.stats.origin_requests.add(1);
             let mut upload = Upload::new(request.clone(), &self.body);
             match self.speak(&mut origin, &mut upload).await {
@@ -85,7 +86,7 @@ impl Transaction {
                         origin: Origin::new(origin),
                         head,
                         upload,
-                        request_time,
+                        request_time: clock::request_time(then, self.now(), sent.elapsed()),
                     });
                 }
                 Err(Failure::Upstream(error))

@@ -18,7 +18,8 @@ impl Transaction {
         let tells = self.head.method() == Method::Head
             && exchanged.head.status() == 200
             && self.live.settings.cache.is_some()
-            && !self.directives.no_store;
+            && !self.directives.no_store
+            && self.said_no().is_none();
         // What is said to one client alone says nothing of what others get.
         let personal = self.head.fields().has(Name::Authorization) || self.lent;
         if !tells || personal || !self.host_belongs().await {
@@ -69,15 +70,10 @@ impl Transaction {
 /// The same response, stale from now on.
 fn spent(old: &Prepared, now: i64) -> Prepared {
     Prepared {
-        head: old.head.clone(),
-        status: old.status,
         freshness: Freshness {
             lifetime: old.freshness.lifetime.min(old.freshness.age(now)),
             ..old.freshness
         },
-        directives: old.directives,
-        vary: old.vary.clone(),
-        received: old.received,
-        length: old.length,
+        ..old.clone()
     }
 }

@@ -62,6 +62,7 @@ impl Transaction {
             lines.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         self.timing_line(&mut lines);
+        self.proxy_status_line(status, &mut lines);
         plain_lines(
             age,
             length,

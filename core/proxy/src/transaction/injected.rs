@@ -3,20 +3,22 @@
 //! The same rules decide as for an origin's answer to a plain GET, and the same lines are written. Awkward case: Vary. There is no
 //! request whose fields it could speak of, so what is stored answers requests that have none of those it names.
 
-use super::{lead, refusal, response_head};
+use super::{labels, lead, refusal, response_head, storable};
 use crate::worker::Live;
 use understudy_cache::Prepared;
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Fields, Method, ResponseHead};
 use understudy_module::Response;
 
-/// The head that is stored. `length`: of the body, when it is known beforehand.
+/// The head that is stored under `key`. `length`: of the body, when it is known beforehand.
 pub(crate) fn prepare(
     response: &Response,
+    key: &[u8],
     length: Option<u64>,
     live: &Live,
     now: Seconds,
@@ -30,7 +32,7 @@ pub(crate) fn prepare(
     }
     let request = Fields::new(&[], &[], &[]);
     let fields = head.fields();
-    let directives = ResponseDirectives::parse(fields);
+    let directives = response_directives(fields, DEFAULT_TARGETS);
     let heuristic = &live.settings.heuristic;
     let freshness = Freshness::of(status, fields, &directives, now, now, heuristic);
     may_store(
@@ -43,11 +45,13 @@ pub(crate) fn prepare(
         &freshness,
     )?;
     let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+    let labels = labels::of(fields, key)?;
     let (length, written) = match status {
         204 => (Some(0), None),
         _ => (length, length),
     };
-    let rendered = response_head::render(&head, written, &live.pseudonym, now);
+    let kept = storable::without_withheld(&head, &directives);
+    let rendered = response_head::render(&kept, written, &live.pseudonym, now);
     let limits = &live.settings.limits.head;
     if rendered.head.len() > limits.bytes || head.fields().len() > limits.fields {
         // No origin could have sent it either.
@@ -61,5 +65,6 @@ pub(crate) fn prepare(
         vary,
         received: now,
         length,
+        labels,
     })
 }

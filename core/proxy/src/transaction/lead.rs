@@ -10,7 +10,7 @@ use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
 use bytes::Bytes;
@@ -47,11 +47,16 @@ pub(super) fn exact(head: Vec<u8>) -> Bytes {
 impl Transaction {
     pub(super) async fn lead(&mut self, fill: Fill, validate: Option<Arc<Stored>>) -> Step {
         self.tally.outcome = Outcome::Miss;
+        let candidates = match validate {
+            Some(_) => Vec::new(),
+            None => self.candidates(),
+        };
         let purpose = match &validate {
             Some(stored) => {
                 self.trace("revalidate");
                 Purpose::Validate(stored)
             }
+            None if !candidates.is_empty() => Purpose::Select(&candidates),
             None => Purpose::Fetch,
         };
         let request = match self.going_out(purpose).await {
@@ -66,10 +71,13 @@ impl Transaction {
         if let Err(step) = self.heard(&mut exchanged).await {
             return step;
         }
+        let status = exchanged.head.status();
         let Some(stored) = validate else {
+            if status == 304 {
+                return self.chosen(fill, candidates, exchanged).await;
+            }
             return self.fetched(fill, exchanged, false).await;
         };
-        let status = exchanged.head.status();
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
         }
@@ -78,6 +86,7 @@ impl Transaction {
             if self.may_serve_stale(&stored) {
                 // Followers decide for themselves, but need not ask again to learn it.
                 fill.fail(status);
+                self.tally.received = Some(status);
                 return self.stale(stored, Stale::IfError);
             }
             // Behind an answer nobody waits for the error, and what is served meanwhile is not to be replaced by it.
@@ -190,6 +199,7 @@ impl Transaction {
             &freshness,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
+        let labels = labels::of(fields, &self.key())?;
         let length = if status == 204 {
             Some(0)
         } else {
@@ -206,6 +216,7 @@ impl Transaction {
             vary,
             received: now,
             length,
+            labels,
         })
     }
 

@@ -69,6 +69,7 @@ impl Transaction {
                     | ValidateReason::RequestMinFresh => Forward::Request,
                 };
                 if self.head.method() != Method::Get || !self.body.is_empty() {
+                    self.stands_by = Some(stored).filter(|_| self.is_head());
                     return self.bypass(forward, NoStoreReason::Method);
                 }
                 // A client that insists on the origin's word does not take another's.

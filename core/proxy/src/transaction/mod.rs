@@ -2,13 +2,14 @@
 //!
 //! | step | ends in |
 //! |---|---|
-//! | `request_head` | `look_up`, `pass`, `tunnel`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
+//! | `request_head` | `look_up`, `pass`, `tunnel`, `purge`, `answer` (refusals, PAC, TRACE), `respond` (a module's own answer) |
 //! | `look_up` | `hit`, `ask`, `answer` (only-if-cached) |
 //! | `ask` | `lead`, `follow`, `look_up` again |
 //! | `hit` | `deliver` from the store |
 //! | `lead` | `hit` (validated, or stale), `deliver` from its own fill, `deliver` past the store |
 //! | `follow` | `deliver` from another's fill, `look_up` again, `ask` to lead alone, `hit` (stale, when the leader failed) |
 //! | `pass` | `deliver` past the store |
+//! | `purge` | `log` (the receipt), `answer` |
 //! | `tunnel` | bytes both ways until an end |
 //! | `deliver` | `log` |
 //! | `log` | the client again, or the end of its connection |
@@ -30,6 +31,7 @@ mod hit;
 mod hooks;
 mod injected;
 pub(crate) mod internal;
+mod labels;
 mod lead;
 mod local;
 mod look_up;
@@ -40,6 +42,7 @@ mod part;
 mod partition;
 mod pass;
 mod pump;
+mod purge;
 mod ranged;
 mod refusal;
 mod request_body;
@@ -50,6 +53,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod select;
 mod storable;
 mod tunnel;
 
@@ -94,6 +98,8 @@ pub(crate) struct Transaction {
     persist: bool,
     /// What the index held at the last look.
     seen: Option<Arc<Slot>>,
+    /// What may stand in for the origin if it fails a request that goes past the store.
+    stands_by: Option<Arc<Stored>>,
     /// How often an answer was looked for again because another's fill did not serve.
     detours: u32,
     /// The URL for the record when no route was made (a hit that was answered on the spot and did not fit into the socket).
@@ -129,6 +135,8 @@ struct Tally {
     collapsed: bool,
     /// By whose leave a stale response is served.
     stale: Option<Stale>,
+    /// The status of the origin's answer, where what is stored is served in its place.
+    received: Option<u16>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
     aborted: bool,
@@ -176,6 +184,7 @@ enum Step {
     Pac,
     Echo,
     Options,
+    Purge,
     Log,
 }
 
@@ -192,6 +201,7 @@ impl Step {
             Step::Tunnel => "tunnel",
             Step::Respond(_) => "respond",
             Step::Answer(_) | Step::Pac | Step::Echo | Step::Options => "answer",
+            Step::Purge => "purge",
             Step::Log => "log",
         }
     }
@@ -329,6 +339,7 @@ impl Transaction {
             started,
             persist,
             seen: None,
+            stands_by: None,
             detours: 0,
             logged_url: None,
             unread: false,
@@ -348,6 +359,7 @@ impl Transaction {
                 not_stored: None,
                 collapsed: false,
                 stale: None,
+                received: None,
                 origin: None,
                 error: None,
                 aborted: false,
@@ -393,6 +405,7 @@ impl Transaction {
                 Step::Pac => self.pac().await,
                 Step::Echo => self.echo().await,
                 Step::Options => self.options().await,
+                Step::Purge => self.purge().await,
                 Step::Log => return self.log().await,
             }
         }

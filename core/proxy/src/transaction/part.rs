@@ -177,6 +177,9 @@ impl Transaction {
         }
         match (exchanged.head.status(), errand) {
             (304, Errand::Validate(held)) => self.validated(fill, held, exchanged).await,
+            // Nothing was asked under conditions.
+            (304, Errand::Range(_)) => self.chosen(fill, Vec::new(), exchanged).await,
+            (304, Errand::Complete(..)) => self.whole_instead(fill, exchanged),
             (206, Errand::Complete(held, missing)) => {
                 self.completed(fill, exchanged, held, missing).await
             }

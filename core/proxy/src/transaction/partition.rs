@@ -39,6 +39,18 @@ pub(super) fn shown(key: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Whose what is said under a key is, where an origin speaks of all it has (RFC 9875 section 2.1): its scheme, host and port, and the
+/// upstream that answers for it.
+pub(super) fn scope(key: &[u8]) -> Vec<u8> {
+    let (url, partition) = key.split_at(url(key).len());
+    let authority = memchr::memmem::find(url, b"://").map_or(0, |at| at + 3);
+    let path = url
+        .get(authority..)
+        .and_then(|rest| memchr::memchr(b'/', rest));
+    let end = path.map_or(url.len(), |path| authority + path);
+    [url.get(..end).unwrap_or(url), partition].concat()
+}
+
 /// The key of another URL in the same partition.
 pub(super) fn beside(key: &[u8], mut other: Vec<u8>) -> Vec<u8> {
     other.extend_from_slice(&key[url(key).len()..]);
@@ -63,5 +75,7 @@ mod tests {
             b"http://a:80/y\norigin"
         );
         assert_eq!(beside(b"http://a:80/x", other.clone()), other);
+        assert_eq!(scope(b"http://a:80/x/y?z\norigin"), b"http://a:80\norigin");
+        assert_eq!(scope(b"http://a:80/x"), b"http://a:80");
     }
 }

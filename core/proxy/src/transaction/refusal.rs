@@ -91,6 +91,7 @@ impl Refusal {
             "connect-port" => "CONNECT to this port is not allowed here.",
             "client" => "Your address is not allowed to use this proxy.",
             "destination_ip_prohibited" => "This proxy does not connect to that address.",
+            "purge" => "Your address is not allowed to purge here.",
             "loop" => "The request has passed this proxy before: it runs in a loop.",
             "only-if-cached" => {
                 "The request wants a stored response only, and there is none that is fresh."

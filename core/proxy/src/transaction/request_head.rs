@@ -166,6 +166,7 @@ impl Transaction {
                 }
                 Ok(self.bypass(Forward::Method, NoStoreReason::Method))
             }
+            Method::Purge => self.may_purge(),
             // What a body on them means is not defined (RFC 9110 section 9.3.1): a stored answer serves, but what an origin
             // makes of the body is never stored (see `miss`).
             Method::Get | Method::Head => {

@@ -6,6 +6,7 @@
 use super::{Transaction, forwarded};
 use crate::settings::Mode;
 use bytes::Bytes;
+use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::semantics::range::ByteSpan;
 use understudy_http::wire::framing::Framing;
@@ -25,6 +26,8 @@ pub(super) enum Purpose<'a> {
     Range,
     /// To complete parts: these bytes, if they are still of the same representation.
     Complete(&'a Stored, ByteSpan),
+    /// To have the origin say which of these serves the request, if one does.
+    Select(&'a [Arc<Stored>]),
 }
 
 impl Transaction {
@@ -91,6 +94,16 @@ impl Transaction {
         }
         if let Purpose::Complete(held, missing) = purpose {
             super::complete::range_lines(held, missing, &mut out);
+        }
+        if let Purpose::Select(candidates @ [_, ..]) = purpose {
+            out.extend_from_slice(b"If-None-Match: ");
+            for (n, stored) in candidates.iter().enumerate() {
+                out.extend_from_slice(if n > 0 { b", " } else { b"" });
+                stored.prepared().with_fields(|stored| {
+                    out.extend_from_slice(stored.get(Name::Etag).unwrap_or_default());
+                });
+            }
+            out.extend_from_slice(b"\r\n");
         }
         match self.body.framing_out() {
             Framing::Length(n) => {

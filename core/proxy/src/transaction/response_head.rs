@@ -4,7 +4,7 @@
 use super::request_out::{line, via_line};
 use crate::via;
 use bytes::Bytes;
-use understudy_http::semantics::date;
+use understudy_http::semantics::{date, tags};
 use understudy_http::wire::hop::{Crossing, strip_response};
 use understudy_http::{Name, ResponseHead};
 
@@ -34,6 +34,8 @@ pub(super) fn render(
         match id {
             // Written below, with ours; Age is this answer's own.
             Name::Via | Name::Age => {}
+            // Tags are for caches in front of the origin; clients get none.
+            _ if tags::is_tag_field(id) => {}
             _ if crossing.crosses(id, name) => {
                 dated |= id == Name::Date;
                 line(&mut out, name, value);
@@ -61,6 +63,7 @@ pub(super) fn render(
 /// Strips what is for the last hop, adds Date when the origin has none (RFC 9110 section 6.6.1) and our Via member.
 pub(super) fn own(head: &mut ResponseHead<Bytes>, pseudonym: &str, now: date::Seconds) {
     strip_response(head);
+    head.remove_if(|id, _, _| tags::is_tag_field(id));
     if !head.fields().has(Name::Date) {
         add(head, b"Date", &date::format(now));
     }

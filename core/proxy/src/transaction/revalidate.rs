@@ -3,7 +3,7 @@
 
 use super::exchange::Exchanged;
 use super::lead::exact;
-use super::{Step, Transaction, response_head, storable};
+use super::{Step, Transaction, labels, response_head, storable};
 use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -51,11 +51,17 @@ impl Transaction {
             drop(fill);
             return self.refetch();
         }
-        match self.freshened(&stored, head, request_time) {
+        match self.freshened(&stored, head.clone(), request_time) {
             Some(prepared) => {
-                let stored = self.kept(fill, Arc::new(prepared)).await;
+                let chosen = fill.validates().is_none();
+                let prepared = self.rekeyed(prepared, chosen, &head, &stored);
+                let kept = self.kept(fill, Arc::new(prepared)).await;
+                if self.tally.not_stored.is_none() {
+                    let served = (!chosen).then_some(&stored);
+                    self.freshen_alike(&head, served, request_time).await;
+                }
                 Step::Hit {
-                    stored,
+                    stored: kept,
                     how: Outcome::Revalidated,
                 }
             }
@@ -86,6 +92,8 @@ impl Transaction {
 
     pub(super) fn refetch(&mut self) -> Step {
         let forward = self.tally.forward.unwrap_or(Forward::Stale);
+        // Nothing of what is stored is offered again.
+        self.seen = None;
         self.detours += 1;
         if self.detours > 2 {
             return self.bypass(forward, NoStoreReason::Incomplete);
@@ -106,6 +114,7 @@ impl Transaction {
     ) -> Option<Prepared> {
         let now = self.now();
         let old = stored.prepared();
+        let answer = head.clone();
         response_head::own(&mut head, &self.live.pseudonym, now);
         let mut merged = Vec::with_capacity(old.head.len() + 128);
         let line = memchr::memchr(b'\n', &old.head)? + 1;
@@ -130,6 +139,7 @@ impl Transaction {
             heuristic,
         );
         let freshness = self.said.freshness(freshness);
+        let labels = labels::freshened(&old.labels, merged.fields(), answer.fields(), &self.key())?;
         merged.remove(Name::Age);
         let merged = storable::without_withheld(&merged, &directives);
         let mut out = Vec::with_capacity(merged.size());
@@ -142,6 +152,7 @@ impl Transaction {
             vary: old.vary.clone(),
             received: now,
             length: old.length,
+            labels,
         })
     }
 }

@@ -248,6 +248,7 @@ pub fn settings(origin: SocketAddr) -> Settings {
                 name: "forward".to_owned(),
                 address: any,
                 mode: Mode::Forward,
+                purge: Vec::new(),
             },
             Listener {
                 name: "reverse".to_owned(),
@@ -256,6 +257,7 @@ pub fn settings(origin: SocketAddr) -> Settings {
                     group: GROUP.to_owned(),
                     host: HostMode::Keep,
                 },
+                purge: Vec::new(),
             },
         ],
         upstream: understudy_upstream::Config {

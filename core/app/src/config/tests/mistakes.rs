@@ -50,7 +50,7 @@ fn unknown_keys_are_told_with_a_cure() {
         ),
         (
             "[[listen]]\n[[listen]]\nport = 1",
-            "proxy.toml:3:1: listen[1].port: unknown key; known here are address, host, intercept, keep_client_address, mode, name, to",
+            "proxy.toml:3:1: listen[1].port: unknown key; known here are address, host, intercept, keep_client_address, mode, name, purge, to",
         ),
         (
             "cache = { enabeld = true }",
@@ -208,6 +208,7 @@ fn wrong_values_are_told_with_a_cure() {
 fn listeners_that_do_not_fit_are_told_with_a_cure() {
     let up = "[[upstream]]\nname = \"origin\"\nservers = [\"127.0.0.1:80\"]\n";
     let cases = [
+        ("[[listen]]\npurge = [\"loopbak\"]".to_owned(), "proxy.toml:2:10: listen[0].purge[0]: \"loopbak\" is not a range of addresses; did you mean \"loopback\"?"),
         ("[[listen]]\naddress = \":3128\"".to_owned(), "proxy.toml:2:11: listen[0].address: \":3128\" is not an address to listen on; write \"0.0.0.0:3128\" or \"[::]:3128\" for every interface"),
         ("[[listen]]\nmode = \"reverse\"".to_owned(), "proxy.toml:2:8: listen[0].mode: a reverse listener needs an upstream; add to = \"NAME\" and an [[upstream]] of that name"),
         (format!("{up}[[listen]]\nto = \"orgin\""), "proxy.toml:5:6: listen[0].to: there is no upstream called \"orgin\"; did you mean \"origin\"?"),

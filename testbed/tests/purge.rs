@@ -1,0 +1,521 @@
+//! Purging: PURGE on a listener, the admin, the command line; by URL, prefix, tag, key; soft, dry, and while fetches are under way.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+use std::process::Command;
+use understudy_testbed::{
+    Client, Finished, Gate, Launch, Origin, Proxy, Request, Response, get, proxy::binary, reply,
+    run,
+};
+
+/// Answers are fresh for a minute, numbered, and have the fields that the request names in `X-Send`.
+fn answer(r: &Request) -> Vec<u8> {
+    let mut fields = vec!["Cache-Control: max-age=60"];
+    fields.extend(r.head.all("x-send"));
+    if r.get("if-none-match").is_some() {
+        return reply(304, &fields, "");
+    }
+    reply(200, &fields, r.n.to_string())
+}
+
+/// A reverse and a forward listener before one origin; who may purge on the reverse one.
+struct Site {
+    origin: Origin,
+    proxy: Proxy,
+}
+
+impl Site {
+    fn of(origin: Origin, purge: &str) -> Site {
+        let proxy = Launch::bare()
+            .config(&format!(
+                "workers = 2\n[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
+                 [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\npurge = [{purge}]\n\
+                 [[listen]]\nname = \"forward\"\naddress = \"127.0.0.1:0\"\n\
+                 [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n",
+                origin.addr
+            ))
+            .start();
+        Site { origin, proxy }
+    }
+
+    fn new() -> Site {
+        Site::of(Origin::answering(answer), "\"loopback\"")
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str, send: &[&str]) -> Response {
+        let fields: String = send.iter().map(|f| format!("X-Send: {f}\r\n")).collect();
+        get(self.proxy.listener("site"), path, "site.test", &fields).expect(200)
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, path: &str, fields: &str) -> Response {
+        Client::to(self.proxy.listener("site")).ask(format!(
+            "{method} {path} HTTP/1.1\r\nHost: site.test\r\n{fields}\r\n"
+        ))
+    }
+
+    /// The receipt of a PURGE.
+    #[track_caller]
+    fn purge(&self, path: &str, fields: &str) -> Value {
+        let answer = self.send("PURGE", path, fields).expect(200);
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    #[track_caller]
+    fn admin(&self, query: &str, body: &str, fields: &str) -> Response {
+        Client::to(self.proxy.listener("admin")).ask(format!(
+            "POST /purge{query} HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    #[track_caller]
+    fn by_admin(&self, asked: Value) -> Value {
+        let fields = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n";
+        let answer = self.admin("", &asked.to_string(), fields).expect(200);
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Finished {
+        let admin = self.proxy.listener("admin").to_string();
+        run(Command::new(binary())
+            .arg("purge")
+            .args(args)
+            .args(["--admin", &admin]))
+    }
+
+    fn is_stored(&self, path: &str) -> bool {
+        let fields = "Cache-Control: only-if-cached\r\n";
+        get(self.proxy.listener("site"), path, "site.test", fields).status == 200
+    }
+
+    /// Which of these are stored.
+    fn stored(&self, paths: &[&str]) -> String {
+        let stored = paths.iter().filter(|path| self.is_stored(path));
+        stored.copied().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[test]
+fn purge_is_refused_where_it_is_not_allowed_and_no_origin_hears_of_it() {
+    for (networks, fields, status) in [
+        ("", "", 405),
+        ("\"192.0.2.0/24\"", "", 403),
+        ("\"loopback\"", "Origin: http://site.test\r\n", 403),
+        ("\"127.0.0.1/32\", \"192.0.2.0/24\"", "", 200),
+    ] {
+        let site = Site::of(Origin::answering(answer), networks);
+        site.get("/", &[]);
+        site.send("PURGE", "/", fields).expect(status);
+        assert_eq!(site.is_stored("/"), status != 200, "{networks} {fields}");
+        assert_eq!(site.origin.count(), 1);
+    }
+}
+
+#[test]
+fn a_url_goes_with_all_its_variants_and_nothing_else_does() {
+    let site = Site::new();
+    for language in ["de", "en"] {
+        site.send(
+            "GET",
+            "/a",
+            &format!("X-Send: Vary: X-Language\r\nX-Language: {language}\r\n"),
+        );
+    }
+    for path in ["/a?q", "/ab", "/"] {
+        site.get(path, &[]);
+    }
+    let receipt = site.purge("/a", "");
+    assert_eq!(receipt["matched"], 2);
+    assert_eq!(receipt["removed"], 2);
+    assert_eq!(receipt["remained"], 0);
+    assert_eq!(receipt["keys"], json!(["http://site.test:80/a\no"]));
+    assert_eq!(receipt["asked"]["url"], json!(["http://site.test:80/a"]));
+    assert!(receipt["bytes_freed"].as_u64().unwrap() > 0);
+    assert_eq!(receipt["id"].as_str().unwrap().len(), 16);
+    assert_eq!(site.stored(&["/a", "/a?q", "/ab", "/"]), "/a?q /ab /");
+    // Once more there is nothing to be found.
+    assert_eq!(site.purge("/a", "")["matched"], 0);
+}
+
+#[test]
+fn each_field_of_tags_is_read_in_its_own_way_and_none_is_passed_on() {
+    for (field, tag, matches) in [
+        ("Surrogate-Key: one two", "one", true),
+        ("Surrogate-Key: one two", "two", true),
+        ("Surrogate-Key: one,two", "one,two", true),
+        ("Cache-Tag: one,two words , three", "two words", true),
+        ("Cache-Tag: one,two words", "two", false),
+        ("xkey: one, two three", "three", true),
+        ("XKEY: one", "one", true),
+        ("Surrogate-Key: one", "ONE", false),
+        ("Surrogate-Key: ", "one", false),
+    ] {
+        let site = Site::new();
+        let name = field.split(':').next().unwrap();
+        for _ in 0..2 {
+            let answer = site.get("/", &[field]);
+            assert_eq!(answer.head.get(name), None, "{field}");
+        }
+        let receipt = site.by_admin(json!({ "tag": tag }));
+        assert_eq!(receipt["removed"], u64::from(matches), "{field} {tag}");
+        assert_eq!(site.is_stored("/"), !matches, "{field} {tag}");
+    }
+}
+
+#[test]
+fn answers_past_the_store_have_no_tags_either() {
+    let site = Site::new();
+    for (method, more) in [
+        ("GET", "X-Send: Cache-Control: no-store\r\n"),
+        ("POST", "Content-Length: 0\r\n"),
+        ("HEAD", ""),
+    ] {
+        let fields = format!(
+            "X-Send: Surrogate-Key: a\r\nX-Send: Cache-Tag: b\r\nX-Send: xkey: c\r\n{more}"
+        );
+        let mut client = Client::to(site.proxy.listener("site"));
+        client.send(format!(
+            "{method} /{method} HTTP/1.1\r\nHost: site.test\r\n{fields}\r\n"
+        ));
+        let answer = client.response_to(method);
+        for name in ["surrogate-key", "cache-tag", "xkey"] {
+            assert_eq!(answer.head.get(name), None, "{method}");
+        }
+    }
+}
+
+#[test]
+fn purge_takes_tags_in_the_fields_that_each_has_and_leaves_the_url_alone() {
+    for (fields, left) in [
+        ("Surrogate-Key: one other\r\n", "/ /two"),
+        ("Cache-Tag: one, two\r\n", "/"),
+        ("xkey: two\r\n", "/ /one"),
+        ("xkey-purge: one two\r\n", "/"),
+        ("Surrogate-Key: one\r\nCache-Tag: two\r\n", "/"),
+        ("Surrogate-Key: none\r\n", "/ /one /two"),
+    ] {
+        let site = Site::new();
+        site.get("/", &[]);
+        site.get("/one", &["Surrogate-Key: one", "Cache-Tag: x"]);
+        site.get("/two", &["xkey: two"]);
+        site.purge("/", fields);
+        assert_eq!(site.stored(&["/", "/one", "/two"]), left, "{fields}");
+    }
+    let site = Site::new();
+    site.get("/", &[]);
+    site.send("PURGE", "/", "Surrogate-Key: \r\n").expect(400);
+    assert!(site.is_stored("/"));
+}
+
+#[test]
+fn a_prefix_takes_what_begins_like_it() {
+    let paths = ["/img/a", "/img/b?c", "/img", "/imgs", "/"];
+    for (asked, left) in [
+        ("http://site.test/img/", "/img /imgs /"),
+        ("http://SITE.test:80/img", "/"),
+        ("http://site.test", ""),
+        ("http://", ""),
+        ("http://site.tes", "/img/a /img/b?c /img /imgs /"),
+        ("http://other.test/", "/img/a /img/b?c /img /imgs /"),
+    ] {
+        let site = Site::new();
+        paths.iter().for_each(|path| {
+            site.get(path, &[]);
+        });
+        site.by_admin(json!({ "prefix": asked }));
+        assert_eq!(site.stored(&paths), left, "{asked}");
+    }
+    let site = Site::new();
+    paths.iter().for_each(|path| {
+        site.get(path, &[]);
+    });
+    site.purge("/img/", "Purge-Prefix: 1\r\n");
+    assert_eq!(site.stored(&paths), "/img /imgs /");
+}
+
+#[test]
+fn a_url_is_purged_whatever_upstream_it_is_from_and_a_key_alone() {
+    let site = Site::new();
+    let (host, forward) = (site.origin.addr, site.proxy.listener("forward"));
+    let by_name = |listener, target: &str| get(listener, target, &host.to_string(), "");
+    let reverse = site.proxy.listener("site");
+    let url = format!("http://{host}/a");
+    let both = || {
+        by_name(reverse, "/a").expect(200);
+        by_name(forward, &url).expect(200);
+    };
+    both();
+    let receipt = site.by_admin(json!({ "url": url }));
+    let mut keys: Vec<&str> = receipt["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key.as_str().unwrap())
+        .collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [url.clone(), format!("{url}\no")]);
+    both();
+    let receipt = site.by_admin(json!({ "key": format!("{url}\no") }));
+    assert_eq!(receipt["removed"], 1);
+    by_name(forward, &url).expect_hit();
+    assert!(!by_name(reverse, "/a").is_hit());
+}
+
+#[test]
+fn a_soft_purge_has_the_next_request_validate() {
+    for fields in [
+        "Purge-Soft: 1\r\n",
+        "Fastly-Soft-Purge: 1\r\n",
+        "xkey-softpurge: t\r\n",
+    ] {
+        let site = Site::new();
+        let send = ["ETag: \"v\"", "Surrogate-Key: t"];
+        site.get("/", &send).expect_body("1");
+        let receipt = site.purge("/", fields);
+        assert_eq!(receipt["made_stale"], 1, "{fields}");
+        assert_eq!(receipt["removed"], 0, "{fields}");
+        assert_eq!(receipt["remained"], 0, "{fields}");
+        let next = site.get("/", &send).expect_body("1");
+        assert_eq!(next.fwd().as_deref(), Some("stale"), "{fields}");
+        assert_eq!(site.origin.last().get("if-none-match"), Some("\"v\""));
+        // It is good again, and still known by its tag.
+        site.get("/", &send).expect_body("1").expect_hit();
+        assert_eq!(site.by_admin(json!({"tag": "t"}))["removed"], 1);
+    }
+}
+
+#[test]
+fn what_was_made_stale_serves_when_the_origin_fails() {
+    let site = Site::of(
+        Origin::answering(|r| {
+            let fields = [
+                "Cache-Control: max-age=60, stale-if-error=60",
+                "ETag: \"v\"",
+            ];
+            match r.n {
+                1 => reply(200, &fields, "kept"),
+                _ => reply(503, &[], "down"),
+            }
+        }),
+        "\"loopback\"",
+    );
+    site.get("/", &[]);
+    site.purge("/", "Purge-Soft: 1\r\n");
+    site.get("/", &[]).expect_body("kept");
+    assert_eq!(site.origin.count(), 2);
+}
+
+#[test]
+fn a_dry_run_tells_and_changes_nothing() {
+    let site = Site::new();
+    site.get("/", &[]);
+    let receipt = site.purge("/", "Purge-Dry-Run: 1\r\n");
+    assert_eq!(receipt["matched"], 1);
+    assert_eq!(receipt["removed"], 0);
+    assert_eq!(receipt["remained"], Value::Null);
+    assert_eq!(receipt["asked"]["dry_run"], true);
+    site.get("/", &[]).expect_hit();
+}
+
+#[test]
+fn what_is_fetched_while_a_purge_comes_is_delivered_and_not_stored() {
+    for before_the_head in [true, false] {
+        for asked in [
+            json!({"tag": "t"}),
+            json!({"url": "http://site.test/"}),
+            json!({"prefix": "http://site.test/"}),
+            json!({"tag": "t", "soft": true}),
+        ] {
+            let gate = Gate::new();
+            let theirs = gate.clone();
+            let site = Site::of(
+                Origin::scripted(move |conn| {
+                    while let Some(request) = conn.request() {
+                        if before_the_head && request.n == 1 {
+                            theirs.wait();
+                        }
+                        conn.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nSurrogate-Key: t\r\nContent-Length: 4\r\n\r\nbo");
+                        if !before_the_head && request.n == 1 {
+                            theirs.wait();
+                        }
+                        conn.send("dy");
+                    }
+                }),
+                "",
+            );
+            let mut client = Client::to(site.proxy.listener("site"));
+            client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n");
+            site.origin.wait_requests(1);
+            if !before_the_head {
+                client.head();
+                client.wire.exactly(2);
+            }
+            let receipt = site.by_admin(asked.clone());
+            let by_tag = asked.get("tag").is_some();
+            let (marked, watched) = match before_the_head && by_tag {
+                true => (0, 1),
+                false => (1, 0),
+            };
+            assert_eq!(
+                receipt["fills"],
+                json!({"marked": marked, "watched": watched}),
+                "{asked}"
+            );
+            gate.open();
+            if before_the_head {
+                client.response().expect(200).expect_body("body");
+            } else {
+                assert_eq!(client.wire.exactly(2), b"dy");
+            }
+            assert!(!site.get("/", &[]).is_hit(), "{asked}");
+            site.get("/", &[]).expect_hit();
+        }
+    }
+}
+
+#[test]
+fn a_validation_brings_new_tags() {
+    let site = Site::of(
+        Origin::answering(|r| {
+            let tag = format!("Surrogate-Key: t{}", r.n);
+            let fields = ["Cache-Control: max-age=60", "ETag: \"v\"", &tag];
+            match r.get("if-none-match") {
+                Some(_) => reply(304, &fields, ""),
+                None => reply(200, &fields, "body"),
+            }
+        }),
+        "\"loopback\"",
+    );
+    site.get("/", &[]);
+    site.purge("/", "Purge-Soft: 1\r\n");
+    let validated = site.get("/", &[]).expect_body("body");
+    assert_eq!(validated.head.get("surrogate-key"), None);
+    site.get("/", &[]).expect_hit();
+    assert_eq!(site.by_admin(json!({"tag": "t1"}))["matched"], 0);
+    assert_eq!(site.by_admin(json!({"tag": "t2"}))["matched"], 1);
+}
+
+#[test]
+fn an_answer_with_more_tags_than_can_be_kept_is_not_stored() {
+    let many: Vec<String> = (0..1025).map(|n| n.to_string()).collect();
+    for (tags, stored) in [(&many[..1024], true), (&many[..], false)] {
+        let field = format!("Surrogate-Key: {}", tags.join(" "));
+        let site = Site::of(
+            Origin::answering(move |_| reply(200, &["Cache-Control: max-age=60", &field], "body")),
+            "",
+        );
+        site.get("/", &[]).expect_body("body");
+        assert_eq!(site.is_stored("/"), stored);
+    }
+}
+
+#[test]
+fn the_admin_purges_for_local_requests_that_no_page_can_make() {
+    let site = Site::new();
+    site.get("/", &["Surrogate-Key: t"]);
+    let json = "Content-Type: application/json\r\n";
+    for (query, body, fields, status) in [
+        (
+            "",
+            r#"{"tag":"t"}"#,
+            format!("Host: rebound.example\r\n{json}"),
+            403,
+        ),
+        (
+            "?tag=t",
+            "",
+            "Host: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n".to_owned(),
+            403,
+        ),
+        (
+            "",
+            r#"{"tag":"t"}"#,
+            "Host: 127.0.0.1\r\nContent-Type: text/plain\r\n".to_owned(),
+            400,
+        ),
+        (
+            "",
+            r#"{"tag":""}"#,
+            format!("Host: 127.0.0.1\r\n{json}"),
+            400,
+        ),
+        (
+            "",
+            r#"{"tga":"t"}"#,
+            format!("Host: 127.0.0.1\r\n{json}"),
+            400,
+        ),
+        ("", "", "Host: 127.0.0.1\r\n".to_owned(), 400),
+        ("?url=/x", "", "Host: 127.0.0.1\r\n".to_owned(), 400),
+    ] {
+        let answer = site.admin(query, body, &fields).expect(status);
+        let said: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(said["outcome"], "refused", "{query} {body} {fields}");
+    }
+    assert!(site.is_stored("/"));
+    let answer = site.admin("?tag=t", "", "Host: 127.0.0.1\r\n").expect(200);
+    let receipt: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(receipt["removed"], 1);
+    assert!(!site.is_stored("/"));
+}
+
+#[test]
+fn the_command_shows_the_receipt() {
+    let site = Site::new();
+    site.get("/a", &["Surrogate-Key: t"]);
+    let out = site.command(&["--tag", "u, t", "--dry-run"]).expect(0);
+    let text = out.text();
+    assert!(
+        text.contains("a dry run") && text.contains("matched     1"),
+        "{text}"
+    );
+    assert!(text.contains("  http://site.test:80/a\\no"), "{text}");
+    assert!(site.is_stored("/a"));
+    let out = site
+        .command(&["http://site.test/a", "--soft", "--json"])
+        .expect(0);
+    let receipt: Value = serde_json::from_str(&out.text()).unwrap();
+    assert_eq!(
+        (&receipt["made_stale"], &receipt["asked"]["soft"]),
+        (&json!(1), &json!(true))
+    );
+    site.command(&["--key", "http://site.test:80/a\\no"])
+        .expect(0);
+    assert!(!site.is_stored("/a"));
+    for args in [
+        &[][..],
+        &["/x"],
+        &["https://a/"],
+        &["--tag", "t", "--origin", "http://a/"],
+    ] {
+        site.command(args).expect(2);
+    }
+}
+
+#[test]
+fn purges_are_counted() {
+    let site = Site::new();
+    let counts = || -> Vec<String> {
+        let text = site.proxy.admin("/metrics").expect(200).text();
+        let lines = text.lines().map(str::to_owned);
+        lines
+            .filter(|line| line.starts_with("understudy_cache_purge") && !line.contains("bytes"))
+            .collect()
+    };
+    for path in ["/a", "/b", "/c"] {
+        site.get(path, &[]);
+    }
+    site.purge("/a", "");
+    site.purge("/b", "Purge-Soft: 1\r\n");
+    site.purge("/c", "Purge-Dry-Run: 1\r\n");
+    assert_eq!(
+        counts(),
+        [
+            "understudy_cache_purges_total 2",
+            "understudy_cache_purged_total{result=\"removed\"} 1",
+            "understudy_cache_purged_total{result=\"made_stale\"} 1",
+        ]
+    );
+}
