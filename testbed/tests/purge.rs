@@ -195,17 +195,25 @@ fn purge_takes_tags_in_the_fields_that_each_has_and_leaves_the_url_alone() {
         ("xkey-purge: one two\r\n", "/"),
         ("Surrogate-Key: one\r\nCache-Tag: two\r\n", "/"),
         ("Surrogate-Key: none\r\n", "/ /one /two"),
+        ("Cache-Group-Invalidation: \"g\"\r\n", "/ /one"),
+        ("Cache-Group-Invalidation: \"g\"\r\nxkey: one\r\n", "/"),
     ] {
         let site = Site::new();
         site.get("/", &[]);
         site.get("/one", &["Surrogate-Key: one", "Cache-Tag: x"]);
-        site.get("/two", &["xkey: two"]);
+        site.get("/two", &["xkey: two", "Cache-Groups: \"g\""]);
         site.purge("/", fields);
         assert_eq!(site.stored(&["/", "/one", "/two"]), left, "{fields}");
     }
     let site = Site::new();
     site.get("/", &[]);
-    site.send("PURGE", "/", "Surrogate-Key: \r\n").expect(400);
+    for fields in [
+        "Surrogate-Key: \r\n",
+        "xkey-purge: ,\r\n",
+        "Cache-Group-Invalidation: a\r\n",
+    ] {
+        site.send("PURGE", "/", fields).expect(400);
+    }
     assert!(site.is_stored("/"));
 }
 
@@ -518,4 +526,80 @@ fn purges_are_counted() {
             "understudy_cache_purged_total{result=\"made_stale\"} 1",
         ]
     );
+}
+
+#[test]
+fn what_was_made_stale_serves_while_it_is_validated_if_the_origin_allows() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::of(
+        Origin::answering(move |r| {
+            if r.n == 2 {
+                theirs.wait();
+            }
+            let fields = ["Cache-Control: max-age=60, stale-while-revalidate=600"];
+            reply(200, &fields, r.n.to_string())
+        }),
+        "\"loopback\"",
+    );
+    site.get("/", &[]).expect_body("1");
+    site.purge("/", "Purge-Soft: 1\r\n");
+    site.get("/", &[]).expect_body("1");
+    site.origin.wait_requests(2);
+    // A second purge means the one that is under way, too.
+    assert_eq!(site.purge("/", "")["fills"]["marked"], 1);
+    gate.open();
+    site.get("/", &[]).expect_body("3");
+}
+
+/// Whether `/` is stored and fresh when `method` has been answered, and perhaps a soft purge came while the origin waited.
+fn is_fresh_after(method: &'static str, before: &str, purge: bool) -> bool {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::of(
+        Origin::answering(move |r| {
+            if r.method == method {
+                theirs.wait();
+            }
+            let fields = [
+                "Cache-Control: max-age=60",
+                "ETag: \"v\"",
+                "Surrogate-Key: t",
+                "Content-Location: /",
+            ];
+            let mut answer = reply(200, &fields, "body");
+            if r.method == "HEAD" {
+                answer.truncate(answer.len() - 4);
+            }
+            answer
+        }),
+        "\"loopback\"",
+    );
+    if !before.is_empty() {
+        site.get(before, &[]).expect_body("body");
+    }
+    let mut client = Client::to(site.proxy.listener("site"));
+    client.send(format!(
+        "{method} / HTTP/1.1\r\nHost: site.test\r\nCache-Control: no-cache\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let sent = usize::from(!before.is_empty()) + 1;
+    site.origin.wait_requests(sent);
+    if purge {
+        site.purge("/", "Surrogate-Key: t\r\nPurge-Soft: 1\r\n");
+    }
+    gate.open();
+    client.response_to(method).expect(200);
+    site.is_stored("/")
+}
+
+#[test]
+fn an_answer_to_post_that_a_purge_overtook_is_not_stored() {
+    assert!(is_fresh_after("POST", "", false));
+    assert!(!is_fresh_after("POST", "", true));
+}
+
+#[test]
+fn an_answer_to_head_that_a_purge_overtook_freshens_nothing() {
+    assert!(is_fresh_after("HEAD", "/", false));
+    assert!(!is_fresh_after("HEAD", "/", true));
 }

@@ -7,7 +7,7 @@ use crate::{
     config::{Values, listeners::Does, shape},
 };
 use std::sync::Arc;
-use understudy_http::{semantics::freshness::Heuristic, wire::head::HeadLimits};
+use understudy_http::wire::head::HeadLimits;
 use understudy_proxy::settings::{
     Access, HostMode, Intercept, Limits, Listener, Mode, Settings, Timeouts,
 };
@@ -58,10 +58,9 @@ pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> S
             max_variants: cache.max_variants,
         }),
         range_miss: cache.range_miss,
-        heuristic: Heuristic {
-            percent: cache.heuristic_percent,
-            max: u32::try_from(cache.heuristic_max.as_secs()).unwrap_or(u32::MAX),
-        },
+        heuristic: cache.heuristic(),
+        rules: values.rules.clone(),
+        targets: cache.targets.clone().into(),
         limits: Limits {
             head,
             request_body: values.limits.request_body,

@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) max_object: AtomicU64,
     pub(crate) max_variants: AtomicUsize,
     pub(crate) counts: Counts,
+    /// Purges by operators that have begun.
+    pub(crate) purges_begun: AtomicU64,
 }
 
 /// Counters behind [`Stats`].
@@ -228,6 +230,7 @@ impl Cache {
             max_object: AtomicU64::new(config.max_object),
             max_variants: AtomicUsize::new(config.max_variants),
             counts: Counts::default(),
+            purges_begun: AtomicU64::new(0),
         });
         let start = |arbiter: &ArbiterHandle| {
             let shared = Arc::clone(&shared);

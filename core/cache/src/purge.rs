@@ -70,6 +70,8 @@ pub struct Purged {
     pub staled: u64,
     /// Bytes that went with the removed ones; what is being sent just now is free when that is done.
     pub bytes: u64,
+    /// Members of the tables that it looked at for that.
+    pub looked_at: u64,
     /// Keys of what it meant, [`MOST_KEYS`] at most.
     pub keys: Vec<Bytes>,
     /// Whether there were more.
@@ -153,6 +155,10 @@ pub(crate) struct Swept {
 impl Cache {
     /// Purges.
     pub async fn purge(&self, transaction: TransactionId, purge: Purge) -> Purged {
+        if !purge.dry_run {
+            let begun = &self.handle.shared.purges_begun;
+            begun.fetch_add(1, Ordering::AcqRel);
+        }
         let purge = Arc::new(purge);
         let (mut all, newest) = self.sweep(transaction, &purge).await;
         if purge.dry_run {
@@ -161,6 +167,12 @@ impl Cache {
         all.remain = self.remain(transaction, &purge, newest).await;
         self.handle.shared.counts.purge(&all);
         all
+    }
+
+    /// How many purges have begun, dry runs and what origins invalidate not counted. What was fetched without a fill may be stored only if none has begun since: a fill that is made
+    /// first, and this compared then, leaves no gap.
+    pub fn purges_begun(&self) -> u64 {
+        self.handle.shared.purges_begun.load(Ordering::Acquire)
     }
 
     /// Removes the responses of these groups, because their origin says so; fills in progress are marked as by a purge.
@@ -251,6 +263,7 @@ impl Cache {
 impl Purged {
     fn add(&mut self, other: Purged) {
         self.matched += other.matched;
+        self.looked_at += other.looked_at;
         self.removed += other.removed;
         self.staled += other.staled;
         self.bytes += other.bytes;

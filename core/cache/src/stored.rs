@@ -74,6 +74,17 @@ impl Prepared {
         }
     }
 
+    /// The same response, stale from now on.
+    pub fn spent(&self, now: Seconds) -> Prepared {
+        Prepared {
+            freshness: Freshness {
+                lifetime: self.freshness.lifetime.min(self.freshness.age(now)),
+                ..self.freshness
+            },
+            ..self.clone()
+        }
+    }
+
     /// Budget bytes of an entry with this head under a key of `key` bytes, body and trailers excepted.
     pub(crate) fn cost(&self, key: usize) -> u64 {
         ENTRY_OVERHEAD

@@ -11,10 +11,10 @@ use std::{
     ops::Bound,
     sync::{Arc, atomic::Ordering},
 };
-use understudy_http::semantics::{date::Seconds, freshness::Freshness};
+use understudy_http::semantics::date::Seconds;
 
 use crate::{
-    FillHead, Prepared, Stored,
+    FillHead, Stored,
     index::{Key, Slot},
     messages::Sweep,
     purge::{Cursor, Purge, Purged, Scope, Selector, Swept},
@@ -39,7 +39,8 @@ impl Handler<Sweep> for Shard {
                 self.newest
             }
         };
-        let (meant, next) = self.part(&sweep.purge, sweep.cursor, newest);
+        let (meant, seen, next) = self.part(&sweep.purge, sweep.cursor, newest);
+        found.looked_at += seen as u64;
         for (key, stored) in meant {
             self.purge_one(&sweep.purge, sweep.verify, &key, &stored, &mut found);
             let named = found.keys.last().is_some_and(|last| *last == *key);
@@ -94,11 +95,16 @@ impl Shard {
         }
     }
 
-    /// The next of what is meant.
-    fn part(&self, purge: &Purge, mut cursor: Cursor, newest: u64) -> (Vec<Meant>, Option<Cursor>) {
+    /// The next of what is meant, and how many members of a table were looked at for it.
+    fn part(
+        &self,
+        purge: &Purge,
+        mut cursor: Cursor,
+        newest: u64,
+    ) -> (Vec<Meant>, usize, Option<Cursor>) {
         let mut meant = Vec::new();
         let Some(selector) = purge.what.get(cursor.at) else {
-            return (meant, None);
+            return (meant, 0, None);
         };
         let before = purge.what.get(..cursor.at).unwrap_or_default();
         let mut take = |key: &Key, stored: &Arc<Stored>| {
@@ -138,7 +144,7 @@ impl Shard {
                     Selector::Tag(tag) => self.labels.tag(tag),
                     // They have a first key.
                     Selector::Key(_) | Selector::Url(_) | Selector::Prefix(_) => {
-                        return (meant, None);
+                        return (meant, 0, None);
                     }
                 };
                 let mut last = None;
@@ -159,7 +165,7 @@ impl Shard {
             };
         }
         let more = cursor.at < purge.what.len();
-        (meant, more.then_some(cursor))
+        (meant, seen, more.then_some(cursor))
     }
 
     fn purge_one(
@@ -192,7 +198,7 @@ impl Shard {
     /// Publishes a response as one that is stale from now on, in its own place. `false`: there is no room for its new head, not even
     /// when others go.
     fn make_stale(&mut self, key: &Key, old: &Arc<Stored>, now: Seconds) -> bool {
-        let prepared = stale(old.prepared(), now);
+        let prepared = old.prepared().spent(now);
         let cost = old.head_cost(key.len());
         let budget = Arc::clone(&self.shared.budget);
         let share = budget.try_reserve(cost).or_else(|| {
@@ -223,16 +229,5 @@ impl Shard {
             .collect();
         self.shared.index.publish(key, Slot::of(variants));
         true
-    }
-}
-
-/// The same head, with a lifetime that has just ended.
-fn stale(old: &Prepared, now: Seconds) -> Prepared {
-    Prepared {
-        freshness: Freshness {
-            lifetime: old.freshness.age(now).min(old.freshness.lifetime),
-            ..old.freshness
-        },
-        ..old.clone()
     }
 }

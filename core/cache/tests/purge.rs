@@ -346,6 +346,33 @@ async fn a_large_purge_goes_on_where_it_stopped_in_every_shard() {
 }
 
 #[actix_rt::test]
+async fn a_purge_looks_at_nothing_that_it_does_not_mean() {
+    for (what, means) in [
+        (Selector::Key(key("object-7")), 1),
+        (Selector::Url(key("object-7")), 1),
+        (Selector::Prefix(key("object-77")), 11),
+        (tag("t7"), 1),
+        (tag("even"), 500),
+        (tag("none"), 0),
+        (group("g7", Scope::Any), 1),
+        (group("none", Scope::Any), 0),
+        (Selector::Prefix(key("zzz")), 0),
+    ] {
+        let cache = cache(8 * MIB);
+        for at in 0..1000 {
+            let (own, of) = (format!("t{at}"), format!("g{at}"));
+            let parity = if at % 2 == 0 { "even" } else { "odd" };
+            let labels = labels(&[&own, parity, "all"], &[&of], "http://a:80");
+            let prepared = with_labels(labels, VaryKey::default());
+            put(&cache, &format!("object-{at}"), prepared).await;
+        }
+        let purged = purge(&cache, what.clone()).await;
+        let counts = (purged.matched, purged.looked_at);
+        assert_eq!(counts, (means, means), "{what:?}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_response_without_tags_pays_for_none() {
     let cost = async |tags: &[&str]| {
         let cache = cache(MIB);

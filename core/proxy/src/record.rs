@@ -45,6 +45,8 @@ pub struct Record<'a> {
     pub aborted: bool,
     /// The modules that were called, in order.
     pub modules: &'a [ModuleRecord<'a>],
+    /// The names of the rules that applied, between commas; filled in when a log is kept.
+    pub rules: &'a str,
 }
 /// One module's part of a transaction.
 #[derive(Debug, Clone)]
@@ -121,6 +123,7 @@ struct Text {
     content_type: Option<Vec<u8>>,
     referer: Option<Vec<u8>>,
     user_agent: Option<Vec<u8>>,
+    rules: String,
 }
 
 impl OwnedRecord {
@@ -135,6 +138,7 @@ impl OwnedRecord {
                 content_type: owned(record.content_type),
                 referer: owned(record.referer),
                 user_agent: owned(record.user_agent),
+                rules: record.rules.to_owned(),
             },
             rest: Record {
                 listener: "",
@@ -144,6 +148,7 @@ impl OwnedRecord {
                 referer: None,
                 user_agent: None,
                 modules: &[],
+                rules: "",
                 ..*record
             },
         }
@@ -158,6 +163,7 @@ impl OwnedRecord {
             content_type,
             referer,
             user_agent,
+            rules,
         } = &self.text;
         Record {
             listener,
@@ -166,6 +172,7 @@ impl OwnedRecord {
             content_type: content_type.as_deref(),
             referer: referer.as_deref(),
             user_agent: user_agent.as_deref(),
+            rules,
             ..self.rest
         }
     }

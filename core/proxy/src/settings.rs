@@ -21,6 +21,10 @@ pub struct Settings {
     /// What a range that is not stored makes of a miss.
     pub range_miss: RangeMiss,
     pub heuristic: understudy_http::semantics::freshness::Heuristic,
+    /// The fields that speak to this cache alone, strongest first (RFC 9213).
+    pub targets: Arc<[understudy_http::semantics::targeted::TargetName]>,
+    /// What the operator wants otherwise than the RFC has it.
+    pub rules: Arc<understudy_http::semantics::policy::Rules>,
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub access: Arc<Access>,

@@ -14,6 +14,7 @@ pub(crate) mod options;
 pub(crate) mod print;
 pub(crate) mod problem;
 pub(crate) mod resolve;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod shape;
 pub(crate) mod suggest;

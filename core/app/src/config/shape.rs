@@ -25,6 +25,8 @@ pub(crate) struct Shape {
     pub(crate) modules: ModulesShape,
     /// What is stored and for how long.
     pub(crate) cache: Cache,
+    /// What the operator wants otherwise than the standard has it; later rules override earlier ones key by key.
+    pub(crate) rule: Vec<RuleShape>,
     /// Ceilings on what clients and origins may send.
     pub(crate) limits: Limits,
     /// How long each phase may take.
@@ -233,6 +235,137 @@ pub(crate) struct Cache {
     /// Ceiling of that guess.
     #[schemars(extend("default" = "1d"))]
     pub(crate) heuristic_max: Option<Time>,
+    /// Fields that speak to this cache alone, strongest first: where one is usable, Cache-Control and Expires do not count.
+    #[schemars(extend("default" = ["CDN-Cache-Control"]))]
+    pub(crate) targets: Option<Vec<String>>,
+    /// What decides about storing: the standard, or a fixed time for every 200 whatever its origin says.
+    #[schemars(extend("default" = "rfc"))]
+    pub(crate) mode: Option<CacheMode>,
+    /// Mode fixed only: how long. Default: 1h.
+    pub(crate) fixed_ttl: Option<Time>,
+}
+
+/// What decides about storing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CacheMode {
+    /// RFC 9111, and the rules.
+    Rfc,
+    /// A fixed time.
+    Fixed,
+}
+
+/// What is wanted of some requests and responses.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Rule")]
+pub(crate) struct RuleShape {
+    /// A unique name, seen in the log and in what `explain` says.
+    pub(crate) name: Option<String>,
+    /// When the rule applies: all of these conditions must hold. Default: always.
+    #[serde(rename = "match")]
+    pub(crate) matching: RuleMatch,
+    /// How long responses are fresh. Those with an error status keep their own unless `match.statuses` names it.
+    pub(crate) ttl: Option<Time>,
+    /// When `ttl` counts: whatever the origin says, or only where it states no lifetime. Default: always.
+    pub(crate) ttl_when: Option<TtlWhenWord>,
+    /// How long responses may be used stale, while they are revalidated or when that fails, where the origin does not forbid it.
+    pub(crate) grace: Option<Time>,
+    /// How long errors (400 and above) are fresh that state no lifetime.
+    pub(crate) negative: Option<Time>,
+    /// Whether anything is stored and used. Default: true.
+    pub(crate) store: Option<bool>,
+    /// Store although the origin forbids it (no-store, private, no-cache). Default: false.
+    pub(crate) force: Option<bool>,
+    /// What no-cache, max-age and min-fresh of requests mean. Default: respect.
+    pub(crate) request_no_cache: Option<NoCacheWord>,
+    /// What cookies mean. Default: conservative.
+    pub(crate) cookies: Option<CookiesWord>,
+    /// With `cookies = "key"`: the names of those that count, in which * stands for anything. Default: the whole field.
+    pub(crate) key_cookies: Option<Vec<String>>,
+    /// As `cache.heuristic_percent`.
+    #[schemars(range(min = 0, max = 100))]
+    pub(crate) heuristic_percent: Option<i64>,
+    /// As `cache.heuristic_max`.
+    pub(crate) heuristic_max: Option<Time>,
+    /// Whether the query belongs to the key. Default: all of it.
+    pub(crate) query: Option<QueryWord>,
+    /// The only parameters of the query that belong to the key; * stands for anything.
+    pub(crate) query_only: Option<Vec<String>>,
+    /// Parameters of the query that do not belong to the key; * stands for anything.
+    pub(crate) query_without: Option<Vec<String>>,
+    /// Whether the order of parameters does not count. Default: false.
+    pub(crate) query_sort: Option<bool>,
+    /// Fields of the request that belong to the key.
+    pub(crate) key_fields: Option<Vec<String>>,
+}
+
+/// When a rule applies.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RuleMatch {
+    /// Hosts without ports, or "*.example.org" for the names below one. Default: all.
+    pub(crate) hosts: Option<Vec<String>>,
+    /// Beginnings of paths, as "/static/", or paths in which * stands for anything, as "*.css". Default: all.
+    pub(crate) paths: Option<Vec<String>>,
+    /// Media types of the response, or "image/*". Default: all.
+    pub(crate) types: Option<Vec<String>>,
+    /// Statuses of the response, or classes of them, as "5xx". Default: all.
+    pub(crate) statuses: Option<Vec<StatusText>>,
+    /// Bytes of the body, at least; a body whose length is not known beforehand does not match.
+    pub(crate) min_size: Option<Size>,
+    /// Bytes of the body, at most; a body whose length is not known beforehand does not match.
+    pub(crate) max_size: Option<Size>,
+}
+
+/// When a rule's lifetime counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "TtlWhen")]
+pub(crate) enum TtlWhenWord {
+    /// Whatever the origin says.
+    Always,
+    /// Where the origin states none.
+    Unstated,
+}
+
+/// What no-cache, max-age and min-fresh of requests mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "RequestNoCache")]
+pub(crate) enum NoCacheWord {
+    /// What the standard says.
+    Respect,
+    /// Nothing.
+    Ignore,
+}
+
+/// What cookies mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Cookies")]
+pub(crate) enum CookiesWord {
+    /// What has to do with cookies is stored only where the origin states a lifetime or says public.
+    Conservative,
+    /// Nothing; responses are stored, and sent, without Set-Cookie.
+    Strip,
+    /// Nothing; Set-Cookie is stored and goes to everybody.
+    Ignore,
+    /// What has to do with cookies is neither stored nor answered from the store.
+    Refuse,
+    /// They belong to the key.
+    Key,
+}
+
+/// Whether the query belongs to the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Query")]
+pub(crate) enum QueryWord {
+    /// All of it.
+    All,
+    /// Nothing of it.
+    None,
 }
 
 /// What is fetched when a range is asked for that is not stored.
@@ -384,6 +517,9 @@ pub(crate) struct Identity {
     pub(crate) name: Option<String>,
 }
 
+/// A status or a class of statuses as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StatusText(pub(crate) String);
 /// A size as written: a number of bytes, or text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) String);
@@ -416,6 +552,22 @@ impl<'de> Deserialize<'de> for Size {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         d.deserialize_any(AsText).map(Time)
+    }
+}
+impl<'de> Deserialize<'de> for StatusText {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(AsText).map(StatusText)
+    }
+}
+impl JsonSchema for StatusText {
+    fn schema_name() -> Cow<'static, str> {
+        "Status".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A status such as 404, or a class of them, such as \"5xx\".",
+            "type": ["string", "integer"], "pattern": "^([2-5][0-9][0-9]|[2-5]xx)$", "minimum": 200, "maximum": 599,
+        })
     }
 }
 impl JsonSchema for Size {

@@ -9,6 +9,7 @@ use super::{
     networks,
     problem::Fault,
     resolve::{Resolver, Sources, number, quote, word, word_of},
+    rules,
     shape::{Level, LogFormat, RangeMissWord},
     units::{duration, show_duration, show_size, size},
 };
@@ -16,8 +17,10 @@ use ipnet::IpNet;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
+use understudy_http::semantics::{freshness::Heuristic, policy::Rules, targeted::TargetName};
 use understudy_proxy::settings::RangeMiss;
 
 /// Everything.
@@ -29,6 +32,7 @@ pub(crate) struct Values {
     pub(crate) groups: Vec<Group>,
     pub(crate) modules: Modules,
     pub(crate) cache: Cache,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) log: Log,
@@ -50,6 +54,17 @@ pub(crate) struct Cache {
     pub(crate) range_miss: RangeMiss,
     pub(crate) heuristic_percent: u32,
     pub(crate) heuristic_max: Duration,
+    pub(crate) targets: Vec<TargetName>,
+}
+
+impl Cache {
+    /// The heuristic for all.
+    pub(crate) fn heuristic(&self) -> Heuristic {
+        Heuristic {
+            percent: self.heuristic_percent,
+            max: u32::try_from(self.heuristic_max.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// `[limits]`.
@@ -143,6 +158,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
     let (listeners, groups) = listeners::check(r);
     let modules = modules::check(r);
     let cache = cache(r);
+    let rules = rules::check(r, cache.heuristic());
     let limits = limits(r);
     let timeouts = timeouts(r);
     let log = log(r);
@@ -162,6 +178,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
         groups,
         modules,
         cache,
+        rules,
         limits,
         timeouts,
         log,
@@ -174,6 +191,7 @@ pub(crate) fn check(r: &mut Resolver<'_>) -> Values {
 
 fn cache(r: &mut Resolver<'_>) -> Cache {
     let shape = &r.document.shape.cache;
+    let targets = shape.targets.clone();
     let memory_text = Sources::over(
         r.layers.memory.as_ref(),
         shape.memory.as_ref().map(|s| &s.0),
@@ -236,6 +254,14 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             duration,
             |d| show_duration(*d),
         ),
+        targets: r.pick_list(
+            "cache.targets",
+            None,
+            targets,
+            &["CDN-Cache-Control"],
+            |text| target(text).map(|name| vec![name]),
+            true,
+        ),
     }
 }
 
@@ -259,6 +285,16 @@ fn range_miss(r: &mut Resolver<'_>, max_object: u64) -> RangeMiss {
         RangeMissWord::Range => RangeMiss::Range,
         RangeMissWord::Whole => RangeMiss::Whole { up_to },
     }
+}
+
+/// A field of targeted cache control (RFC 9213 section 2).
+fn target(text: &str) -> Result<TargetName, Fault> {
+    TargetName::new(text).ok_or_else(|| {
+        Fault::new(
+            format!("{text:?} is not the name of a targeted field"),
+            "write one, such as \"CDN-Cache-Control\"; Cache-Control itself comes behind them all",
+        )
+    })
 }
 
 fn limits(r: &mut Resolver<'_>) -> Limits {

@@ -69,6 +69,9 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
     if let Some(error) = record.error {
         text("error", error.as_bytes(), out);
     }
+    if !record.rules.is_empty() {
+        text("rules", record.rules.as_bytes(), out);
+    }
     if !record.modules.is_empty() {
         modules(record.modules, out);
     }

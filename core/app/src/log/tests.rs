@@ -43,6 +43,7 @@ fn record() -> Record<'static> {
         error: None,
         aborted: false,
         modules: &[],
+        rules: "",
     }
 }
 
@@ -391,4 +392,14 @@ fn the_json_line_says_what_each_module_cost() {
         ])
     );
     assert!(json_line(&record()).get("modules").is_none());
+}
+
+#[test]
+fn the_names_of_rules_are_told_where_there_are_any() {
+    let line = json_line(&Record {
+        rules: "images,slow",
+        ..record()
+    });
+    assert_eq!(line["rules"], "images,slow");
+    assert!(json_line(&record()).get("rules").is_none());
 }

@@ -32,6 +32,14 @@ impl LifetimeSource {
         }
     }
 
+    /// Whether the origin stated it.
+    pub fn is_stated(self) -> bool {
+        matches!(
+            self,
+            LifetimeSource::SMaxage | LifetimeSource::MaxAge | LifetimeSource::Expires
+        )
+    }
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -9,12 +9,13 @@ mod key;
 mod pattern;
 mod rules;
 
-pub use key::{rewrite_query, write_parts};
+pub use key::{read_parts, rewrite_query, write_parts};
 pub use pattern::{HostPattern, NamePattern, NoPattern, PathPattern, StatusPattern, TypePattern};
 pub use rules::{MAX_RULES, Matched, Overrides, Rule, Rules, TooMany, When};
 
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::{Freshness, Heuristic};
+use crate::{Fields, Name};
 use std::sync::Arc;
 
 /// What applies to one request, and to the response to it. The default is the RFC alone.
@@ -43,7 +44,7 @@ pub struct Policy {
     /// Whether the parameters' order does not matter.
     pub sort_query: bool,
     /// Names of request fields that belong to the key, in lower case.
-    pub key_fields: Arc<[Box<str>]>,
+    pub key_fields: Option<Arc<[Box<str>]>>,
 }
 
 /// When a policy's lifetime counts.
@@ -69,8 +70,8 @@ pub enum RequestNoCache {
 /// What cookies mean. RFC 9111 section 7.3 leaves it to the cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Cookies {
-    /// A response that sets one is not stored unless it says `public`. One that answers a request with cookies is stored
-    /// and used only when its origin states a lifetime.
+    /// A response that sets one, and one that answers a request with one, is stored only when its origin states a lifetime
+    /// or says `public`: a heuristic is no reason to share it.
     #[default]
     Conservative,
     /// Requests' cookies mean nothing, and responses are stored without Set-Cookie.
@@ -120,7 +121,7 @@ impl Default for Policy {
             heuristic: None,
             query: Query::default(),
             sort_query: false,
-            key_fields: Arc::new([]),
+            key_fields: None,
         }
     }
 }
@@ -158,17 +159,41 @@ impl Policy {
 
     /// A response's freshness as this policy has it. `stated`: its origin gave it a lifetime.
     pub fn freshness(&self, status: u16, stated: bool, mut freshness: Freshness) -> Freshness {
-        let ttl = self.ttl.filter(|_| match self.ttl_when {
-            TtlWhen::Always => true,
-            TtlWhen::Unstated => !stated,
-        });
-        let negative = self.negative.filter(|_| status >= 400 && !stated);
-        if let Some(seconds) = ttl.or(negative) {
+        if let Some(seconds) = self.lifetime(status, stated) {
             // An operator's time runs from when the response came in; its age goes on to be told as it is.
             freshness.lifetime = freshness.corrected_initial_age.saturating_add(seconds);
             freshness.heuristic = false;
         }
         freshness
+    }
+
+    /// The lifetime in place of what the origin says.
+    fn lifetime(&self, status: u16, stated: bool) -> Option<u32> {
+        let ttl = self.ttl.filter(|_| match self.ttl_when {
+            TtlWhen::Always => true,
+            TtlWhen::Unstated => !stated,
+        });
+        ttl.or_else(|| self.negative.filter(|_| status >= 400 && !stated))
+    }
+
+    /// Whether a response of this status has its lifetime from here.
+    pub fn gives_lifetime(&self, status: u16, stated: bool) -> bool {
+        self.lifetime(status, stated).is_some()
+    }
+
+    /// Whether this response is not to be shared with a request because that one has cookies: neither stored when it answers it
+    /// nor taken from the store for it.
+    pub fn is_personal(
+        &self,
+        request: Fields<'_>,
+        cc: &ResponseDirectives,
+        freshness: &Freshness,
+    ) -> bool {
+        match self.cookies {
+            Cookies::Conservative => freshness.heuristic && !cc.public && request.has(Name::Cookie),
+            Cookies::Refuse => request.has(Name::Cookie),
+            Cookies::Strip | Cookies::Ignore | Cookies::Key(_) => false,
+        }
     }
 
     /// The heuristic that counts.
@@ -185,7 +210,7 @@ impl Policy {
     pub fn changes_key(&self) -> bool {
         self.query != Query::All
             || self.sort_query
-            || !self.key_fields.is_empty()
+            || self.key_fields.is_some()
             || matches!(self.cookies, Cookies::Key(_))
     }
 }

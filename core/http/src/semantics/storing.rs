@@ -6,6 +6,7 @@
 
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::is_heuristically_cacheable;
+use super::policy::{Cookies, Policy};
 use super::{date, vary, withheld};
 use crate::{Fields, Method, Name};
 
@@ -90,8 +91,13 @@ pub fn may_store(
     response: Fields<'_>,
     response_cc: &ResponseDirectives,
     freshness: &super::freshness::Freshness,
+    policy: &Policy,
 ) -> Result<(), NoStoreReason> {
     let cc = response_cc;
+    // The operator's word comes first: a rule may only forbid here, and what it permits it has put into `cc` and `freshness`.
+    if !policy.store {
+        return Err(NoStoreReason::Rule);
+    }
     // "the request method is understood by the cache". A HEAD has no content to keep, and a stored POST would answer only
     // later GETs whose Content-Location agrees (RFC 9110 section 9.3.3): neither is stored.
     if method != Method::Get {
@@ -132,18 +138,12 @@ pub fn may_store(
     if vary::never_matches(response) {
         return Err(NoStoreReason::VaryStar);
     }
-    // Not in the RFC (section 7.3 only warns): a cookie is meant for one client unless the origin says `public`.
-    // One that the origin itself withholds (`no-cache="set-cookie"`) is not stored, and no reason to store nothing.
-    if response.has(Name::SetCookie)
-        && !cc.public
-        && !withheld::withholds(response, cc, b"set-cookie")
-    {
-        return Err(NoStoreReason::SetCookie);
-    }
+    cookies(policy, request, response, cc, freshness)?;
     // "the response contains at least one of": public, private (no shared cache), Expires, max-age, s-maxage, a cache
     // extension that allows it (none is known), or a status that is heuristically cacheable.
     let explicit = is_explicit(response, cc);
-    if !(explicit || cc.public || is_heuristically_cacheable(status)) {
+    let ruled = policy.gives_lifetime(status, explicit);
+    if !(explicit || ruled || cc.public || is_heuristically_cacheable(status)) {
         return Err(NoStoreReason::NoFreshness);
     }
     // Beyond the RFC, what can never be used again is not stored: it is neither fresh nor can it be validated.
@@ -162,6 +162,35 @@ pub fn may_store(
     } else {
         NoStoreReason::NoFreshness
     })
+}
+
+/// What has to do with cookies. Section 7.3: Set-Cookie "does not inhibit caching", and origins that want it inhibited are to
+/// say so. Many that set a cookie say nothing at all, so a guess of ours is no reason to share: what is stored then is what
+/// its origin made cacheable, by a lifetime of its own or by `public`.
+fn cookies(
+    policy: &Policy,
+    request: Fields<'_>,
+    response: Fields<'_>,
+    cc: &ResponseDirectives,
+    freshness: &super::freshness::Freshness,
+) -> Result<(), NoStoreReason> {
+    // One that the origin itself withholds (`no-cache="set-cookie"`) is not stored, and no reason to store nothing.
+    let sets = response.has(Name::SetCookie) && !withheld::withholds(response, cc, b"set-cookie");
+    match policy.cookies {
+        Cookies::Conservative | Cookies::Key(_) => {
+            let fresh = freshness.ttl(freshness.response_time) > 0;
+            let meant = cc.public || (fresh && !freshness.heuristic && !cc.no_cache);
+            if sets && !meant {
+                return Err(NoStoreReason::SetCookie);
+            }
+        }
+        Cookies::Refuse if sets => return Err(NoStoreReason::SetCookie),
+        Cookies::Refuse | Cookies::Strip | Cookies::Ignore => {}
+    }
+    if policy.is_personal(request, cc, freshness) {
+        return Err(NoStoreReason::Cookie);
+    }
+    Ok(())
 }
 
 /// Whether the origin states how long the response is fresh: s-maxage, max-age or Expires (section 4.2.1, rules 1 to 3).

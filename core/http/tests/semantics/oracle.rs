@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use understudy_http::Method;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::{Freshness, Heuristic};
+use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::reuse::{Reuse, may_reuse};
 use understudy_http::semantics::storing::may_store;
 use understudy_http::semantics::vary::VaryKey;
@@ -53,6 +54,7 @@ fn ours(case: &Case<'_>) -> Verdict {
         response.fields(),
         &cc,
         &freshness,
+        &Policy::default(),
     );
     let now = NOW + case.after;
     let wanted = RequestDirectives::parse(later.fields());
@@ -262,7 +264,9 @@ proptest! {
         let at_once = ours(&Case { after: 0, later: "", ..case });
         let usable = plain.tag || plain.modified.is_some() || (at_once.left > 0 && !plain.no_cache);
         let cookie = plain.cookie && !plain.public;
-        prop_assert_eq!(we.stored, they.stored && usable && !cookie && plain.vary != "*", "stored: {:?} {:?}", we, they);
+        let explicit = plain.max_age.is_some() || plain.s_maxage.is_some() || plain.expires.is_some();
+        let meant = explicit && at_once.left > 0 && !plain.no_cache;
+        prop_assert_eq!(we.stored, they.stored && usable && (!cookie || meant) && plain.vary != "*", "stored: {:?} {:?}", we, they);
 
         // What is not stored has no lifetime there, and with `no-cache` none either (row `no-cache-lifetime`).
         let counts = they.stored && !plain.no_cache && !cookie && plain.vary != "*";
@@ -271,7 +275,7 @@ proptest! {
         }
         // Row `stale-forbidden`: there only must-revalidate keeps max-stale from being honoured.
         let forbidden = plain.wants == "max-stale" && (plain.s_maxage.is_some() || plain.no_cache);
-        if we.stored && !forbidden {
+        if we.stored && !forbidden && !cookie {
             prop_assert_eq!(we.reused, they.reused, "reused: {:?} {:?}", we, they);
         }
     }
@@ -334,8 +338,15 @@ const DIFFERENCES: &[Difference] = &[
         1,
     ),
     row(
-        "cookie: neither uses it; RFC 9111 section 7.3 warns of what is in it",
+        "cookie: RFC 9111 section 7.3, Set-Cookie does not inhibit caching where the origin states a lifetime; there it is never fresh",
         "Cache-Control: max-age=60\nSet-Cookie: a=b",
+        left,
+        60,
+        0,
+    ),
+    row(
+        "cookie-unstated: a heuristic is no reason to share a cookie; there it is stored and never fresh",
+        "ETag: \"a\"\nSet-Cookie: a=b",
         stored,
         0,
         1,

@@ -76,7 +76,7 @@ proptest! {
         let (asked, cc) = (RequestDirectives::parse(request), ResponseDirectives::parse(stored));
         let h = Heuristic { percent: u32::MAX, max: u32::MAX };
         let freshness = Freshness::of(status, stored, &cc, times.0, times.1, &h);
-        let _ = storing::may_store(Method::Get, request, &asked, status, stored, &cc, &freshness);
+        let _ = storing::may_store(Method::Get, request, &asked, status, stored, &cc, &freshness, &understudy_http::semantics::policy::Policy::default());
         let _ = reuse::may_reuse(&asked, &cc, &freshness, times.2);
         let _ = reuse::may_serve_stale_on_error(&asked, &cc, &freshness, times.2);
         let _ = conditional::evaluate(Method::Get, request, stored, times.1);

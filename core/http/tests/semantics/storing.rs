@@ -4,6 +4,7 @@ use crate::support::{SUN, SUN_06_NOV as NOW, date, head};
 use understudy_http::Method;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::{Freshness, Heuristic};
+use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, NoStoreReason::*, may_store};
 
 fn decide(method: Method, request: &str, status: u16, response: &str) -> Result<(), NoStoreReason> {
@@ -23,6 +24,7 @@ fn decide(method: Method, request: &str, status: u16, response: &str) -> Result<
         response.fields(),
         &cc,
         &freshness,
+        &Policy::default(),
     )
 }
 
@@ -213,14 +215,45 @@ fn vary_star_is_never_stored() {
 }
 
 #[test]
-fn set_cookie_needs_public() {
-    plain("Cache-Control: max-age=60\nSet-Cookie: a=b", Err(SetCookie));
-    plain(
-        "Cache-Control: s-maxage=60\nSet-Cookie: a=b",
-        Err(SetCookie),
-    );
-    plain("Cache-Control: public, max-age=60\nSet-Cookie: a=b", Ok(()));
-    check("Cookie: a=b", 200, "Cache-Control: max-age=60", Ok(()));
+fn with_cookies_only_what_the_origin_made_cacheable_is_stored() {
+    let modified = format!("Last-Modified: {}", date(NOW - 86_400));
+    for (request, response, expected) in [
+        ("", "Cache-Control: max-age=60\nSet-Cookie: a=b", Ok(())),
+        ("", "Cache-Control: s-maxage=60\nSet-Cookie: a=b", Ok(())),
+        (
+            "",
+            "Cache-Control: public\nETag: \"a\"\nSet-Cookie: a=b",
+            Ok(()),
+        ),
+        (
+            "",
+            "Cache-Control: max-age=0\nETag: \"a\"\nSet-Cookie: a=b",
+            Err(SetCookie),
+        ),
+        (
+            "",
+            "Cache-Control: max-age=60, no-cache\nETag: \"a\"\nSet-Cookie: a=b",
+            Err(SetCookie),
+        ),
+        ("", "ETag: \"a\"\nSet-Cookie: a=b", Err(SetCookie)),
+        ("", &format!("{modified}\nSet-Cookie: a=b"), Err(SetCookie)),
+        (
+            "",
+            &format!("{modified}\nSet-Cookie: a=b\nCache-Control: public"),
+            Ok(()),
+        ),
+        ("Cookie: a=b", "Cache-Control: max-age=60", Ok(())),
+        ("Cookie: a=b", "ETag: \"a\"", Ok(())),
+        ("Cookie: a=b", &modified, Err(Cookie)),
+        (
+            "Cookie: a=b",
+            &format!("{modified}\nCache-Control: public"),
+            Ok(()),
+        ),
+        ("", &modified, Ok(())),
+    ] {
+        check(request, 200, response, expected);
+    }
 }
 
 #[test]
@@ -320,6 +353,8 @@ fn the_word_of_a_reason_is_what_it_displays() {
         Disabled,
         Expired,
         UntrustedHost,
+        Rule,
+        Cookie,
     ];
     let mut words: Vec<&str> = all.iter().map(|reason| reason.as_str()).collect();
     for (reason, word) in all.iter().zip(&words) {

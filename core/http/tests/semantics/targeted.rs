@@ -4,6 +4,7 @@ use crate::support::{SUN, SUN_06_NOV as NOW, head};
 use understudy_http::Method;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::{Freshness, Heuristic};
+use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, NoStoreReason::*, may_store};
 use understudy_http::semantics::targeted::{DEFAULT_TARGETS, TargetName, response_directives};
 
@@ -26,6 +27,7 @@ fn check(lines: &str, expected: Result<u32, NoStoreReason>) {
         fields,
         &cc,
         &freshness,
+        &Policy::default(),
     );
     assert_eq!(stored.map(|()| freshness.lifetime), expected, "{lines}");
 }

@@ -17,7 +17,7 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::wire::target::{Scheme, Target, parse_target};
 
 /// Most that one purge may name.
-const MOST: usize = 1024;
+pub(crate) const MOST: usize = 256;
 
 /// What is to be purged: all that any of these names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,15 @@ pub(crate) async fn perform(
         now,
     };
     let purged = cache.purge(id, purge).await;
-    Receipt::new(id, now, asked, purged, started.elapsed())
+    let receipt = Receipt::new(id, now, asked, purged, started.elapsed());
+    tracing::info!(
+        id = receipt.id,
+        asked = ?receipt.asked,
+        matched = receipt.matched,
+        removed = receipt.removed,
+        "purge"
+    );
+    receipt
 }
 
 fn named(what: &str, text: &str) -> Result<(), String> {
@@ -137,7 +145,9 @@ fn named(what: &str, text: &str) -> Result<(), String> {
 /// The URL as keys write it.
 fn url(text: &str) -> Result<bytes::Bytes, String> {
     let cure = "write one such as http://www.example.org/path";
-    match parse_target(Method::Get, text.as_bytes()) {
+    // A fragment is the reader's own: no request has one.
+    let whole = text.split('#').next().unwrap_or(text);
+    match parse_target(Method::Get, whole.as_bytes()) {
         Ok(Target::Absolute {
             scheme: Scheme::Http,
             authority,
@@ -196,7 +206,7 @@ mod one_or_many {
 
 #[cfg(test)]
 mod tests {
-    use super::Request;
+    use super::{MOST, Request};
     use understudy_cache::{Scope, Selector};
 
     fn selector(json: &str) -> Result<Vec<Selector>, Vec<String>> {
@@ -259,7 +269,7 @@ mod tests {
             assert!(wrong.iter().any(|one| one.contains(why)), "{wrong:?}");
         }
         let many = Request {
-            tag: vec!["a".to_owned(); 1025],
+            tag: vec!["a".to_owned(); MOST + 1],
             ..Request::default()
         };
         assert!(many.selectors().is_err());

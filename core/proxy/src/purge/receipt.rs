@@ -20,6 +20,8 @@ pub struct Receipt {
     pub asked: Request,
     /// Stored responses that were meant; each variant is one.
     pub matched: u64,
+    /// Entries of the tables that were looked at for that, all else was not.
+    pub looked_at: u64,
     /// Their keys, up to a limit.
     pub keys: Vec<String>,
     /// Whether there were more keys than that.
@@ -60,6 +62,7 @@ impl Receipt {
             id: format!("{id:016x}"),
             time: String::from_utf8_lossy(&date::format(now)).into_owned(),
             matched: purged.matched,
+            looked_at: purged.looked_at,
             keys: purged.keys.iter().map(text).collect(),
             more_keys: purged.more_keys,
             removed: purged.removed,

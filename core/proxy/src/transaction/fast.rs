@@ -4,7 +4,7 @@
 //! (fresh, or stale and validated behind the answer) for a plain GET is left to a transaction, which decides everything anew.
 
 use super::hooks::Handed;
-use super::{hit, internal, may_persist, on_the_spot, partition};
+use super::{hit, internal, may_persist, on_the_spot, partition, ruled};
 use crate::client::Client;
 use crate::modules::party::{Party, Ran};
 use crate::modules::{FIRE, edited};
@@ -186,6 +186,7 @@ fn write_fast_key(
         // Transparent: whose name it is must be verified first.
         _ => return None,
     }
+    ruled::rekey(&live.settings.rules, head.fields(), key);
     Some(())
 }
 
@@ -213,7 +214,14 @@ impl Spot<'_, '_> {
         let stored = slot.select(fields)?;
         let prepared = stored.prepared();
         let unix = self.worker.clock.now();
-        let directives = RequestDirectives::parse(fields);
+        let mut directives = RequestDirectives::parse(fields);
+        let rules = &self.live.settings.rules;
+        let personal = prepared.freshness.heuristic && fields.has(Name::Cookie);
+        if (personal || rules.speak_of_requests())
+            && !ruled::lets_out(rules, key, fields, prepared, &mut directives)
+        {
+            return None;
+        }
         let reuse = may_reuse(&directives, &prepared.directives, &prepared.freshness, unix);
         if via::names_us(fields, &self.live.pseudonym) {
             return None;
@@ -371,6 +379,14 @@ impl Spot<'_, '_> {
             }
             None => key,
         };
+        let rules = match live.log {
+            Some(_) => {
+                let kind = content_type.as_ref().and_then(|kind| kind.as_deref());
+                let rules = &live.settings.rules;
+                ruled::names(rules, key, prepared.status, kind, stored.length())
+            }
+            None => String::new(),
+        };
         let record = Record {
             id,
             at: match live.log {
@@ -397,6 +413,7 @@ impl Spot<'_, '_> {
             error: None,
             aborted: false,
             modules: &[],
+            rules: &rules,
         };
         match send.party {
             Some(party) => on_the_spot::log(party, live, record, key),

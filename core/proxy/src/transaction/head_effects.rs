@@ -4,10 +4,8 @@
 
 use super::Transaction;
 use super::exchange::Exchanged;
-use super::revalidate::refused;
 use std::sync::Arc;
 use understudy_cache::{Prepared, Stored};
-use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::head_effects::{HeadEffect, effect};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
@@ -25,7 +23,12 @@ impl Transaction {
         if !tells || personal || !self.host_belongs().await {
             return;
         }
-        let Some(slot) = self.worker.cache.find(&self.key()) else {
+        // What was there when the request went out: what a purge has put in its place meanwhile is not for this answer to restore.
+        let Some(slot) = self
+            .seen
+            .clone()
+            .or_else(|| self.worker.cache.find(&self.key()))
+        else {
             return;
         };
         for stored in slot.all() {
@@ -38,7 +41,7 @@ impl Transaction {
                 prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
             match effect {
                 HeadEffect::Update => self.update(stored, exchanged).await,
-                HeadEffect::Stale => self.renew(stored, spent(prepared, self.now())).await,
+                HeadEffect::Stale => self.renew(stored, prepared.spent(self.now())).await,
             }
         }
     }
@@ -48,7 +51,7 @@ impl Transaction {
         let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
             return;
         };
-        match refused(&prepared) {
+        match self.refused(&prepared, stored.length()) {
             None => self.renew(stored, prepared).await,
             // A cookie is this client's, and nothing is said of the object.
             Some(NoStoreReason::SetCookie) => {}
@@ -64,16 +67,5 @@ impl Transaction {
         let cache = self.worker.cache.clone();
         // Without room for another head the old one stays, as it would have without this HEAD.
         let _ = cache.renew(self.id, self.key(), stored, prepared).await;
-    }
-}
-
-/// The same response, stale from now on.
-fn spent(old: &Prepared, now: i64) -> Prepared {
-    Prepared {
-        freshness: Freshness {
-            lifetime: old.freshness.lifetime.min(old.freshness.age(now)),
-            ..old.freshness
-        },
-        ..old.clone()
     }
 }

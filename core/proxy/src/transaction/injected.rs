@@ -9,6 +9,7 @@ use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::freshness::Freshness;
+use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
 use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
 use understudy_http::semantics::vary::VaryKey;
@@ -43,6 +44,8 @@ pub(crate) fn prepare(
         fields,
         &directives,
         &freshness,
+        // Rules are about what origins say; a module means what it says.
+        &Policy::default(),
     )?;
     let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
     let labels = labels::of(fields, key)?;

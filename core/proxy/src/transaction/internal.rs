@@ -8,6 +8,7 @@ use super::request_out::line;
 use crate::settings::{HostMode, Mode, Settings};
 use understudy_cache::Stored;
 use understudy_http::semantics::cache_status::CacheStatus;
+use understudy_http::semantics::policy::read_parts;
 use understudy_http::wire::target::{Scheme, Target, parse_target};
 use understudy_http::{Fields, Method, Name};
 
@@ -65,11 +66,7 @@ fn made(
     else {
         return Err("not an http URL");
     };
-    let group = key
-        .get(partition::url(key).len()..)
-        .and_then(|rest| rest.split_first())
-        .map(|(_, group)| group);
-    let mode = match group {
+    let mode = match partition::group(key) {
         None => Mode::Forward,
         Some(group) => {
             let groups = &settings.upstream.groups;
@@ -98,6 +95,11 @@ fn made(
     }
     let varied = stored.into_iter().flat_map(|s| s.prepared().vary.present());
     for (name, value) in varied.filter(|(name, _)| takes(name)) {
+        line(&mut request, name, value);
+    }
+    // What belongs to the key must be said, or the answer would be another object's.
+    let parts = read_parts(partition::parts(key)).ok_or("not a key of ours")?;
+    for (name, value) in &parts {
         line(&mut request, name, value);
     }
     request.extend_from_slice(b"Connection: close\r\n\r\n");

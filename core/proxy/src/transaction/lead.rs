@@ -22,7 +22,7 @@ use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{Stale, is_error};
-use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
 use understudy_http::semantics::update::outdates;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
@@ -166,7 +166,14 @@ impl Transaction {
         if let Some(why) = self.said_no() {
             return Err(why);
         }
-        let directives = self.response_directives(fields);
+        let length = if status == 204 {
+            Some(0)
+        } else {
+            exchanged.origin.body_length()
+        };
+        let policy = self.policy(status, fields, length);
+        let mut directives = self.response_directives(fields);
+        policy.amend(&mut directives);
         // The commonest refusals first: what is not stored needs no dates read. `must-understand` can lift a no-store
         // (RFC 9111 section 5.2.2.3), so that is left to the whole rule.
         if directives.private {
@@ -178,7 +185,7 @@ impl Transaction {
         if self.is_personal(&directives) {
             return Err(NoStoreReason::Authorization);
         }
-        let heuristic = &self.live.settings.heuristic;
+        let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
             status,
             fields,
@@ -187,6 +194,8 @@ impl Transaction {
             now,
             heuristic,
         );
+        let stated = is_explicit(fields, &directives);
+        let freshness = policy.freshness(status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         let method = self.answered(status, fields, &directives);
         may_store(
@@ -197,19 +206,15 @@ impl Transaction {
             fields,
             &directives,
             &freshness,
+            &policy,
         )?;
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
         let labels = labels::of(fields, &self.key())?;
-        let length = if status == 204 {
-            Some(0)
-        } else {
-            exchanged.origin.body_length()
-        };
         let written = if status == 204 { None } else { length };
         let kept = storable::without_withheld(head, &directives);
         let rendered = response_head::render(&kept, written, &self.live.pseudonym, now);
         Ok(Prepared {
-            head: exact(rendered.head),
+            head: exact(Self::uncookied(&policy, head, rendered.head)),
             status,
             freshness,
             directives,

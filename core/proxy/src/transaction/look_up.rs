@@ -17,6 +17,10 @@ impl Transaction {
         if let Some(step) = self.verify_host().await {
             return step;
         }
+        let policy = self.request_policy();
+        if let Some(step) = self.ruled_out(&policy) {
+            return step;
+        }
         let Some(route) = &self.route else {
             return self.bypass(Forward::Bypass, NoStoreReason::Disabled);
         };
@@ -41,6 +45,22 @@ impl Transaction {
             &prepared.freshness,
             self.now(),
         );
+        if matches!(reuse, Reuse::Fresh | Reuse::StaleAllowed)
+            && policy.is_personal(fields, &prepared.directives, &prepared.freshness)
+        {
+            // What was fetched without cookies is good for this client if the origin says so.
+            if self.directives.only_if_cached {
+                return only_if_cached();
+            }
+            if self.head.method() != Method::Get || !self.body.is_empty() {
+                return self.bypass(Forward::Request, NoStoreReason::Cookie);
+            }
+            return Step::Ask {
+                validate: Some(stored),
+                alone: true,
+                forward: Forward::Request,
+            };
+        }
         match reuse {
             Reuse::Fresh => Step::Hit {
                 stored,

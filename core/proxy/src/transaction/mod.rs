@@ -53,6 +53,7 @@ mod response_head;
 mod returning;
 mod revalidate;
 mod route;
+mod ruled;
 mod select;
 mod storable;
 mod tunnel;
@@ -470,6 +471,16 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
+        let rules = match (&log, &self.route) {
+            (Some(_), Some(route)) => ruled::names(
+                &self.live.settings.rules,
+                &route.key,
+                tally.status,
+                tally.content_type.as_deref(),
+                tally.body_out,
+            ),
+            _ => String::new(),
+        };
         let record = Record {
             id: self.id,
             at: std::time::SystemTime::now(),
@@ -493,6 +504,7 @@ impl Transaction {
             error: tally.error,
             aborted: tally.aborted,
             modules: &[],
+            rules: &rules,
         };
         let Some(party) = party else {
             if let Some(log) = log {

@@ -13,6 +13,8 @@ pub(super) struct Origin {
     filter: Option<Box<Filter>>,
     /// It is a part, and the whole is delivered.
     splice: Option<Box<Splice>>,
+    /// It is a part, and what is looked at is the whole: its length.
+    whole: Option<u64>,
 }
 
 impl Origin {
@@ -21,6 +23,7 @@ impl Origin {
             stream,
             filter: None,
             splice: None,
+            whole: None,
         }
     }
 
@@ -32,6 +35,11 @@ impl Origin {
     /// Puts it between what is there before and behind it.
     pub(super) fn splice(&mut self, splice: Splice) {
         self.splice = Some(Box::new(splice));
+    }
+
+    /// Has it pass for the whole that it is a part of, whose length this is; or for itself again.
+    pub(super) fn stand_for(&mut self, whole: Option<u64>) {
+        self.whole = whole;
     }
 
     /// Whether modules hear its body.
@@ -61,7 +69,9 @@ impl Origin {
 
     /// The body's length, when it is known beforehand.
     pub(super) fn body_length(&self) -> Option<u64> {
-        if self.changes_length() {
+        if self.whole.is_some() {
+            self.whole
+        } else if self.changes_length() {
             None
         } else {
             self.stream.body_length()

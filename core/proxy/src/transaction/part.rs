@@ -4,9 +4,9 @@
 //! origin makes of a range is its own choice: a 206 is another part, a 200 the whole, anything else an answer as good as any.
 
 use super::exchange::Exchanged;
-use super::ranged::{asked, is_here, length_line};
-use super::request_out::{Purpose, line};
-use super::{Step, Transaction, complete, lead::exact};
+use super::ranged::{asked, is_here};
+use super::request_out::Purpose;
+use super::{Step, Transaction, complete};
 use crate::record::Outcome;
 use crate::settings::RangeMiss;
 use std::sync::Arc;
@@ -251,14 +251,16 @@ impl Transaction {
         head.set_status(200, b"OK");
         head.remove(Name::ContentRange);
         let received = std::mem::replace(&mut exchanged.head, head);
+        exchanged.origin.stand_for(Some(complete));
         let prepared = self.prepare(exchanged);
+        exchanged.origin.stand_for(None);
         exchanged.head = received;
         let prepared = prepared?;
-        if prepared.directives.withholds {
-            // Its client gets what it holds back from the store, and so not what is stored.
+        if self.unabridged(&exchanged.head, &prepared) != prepared.head {
+            // Its client gets what is held back from the store, and so not what is stored.
             return Err(NoStoreReason::Partial);
         }
-        Ok((of_whole(prepared, complete), span))
+        Ok((prepared, span))
     }
 
     /// The head of parts joined: the stored one, updated by the new (RFC 9111 section 3.4).
@@ -277,7 +279,7 @@ impl Transaction {
         if self.is_personal(&prepared.directives) {
             return Err(NoStoreReason::Authorization);
         }
-        match super::revalidate::refused(&prepared) {
+        match self.refused(&prepared, held.complete_length()) {
             Some(why) => Err(why),
             None => Ok(prepared),
         }
@@ -338,24 +340,4 @@ pub(super) fn combines(held: &Stored, exchanged: &Exchanged, complete: u64) -> b
     let prepared = held.prepared();
     let new = exchanged.head.fields();
     prepared.with_fields(|stored| may_combine(stored, prepared.length, new, Some(complete)).is_ok())
-}
-
-/// The head of the whole out of the head of a part, whose length is not that of the whole.
-fn of_whole(prepared: Prepared, complete: u64) -> Prepared {
-    let line_end = memchr::memchr(b'\n', &prepared.head).map_or(0, |at| at + 1);
-    let mut head = Vec::with_capacity(prepared.head.len() + 16);
-    head.extend_from_slice(&prepared.head[..line_end]);
-    prepared.with_fields(|fields| {
-        for (id, name, value) in fields.iter() {
-            if id != Name::ContentLength {
-                line(&mut head, name, value);
-            }
-        }
-    });
-    length_line(complete, &mut head);
-    Prepared {
-        head: exact(head),
-        length: Some(complete),
-        ..prepared
-    }
 }

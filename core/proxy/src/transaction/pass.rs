@@ -20,6 +20,7 @@ impl Transaction {
             Ok(request) => request,
             Err(step) => return step,
         };
+        let purges = self.worker.cache.purges_begun();
         match self.exchange(request).await {
             Ok(mut exchanged) => {
                 if is_error(exchanged.head.status())
@@ -32,7 +33,7 @@ impl Transaction {
                     return step;
                 }
                 self.head_effects(&exchanged).await;
-                self.relay_or_store(exchanged).await
+                self.relay_or_store(exchanged, purges).await
             }
             Err(failure) if failure.is_error() => match self.stand_in() {
                 Some(step) => {

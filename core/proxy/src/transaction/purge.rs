@@ -1,6 +1,6 @@
 //! The step `purge`: the method PURGE, on listeners that allow it.
 //!
-//! What is meant is the URL, or the tags when the request names some. Invariant: nobody purges but clients from the listener's
+//! What is meant is the URL, or the tags and the groups of the URL's origin when the request names some. Invariant: nobody purges but clients from the listener's
 //! networks, and no web page in their browsers. Awkward case: PURGE is no method of any RFC; a listener that does not allow it refuses
 //! it (405), since an origin behind it may take it seriously.
 
@@ -8,9 +8,9 @@ use super::refusal::Refusal;
 use super::{Step, Transaction, partition};
 use crate::purge::{self, Request};
 use crate::record::Outcome;
-use understudy_cache::Selector;
+use understudy_cache::{Scope, Selector};
 use understudy_http::Name;
-use understudy_http::semantics::tags;
+use understudy_http::semantics::{groups, tags};
 
 /// Fields of the request that ask for a soft purge, and for a dry run; both with a value other than 0.
 const SOFT: [&[u8]; 2] = [b"Purge-Soft", b"Fastly-Soft-Purge"];
@@ -45,12 +45,6 @@ impl Transaction {
         };
         let cache = self.worker.cache.clone();
         let receipt = purge::perform(&cache, self.id, self.now(), asked, selectors).await;
-        tracing::info!(
-            id = %self.name(),
-            matched = receipt.matched,
-            removed = receipt.removed,
-            "purge"
-        );
         self.own(200, "application/json", b"", receipt.json().into())
             .await
     }
@@ -73,19 +67,33 @@ impl Transaction {
             tag: tags.iter().map(|tag| text(tag)).collect(),
             ..Request::default()
         };
-        if !tags.is_empty() {
-            return Ok((asked, tags.into_iter().map(Selector::Tag).collect()));
-        }
-        let asks_by_tag = tags::has(fields)
-            || fields.find(XKEY_PURGE).is_some()
-            || fields.find(XKEY_SOFT_PURGE).is_some();
-        if asks_by_tag {
-            // Whoever sends an empty list of tags does not mean the URL beside it.
-            return Err(Refusal::new(400, "purge-without-tags"));
-        }
         let Some(route) = &self.route else {
             return Err(Refusal::new(400, "target"));
         };
+        let groups = groups::invalidated(fields);
+        if groups.len() + tags.len() > purge::MOST {
+            return Err(Refusal::new(400, "purge-too-much"));
+        }
+        if !groups.is_empty() || !tags.is_empty() {
+            let scope = partition::scope(&route.key);
+            asked.origin = (!groups.is_empty()).then(|| text(partition::url(&scope)));
+            asked.group = groups;
+            let groups = asked.group.iter().cloned().map(bytes::Bytes::from);
+            let scope = Scope::Exactly(scope.into());
+            let groups = groups.map(|group| Selector::Group(group, scope.clone()));
+            return Ok((
+                asked.clone(),
+                groups.chain(tags.into_iter().map(Selector::Tag)).collect(),
+            ));
+        }
+        let names_some = tags::has(fields)
+            || fields.find(XKEY_PURGE).is_some()
+            || fields.find(XKEY_SOFT_PURGE).is_some()
+            || fields.find(groups::INVALIDATION).is_some();
+        if names_some {
+            // Whoever sends an empty list does not mean the URL beside it.
+            return Err(Refusal::new(400, "purge-of-nothing"));
+        }
         let url = route.key.slice_ref(partition::url(&route.key));
         let selector = if says(&PREFIX) {
             asked.prefix.push(text(&url));

@@ -86,7 +86,8 @@ impl Ranged {
         head: Bytes,
     ) -> Ranged {
         let answer = match prepared.length {
-            Some(complete) if !prepared.directives.withholds => {
+            // Compared where there is a range only, and then it is the same buffer as a rule.
+            Some(complete) if request.has(Name::Range) && head == prepared.head => {
                 asked(method, request, prepared, complete)
             }
             _ => RangeAnswer::Whole,

@@ -12,7 +12,7 @@ use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
-use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
 use understudy_http::semantics::update::{validates, write_updated};
 use understudy_http::wire::head::{HeadLimits, parse_response};
 use understudy_http::{Fields, Method, Name, ResponseHead};
@@ -55,7 +55,8 @@ impl Transaction {
             Some(prepared) => {
                 let chosen = fill.validates().is_none();
                 let prepared = self.rekeyed(prepared, chosen, &head, &stored);
-                let kept = self.kept(fill, Arc::new(prepared)).await;
+                let length = stored.complete_length();
+                let kept = self.kept(fill, Arc::new(prepared), length).await;
                 if self.tally.not_stored.is_none() {
                     let served = (!chosen).then_some(&stored);
                     self.freshen_alike(&head, served, request_time).await;
@@ -74,10 +75,14 @@ impl Transaction {
 
     /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
     /// meant for one client, and a module has its say. Otherwise it is for this client alone.
-    async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>) -> Arc<Stored> {
+    async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>, length: u64) -> Arc<Stored> {
         let personal = self.is_personal(&prepared.directives);
         let personal = personal.then_some(NoStoreReason::Authorization);
-        let Some(why) = self.said_no().or(personal).or_else(|| refused(&prepared)) else {
+        let Some(why) = self
+            .said_no()
+            .or(personal)
+            .or_else(|| self.refused(&prepared, length))
+        else {
             return fill.freshen(prepared).await;
         };
         self.tally.not_stored = Some(why);
@@ -128,8 +133,10 @@ impl Transaction {
         };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
-        let directives = self.response_directives(merged.fields());
-        let heuristic = &self.live.settings.heuristic;
+        let policy = self.policy(old.status, merged.fields(), Some(stored.complete_length()));
+        let mut directives = self.response_directives(merged.fields());
+        policy.amend(&mut directives);
+        let heuristic = policy.heuristic(&self.live.settings.heuristic);
         let freshness = Freshness::of(
             old.status,
             merged.fields(),
@@ -138,9 +145,14 @@ impl Transaction {
             now,
             heuristic,
         );
+        let stated = is_explicit(merged.fields(), &directives);
+        let freshness = policy.freshness(old.status, stated, freshness);
         let freshness = self.said.freshness(freshness);
         let labels = labels::freshened(&old.labels, merged.fields(), answer.fields(), &self.key())?;
         merged.remove(Name::Age);
+        if policy.strips_cookies() {
+            merged.remove(Name::SetCookie);
+        }
         let merged = storable::without_withheld(&merged, &directives);
         let mut out = Vec::with_capacity(merged.size());
         merged.write(&mut out);
@@ -155,22 +167,23 @@ impl Transaction {
             labels,
         })
     }
-}
 
-/// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was stored
-/// for another.
-pub(super) fn refused(prepared: &Prepared) -> Option<NoStoreReason> {
-    let nothing = Fields::new(&[], &[], &[]);
-    let stored = prepared.with_fields(|fields| {
-        may_store(
-            Method::Get,
-            nothing,
-            &RequestDirectives::default(),
-            prepared.status,
-            fields,
-            &prepared.directives,
-            &prepared.freshness,
-        )
-    });
-    stored.err()
+    /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was
+    /// stored for another.
+    pub(super) fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
+        let nothing = Fields::new(&[], &[], &[]);
+        let stored = prepared.with_fields(|fields| {
+            may_store(
+                Method::Get,
+                nothing,
+                &RequestDirectives::default(),
+                prepared.status,
+                fields,
+                &prepared.directives,
+                &prepared.freshness,
+                &self.policy(prepared.status, fields, Some(length)),
+            )
+        });
+        stored.err()
+    }
 }

@@ -1,7 +1,7 @@
 //! Where a request goes: what its target and Host mean on this listener (RFC 9112 section 3.2, 3.3).
 
-use super::partition;
 use super::refusal::Refusal;
+use super::{partition, ruled};
 use crate::settings::{HostMode, Intercept, Mode, Settings};
 use crate::worker::Source;
 use bytes::Bytes;
@@ -35,8 +35,25 @@ pub(super) enum Wanted {
     Server,
 }
 
-/// Finds the way. `original` is the destination of an intercepted connection.
+/// Finds the way, and what rules make of its key. `original` is the destination of an intercepted connection.
 pub(super) fn find(
+    source: &Source,
+    settings: &Settings,
+    head: &RequestHead<Bytes>,
+    peer: SocketAddr,
+    original: Option<SocketAddr>,
+) -> Result<Wanted, Refusal> {
+    let mut wanted = by_target(source, settings, head, peer, original)?;
+    if let Wanted::Fetch(route) = &mut wanted
+        && let Some(key) = ruled::rekeyed(settings, head.fields(), &route.key)
+    {
+        route.key = key;
+    }
+    Ok(wanted)
+}
+
+/// `original` is the destination of an intercepted connection.
+fn by_target(
     source: &Source,
     settings: &Settings,
     head: &RequestHead<Bytes>,

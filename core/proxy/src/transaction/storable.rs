@@ -9,14 +9,15 @@ use std::sync::Arc;
 use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::post;
-use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
+use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::targeted::response_directives;
 use understudy_http::semantics::withheld::withholds;
-use understudy_http::{Fields, Method, ResponseHead};
+use understudy_http::{Fields, Method, Name, ResponseHead};
 
 impl Transaction {
     /// The directives of an answer that are meant for this cache.
     pub(super) fn response_directives(&self, fields: Fields<'_>) -> ResponseDirectives {
-        response_directives(fields, DEFAULT_TARGETS)
+        response_directives(fields, &self.live.settings.targets)
     }
 
     /// The method whose answer this is, for the rules of storing.
@@ -37,7 +38,10 @@ impl Transaction {
 
     /// The head for the client whose request fetched it: it has what is withheld from the store.
     pub(super) fn unabridged(&self, head: &ResponseHead<Bytes>, prepared: &Prepared) -> Bytes {
-        if !prepared.directives.withholds {
+        // A rule may have taken its cookies off.
+        let stripped = head.fields().has(Name::SetCookie)
+            && prepared.with_fields(|stored| !stored.has(Name::SetCookie));
+        if !prepared.directives.withholds && !stripped {
             return prepared.head.clone();
         }
         let length = prepared.length.filter(|_| prepared.status != 204);
@@ -47,8 +51,9 @@ impl Transaction {
             .into()
     }
 
-    /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs.
-    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged) -> Step {
+    /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs. `purges`: how many had begun when the
+    /// request went out.
+    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged, purges: u64) -> Step {
         // While the request is still going out somebody has to see to that: `relay` does.
         let may = self.head.method() == Method::Post
             && self.live.settings.cache.is_some()
@@ -65,6 +70,12 @@ impl Transaction {
         let Ok(mut fill) = fill else {
             return self.relay(exchanged).await;
         };
+        if self.worker.cache.purges_begun() != purges {
+            // It may have been meant, and there was no fill yet that could have been marked.
+            self.tally.not_stored = Some(NoStoreReason::Expired);
+            drop(fill);
+            return self.relay(exchanged).await;
+        }
         if let Err(why) = fill.respond(prepared.clone()).await {
             self.tally.not_stored = Some(why);
             return self.relay(exchanged).await;

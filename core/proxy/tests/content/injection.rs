@@ -153,7 +153,10 @@ async fn what_may_not_be_stored_fails_with_the_reason_the_log_has() {
         ),
         (
             200,
-            &[("Cache-Control", "max-age=9"), ("Set-Cookie", "a=b")],
+            &[
+                ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+                ("Set-Cookie", "a=b"),
+            ],
             "set-cookie",
         ),
         (200, &[], "no-freshness"),

@@ -277,6 +277,8 @@ pub fn settings(origin: SocketAddr) -> Settings {
             max_variants: 4,
         }),
         range_miss: Default::default(),
+        rules: std::sync::Arc::default(),
+        targets: std::sync::Arc::new([]),
         heuristic: Heuristic {
             percent: 10,
             max: 86400,

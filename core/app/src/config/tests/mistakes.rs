@@ -58,7 +58,7 @@ fn unknown_keys_are_told_with_a_cure() {
         ),
         (
             "cache.\"a b\" = 1",
-            "proxy.toml:1:7: cache.a b: unknown key; known here are enabled, heuristic_max, heuristic_percent, max_object, max_variants, memory, range_miss, range_whole_max",
+            "proxy.toml:1:7: cache.a b: unknown key; known here are enabled, fixed_ttl, heuristic_max, heuristic_percent, max_object, max_variants, memory, mode, range_miss, range_whole_max, targets",
         ),
     ];
     for (text, want) in cases {
@@ -237,7 +237,7 @@ fn everything_wrong_is_told_at_once_in_order() {
     let want = "proxy.toml:2:8: timeouts.idle: 30 has no unit; write \"30s\" for seconds, or use ms, m, h or d\n\
                 proxy.toml:4:10: cache.memory: \"x\" is not a size; write bytes, or a whole number with K, M or G, such as \"256M\"";
     check_bad(text, want);
-    check_bad("a1 = 1\nzz9 = 2\n", &["a1", "zz9"].iter().enumerate().map(|(i, k)| format!("proxy.toml:{}:1: {k}: unknown key; known here are access, admin, cache, identity, limits, listen, log, module, modules, timeouts, upstream, workers", i + 1)).collect::<Vec<_>>().join("\n"));
+    check_bad("a1 = 1\nzz9 = 2\n", &["a1", "zz9"].iter().enumerate().map(|(i, k)| format!("proxy.toml:{}:1: {k}: unknown key; known here are access, admin, cache, identity, limits, listen, log, module, modules, rule, timeouts, upstream, workers", i + 1)).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

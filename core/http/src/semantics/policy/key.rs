@@ -44,9 +44,10 @@ pub fn rewrite_query(policy: &Policy, key: &mut Vec<u8>) {
     }
 }
 
-/// Appends the parts of the key that are no part of the URL.
+/// Appends the parts of the key that are no part of the URL: each a name, `-` when the request has no such field or `=` and
+/// its lines with their lengths before them (`accept-language=2:de;`), and a semicolon.
 pub fn write_parts(policy: &Policy, request: Fields<'_>, out: &mut Vec<u8>) {
-    for name in policy.key_fields.iter() {
+    for name in policy.key_fields.iter().flat_map(|names| names.iter()) {
         let mut lines = request.find_all(name.as_bytes()).peekable();
         out.extend_from_slice(name.as_bytes());
         // Absent differs from empty.
@@ -79,7 +80,9 @@ fn write_cookies(names: &CookieNames, request: Fields<'_>, out: &mut Vec<u8>) {
                 })
                 .collect();
             kept.sort_unstable();
-            kept.iter().for_each(|pair| sized(pair, out));
+            if !kept.is_empty() {
+                sized(&kept.join(&b"; "[..]), out);
+            }
         }
     }
 }
@@ -88,4 +91,30 @@ fn sized(part: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(part.len()).as_bytes());
     out.push(b':');
     out.extend_from_slice(part);
+}
+
+/// The field lines that [`write_parts`] wrote, so that a request can be made that has the same key; `None` for what it never writes.
+pub fn read_parts(mut parts: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut lines = Vec::new();
+    while !parts.is_empty() {
+        let end = memchr::memchr2(b'=', b';', parts)?;
+        let (mut name, rest) = parts.split_at_checked(end)?;
+        if let Some(absent) = name.strip_suffix(b"-")
+            && rest.starts_with(b";")
+        {
+            name = absent;
+        }
+        parts = rest.strip_prefix(b"=").unwrap_or(rest);
+        while !parts.starts_with(b";") {
+            let colon = memchr::memchr(b':', parts)?;
+            let digits = std::str::from_utf8(parts.get(..colon)?).ok()?;
+            let (value, rest) = parts
+                .get(colon + 1..)?
+                .split_at_checked(digits.parse().ok()?)?;
+            lines.push((name, value));
+            parts = rest;
+        }
+        parts = parts.get(1..)?;
+    }
+    Some(lines)
 }

@@ -69,7 +69,9 @@ pub struct Matched(u128);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     rules: Vec<Rule>,
-    /// Those that say something of requests, beside `store`.
+    /// Those that say something of the key.
+    of_key: u128,
+    /// Those that say something of what a request may be answered with.
     of_request: u128,
 }
 
@@ -106,11 +108,14 @@ impl When {
 impl Overrides {
     /// Whether some of it must be known before there is a response.
     pub fn is_of_request(&self) -> bool {
-        self.request_no_cache.is_some()
-            || self.cookies.is_some()
-            || self.query.is_some()
+        self.request_no_cache.is_some() || self.is_of_key()
+    }
+
+    fn is_of_key(&self) -> bool {
+        self.query.is_some()
             || self.sort_query.is_some()
             || self.key_fields.is_some()
+            || self.cookies.is_some()
     }
 
     /// Puts what concerns requests over `policy`.
@@ -119,7 +124,9 @@ impl Overrides {
         set(&mut policy.cookies, &self.cookies);
         set(&mut policy.query, &self.query);
         set(&mut policy.sort_query, &self.sort_query);
-        set(&mut policy.key_fields, &self.key_fields);
+        if self.key_fields.is_some() {
+            policy.key_fields.clone_from(&self.key_fields);
+        }
     }
 
     /// Puts what concerns responses over `policy`. `named`: the rule names this error's status.
@@ -170,12 +177,18 @@ impl Rules {
         if rules.len() > MAX_RULES {
             return Err(TooMany);
         }
-        let bits = rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| rule.then.is_of_request() || rule.then.store.is_some());
-        let of_request = bits.fold(0, |all, (at, _)| all | (1 << at));
-        Ok(Rules { rules, of_request })
+        let bits = |says: fn(&Overrides) -> bool| {
+            let all = rules.iter().enumerate();
+            let saying = all.filter(|(_, rule)| says(&rule.then));
+            saying.fold(0, |all, (at, _)| all | (1 << at))
+        };
+        Ok(Rules {
+            of_key: bits(Overrides::is_of_key),
+            of_request: bits(|then| {
+                then.store.is_some() || then.request_no_cache.is_some() || then.cookies.is_some()
+            }),
+            rules,
+        })
     }
 
     /// Whether there are none.
@@ -199,10 +212,16 @@ impl Rules {
         Matched(hold.fold(0, |all, (at, _)| all | (1 << at)))
     }
 
-    /// Whether a rule that applies says something that must be known before there is a response.
+    /// Whether any rule says something of keys.
     #[inline]
-    pub fn speaks_of_request(&self, matched: Matched) -> bool {
-        matched.0 & self.of_request != 0
+    pub fn speak_of_keys(&self) -> bool {
+        self.of_key != 0
+    }
+
+    /// Whether any rule says something of what requests may be answered with.
+    #[inline]
+    pub fn speak_of_requests(&self) -> bool {
+        self.of_request != 0
     }
 
     /// What is known without a response: the key, requests' directives, cookies, and whether nothing may be stored.
