@@ -424,3 +424,64 @@ fn only_if_cached_is_answered_by_a_part_that_has_it() {
         .expect(504);
     assert_eq!(site.origin.count(), 1);
 }
+
+#[test]
+fn parts_fetched_with_credentials_are_stored_only_when_they_may_be_shared() {
+    for (said, shared) in [("max-age=60", false), ("max-age=60, public", true)] {
+        let fields = [TAG.to_owned(), format!("Cache-Control: {said}")];
+        let site = Site::new(move |r| ranges(r, &[&fields[0], &fields[1]], BODY));
+        // What is held came without credentials.
+        part(ask_range(&site, "0-4"), "0-4");
+        let credentials = "Authorization: Basic eDp5\r\n";
+        let ask = |range| site.get("/", &format!("Range: bytes={range}\r\n{credentials}"));
+        part(ask("5-9"), "5-9");
+        part(ask_range(&site, "5-9"), "5-9");
+        assert_eq!(site.origin.count(), if shared { 2 } else { 3 }, "{said}");
+        site.get("/", credentials).expect(200).expect_body(BODY);
+        site.get("/", "Cache-Control: only-if-cached\r\n")
+            .expect(if shared { 200 } else { 504 });
+    }
+}
+
+#[test]
+fn parts_that_vary_by_another_field_are_not_joined() {
+    let site = Site::new(|r| {
+        let vary = if r.n == 1 { "Vary: X-A" } else { "Vary: X-B" };
+        ranges(r, &[TAG, FRESH, vary], BODY)
+    });
+    let ask = |range, fields| {
+        let response = site.get("/", &format!("Range: bytes={range}\r\n{fields}"));
+        part(response, range)
+    };
+    ask("0-4", "X-A: 1\r\nX-B: 1\r\n");
+    ask("5-9", "X-A: 1\r\nX-B: 1\r\n");
+    // Joined they would answer whoever has the same X-A, whatever the X-B.
+    ask("5-9", "X-A: 1\r\nX-B: 2\r\n");
+    assert_eq!(site.origin.count(), 3);
+}
+
+#[test]
+fn a_request_that_is_not_to_be_stored_leaves_no_part() {
+    let site = site(&[TAG, FRESH]);
+    part(ask_range(&site, "0-4"), "0-4");
+    for _ in 0..2 {
+        let response = site.get("/", "Range: bytes=5-9\r\nCache-Control: no-store\r\n");
+        part(response, "5-9");
+    }
+    assert_eq!(site.origin.count(), 3);
+}
+
+#[test]
+fn a_whole_longer_than_what_is_stored_is_not_completed_in_vain() {
+    let body = vec![b'x'; 40_000];
+    let origin = understudy_testbed::Origin::answering(move |r| {
+        let text = std::str::from_utf8(&body).unwrap();
+        ranges(r, &[TAG, FRESH], text)
+    });
+    let site = Site::with(origin, "[cache]\nmax_object = \"32K\"\n");
+    ask_range(&site, "0-999").expect(206);
+    ask_range(&site, "100-199").expect(206).expect_hit();
+    site.get("/", "").expect(200);
+    assert_eq!(site.origin.requests()[1].get("range"), None);
+    assert_eq!(site.origin.count(), 2);
+}

@@ -119,6 +119,42 @@ async fn parts_of_another_representation_replace_what_is_held() {
 }
 
 #[actix_rt::test]
+async fn parts_are_joined_up_to_the_largest_body_stored() {
+    // At most 512 KiB are stored of a body.
+    let (cache, body) = (cache(MIB), pattern(700_000));
+    let (first, next, last) = (
+        span(0, 299_999),
+        span(300_000, 499_999),
+        span(500_000, 599_999),
+    );
+    for part in [first, next] {
+        put(
+            &cache,
+            "a",
+            tagged(700_000, "\"a\""),
+            part,
+            cut(&body, part),
+        )
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        held(&cache, "a").unwrap().spans(),
+        Some(&[span(0, 499_999)][..])
+    );
+    put(
+        &cache,
+        "a",
+        tagged(700_000, "\"a\""),
+        last,
+        cut(&body, last),
+    )
+    .await
+    .unwrap();
+    assert_eq!(held(&cache, "a").unwrap().spans(), Some(&[last][..]));
+}
+
+#[actix_rt::test]
 async fn a_whole_takes_the_place_of_parts_and_a_late_part_does_not_take_its() {
     let (cache, body) = (cache(MIB), pattern(1000));
     let part = span(0, 99);

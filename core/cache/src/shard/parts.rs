@@ -53,10 +53,15 @@ impl Shard {
             self.trace(transaction, "part beside a whole");
             return Err(NoStoreReason::Partial);
         }
-        let held = slot
-            .iter()
-            .flat_map(|slot| slot.parts())
-            .find(|held| held.prepared().vary == new.vary && combine(held.prepared(), new));
+        // Together they are no more than a whole may be: of what is longer only what came last is kept.
+        let most = self.shared.max_object.load(Ordering::Relaxed);
+        let fits = |held: &Stored| {
+            let sum = held.length().saturating_add(part.span.len());
+            sum.min(new.length.unwrap_or(u64::MAX)) <= most
+        };
+        let held = slot.iter().flat_map(|slot| slot.parts()).find(|held| {
+            held.prepared().vary == new.vary && fits(held) && combine(held.prepared(), new)
+        });
         let stored = Arc::new(part.stored(held.map(|held| &**held)));
         self.publish(&fill.key, &stored, held);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,6 @@
 //! longer body than its Content-Range says: the first is fetched again, whole; the second breaks off.
 
 use super::exchange::Exchanged;
-use super::part::combines;
 use super::{Step, Transaction};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -124,7 +123,7 @@ impl Transaction {
         let content = exchanged.origin.body_length();
         let fits = storable(exchanged.head.fields(), content) == Ok((missing, complete))
             && !exchanged.origin.is_filtered()
-            && combines(&held, &exchanged, complete);
+            && self.combines(&held, &exchanged, complete);
         let prepared = fits.then(|| self.joined(&held, &exchanged).ok()).flatten();
         let Some(prepared) = prepared else {
             return self.whole_instead(fill, exchanged);

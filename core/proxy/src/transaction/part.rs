@@ -16,7 +16,8 @@ use understudy_http::semantics::range::content_range::storable;
 use understudy_http::semantics::range::parts::may_combine;
 use understudy_http::semantics::range::{self, Asked, ByteSpan, RangeAnswer};
 use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, is_error, may_reuse};
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Method, Name};
 
 /// A range that begins no further than this behind what has come of a whole waits for it; one beyond is fetched by itself.
@@ -120,7 +121,7 @@ impl Transaction {
                 (_, held) => Errand::Range(held),
             },
             Asked::Whole => {
-                let held = held?;
+                let held = held.filter(|held| held.complete_length() <= self.most_stored())?;
                 let missing = complete::worth_asking(&held, self.now())?;
                 Errand::Complete(held, missing)
             }
@@ -243,7 +244,7 @@ impl Transaction {
             tracing::debug!(id = %self.name(), %why, "a part is not stored");
             NoStoreReason::Partial
         })?;
-        if let Some(held) = held.filter(|held| combines(held, exchanged, complete)) {
+        if let Some(held) = held.filter(|held| self.combines(held, exchanged, complete)) {
             let prepared = self.joined(held, exchanged)?;
             return Ok((prepared, span));
         }
@@ -279,10 +280,37 @@ impl Transaction {
         if self.is_personal(&prepared.directives) {
             return Err(NoStoreReason::Authorization);
         }
-        match self.refused(&prepared, held.complete_length()) {
-            Some(why) => Err(why),
-            None => Ok(prepared),
-        }
+        // The bytes are new: they may be stored if an answer to this very request may.
+        prepared.with_fields(|fields| {
+            may_store(
+                self.head.method(),
+                self.head.fields(),
+                &self.directives,
+                prepared.status,
+                fields,
+                &prepared.directives,
+                &prepared.freshness,
+                &self.policy(prepared.status, fields, Some(held.complete_length())),
+            )
+        })?;
+        Ok(prepared)
+    }
+
+    /// Whether a 206 is of the same representation as what is held, and selected by the same fields.
+    pub(super) fn combines(&self, held: &Stored, exchanged: &Exchanged, complete: u64) -> bool {
+        let prepared = held.prepared();
+        let new = exchanged.head.fields();
+        let same = prepared.with_fields(|stored| {
+            may_combine(stored, prepared.length, new, Some(complete)).is_ok()
+        });
+        let vary = || VaryKey::of(new, self.head.fields());
+        same && (!new.has(Name::Vary) || vary().as_ref() == Some(&prepared.vary))
+    }
+
+    /// The largest body that may be stored.
+    fn most_stored(&self) -> u64 {
+        let cache = self.live.settings.cache.as_ref();
+        cache.map_or(0, |cache| cache.max_object)
     }
 
     /// A follower whose range is not near what has come of the whole fetches it by itself.
@@ -330,14 +358,8 @@ impl Transaction {
             // Asked for by itself the origin sent the whole all the same.
             return false;
         }
-        self.too_long = prepared.length.is_none_or(|length| length > up_to);
+        let most = up_to.min(self.most_stored());
+        self.too_long = prepared.length.is_none_or(|length| length > most);
         self.too_long
     }
-}
-
-/// Whether a 206 is of the same representation as what is held.
-pub(super) fn combines(held: &Stored, exchanged: &Exchanged, complete: u64) -> bool {
-    let prepared = held.prepared();
-    let new = exchanged.head.fields();
-    prepared.with_fields(|stored| may_combine(stored, prepared.length, new, Some(complete)).is_ok())
 }
