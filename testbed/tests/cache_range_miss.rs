@@ -364,3 +364,80 @@ fn parts_joined_from_pieces_of_any_size_are_the_original() {
         .expect_hit();
     assert!(site.origin.count() < 120);
 }
+
+#[test]
+fn twenty_askers_of_one_range_are_one_request() {
+    let (gate, body) = (Gate::new(), pattern(2000));
+    let (theirs, sent) = (gate.clone(), body.clone());
+    let site = Site::new(move |r| {
+        if r.get("range") == Some("bytes=500-599") {
+            theirs.wait();
+        }
+        ranges(r, &sent)
+    });
+    let range = "Range: bytes=500-599\r\n";
+    let mut leader = asking(&site, range);
+    site.origin.wait_requests(1);
+    let mut askers: Vec<Client> = (0..20).map(|_| asking(&site, range)).collect();
+    // Another range waits for nobody.
+    part(site.get("/", "Range: bytes=0-9\r\n"), 0, 9, &body);
+    gate.open();
+    for client in askers.iter_mut().chain([&mut leader]) {
+        part(client.response(), 500, 599, &body);
+    }
+    assert_eq!(site.origin.count(), 2);
+}
+
+#[test]
+fn askers_of_one_range_that_may_not_be_shared_each_get_their_own() {
+    let (gate, body) = (Gate::new(), pattern(2000));
+    let (theirs, sent) = (gate.clone(), body.clone());
+    let site = Site::new(move |r| {
+        theirs.wait();
+        let range = format!("Content-Range: bytes 0-9/{}", sent.len());
+        let own = format!("X-N: {}", r.n);
+        reply(206, &[&range, &own, "Cache-Control: private"], &sent[..10])
+    });
+    let mut leader = asking(&site, "Range: bytes=0-9\r\n");
+    site.origin.wait_requests(1);
+    let mut askers: Vec<Client> = (0..4)
+        .map(|_| asking(&site, "Range: bytes=0-9\r\n"))
+        .collect();
+    gate.open();
+    let mut seen = Vec::new();
+    for client in askers.iter_mut().chain([&mut leader]) {
+        let response = part(client.response(), 0, 9, &body);
+        seen.push(response.get("x-n").unwrap().to_owned());
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 5);
+}
+
+#[test]
+fn a_stale_part_stands_in_when_the_origin_fails_and_may_not_otherwise() {
+    for (said, status) in [
+        ("max-age=0, stale-if-error=60", 206),
+        ("max-age=0, must-revalidate", 503),
+    ] {
+        let body = pattern(2000);
+        let sent = body.clone();
+        let site = Site::new(move |r| {
+            if r.n > 1 {
+                return reply(503, &[], "down");
+            }
+            let line = format!("Cache-Control: {said}");
+            reply(
+                206,
+                &[TAG, &line, "Content-Range: bytes 0-99/2000"],
+                &sent[..100],
+            )
+        });
+        part(site.get("/", "Range: bytes=0-99\r\n"), 0, 99, &body);
+        let response = site.get("/", "Range: bytes=10-19\r\n").expect(status);
+        if status == 206 {
+            part(response, 10, 19, &body).expect_hit();
+        }
+        assert_eq!(site.origin.count(), 2, "{said}");
+    }
+}

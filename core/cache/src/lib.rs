@@ -50,7 +50,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim};
+use messages::{AskShard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
@@ -273,16 +273,18 @@ impl Cache {
         ask: Ask,
         seen: Option<Arc<Slot>>,
     ) -> Result<Answer, NoStoreReason> {
-        self.send_ask(ask, seen, false).await
+        self.send_ask(ask, seen, Wanted::Whole).await
     }
 
-    /// [`Cache::ask_after`] for a part: who fetches the whole is followed, but nobody follows the part.
+    /// [`Cache::ask_after`] for a part: who fetches the whole is followed, and who fetches the part that is asked for in the
+    /// same words (`name`); without a name nobody follows.
     pub async fn ask_part(
         &self,
         ask: Ask,
         seen: Option<Arc<Slot>>,
+        name: Option<Bytes>,
     ) -> Result<Answer, NoStoreReason> {
-        self.send_ask(ask, seen, true).await
+        self.send_ask(ask, seen, Wanted::Part(name)).await
     }
 
     /// A fill of what no origin sent (a module injects it): nobody follows it, and nothing of it is visible before its commit.
@@ -297,7 +299,7 @@ impl Cache {
             validate: None,
             alone: true,
         };
-        match self.send_ask(ask, None, true).await? {
+        match self.send_ask(ask, None, Wanted::Apart).await? {
             Answer::Lead(fill) => Ok(fill),
             // Who asks alone leads.
             Answer::Follow(_) | Answer::Again => Err(NoStoreReason::NoRoom),
@@ -308,11 +310,15 @@ impl Cache {
         &self,
         ask: Ask,
         seen: Option<Arc<Slot>>,
-        apart: bool,
+        wanted: Wanted,
     ) -> Result<Answer, NoStoreReason> {
         let number = self.shard_number(&ask.key);
         let _place = Place::take(&self.handle, number).ok_or(NoStoreReason::NoRoom)?;
-        let cost = FILL_COST + key_cost(ask.key.len());
+        let name = match &wanted {
+            Wanted::Part(Some(name)) => footprint(name.len() as u64),
+            _ => 0,
+        };
+        let cost = FILL_COST + key_cost(ask.key.len()) + name;
         let share = self
             .room(ask.transaction, &ask.key, cost)
             .await
@@ -320,7 +326,7 @@ impl Cache {
         let message = AskShard {
             ask,
             seen,
-            apart,
+            wanted,
             share,
             cache: self.clone(),
         };

@@ -21,6 +21,17 @@ use crate::{
     stored::Stored,
 };
 
+/// What of a response an asker wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The whole.
+    Whole,
+    /// A part, named by what asks for it: who asks in the same words gets the same part. Without a name it is nobody else's.
+    Part(Option<Bytes>),
+    /// What no origin sends, and nobody follows.
+    Apart,
+}
+
 /// A worker wants a response: lead, follow, or look again?
 #[derive(Debug, Message)]
 #[rtype(result = "Answer")]
@@ -29,8 +40,8 @@ pub(crate) struct AskShard {
     /// What the index held when the question was sent: if it is something else by now, the asker is
     /// to look again.
     pub(crate) seen: Option<Arc<Slot>>,
-    /// Nobody is to follow what is led.
-    pub(crate) apart: bool,
+    /// What of it is to be led or followed.
+    pub(crate) wanted: Wanted,
     /// Pays for the fill if there is to be one.
     pub(crate) share: Reservation,
     /// The handle the fill keeps to reach the shards.

@@ -26,7 +26,7 @@ use crate::{
     labels::LabelTable,
     markers::Markers,
     messages::{
-        AskShard, Commit, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer, Trim,
+        AskShard, Commit, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted,
     },
     sieve::{Sieve, Victim},
     stored::Stored,
@@ -132,13 +132,18 @@ impl Shard {
     /// `key` is the index's own copy, if it has one.
     fn lead(&mut self, message: AskShard, key: Option<Key>, followable: bool) -> Answer {
         let AskShard {
-            ask, share, cache, ..
+            ask,
+            share,
+            cache,
+            wanted,
+            ..
         } = message;
         let key = key.unwrap_or_else(|| Arc::from(&*ask.key));
         let inner = Inner::new(
             Arc::clone(&key),
             ask.transaction,
             followable,
+            wanted,
             ask.validate,
             share,
         );
@@ -336,8 +341,14 @@ impl Handler<AskShard> for Shard {
                 .fills
                 .fetch_sub((before - fills.len()) as u64, Ordering::Relaxed);
             for fill in fills {
+                // Who wants a part is served by the whole as well.
+                let serves = fill.wanted == message.wanted
+                    || (fill.wanted == Wanted::Whole && message.wanted != Wanted::Apart);
+                if !serves {
+                    continue;
+                }
                 if ask.alone {
-                    led |= fill.followable;
+                    led |= fill.followable && fill.wanted == message.wanted;
                 } else if let Some(reader) = fill.follow() {
                     self.trace(ask.transaction, "follow");
                     return actix::MessageResult(Answer::Follow(reader));
@@ -347,7 +358,8 @@ impl Handler<AskShard> for Shard {
         let index = &self.shared.index;
         let marked = self.markers.has(|| index.hash(&ask.key), Instant::now);
         self.trace(ask.transaction, "lead");
-        let followable = !led && !marked && !message.apart;
+        let named = !matches!(message.wanted, Wanted::Apart | Wanted::Part(None));
+        let followable = !led && !marked && named;
         actix::MessageResult(self.lead(message, key, followable))
     }
 }

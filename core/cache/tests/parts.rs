@@ -24,7 +24,7 @@ fn tagged(length: u64, tag: &str) -> Arc<Prepared> {
 
 async fn lead_part(cache: &Cache, name: &str) -> Fill {
     let seen = find(cache, name);
-    match cache.ask_part(plain(name), seen).await.unwrap() {
+    match cache.ask_part(plain(name), seen, None).await.unwrap() {
         Answer::Lead(fill) => fill,
         other => panic!("expected to lead: {other:?}"),
     }
@@ -38,7 +38,7 @@ async fn put(
     bytes: &[u8],
 ) -> Result<Arc<Stored>, NoStoreReason> {
     let mut fill = lead_part(cache, name).await;
-    fill.respond_part(prepared, span).await?;
+    fill.respond_part(prepared, span, None).await?;
     fill.append(bytes)?;
     fill.commit(bytes::Bytes::new()).await
 }
@@ -165,7 +165,7 @@ async fn a_whole_takes_the_place_of_parts_and_a_late_part_does_not_take_its() {
     store(&cache, "a", &body).await;
     assert!(held(&cache, "a").is_none());
     let mut late = late;
-    late.respond_part(tagged(1000, "\"a\""), part)
+    late.respond_part(tagged(1000, "\"a\""), part, None)
         .await
         .unwrap();
     late.append(cut(&body, part)).unwrap();
@@ -208,9 +208,37 @@ async fn nobody_follows_a_part_but_a_part_follows_a_whole() {
     let cache = cache(MIB);
     let part = lead_part(&cache, "a").await;
     let whole = lead(&cache, plain("a")).await;
-    let answer = cache.ask_part(plain("a"), None).await.unwrap();
+    let answer = cache.ask_part(plain("a"), None, None).await.unwrap();
     assert!(matches!(answer, Answer::Follow(_)));
     drop((part, whole));
+}
+
+#[actix_rt::test]
+async fn who_asks_in_the_same_words_follows_a_part() {
+    let (cache, body) = (cache(MIB), pattern(1000));
+    let part = span(100, 299);
+    let ask = |name: Option<&'static str>| {
+        let name = name.map(|name| bytes::Bytes::from_static(name.as_bytes()));
+        cache.ask_part(plain("a"), None, name)
+    };
+    let Ok(Answer::Lead(mut leader)) = ask(Some("bytes=100-299")).await else {
+        panic!("nobody else leads");
+    };
+    let Ok(Answer::Follow(mut follower)) = ask(Some("bytes=100-299")).await else {
+        panic!("somebody leads");
+    };
+    for other in [Some("bytes=100-"), None] {
+        assert!(matches!(ask(other).await, Ok(Answer::Lead(_))), "{other:?}");
+    }
+    assert!(matches!(cache.ask(plain("a")).await, Ok(Answer::Lead(_))));
+    leader
+        .respond_part(tagged(1000, "\"a\""), part, Some(200))
+        .await
+        .unwrap();
+    assert_eq!(follower.part(), Some((part, Some(200))));
+    leader.append(cut(&body, part)).unwrap();
+    leader.commit(bytes::Bytes::new()).await.unwrap();
+    assert_eq!(read_all(&mut follower).await.0, cut(&body, part));
 }
 
 #[actix_rt::test]
@@ -280,7 +308,7 @@ async fn freshened_parts_are_still_parts() {
         .unwrap();
     let mut ask = plain("a");
     ask.validate = Some(old);
-    let Answer::Lead(fill) = cache.ask_part(ask, find(&cache, "a")).await.unwrap() else {
+    let Answer::Lead(fill) = cache.ask_part(ask, find(&cache, "a"), None).await.unwrap() else {
         panic!("nobody else leads");
     };
     let fresh = fill.freshen(tagged(1000, "\"a\"")).await;

@@ -19,12 +19,15 @@ use crate::{
 
 impl Fill {
     /// [`Fill::respond`] for a part: the bytes to come are these of the whole that `prepared` speaks of.
+    /// `content`: their number, when the origin said it beforehand and not in Content-Range alone.
     pub async fn respond_part(
         &mut self,
         prepared: Arc<Prepared>,
         span: ByteSpan,
+        content: Option<u64>,
     ) -> Result<(), NoStoreReason> {
         self.part = Some(span);
+        self.inner.lock().part = Some((span, content));
         self.respond(prepared).await
     }
 
@@ -122,6 +125,11 @@ impl FillReader {
     pub fn narrow(&mut self, span: Option<ByteSpan>) {
         let (from, until) = span.map_or((0, 0), |span| (span.first(), span.end()));
         self.fill.lock().narrow(self.place, from, until);
+    }
+
+    /// Where in the whole the bytes belong, when they are a part of it; and their number, when it was said beforehand.
+    pub fn part(&self) -> Option<(ByteSpan, Option<u64>)> {
+        self.fill.lock().part
     }
 
     /// How many bytes of the body are here.

@@ -12,11 +12,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{blocks::Blocks, budget::Reservation};
 
 use crate::{
-    FillEvent, FillHead, FillReader, Labels, Selector, TransactionId, index::Key, stored::Stored,
+    FillEvent, FillHead, FillReader, Labels, Selector, TransactionId, index::Key, messages::Wanted,
+    stored::Stored,
 };
 
 /// How far a body may grow ahead of the reader it waits for, in bytes.
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) transaction: TransactionId,
     /// Whether others may follow at all.
     pub(crate) followable: bool,
+    /// What of the response it is.
+    pub(crate) wanted: Wanted,
     /// The stored response this fill validates.
     pub(crate) validate: Option<Arc<Stored>>,
     state: Mutex<State>,
@@ -65,6 +68,8 @@ pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
     pub(crate) body: Blocks,
     pub(crate) end: Option<End>,
+    /// Where in the whole the body belongs, when it is a part; and its length, if the origin said it beforehand.
+    pub(crate) part: Option<(ByteSpan, Option<u64>)>,
     /// Why the body goes on as a stream and is not stored.
     pub(crate) outgrown: Option<NoStoreReason>,
     /// The key was invalidated while this fill was under way.
@@ -81,6 +86,7 @@ impl Inner {
         key: Key,
         transaction: TransactionId,
         followable: bool,
+        wanted: Wanted,
         validate: Option<Arc<Stored>>,
         share: Reservation,
     ) -> Arc<Inner> {
@@ -88,6 +94,7 @@ impl Inner {
             key,
             transaction,
             followable,
+            wanted,
             validate,
             state: Mutex::default(),
             _share: share,

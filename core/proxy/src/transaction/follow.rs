@@ -53,7 +53,10 @@ impl Transaction {
             });
         }
         let head = prepared.head.clone();
-        let ranged = Ranged::growing(self.head.method(), self.head.fields(), &prepared, head);
+        let ranged = match reader.part() {
+            Some((span, content)) => Ranged::received(&prepared, span, content),
+            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared, head),
+        };
         ranged.narrow(&mut reader);
         let empty = self.is_bodyless(ranged.status);
         let returning = self.returning(ranged.head.clone(), ranged.status, empty);
@@ -85,6 +88,8 @@ impl Transaction {
     fn failed_behind(&mut self, refusal: Refusal) -> Step {
         let fields = self.head.fields();
         let stored = self.seen.as_ref().and_then(|slot| slot.select(fields));
+        let parts = stored.is_none().then(|| self.parts_here()).flatten();
+        let stored = stored.or(parts.as_ref());
         // What a policy refused the leader (403) is no error of the origin's.
         let stored =
             stored.filter(|stored| is_error(refusal.status) && self.may_serve_stale(stored));

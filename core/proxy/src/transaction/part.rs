@@ -9,6 +9,7 @@ use super::request_out::Purpose;
 use super::{Step, Transaction, complete};
 use crate::record::Outcome;
 use crate::settings::RangeMiss;
+use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Answer, Ask, Fill, FillReader, Prepared, Slot, Stored};
 use understudy_http::semantics::cache_status::Forward;
@@ -65,18 +66,22 @@ impl Transaction {
         slot.select_part(self.head.fields()).cloned()
     }
 
-    /// A range that lies in what is stored. `None`: it does not, or is none.
-    pub(super) fn look_up_part(&mut self) -> Option<Step> {
+    /// The parts that have the range this request asks for.
+    pub(super) fn parts_here(&self) -> Option<Arc<Stored>> {
         let fields = self.head.fields();
         if !fields.has(Name::Range) || self.head.method() != Method::Get {
             return None;
         }
         let held = self.parts_held()?;
+        let complete = held.complete_length();
+        let answer = asked(Method::Get, fields, held.prepared(), complete);
+        is_here(&held, &answer).then_some(held)
+    }
+
+    /// A range that lies in what is stored. `None`: it does not, or is none.
+    pub(super) fn look_up_part(&mut self) -> Option<Step> {
+        let held = self.parts_here()?;
         let prepared = held.prepared();
-        let answer = asked(Method::Get, fields, prepared, held.complete_length());
-        if !is_here(&held, &answer) {
-            return None;
-        }
         let reuse = may_reuse(
             &self.directives,
             &prepared.directives,
@@ -151,7 +156,9 @@ impl Transaction {
         let answer = match &errand {
             // What is completed is the whole, and so for anybody.
             Errand::Complete(..) => cache.ask_after(ask, seen).await,
-            Errand::Range(_) | Errand::Validate(_) => cache.ask_part(ask, seen).await,
+            Errand::Range(_) | Errand::Validate(_) => {
+                cache.ask_part(ask, seen, self.range_name()).await
+            }
         };
         match answer {
             Ok(Answer::Lead(fill)) => Step::LeadPart { fill, errand },
@@ -159,6 +166,18 @@ impl Transaction {
             Ok(Answer::Again) => self.again(forward),
             Err(why) => self.bypass(forward, why),
         }
+    }
+
+    /// What others have to ask for to get the same part: the same Range, and no If-Range, which may make it a whole for one of
+    /// them.
+    fn range_name(&self) -> Option<Bytes> {
+        /// A longer one is not what many ask for.
+        const LONGEST: usize = 256;
+        let fields = self.head.fields();
+        let range = fields
+            .get(Name::Range)
+            .filter(|range| range.len() <= LONGEST)?;
+        (!fields.has(Name::IfRange)).then(|| Bytes::copy_from_slice(range))
     }
 
     /// The step `lead`, for an errand.
@@ -214,10 +233,11 @@ impl Transaction {
                 return self.relay(exchanged).await;
             }
         };
-        match fill.respond_part(prepared.clone(), span).await {
+        let content = exchanged.origin.body_length();
+        match fill.respond_part(prepared.clone(), span, content).await {
             Ok(()) => {
                 self.trace("store");
-                if exchanged.origin.body_length().is_some() {
+                if content.is_some() {
                     fill.keep_incomplete(true);
                 }
                 self.deliver_fill(fill, exchanged, prepared).await
@@ -319,7 +339,8 @@ impl Transaction {
             return false;
         }
         let fields = self.head.fields();
-        if range::asked(fields) != Asked::Bytes || self.head.method() != Method::Get {
+        if !self.wants_range() || reader.part().is_some() {
+            // A part that is followed is the one that is asked for.
             return false;
         }
         let Some(length) = prepared.length else {
