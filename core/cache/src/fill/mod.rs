@@ -30,6 +30,7 @@ use self::state::{End, Inner};
 use crate::{
     Cache, FillHead, FillReader, Prepared, Stored,
     messages::{Commit, Ended, Freshen},
+    parts::SPANS_COST,
 };
 
 /// Room kept reserved for the next pieces of a body, in bytes; more than one read from an origin brings.
@@ -144,7 +145,8 @@ impl Fill {
             Some(length) => body_cost(length),
             None => block_cost(AHEAD),
         };
-        let cost = prepared.cost(self.inner.key.len()).saturating_add(body);
+        let spans = self.part.map_or(0, |_| SPANS_COST);
+        let cost = (prepared.cost(self.inner.key.len()) + spans).saturating_add(body);
         if cost > self.cache.budget().ceiling() {
             // Found out before everything else was evicted in vain.
             return Err(NoStoreReason::TooLarge);
