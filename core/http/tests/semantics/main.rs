@@ -12,6 +12,7 @@ mod head_effects;
 mod key;
 mod lies;
 mod oracle;
+mod policy;
 mod post;
 mod properties;
 mod proxy_status;

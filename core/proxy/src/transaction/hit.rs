@@ -192,7 +192,7 @@ impl Transaction {
         let cache = if from_store {
             self.stored_status(prepared)
         } else {
-            self.forwarded_status(None, stored)
+            self.storing_status(prepared, stored)
         };
         let age = prepared.freshness.age(self.now());
         let mut returning = match self.returning(head.into(), 304, true).await {

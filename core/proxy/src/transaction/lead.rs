@@ -71,7 +71,8 @@ impl Transaction {
         let status = exchanged.head.status();
         let Some(stored) = validate else {
             if status == 304 {
-                return self.chosen(fill, candidates, exchanged).await;
+                // In a box, as it is rare and large.
+                return Box::pin(self.chosen(fill, candidates, exchanged)).await;
             }
             return self.fetched(fill, exchanged).await;
         };
@@ -111,7 +112,7 @@ impl Transaction {
     }
 
     /// A response that answers the request itself: stored if it may be.
-    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Exchanged) -> Step {
+    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Box<Exchanged>) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
@@ -206,7 +207,7 @@ impl Transaction {
     pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
         prepared: Arc<Prepared>,
     ) -> Step {
         let Exchanged {
@@ -214,7 +215,7 @@ impl Transaction {
             head,
             upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
         let own_head = self.unabridged(&head, &prepared);
@@ -239,7 +240,7 @@ impl Transaction {
         self.tally.status = returning.status;
         let framed = self.framed(prepared.status, returning.length(prepared.length));
         self.settle(false);
-        let cache = self.forwarded_status(None, true);
+        let cache = self.storing_status(&prepared, true);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);

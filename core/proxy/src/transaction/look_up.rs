@@ -67,8 +67,10 @@ impl Transaction {
             Reuse::StaleWhileRevalidate
                 if !self.source.refreshes && internal::can_be_validated(&stored) =>
             {
-                let background = &self.worker.background;
-                background.ask(&stored, &route.key, self.now());
+                if !self.source.explains {
+                    let background = &self.worker.background;
+                    background.ask(&stored, &route.key, self.now());
+                }
                 self.stale(stored, Stale::WhileRevalidate)
             }
             Reuse::Validate(_) | Reuse::StaleWhileRevalidate if self.directives.only_if_cached => {

@@ -34,14 +34,14 @@ impl Transaction {
         &mut self,
         fill: Fill,
         stored: Arc<Stored>,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
     ) -> Step {
         let Exchanged {
             origin,
             head,
             request_time,
             upload,
-        } = exchanged;
+        } = *exchanged;
         origin.release(upload.is_complete());
         if !stored
             .prepared()
