@@ -467,3 +467,24 @@ fn what_is_asked_behind_is_counted() {
         1
     );
 }
+
+#[test]
+fn to_explain_what_is_stale_asks_the_origin_nothing() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    let question = "{\"url\": \"http://site.test/\"}";
+    let admin = site.proxy.listener("admin");
+    let ask = format!(
+        "POST /explain HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    );
+    let told = Client::to(admin).ask(ask).expect(200).text();
+    assert!(told.contains("stale-while-revalidate"), "{told}");
+    // Had one been begun, it would have ended before these do, and what is stored were fresh.
+    gate.open();
+    for other in 0..20 {
+        site.get(&format!("/{other}"), "").expect(200);
+    }
+    expect_marked(site.get("/", "")).expect_body("1");
+}
