@@ -127,13 +127,13 @@ impl Transaction {
     }
 
     /// Delivers an origin's answer past the store, as it comes.
-    pub(super) async fn relay(&mut self, exchanged: Exchanged) -> Step {
+    pub(super) async fn relay(&mut self, exchanged: Box<Exchanged>) -> Step {
         let Exchanged {
             mut origin,
             head,
             mut upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         let status = head.status();
         if status == 101 {
             return self.switch_protocols(origin.into_stream(), head).await;
@@ -159,14 +159,17 @@ impl Transaction {
         let framed = self.framed(status, returning.length(length));
         self.settle(!upload.is_complete());
         self.trace("deliver");
+        // Told before the client can ask about it.
+        self.note_refusal(self.tally.status);
         let cache = self.forwarded_status(None, false);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
         let outcome = match returning.body.take() {
             Some(way) => {
+                let length = origin.body_length();
                 let from = From::Origin(&mut origin, &mut upload);
-                self.deliver_through(&mut queue, from, way, framed, None)
+                self.deliver_through(&mut queue, from, way, framed, length)
                     .await
             }
             None => {

@@ -101,6 +101,7 @@ impl Transaction {
     /// Goes on with a plain hit that did not fit into the socket at once.
     pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
         self.tally.outcome = super::fast::outcome(&hit.stored, self.now());
+        self.tally.stale = (self.tally.outcome == Outcome::Stale).then_some(Stale::WhileRevalidate);
         let BlockedHit {
             stored,
             head,
