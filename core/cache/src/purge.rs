@@ -183,10 +183,14 @@ impl Cache {
         scope: Scope,
     ) {
         let groups = groups.into_iter().map(Bytes::from);
+        let what = groups.map(|group| Selector::Group(group, scope.clone()));
+        self.invalidate_all(transaction, what.collect()).await;
+    }
+
+    /// Removes the responses that any of these means, because their origin says so; fills in progress are marked as by a purge.
+    pub async fn invalidate_all(&self, transaction: TransactionId, what: Vec<Selector>) {
         let purge = Arc::new(Purge {
-            what: groups
-                .map(|group| Selector::Group(group, scope.clone()))
-                .collect(),
+            what,
             soft: false,
             dry_run: false,
             now: 0,

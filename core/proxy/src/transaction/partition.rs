@@ -14,9 +14,26 @@ const BREAK: u8 = b'\n';
 /// Appends what separates this listener's keys from others'.
 pub(super) fn append(mode: &Mode, key: &mut Vec<u8>) {
     if let Mode::Reverse { group, .. } = mode {
-        key.push(BREAK);
-        key.extend_from_slice(group.as_bytes());
+        append_group(Some(group.as_bytes()), key);
     }
+}
+
+/// Appends the name of an upstream.
+pub(super) fn append_group(group: Option<&[u8]>, key: &mut Vec<u8>) {
+    if let Some(group) = group {
+        key.push(BREAK);
+        key.extend_from_slice(group);
+    }
+}
+
+/// How the keys begin that have this one, without parts, and parts.
+pub(super) fn before_parts(key: &[u8]) -> Vec<u8> {
+    let mut before = key.to_vec();
+    if url(key).len() == key.len() {
+        before.push(BREAK);
+    }
+    before.push(BREAK);
+    before
 }
 
 /// Appends what rules add to a key (fields of the request, cookies): behind a second line break, which stands even where there
@@ -119,6 +136,7 @@ mod tests {
             if !parts_of.is_empty() {
                 made.truncate(url(key).len() + group_of.map_or(0, |g| g.len() + 1));
             }
+            assert_eq!(key.starts_with(&before_parts(&made)), !parts_of.is_empty());
             append_parts(parts_of, &mut made);
             assert_eq!(made, key);
         }

@@ -98,9 +98,9 @@ impl Transaction {
                 .and_then(|value| resolve(partition::url(&key), value));
             if let Some(named) = named.filter(|named| same_origin(partition::url(&key), named)) {
                 let named = partition::beside(&key, named);
-                cache.invalidate(self.id, named.into()).await;
+                self.invalidate_url(named.into()).await;
             }
         }
-        cache.invalidate(self.id, key).await;
+        self.invalidate_url(key).await;
     }
 }
