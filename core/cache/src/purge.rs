@@ -175,20 +175,8 @@ impl Cache {
         self.handle.shared.purges_begun.load(Ordering::Acquire)
     }
 
-    /// Removes the responses of these groups, because their origin says so; fills in progress are marked as by a purge.
-    pub async fn invalidate_groups(
-        &self,
-        transaction: TransactionId,
-        groups: impl IntoIterator<Item = String>,
-        scope: Scope,
-    ) {
-        let groups = groups.into_iter().map(Bytes::from);
-        let what = groups.map(|group| Selector::Group(group, scope.clone()));
-        self.invalidate_all(transaction, what.collect()).await;
-    }
-
-    /// Removes the responses that any of these means, because their origin says so; fills in progress are marked as by a purge.
-    pub async fn invalidate_all(&self, transaction: TransactionId, what: Vec<Selector>) {
+    /// Removes what these mean, because their origin says so; fills in progress are marked as by a purge.
+    pub async fn invalidate_selected(&self, transaction: TransactionId, what: Vec<Selector>) {
         let purge = Arc::new(Purge {
             what,
             soft: false,

@@ -20,6 +20,7 @@
 
 mod answer;
 mod ask;
+mod complete;
 mod deliver;
 mod exchange;
 pub(crate) mod fast;
@@ -31,6 +32,7 @@ mod hit;
 mod hooks;
 mod injected;
 pub(crate) mod internal;
+mod invalidate;
 mod labels;
 mod lead;
 mod local;
@@ -38,10 +40,12 @@ mod look_up;
 mod naming;
 mod on_the_spot;
 mod origin;
+mod part;
 mod partition;
 mod pass;
 mod pump;
 mod purge;
+mod ranged;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -59,6 +63,8 @@ mod tunnel;
 pub(crate) use answer::too_many_connections;
 pub(crate) use foretell::foretell;
 pub(crate) use injected::prepare as prepare_injected;
+pub(crate) use partition::url as url_of;
+pub(crate) use ruled::rekey;
 
 use crate::client::Client;
 use crate::modules::party::{Party, Ran};
@@ -119,6 +125,8 @@ pub(crate) struct Transaction {
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
     lent: bool,
+    /// The whole is longer than a range miss may fetch.
+    too_long: bool,
 }
 
 /// What the record will say.
@@ -162,6 +170,16 @@ enum Step {
     Follow {
         reader: FillReader,
     },
+    /// Something of a response: a range, or what completes parts.
+    AskPart {
+        errand: part::Errand,
+        alone: bool,
+        forward: Forward,
+    },
+    LeadPart {
+        fill: Fill,
+        errand: part::Errand,
+    },
     Pass {
         why: NoStoreReason,
     },
@@ -181,9 +199,9 @@ impl Step {
         match self {
             Step::RequestHead => "request_head",
             Step::LookUp => "look_up",
-            Step::Ask { .. } => "ask",
+            Step::Ask { .. } | Step::AskPart { .. } => "ask",
             Step::Hit { .. } | Step::Resume(_) => "hit",
-            Step::Lead { .. } => "lead",
+            Step::Lead { .. } | Step::LeadPart { .. } => "lead",
             Step::Follow { .. } => "follow",
             Step::Pass { .. } => "pass",
             Step::Tunnel => "tunnel",
@@ -333,6 +351,7 @@ impl Transaction {
             returned: None,
             said: hooks::Said::default(),
             lent: false,
+            too_long: false,
             tally: Tally {
                 status: 0,
                 bytes_out: 0,
@@ -374,6 +393,12 @@ impl Transaction {
                 Step::Hit { stored, how } => self.hit(stored, how).await,
                 Step::Resume(hit) => self.finish_hit(hit).await,
                 Step::Lead { fill, validate } => self.lead(fill, validate).await,
+                Step::AskPart {
+                    errand,
+                    alone,
+                    forward,
+                } => self.ask_part(errand, alone, forward).await,
+                Step::LeadPart { fill, errand } => self.lead_part(fill, errand).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,

@@ -7,7 +7,7 @@
 use super::{Step, Transaction, partition};
 use crate::settings::Settings;
 use bytes::Bytes;
-use understudy_cache::{Prepared, Selector};
+use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::policy::{self, Cookies, Matched, Policy, Rules};
@@ -24,23 +24,9 @@ pub(crate) fn matched(rules: &Rules, key: &[u8]) -> Matched {
     rules.for_request(&authority[..colon], path)
 }
 
-/// Everything that may be stored of the URL in this key, from the same upstream: for any request's fields and cookies, its query
-/// as rules have it.
-fn stored_of(rules: &Rules, key: &[u8]) -> Vec<Selector> {
-    let mut base = partition::url(key).to_vec();
-    let policy = rules.request_policy(matched(rules, &base));
-    policy::rewrite_query(&policy, &mut base);
-    partition::append_group(partition::group(key), &mut base);
-    let with_parts = partition::before_parts(&base);
-    vec![
-        Selector::Key(base.into()),
-        Selector::Prefix(with_parts.into()),
-    ]
-}
-
 /// What rules make of a key.
 #[inline]
-pub(super) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
+pub(crate) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
     if rules.speak_of_keys() {
         rewrite(rules, request, key);
     }
@@ -110,17 +96,6 @@ pub(super) fn without_cookies(head: &[u8]) -> Vec<u8> {
 }
 
 impl Transaction {
-    /// Removes what is stored of the URL in this key (RFC 9111 section 4.4). Where rules make several keys of one URL, all go:
-    /// the section speaks of the URI, and an operator's key is not the origin's affair.
-    pub(super) async fn invalidate_url(&self, key: Bytes) {
-        let (cache, rules) = (&self.worker.cache, &self.live.settings.rules);
-        if rules.speak_of_keys() {
-            cache.invalidate_all(self.id, stored_of(rules, &key)).await;
-        } else {
-            cache.invalidate(self.id, key).await;
-        }
-    }
-
     /// What is known of the policy without a response.
     pub(super) fn request_policy(&self) -> Policy {
         let rules = &self.live.settings.rules;
