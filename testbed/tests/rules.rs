@@ -411,3 +411,87 @@ fn the_log_names_the_rules_that_applied() {
     let named = |line: &str| line.contains("\"rules\":\"all,images\"");
     site.proxy.stdout.wait_count(named, 2);
 }
+
+#[test]
+fn an_unsafe_request_invalidates_whatever_else_is_in_the_key() {
+    let site = site(
+        &["Cache-Control: max-age=60"],
+        &format!("{RULE}key_fields = [\"X-A\"]"),
+    );
+    for fields in ["X-A: 1\r\n", "X-A: 2\r\n", ""] {
+        site.get("/", fields);
+        site.get("/", fields).expect_hit();
+    }
+    site.ask("DELETE", "/", "X-A: 2\r\n").expect(200);
+    for fields in ["X-A: 1\r\n", "X-A: 2\r\n", ""] {
+        site.get("/", fields).expect_fwd("uri-miss");
+    }
+}
+
+#[test]
+fn what_is_validated_behind_an_answer_has_the_key_of_the_answer() {
+    let origin = Origin::answering(|r| {
+        let country = r.head.get("x-a").unwrap_or("none").to_owned();
+        match r.head.get("if-none-match") {
+            None => reply(
+                200,
+                &["Age: 90", "Cache-Control: max-age=60", "ETag: \"a\""],
+                country,
+            ),
+            Some(_) => reply(
+                200,
+                &["Cache-Control: max-age=60"],
+                format!("new {country}"),
+            ),
+        }
+    });
+    let rule = format!("{RULE}grace = \"1h\"\nkey_fields = [\"X-A\"]\nquery = \"none\"");
+    let site = Site::with(origin, &rule);
+    site.get("/?q", "X-A: de\r\n").expect_body("de");
+    let stale = site.get("/", "X-A: de\r\n").expect_body("de").expect_hit();
+    assert!(
+        stale
+            .get("cache-status")
+            .unwrap()
+            .contains("stale-while-revalidate")
+    );
+    let requests = site.origin.wait_requests(2);
+    assert_eq!(requests[1].head.get("x-a"), Some("de"));
+    // Published before the connection of the validation ends; until then the old one is served.
+    let end = std::time::Instant::now() + understudy_testbed::PATIENCE;
+    while site.get("/", "X-A: de\r\n").body != b"new de" {
+        assert!(std::time::Instant::now() < end, "the new one never came");
+    }
+    site.get("/", "").expect_body("none");
+}
+
+#[test]
+fn rules_are_taken_up_by_a_reload() {
+    let origin = Origin::answering(|r| reply(200, &[], r.n.to_string()));
+    let config = |rule: &str| {
+        format!(
+            "[admin]\naddress = \"127.0.0.1:0\"\n[[listen]]\nname = \"site\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\
+             [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n{rule}",
+            origin.addr
+        )
+    };
+    let proxy = Launch::bare().config(&config("")).start();
+    let ask = |path: &str| get(proxy.addr(), path, "site.test", "");
+    ask("/").expect_body("1");
+    ask("/").expect_body("2");
+    let mut reloads = 0;
+    let mut reload = |rule: &str| {
+        proxy.rewrite_config(&config(rule));
+        proxy.signal(rustix::process::Signal::HUP);
+        reloads += 1;
+        proxy.stderr.wait_count(|line| line == "reloaded", reloads);
+    };
+    reload("[[rule]]\nname = \"r\"\nttl = \"1h\"\n");
+    ask("/").expect_body("3");
+    ask("/").expect_body("3").expect_hit();
+    // What is stored is not used where a rule now keeps everything from the store.
+    reload("[[rule]]\nname = \"r\"\nstore = false\n");
+    ask("/").expect_body("4");
+    reload("");
+    ask("/").expect_body("3").expect_hit();
+}
