@@ -86,10 +86,13 @@ pub(super) fn scope(key: &[u8]) -> Vec<u8> {
     scope
 }
 
-/// The key of another URL in the same partition.
-pub(super) fn beside(key: &[u8], mut other: Vec<u8>) -> Vec<u8> {
-    other.extend_from_slice(&key[url(key).len()..]);
-    other
+/// The key of another URL of the same upstream, without what rules added to this one.
+pub(super) fn beside(key: &[u8], mut url: Vec<u8>) -> Vec<u8> {
+    if let Some(group) = group(key) {
+        url.push(BREAK);
+        url.extend_from_slice(group);
+    }
+    url
 }
 
 #[cfg(test)]

@@ -97,10 +97,9 @@ impl Transaction {
                 .get(name)
                 .and_then(|value| resolve(partition::url(&key), value));
             if let Some(named) = named.filter(|named| same_origin(partition::url(&key), named)) {
-                let named = partition::beside(&key, named);
-                cache.invalidate(self.id, named.into()).await;
+                self.forget(named).await;
             }
         }
-        cache.invalidate(self.id, key).await;
+        self.forget(partition::url(&key).to_vec()).await;
     }
 }
