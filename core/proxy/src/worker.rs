@@ -93,8 +93,8 @@ pub(crate) struct Worker {
     pub(crate) table: Cell<Vec<FieldSpan>>,
     pub(crate) key: Cell<Vec<u8>>,
     pub(crate) lines: Cell<Vec<u8>>,
-    pub(crate) edits: Cell<Edits>,
-    pub(crate) asked: Cell<Edits>,
+    pub(crate) edits: Lent,
+    pub(crate) asked: Lent,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
@@ -103,6 +103,26 @@ pub(crate) struct Worker {
     pub(crate) background: Background,
     /// Why what was asked for last is not stored.
     pub(crate) refusals: Arc<Refusals>,
+}
+
+/// A record of edits that is lent for one hook, with the room it had.
+#[derive(Default)]
+pub(crate) struct Lent(Cell<Option<Box<Edits>>>);
+
+impl Lent {
+    /// An empty record; another one while this is away.
+    #[inline]
+    pub(crate) fn take(&self) -> Box<Edits> {
+        let mut edits = self.0.take().unwrap_or_default();
+        edits.clear();
+        edits
+    }
+
+    /// Takes it back.
+    #[inline]
+    pub(crate) fn set(&self, edits: Box<Edits>) {
+        self.0.set(Some(edits));
+    }
 }
 
 impl Worker {
@@ -186,8 +206,8 @@ impl WorkerActor {
             table: Cell::new(Vec::with_capacity(32)),
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
-            edits: Cell::default(),
-            asked: Cell::default(),
+            edits: Lent::default(),
+            asked: Lent::default(),
             seat,
             afterwards,
             background: Background::default(),

@@ -19,6 +19,7 @@ mod proxy_status;
 mod range;
 mod reuse;
 mod select;
+mod stale;
 mod storing;
 mod support;
 mod tags;
