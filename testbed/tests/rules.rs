@@ -1,7 +1,7 @@
 //! `[[rule]]`: what each key of a rule does to storing, using and finding, and what cookies mean.
 #![allow(clippy::unwrap_used)]
 
-use understudy_testbed::{Client, Launch, Origin, Response, Site, get, reply};
+use understudy_testbed::{Client, Gate, Launch, Origin, Response, Site, get, reply};
 
 /// An origin that counts, behind a proxy with these rules.
 fn site(fields: &'static [&'static str], config: &str) -> Site {
@@ -445,7 +445,10 @@ fn what_is_validated_behind_an_answer_has_the_key_of_the_answer() {
             ),
         }
     });
-    let rule = format!("{RULE}grace = \"1h\"\nkey_fields = [\"X-A\"]\nquery = \"none\"");
+    // The proxy's own question is heard whatever clients may not insist on.
+    let rule = format!(
+        "{RULE}grace = \"1h\"\nkey_fields = [\"X-A\"]\nquery = \"none\"\nrequest_no_cache = \"ignore\""
+    );
     let site = Site::with(origin, &rule);
     site.get("/?q", "X-A: de\r\n").expect_body("de");
     let stale = site.get("/", "X-A: de\r\n").expect_body("de").expect_hit();
@@ -494,4 +497,39 @@ fn rules_are_taken_up_by_a_reload() {
     ask("/").expect_body("4");
     reload("");
     ask("/").expect_body("3").expect_hit();
+}
+
+#[test]
+fn who_has_cookies_does_not_follow_a_fetch_that_only_a_guess_makes_cacheable() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::of(Origin::scripted(move |conn| {
+        while conn.request().is_some() {
+            conn.send(format!(
+                "HTTP/1.1 200 OK\r\n{MODIFIED}\r\nContent-Length: 12\r\n\r\nfirst-"
+            ));
+            theirs.wait();
+            conn.send("second");
+        }
+    }));
+    let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: site.test\r\n{fields}\r\n");
+    let mut leader = site.client();
+    leader.send(request("")).head();
+    let mut follower = site.client();
+    follower.send(request(""));
+    assert_eq!(follower.head().get("content-length"), Some("12"));
+    assert_eq!(site.origin.count(), 1);
+    let mut other = site.client();
+    other.send(request("Cookie: a=b\r\n"));
+    site.origin.wait_requests(2);
+    let head = other.head();
+    let status = head.get("cache-status").unwrap();
+    assert!(
+        status.contains("detail=cookie") && !status.contains("collapsed"),
+        "{status}"
+    );
+    gate.open();
+    for client in [&mut leader, &mut follower, &mut other] {
+        assert_eq!(client.wire.exactly(12), b"first-second");
+    }
 }

@@ -34,6 +34,9 @@ impl Transaction {
         if !prepared.vary.matches(self.head.fields()) {
             return self.alone(Forward::VaryMiss);
         }
+        if self.is_personal_with(&prepared) {
+            return self.alone(Forward::Request);
+        }
         self.tally.outcome = Outcome::Collapsed;
         self.tally.collapsed = true;
         if self.not_modified(&prepared) {
