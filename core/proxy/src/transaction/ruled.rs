@@ -7,15 +7,12 @@
 use super::{Step, Transaction, partition};
 use crate::settings::Settings;
 use bytes::Bytes;
-use understudy_cache::{Prepared, Purge, Selector};
+use understudy_cache::Prepared;
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::policy::{self, Cookies, Matched, Policy, Rules};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Fields, Name, ResponseHead};
-
-/// Stands for any parts when it is where they begin that is wanted.
-const PARTED: &[u8] = b"*";
 
 /// The rules whose conditions on the request hold for the URL in this key.
 pub(crate) fn matched(rules: &Rules, key: &[u8]) -> Matched {
@@ -29,7 +26,7 @@ pub(crate) fn matched(rules: &Rules, key: &[u8]) -> Matched {
 
 /// What rules make of a key.
 #[inline]
-pub(super) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
+pub(crate) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
     if rules.speak_of_keys() {
         rewrite(rules, request, key);
     }
@@ -140,30 +137,6 @@ impl Transaction {
         let policy = self.request_policy();
         let fields = self.head.fields();
         policy.is_personal(fields, &prepared.directives, &prepared.freshness)
-    }
-
-    /// Removes what is stored under a URL in the partition of this transaction, whatever rules have put into the key besides.
-    pub(super) async fn forget(&self, url: Vec<u8>) {
-        let rules = &self.live.settings.rules;
-        let mut key = partition::beside(&self.key(), url);
-        let cache = self.worker.cache.clone();
-        if !rules.speak_of_keys() {
-            return cache.invalidate(self.id, key.into()).await;
-        }
-        let policy = rules.request_policy(matched(rules, &key));
-        let group = key.split_off(partition::url(&key).len());
-        policy::rewrite_query(&policy, &mut key);
-        key.extend_from_slice(&group);
-        let mut parted = key.clone();
-        partition::append_parts(PARTED, &mut parted);
-        parted.truncate(parted.len() - PARTED.len());
-        let purge = Purge {
-            what: vec![Selector::Key(key.into()), Selector::Prefix(parted.into())],
-            soft: false,
-            dry_run: false,
-            now: self.now(),
-        };
-        cache.purge(self.id, purge).await;
     }
 
     /// Counts a head's Set-Cookie out where the policy wants it stored without.
