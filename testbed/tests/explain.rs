@@ -435,3 +435,38 @@ fn an_unsafe_method_is_foretold_too() {
     // It was only asked about.
     get(proxy.addr(), "/", HOST, "").expect_hit();
 }
+
+#[test]
+fn parts_are_told_and_foretold() {
+    let origin = Origin::answering(|r| match r.head.get("range") {
+        Some(_) => reply(
+            206,
+            &[
+                "Cache-Control: max-age=60",
+                "ETag: \"a\"",
+                "Content-Range: bytes 0-4/10",
+            ],
+            "01234",
+        ),
+        None => reply(
+            200,
+            &["Cache-Control: max-age=60", "ETag: \"a\""],
+            "0123456789",
+        ),
+    });
+    let config = "[cache]\nrange_miss = \"range\"\n";
+    let proxy = Launch::reverse(&origin).config(config).start();
+    get(proxy.addr(), "/", HOST, "Range: bytes=0-4\r\n").expect(206);
+    for (range, does, fwd) in [
+        ("Range: bytes=1-2\r\n", "hit", None),
+        ("Range: bytes=5-9\r\n", "fetch", Some("partial")),
+        ("", "fetch", Some("partial")),
+    ] {
+        let told = explain(&proxy, "/", range);
+        assert_eq!(told["variants"][0]["parts"], json!([[0, 4]]), "{range}");
+        assert_eq!(told["next"]["does"], does, "{range}");
+        assert_eq!(told["next"]["fwd"].as_str(), fwd, "{range}");
+    }
+    let part = get(proxy.addr(), "/", HOST, "Range: bytes=1-2\r\n").expect(206);
+    assert_eq!(happened(&part).0, true);
+}
