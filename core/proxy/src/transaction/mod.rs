@@ -24,6 +24,7 @@ mod deliver;
 mod exchange;
 pub(crate) mod fast;
 mod follow;
+mod foretell;
 mod forwarded;
 mod head_effects;
 mod hit;
@@ -57,6 +58,7 @@ mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use foretell::foretell;
 pub(crate) use injected::prepare as prepare_injected;
 pub(crate) use partition::url as url_of;
 pub(crate) use ruled::rekey;
@@ -115,7 +117,7 @@ pub(crate) struct Transaction {
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.
-    returned: Option<(crate::modules::party::Ran, understudy_module::Edits)>,
+    returned: Option<Box<(Ran, Box<understudy_module::Edits>)>>,
     /// What modules said of storing the answer.
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
@@ -295,11 +297,7 @@ impl Transaction {
     ) -> Box<Transaction> {
         let live = worker.live();
         let (id, party, before) = match handed {
-            Some(handed) => (
-                handed.party.id(),
-                Some(Rc::new(handed.party)),
-                Some(handed.before),
-            ),
+            Some(handed) => (handed.party.id(), Some(handed.party), Some(handed.before)),
             None => (worker.transaction_id(), None, None),
         };
         worker.stats.requests.add(1);
@@ -435,6 +433,7 @@ impl Transaction {
             .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
+        self.note_refusal(tally.status);
         let log = self.live.log.clone();
         let party = self.logging_party();
         if log.is_none() && party.is_none() {
@@ -452,6 +451,7 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
+        let logged = |name| log.as_ref().and_then(|_| fields.get(name));
         let rules = match (&log, &self.route) {
             (Some(_), Some(route)) => ruled::names(
                 &self.live.settings.rules,
@@ -464,7 +464,10 @@ impl Transaction {
         };
         let record = Record {
             id: self.id,
-            at: std::time::SystemTime::now(),
+            at: match log {
+                Some(_) => std::time::SystemTime::now(),
+                None => std::time::UNIX_EPOCH,
+            },
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
@@ -478,10 +481,11 @@ impl Transaction {
             outcome: tally.outcome,
             forward: tally.forward,
             not_stored: tally.not_stored,
+            stale: tally.stale,
             origin: tally.origin,
             content_type: tally.content_type.as_deref(),
-            referer: fields.get(Name::Referer),
-            user_agent: fields.get(Name::UserAgent),
+            referer: logged(Name::Referer),
+            user_agent: logged(Name::UserAgent),
             error: tally.error,
             aborted: tally.aborted,
             modules: &[],

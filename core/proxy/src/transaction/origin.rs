@@ -9,7 +9,7 @@ use understudy_upstream::{OriginStream, UpstreamError};
 #[derive(Debug)]
 pub(super) struct Origin {
     stream: OriginStream,
-    filter: Option<Box<Filter>>,
+    filter: Option<Filter>,
 }
 
 impl Origin {
@@ -21,8 +21,11 @@ impl Origin {
     }
 
     /// Puts modules in its way.
-    pub(super) fn through(&mut self, filter: Option<Box<Filter>>) {
+    pub(super) fn through(&mut self, filter: Option<Filter>) {
         self.filter = filter;
+        if let Some(filter) = &mut self.filter {
+            filter.expect(self.stream.body_length());
+        }
     }
 
     /// The connection, for what is no answer's body.
