@@ -748,6 +748,28 @@ fn a_forward_listener_purges_what_its_clients_name_whole() {
     ask("GET", "/b").expect_hit();
 }
 
+#[test]
+fn explain_tells_tags_and_groups() {
+    let site = Site::new();
+    let url = "http://site.test/a";
+    let told = |json: bool| {
+        let admin = site.proxy.listener("admin").to_string();
+        let mut command = Command::new(binary());
+        command.args(["explain", url, "--listener", "site", "--admin", &admin]);
+        run(command.args(json.then_some("--json"))).expect(0).text()
+    };
+    site.get("/a", &["Surrogate-Key: one two", "Cache-Groups: \"g\""]);
+    let answer: Value = serde_json::from_str(&told(true)).unwrap();
+    let variant = &answer["variants"][0];
+    assert_eq!(variant["tags"], json!(["one", "two"]));
+    assert_eq!(variant["groups"], json!(["g"]));
+    let text = told(false);
+    assert!(
+        text.contains("tags: one, two") && text.contains("groups: g"),
+        "{text}"
+    );
+}
+
 /// The keys of a JSON object, and of those in it.
 fn shape(value: &Value) -> Value {
     match value {
