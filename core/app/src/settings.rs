@@ -57,6 +57,7 @@ pub(crate) fn settings(values: &Values, modules: understudy_proxy::Modules) -> S
             max_object: cache.max_object,
             max_variants: cache.max_variants,
         }),
+        range_miss: cache.range_miss,
         heuristic: cache.heuristic(),
         rules: values.rules.clone(),
         targets: cache.targets.clone().into(),

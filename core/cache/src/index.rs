@@ -40,8 +40,10 @@ pub(crate) const fn key_cost(len: usize) -> u64 {
 /// What the index holds for a key: its variants, immutable; replaced whole by the shard.
 #[derive(Debug)]
 pub struct Slot {
-    /// Newest first, never empty once published.
+    /// Newest first; empty only where there are parts.
     variants: SmallVec<[Arc<Stored>; 1]>,
+    /// Responses of which only parts are stored, newest first: no plain look-up sees them.
+    parts: Box<[Arc<Stored>]>,
     /// Whether the newest has no Vary and so answers any request: what `select` wants to know first.
     unvaried: bool,
 }
@@ -59,6 +61,13 @@ impl Slot {
             let vary = &stored.prepared().vary;
             vary.is_empty() || vary.matches(request)
         })
+    }
+
+    /// The response that this request selects among those of which only parts are stored.
+    pub fn select_part(&self, request: Fields<'_>) -> Option<&Arc<Stored>> {
+        self.parts
+            .iter()
+            .find(|stored| stored.prepared().vary.matches(request))
     }
 
     /// The variant that was fetched with just these fields, if no newer one could match as well (RFC 9111 section 4: of
@@ -88,22 +97,45 @@ impl Slot {
         !self.variants.is_empty()
     }
 
-    /// The variants, newest first.
+    /// The variants that are stored whole, newest first.
     pub fn variants(&self) -> &[Arc<Stored>] {
         &self.variants
     }
 
-    pub(crate) fn of(variants: SmallVec<[Arc<Stored>; 1]>) -> Slot {
+    /// Those of which only parts are stored, newest first.
+    pub fn parts(&self) -> &[Arc<Stored>] {
+        &self.parts
+    }
+
+    /// Everything that is stored for the key, whole or in parts.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        self.variants.iter().chain(self.parts.iter())
+    }
+
+    /// A slot of these responses, newest first: whole ones and parts, told apart here.
+    pub(crate) fn of(all: impl IntoIterator<Item = Arc<Stored>>) -> Slot {
+        let mut variants: SmallVec<[Arc<Stored>; 1]> = SmallVec::new();
+        let mut parts = Vec::new();
+        for stored in all {
+            if stored.is_part() {
+                parts.push(stored);
+            } else {
+                variants.push(stored);
+            }
+        }
+        let parts = parts.into_boxed_slice();
         let unvaried = variants
             .first()
             .is_some_and(|newest| newest.prepared().vary.is_empty());
-        Slot { variants, unvaried }
+        Slot {
+            variants,
+            parts,
+            unvaried,
+        }
     }
 
     pub(crate) fn contains(&self, stored: &Arc<Stored>) -> bool {
-        self.variants
-            .iter()
-            .any(|variant| Arc::ptr_eq(variant, stored))
+        self.all().any(|variant| Arc::ptr_eq(variant, stored))
     }
 }
 

@@ -17,6 +17,7 @@ mod index;
 mod labels;
 mod markers;
 mod messages;
+mod parts;
 mod purge;
 mod shard;
 mod sieve;
@@ -49,7 +50,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Discard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim};
+use messages::{AskShard, Discard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
@@ -272,7 +273,18 @@ impl Cache {
         ask: Ask,
         seen: Option<Arc<Slot>>,
     ) -> Result<Answer, NoStoreReason> {
-        self.send_ask(ask, seen, false).await
+        self.send_ask(ask, seen, Wanted::Whole).await
+    }
+
+    /// [`Cache::ask_after`] for a part: who fetches the whole is followed, and who fetches the part that is asked for in the
+    /// same words (`name`); without a name nobody follows.
+    pub async fn ask_part(
+        &self,
+        ask: Ask,
+        seen: Option<Arc<Slot>>,
+        name: Option<Bytes>,
+    ) -> Result<Answer, NoStoreReason> {
+        self.send_ask(ask, seen, Wanted::Part(name)).await
     }
 
     /// A fill of what no origin sent (a module injects it): nobody follows it, and nothing of it is visible before its commit.
@@ -287,7 +299,7 @@ impl Cache {
             validate: None,
             alone: true,
         };
-        match self.send_ask(ask, None, true).await? {
+        match self.send_ask(ask, None, Wanted::Apart).await? {
             Answer::Lead(fill) => Ok(fill),
             // Who asks alone leads.
             Answer::Follow(_) | Answer::Again => Err(NoStoreReason::NoRoom),
@@ -298,11 +310,15 @@ impl Cache {
         &self,
         ask: Ask,
         seen: Option<Arc<Slot>>,
-        apart: bool,
+        wanted: Wanted,
     ) -> Result<Answer, NoStoreReason> {
         let number = self.shard_number(&ask.key);
         let _place = Place::take(&self.handle, number).ok_or(NoStoreReason::NoRoom)?;
-        let cost = FILL_COST + key_cost(ask.key.len());
+        let name = match &wanted {
+            Wanted::Part(Some(name)) => footprint(name.len() as u64),
+            _ => 0,
+        };
+        let cost = FILL_COST + key_cost(ask.key.len()) + name;
         let share = self
             .room(ask.transaction, &ask.key, cost)
             .await
@@ -310,7 +326,7 @@ impl Cache {
         let message = AskShard {
             ask,
             seen,
-            apart,
+            wanted,
             share,
             cache: self.clone(),
         };
@@ -348,7 +364,7 @@ impl Cache {
         old: &Arc<Stored>,
         prepared: Prepared,
     ) -> Result<bool, NoStoreReason> {
-        let cost = prepared.cost(key.len()) + footprint(old.trailers().len() as u64);
+        let cost = prepared.cost(key.len()) + old.extra_cost();
         let share = self
             .room(transaction, &key, cost)
             .await

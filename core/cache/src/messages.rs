@@ -16,9 +16,21 @@ use crate::{
     Answer, Ask, Cache, TransactionId,
     fill::state::Inner,
     index::Slot,
+    parts::Part,
     purge::{Cursor, Purge, Swept},
     stored::Stored,
 };
+
+/// What of a response an asker wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The whole.
+    Whole,
+    /// A part, named by what asks for it: who asks in the same words gets the same part. Without a name it is nobody else's.
+    Part(Option<Bytes>),
+    /// What no origin sends, and nobody follows.
+    Apart,
+}
 
 /// A worker wants a response: lead, follow, or look again?
 #[derive(Debug, Message)]
@@ -28,8 +40,8 @@ pub(crate) struct AskShard {
     /// What the index held when the question was sent: if it is something else by now, the asker is
     /// to look again.
     pub(crate) seen: Option<Arc<Slot>>,
-    /// Nobody is to follow what is led.
-    pub(crate) apart: bool,
+    /// What of it is to be led or followed.
+    pub(crate) wanted: Wanted,
     /// Pays for the fill if there is to be one.
     pub(crate) share: Reservation,
     /// The handle the fill keeps to reach the shards.
@@ -43,6 +55,15 @@ pub(crate) struct Commit {
     pub(crate) transaction: TransactionId,
     pub(crate) fill: Arc<Inner>,
     pub(crate) stored: Arc<Stored>,
+}
+
+/// A part is complete: publish it, joined with what is held already.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Arc<Stored>, NoStoreReason>")]
+pub(crate) struct CommitPart {
+    pub(crate) transaction: TransactionId,
+    pub(crate) fill: Arc<Inner>,
+    pub(crate) part: Part,
 }
 
 /// A validation succeeded: publish the response with its new head in place of the old, or beside

@@ -6,6 +6,8 @@
 //! memory. The awkward case is a fill whose leader vanished: it has ended whether or not the notice
 //! arrived, so an ask that meets an ended fill forgets it there and then.
 
+mod parts;
+
 use actix::{Actor, AsyncContext, Context, Handler};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
@@ -25,7 +27,7 @@ use crate::{
     markers::Markers,
     messages::{
         AskShard, Commit, Discard, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer,
-        Trim,
+        Trim, Wanted,
     },
     sieve::{Sieve, Victim},
     stored::Stored,
@@ -131,13 +133,18 @@ impl Shard {
     /// `key` is the index's own copy, if it has one.
     fn lead(&mut self, message: AskShard, key: Option<Key>, followable: bool) -> Answer {
         let AskShard {
-            ask, share, cache, ..
+            ask,
+            share,
+            cache,
+            wanted,
+            ..
         } = message;
         let key = key.unwrap_or_else(|| Arc::from(&*ask.key));
         let inner = Inner::new(
             Arc::clone(&key),
             ask.transaction,
             followable,
+            wanted,
             ask.validate,
             share,
         );
@@ -156,9 +163,11 @@ impl Shard {
         let vary = &stored.prepared().vary;
         let mut variants: SmallVec<[Arc<Stored>; 1]> = SmallVec::new();
         variants.push(Arc::clone(stored));
-        for variant in old.iter().flat_map(|slot| slot.variants()) {
-            // A response without Vary answers every request, so nothing older could be selected any more.
-            let unreachable = vary.is_empty() || variant.prepared().vary == *vary;
+        for variant in old.iter().flat_map(|slot| slot.all()) {
+            // A response without Vary answers every request, so nothing older could be selected any more; but a part answers
+            // only for its ranges.
+            let same = vary.is_empty() || variant.prepared().vary == *vary;
+            let unreachable = same && (variant.is_part() || !stored.is_part());
             let replaced = replaced.is_some_and(|replaced| Arc::ptr_eq(replaced, variant));
             if unreachable || replaced || variants.len() >= most {
                 self.discard(variant);
@@ -235,8 +244,7 @@ impl Shard {
             return;
         };
         let rest: SmallVec<[Arc<Stored>; 1]> = slot
-            .variants()
-            .iter()
+            .all()
             .filter(|variant| !Arc::ptr_eq(variant, stored))
             .cloned()
             .collect();
@@ -334,8 +342,14 @@ impl Handler<AskShard> for Shard {
                 .fills
                 .fetch_sub((before - fills.len()) as u64, Ordering::Relaxed);
             for fill in fills {
+                // Who wants a part is served by the whole as well.
+                let serves = fill.wanted == message.wanted
+                    || (fill.wanted == Wanted::Whole && message.wanted != Wanted::Apart);
+                if !serves {
+                    continue;
+                }
                 if ask.alone {
-                    led |= fill.followable;
+                    led |= fill.followable && fill.wanted == message.wanted;
                 } else if let Some(reader) = fill.follow() {
                     self.trace(ask.transaction, "follow");
                     return actix::MessageResult(Answer::Follow(reader));
@@ -345,7 +359,8 @@ impl Handler<AskShard> for Shard {
         let index = &self.shared.index;
         let marked = self.markers.has(|| index.hash(&ask.key), Instant::now);
         self.trace(ask.transaction, "lead");
-        let followable = !led && !marked && !message.apart;
+        let named = !matches!(message.wanted, Wanted::Apart | Wanted::Part(None));
+        let followable = !led && !marked && named;
         actix::MessageResult(self.lead(message, key, followable))
     }
 }
@@ -393,8 +408,7 @@ impl Handler<Freshen> for Shard {
         let overtaken = slot.is_some_and(|slot| {
             !slot.contains(&old)
                 && slot
-                    .variants()
-                    .iter()
+                    .all()
                     .any(|v| v.prepared().vary == stored.prepared().vary)
         });
         // By what it was known by when it was purged, or is now.
@@ -437,7 +451,7 @@ impl Handler<Renew> for Shard {
         if old.is_marked() {
             stored.touch();
         }
-        let variants = slot.variants().iter().map(|variant| {
+        let variants = slot.all().map(|variant| {
             let this = if Arc::ptr_eq(variant, &old) {
                 &stored
             } else {
@@ -445,7 +459,7 @@ impl Handler<Renew> for Shard {
             };
             Arc::clone(this)
         });
-        let variants = variants.collect();
+        let variants: SmallVec<[Arc<Stored>; 1]> = variants.collect();
         self.shared.index.publish(&key, Slot::of(variants));
         self.trace(transaction, "renew");
         true
@@ -496,13 +510,13 @@ impl Handler<Invalidate> for Shard {
             fill.lock().invalidated = true;
         }
         if let Some(slot) = self.vacate(&message.key) {
-            for stored in slot.variants() {
+            for stored in slot.all() {
                 self.discard(stored);
             }
             self.shared
                 .counts
                 .invalidated
-                .fetch_add(slot.variants().len() as u64, Ordering::Relaxed);
+                .fetch_add(slot.all().count() as u64, Ordering::Relaxed);
         }
         self.trace(message.transaction, "invalidate");
     }

@@ -1,4 +1,4 @@
-//! Complete responses as the index holds them.
+//! Responses as the index holds them: complete, or parts of one.
 //!
 //! Owns the head, the body's blocks and their weight. Invariant: everything in a [`Stored`] is
 //! immutable but a few atomics: the eviction mark and the record of background validations (set by
@@ -15,7 +15,8 @@ use std::sync::{
 use understudy_http::{
     Fields,
     semantics::{
-        cache_control::ResponseDirectives, date::Seconds, freshness::Freshness, vary::VaryKey,
+        cache_control::ResponseDirectives, date::Seconds, freshness::Freshness, range::ByteSpan,
+        vary::VaryKey,
     },
     wire::head::{HeadLimits, parse_response},
 };
@@ -25,6 +26,7 @@ use crate::{
     Labels,
     attempts::{Attempt, Attempts},
     index::{ENTRY_OVERHEAD, key_cost},
+    parts::SPANS_COST,
 };
 
 /// The place of a response that is in no eviction queue.
@@ -94,11 +96,13 @@ impl Prepared {
     }
 }
 
-/// A complete stored response.
+/// A stored response: complete, or parts of one.
 #[derive(Debug)]
 pub struct Stored {
     prepared: Arc<Prepared>,
     blocks: SmallVec<[Bytes; 1]>,
+    /// Which bytes of the body the blocks are, when they are not all of them.
+    spans: Option<Box<[ByteSpan]>>,
     trailers: Bytes,
     length: u64,
     weight: u64,
@@ -123,6 +127,7 @@ impl Stored {
             prepared,
             length: blocks.iter().map(|block| block.len() as u64).sum(),
             blocks,
+            spans: None,
             trailers,
             weight: share.bytes() + body,
             visited: AtomicBool::new(false),
@@ -135,12 +140,55 @@ impl Stored {
 
     /// The same body under a new head (RFC 9111 section 4.3.4).
     pub(crate) fn freshened(&self, prepared: Arc<Prepared>, share: Reservation) -> Stored {
-        Stored::new(prepared, self.blocks.clone(), self.trailers.clone(), share)
+        let blocks = self.blocks.clone();
+        Stored {
+            spans: self.spans.clone(),
+            ..Stored::new(prepared, blocks, self.trailers.clone(), share)
+        }
+    }
+
+    /// Parts of a response: the blocks hold the bytes of these spans, one after the other. `prepared` is of the whole, its
+    /// length included.
+    pub(crate) fn in_parts(
+        prepared: Arc<Prepared>,
+        blocks: SmallVec<[Bytes; 1]>,
+        spans: Box<[ByteSpan]>,
+        share: Reservation,
+    ) -> Stored {
+        Stored {
+            spans: Some(spans),
+            ..Stored::new(prepared, blocks, Bytes::new(), share)
+        }
+    }
+
+    /// Whether only parts of the body are here.
+    #[inline]
+    pub fn is_part(&self) -> bool {
+        self.spans.is_some()
+    }
+
+    /// Which bytes of the body are here, when it is not all of them.
+    pub fn spans(&self) -> Option<&[ByteSpan]> {
+        self.spans.as_deref()
+    }
+
+    /// The length of the whole body, whether all of it is here or not.
+    pub fn complete_length(&self) -> u64 {
+        match self.spans {
+            Some(_) => self.prepared.length.unwrap_or(0),
+            None => self.length,
+        }
     }
 
     /// Budget bytes of all but its body, under a key of `key` bytes.
     pub(crate) fn head_cost(&self, key: usize) -> u64 {
-        self.prepared.cost(key) + footprint(self.trailers.len() as u64)
+        self.prepared.cost(key) + self.extra_cost()
+    }
+
+    /// Budget bytes beside head and body: of the trailers, or of the list of spans.
+    pub(crate) fn extra_cost(&self) -> u64 {
+        let spans = self.spans.as_ref().map_or(0, |_| SPANS_COST);
+        footprint(self.trailers.len() as u64) + spans
     }
 
     /// Head and freshness.
@@ -158,7 +206,7 @@ impl Stored {
         &self.trailers
     }
 
-    /// Body length.
+    /// How many bytes of the body are here.
     pub fn length(&self) -> u64 {
         self.length
     }

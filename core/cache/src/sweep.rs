@@ -137,7 +137,7 @@ impl Shard {
                     seen += 1;
                     last = Some(Arc::clone(key));
                     if let Some(slot) = self.shared.index.get(key) {
-                        slot.variants().iter().for_each(|stored| take(key, stored));
+                        slot.all().for_each(|stored| take(key, stored));
                     }
                 }
                 cursor.key = last;
@@ -225,8 +225,7 @@ impl Shard {
             return false;
         };
         let variants: SmallVec<[Arc<Stored>; 1]> = slot
-            .variants()
-            .iter()
+            .all()
             .map(|variant| {
                 Arc::clone(if Arc::ptr_eq(variant, old) {
                     &new

@@ -18,6 +18,8 @@ pub struct Settings {
     pub upstream: understudy_upstream::Config,
     /// `None`: nothing is stored and every request passes.
     pub cache: Option<understudy_cache::Config>,
+    /// What a range that is not stored makes of a miss.
+    pub range_miss: RangeMiss,
     pub heuristic: understudy_http::semantics::freshness::Heuristic,
     /// The fields that speak to this cache alone, strongest first (RFC 9213).
     pub targets: Arc<[understudy_http::semantics::targeted::TargetName]>,
@@ -32,6 +34,18 @@ pub struct Settings {
     pub modules: crate::modules::Modules,
     /// Text of `/proxy.pac` answered on forward listeners; `{proxy}` in it stands for the host and port the client reached.
     pub pac: Option<Arc<str>>,
+}
+/// What is fetched when a range is asked for that is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RangeMiss {
+    /// The range as it is; the part is stored.
+    #[default]
+    Range,
+    /// The whole, when it is no longer than `up_to` bytes; the range is answered from it.
+    Whole {
+        #[allow(missing_docs)]
+        up_to: u64,
+    },
 }
 /// One listener.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -224,6 +224,11 @@ pub(crate) struct Cache {
     /// Most variants (Vary) kept of one URL.
     #[schemars(extend("default" = 16), range(min = 1, max = 65_536))]
     pub(crate) max_variants: Option<i64>,
+    /// What is fetched when a range is asked for that is not stored.
+    #[schemars(extend("default" = "range"))]
+    pub(crate) range_miss: Option<RangeMissWord>,
+    /// With `whole`: the longest whole that is fetched for a range. Default: `max_object`.
+    pub(crate) range_whole_max: Option<Size>,
     /// Freshness of responses that state none: per cent of the time since Last-Modified; 0 turns the guess off.
     #[schemars(extend("default" = 10), range(min = 0, max = 100))]
     pub(crate) heuristic_percent: Option<i64>,
@@ -361,6 +366,17 @@ pub(crate) enum QueryWord {
     All,
     /// Nothing of it.
     None,
+}
+
+/// What is fetched when a range is asked for that is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "RangeMiss")]
+pub(crate) enum RangeMissWord {
+    /// The range; it is stored as a part.
+    Range,
+    /// The whole, and the range is answered from it.
+    Whole,
 }
 
 /// Ceilings on what clients and origins may send.

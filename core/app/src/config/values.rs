@@ -10,7 +10,7 @@ use super::{
     problem::Fault,
     resolve::{Resolver, Sources, number, quote, word, word_of},
     rules,
-    shape::{Level, LogFormat},
+    shape::{Level, LogFormat, RangeMissWord},
     units::{duration, show_duration, show_size, size},
 };
 use ipnet::IpNet;
@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 use understudy_http::semantics::{freshness::Heuristic, policy::Rules, targeted::TargetName};
+use understudy_proxy::settings::RangeMiss;
 
 /// Everything.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ pub(crate) struct Cache {
     pub(crate) memory: u64,
     pub(crate) max_object: u64,
     pub(crate) max_variants: usize,
+    pub(crate) range_miss: RangeMiss,
     pub(crate) heuristic_percent: u32,
     pub(crate) heuristic_max: Duration,
     pub(crate) targets: Vec<TargetName>,
@@ -121,6 +123,10 @@ pub(crate) struct Access {
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
+const RANGE_MISSES: &[(&str, RangeMissWord)] = &[
+    ("range", RangeMissWord::Range),
+    ("whole", RangeMissWord::Whole),
+];
 const FORMATS: &[(&str, LogFormat)] = &[("squid", LogFormat::Squid), ("json", LogFormat::Json)];
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
@@ -220,10 +226,13 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             ),
         );
     }
+    let range_miss = range_miss(r, max_object);
+    let shape = &r.document.shape.cache;
     Cache {
         enabled,
         memory,
         max_object,
+        range_miss,
         max_variants: r.pick(
             "cache.max_variants",
             Sources::file(shape.max_variants),
@@ -253,6 +262,28 @@ fn cache(r: &mut Resolver<'_>) -> Cache {
             |text| target(text).map(|name| vec![name]),
             true,
         ),
+    }
+}
+
+fn range_miss(r: &mut Resolver<'_>, max_object: u64) -> RangeMiss {
+    let shape = &r.document.shape.cache;
+    let miss = r.pick(
+        "cache.range_miss",
+        Sources::file(shape.range_miss.map(|m| word_of(RANGE_MISSES, &m))),
+        RangeMissWord::Range,
+        word(RANGE_MISSES),
+        |m| quote(word_of(RANGE_MISSES, m)),
+    );
+    let up_to = r.pick(
+        "cache.range_whole_max",
+        Sources::file(shape.range_whole_max.as_ref().map(|s| &s.0)),
+        max_object,
+        size,
+        |n| show_size(*n),
+    );
+    match miss {
+        RangeMissWord::Range => RangeMiss::Range,
+        RangeMissWord::Whole => RangeMiss::Whole { up_to },
     }
 }
 

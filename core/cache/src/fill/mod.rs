@@ -7,6 +7,7 @@
 //! runs out half way: appending cannot wait, so room for the next piece is asked for in
 //! `poll_room`, and when there is none the body goes on as a stream that is not stored.
 
+mod part;
 pub(crate) mod reader;
 pub(crate) mod state;
 
@@ -18,7 +19,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Waker},
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{
     blocks::{block_cost, body_cost},
     budget::Reservation,
@@ -29,6 +30,7 @@ use self::state::{End, Inner};
 use crate::{
     Cache, FillHead, FillReader, Prepared, Stored,
     messages::{Commit, Ended, Freshen},
+    parts::SPANS_COST,
 };
 
 /// Room kept reserved for the next pieces of a body, in bytes; more than one read from an origin brings.
@@ -43,6 +45,10 @@ pub struct Fill {
     /// Reserved and not yet used.
     credit: Reservation,
     prepared: Option<Arc<Prepared>>,
+    /// Where in the body the fill's bytes belong, when they are only a part of it.
+    pub(crate) part: Option<ByteSpan>,
+    /// Whether what is here when it breaks off may be kept as a part.
+    keeps: Keeps,
     room: Option<RoomFuture>,
     /// No room was found: do not ask again.
     starved: bool,
@@ -53,6 +59,16 @@ pub struct Fill {
     mark: bool,
     /// Which of several stored responses an origin chose, where none was to be validated.
     chosen: Option<Arc<Stored>>,
+}
+
+/// What becomes of a body that broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Nothing,
+    /// It is kept when its head says that its origin knows ranges.
+    IfRanged,
+    /// Its origin has shown that it knows ranges.
+    Ranged,
 }
 
 impl fmt::Debug for Fill {
@@ -71,6 +87,8 @@ impl Fill {
             cache,
             credit,
             prepared: None,
+            part: None,
+            keeps: Keeps::Nothing,
             room: None,
             starved: false,
             complete: None,
@@ -120,14 +138,15 @@ impl Fill {
     }
 
     async fn make_room(&self, prepared: &Prepared) -> Result<Reservation, NoStoreReason> {
-        let body = match prepared.length {
+        let body = match self.expected(prepared) {
             Some(length) if length > self.cache.max_object() => {
                 return Err(NoStoreReason::TooLarge);
             }
             Some(length) => body_cost(length),
             None => block_cost(AHEAD),
         };
-        let cost = prepared.cost(self.inner.key.len()).saturating_add(body);
+        let spans = self.part.map_or(0, |_| SPANS_COST);
+        let cost = (prepared.cost(self.inner.key.len()) + spans).saturating_add(body);
         if cost > self.cache.budget().ceiling() {
             // Found out before everything else was evicted in vain.
             return Err(NoStoreReason::TooLarge);
@@ -136,6 +155,11 @@ impl Fill {
             .room(self.inner.transaction, &self.inner.key, cost)
             .await
             .ok_or(NoStoreReason::NoRoom)
+    }
+
+    /// How long the fill is to become, when that is known.
+    fn expected(&self, prepared: &Prepared) -> Option<u64> {
+        self.part.map(|span| span.len()).or(prepared.length)
     }
 
     /// A reader for the leader's own client, from the first byte.
@@ -194,7 +218,7 @@ impl Fill {
         if state.outgrown.is_some() || state.end.is_some() {
             return 0;
         }
-        let rest = prepared.length.map_or(AHEAD as u64, |length| {
+        let rest = self.expected(prepared).map_or(AHEAD as u64, |length| {
             length.saturating_sub(state.body.len())
         });
         if rest == 0 {
@@ -211,7 +235,8 @@ impl Fill {
         if piece.is_empty() {
             return Ok(());
         }
-        let known = self.prepared.as_ref().and_then(|prepared| prepared.length);
+        let prepared = self.prepared.as_ref();
+        let known = prepared.and_then(|prepared| self.expected(prepared));
         let mut state = self.inner.lock();
         if state.end.is_some() {
             return Ok(());
@@ -247,6 +272,9 @@ impl Fill {
         if !trailers.is_empty() {
             // They come in a buffer that grew as they did, and only their own length is paid for.
             trailers = Bytes::copy_from_slice(&trailers);
+        }
+        if self.part.is_some() {
+            return self.commit_part().await;
         }
         // Dropping self ends the fill, with what `complete` says, whichever way this function is left.
         let stored = self.finish(trailers)?;
@@ -314,7 +342,8 @@ impl Fill {
     }
 
     /// The origin broke off in the body: readers learn it.
-    pub fn broken(self) {
+    pub fn broken(mut self) {
+        self.salvage();
         self.inner.end(None, End::Broken);
     }
 
@@ -322,8 +351,8 @@ impl Fill {
     /// returned, for this client, even when it could not be published (no room for the head, or
     /// invalidated meanwhile).
     pub async fn freshen(mut self, prepared: Arc<Prepared>) -> Arc<Stored> {
-        let trailers = self.body_of().map_or(0, |old| old.trailers().len());
-        let cost = prepared.cost(self.inner.key.len()) + footprint(trailers as u64);
+        let extra = self.body_of().map_or(0, |old| old.extra_cost());
+        let cost = prepared.cost(self.inner.key.len()) + extra;
         let share = self
             .cache
             .room(self.inner.transaction, &self.inner.key, cost)
@@ -374,6 +403,7 @@ impl Fill {
 
 impl Drop for Fill {
     fn drop(&mut self) {
+        self.salvage();
         match self.complete.take() {
             Some(trailers) => self.inner.end(None, End::Complete(trailers)),
             None => self.inner.end(Some(FillHead::Again), End::Broken),

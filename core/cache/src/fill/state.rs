@@ -12,11 +12,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
-use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{blocks::Blocks, budget::Reservation};
 
 use crate::{
-    FillEvent, FillHead, FillReader, Labels, Selector, TransactionId, index::Key, stored::Stored,
+    FillEvent, FillHead, FillReader, Labels, Selector, TransactionId, index::Key, messages::Wanted,
+    stored::Stored,
 };
 
 /// How far a body may grow ahead of the reader it waits for, in bytes.
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) transaction: TransactionId,
     /// Whether others may follow at all.
     pub(crate) followable: bool,
+    /// What of the response it is.
+    pub(crate) wanted: Wanted,
     /// The stored response this fill validates.
     pub(crate) validate: Option<Arc<Stored>>,
     state: Mutex<State>,
@@ -54,6 +57,8 @@ pub(crate) enum End {
 #[derive(Debug)]
 struct Reader {
     offset: u64,
+    /// Where it stops, before the end.
+    until: Option<u64>,
     leader: bool,
     waker: Option<Waker>,
 }
@@ -63,6 +68,8 @@ pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
     pub(crate) body: Blocks,
     pub(crate) end: Option<End>,
+    /// Where in the whole the body belongs, when it is a part; and its length, if the origin said it beforehand.
+    pub(crate) part: Option<(ByteSpan, Option<u64>)>,
     /// Why the body goes on as a stream and is not stored.
     pub(crate) outgrown: Option<NoStoreReason>,
     /// The key was invalidated while this fill was under way.
@@ -79,6 +86,7 @@ impl Inner {
         key: Key,
         transaction: TransactionId,
         followable: bool,
+        wanted: Wanted,
         validate: Option<Arc<Stored>>,
         share: Reservation,
     ) -> Arc<Inner> {
@@ -86,6 +94,7 @@ impl Inner {
             key,
             transaction,
             followable,
+            wanted,
             validate,
             state: Mutex::default(),
             _share: share,
@@ -141,6 +150,7 @@ impl State {
         self.followers += usize::from(!leader);
         let reader = Some(Reader {
             offset: 0,
+            until: None,
             leader,
             waker: None,
         });
@@ -266,7 +276,14 @@ impl State {
         let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) else {
             return (Poll::Ready(FillEvent::Broken), None);
         };
-        if let Some(bytes) = self.body.read(reader.offset) {
+        let left = reader
+            .until
+            .map_or(u64::MAX, |until| until.saturating_sub(reader.offset));
+        if left == 0 {
+            return (Poll::Ready(FillEvent::End(Bytes::new())), None);
+        }
+        if let Some(mut bytes) = self.body.read(reader.offset) {
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             reader.offset += bytes.len() as u64;
             self.release();
             return (Poll::Ready(FillEvent::Data(bytes)), self.leader_if_room());
@@ -279,6 +296,14 @@ impl State {
             _ => FillEvent::Broken,
         };
         (Poll::Ready(event), None)
+    }
+
+    /// Has a reader read `from..until` only.
+    pub(crate) fn narrow(&mut self, place: usize, from: u64, until: u64) {
+        if let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) {
+            reader.offset = from;
+            reader.until = Some(until);
+        }
     }
 
     fn wait<T>(&mut self, place: usize, cx: &mut Context<'_>) -> Poll<T> {

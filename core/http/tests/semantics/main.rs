@@ -12,6 +12,7 @@ mod head_effects;
 mod key;
 mod lies;
 mod oracle;
+mod parts;
 mod policy;
 mod post;
 mod properties;

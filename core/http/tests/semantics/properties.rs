@@ -133,6 +133,7 @@ proptest! {
                 prop_assert!(from <= to && to < length);
                 prop_assert!(kind == 2 || from == first);
             }
+            RangeAnswer::Parts(_) => prop_assert!(false, "one range gives one part"),
             RangeAnswer::Unsatisfiable => {
                 let outside = if kind == 2 { last == 0 } else { first >= length };
                 prop_assert!(outside);

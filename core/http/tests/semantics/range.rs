@@ -1,7 +1,7 @@
 //! Byte ranges: cases in tables, one RFC rule a test.
 
 use crate::support::{SUN, SUN_06_NOV, date, head};
-use understudy_http::semantics::range::{RangeAnswer, RangeAnswer::*, answer};
+use understudy_http::semantics::range::{ByteSpan, RangeAnswer, RangeAnswer::*, answer};
 
 fn check(range: &str, length: u64, expected: RangeAnswer) {
     let request = head(&format!("Range: {range}"));
@@ -14,6 +14,13 @@ fn check(range: &str, length: u64, expected: RangeAnswer) {
 
 fn part(range: &str, length: u64, first: u64, last: u64) {
     check(range, length, Part { first, last });
+}
+
+fn parts(range: &str, length: u64, spans: &[(u64, u64)]) {
+    let spans = spans
+        .iter()
+        .map(|(first, last)| ByteSpan::of(*first, *last));
+    check(range, length, Parts(spans.map(Option::unwrap).collect()));
 }
 
 fn if_range(validator: &str, stored: &str, holds: bool) {
@@ -123,11 +130,47 @@ fn what_is_malformed_or_unknown_gives_the_whole() {
 }
 
 #[test]
-fn several_ranges_give_the_whole() {
-    check("bytes=0-1,3-4", 10, Whole);
-    check("bytes=0-1, 3-4", 10, Whole);
+fn several_ranges_are_answered_in_the_order_asked_for() {
+    parts("bytes=0-1,3-4", 10, &[(0, 1), (3, 4)]);
+    parts("bytes=0-1, 3-4", 10, &[(0, 1), (3, 4)]);
+    parts("bytes=7-8,0-1", 10, &[(7, 8), (0, 1)]);
+    parts("bytes=-2,0-1", 10, &[(8, 9), (0, 1)]);
+    parts("bytes=0-0,2-2,4-4", 10, &[(0, 0), (2, 2), (4, 4)]);
+    // What cannot be satisfied is left out.
+    parts("bytes=0-1,20-30,8-", 10, &[(0, 1), (8, 9)]);
+    part("bytes=20-30,3-4", 10, 3, 4);
+    check("bytes=20-30,40-50", 10, Unsatisfiable);
+    check("bytes=0-1,-0,a", 10, Whole);
+    check("bytes=0-1,5-4", 10, Whole);
+}
+
+#[test]
+fn ranges_that_overlap_or_abut_are_joined() {
+    part("bytes=0-4,5-9", 10, 0, 9);
+    part("bytes=5-9,0-4", 10, 0, 9);
+    part("bytes=0-5,3-7", 10, 0, 7);
+    part("bytes=0-0,0-0", 10, 0, 0);
+    parts("bytes=0-1,6-7,2-3", 10, &[(0, 3), (6, 7)]);
+    parts("bytes=6-7,0-1,2-3", 10, &[(6, 7), (0, 3)]);
+    // The last joins the first two, which stand where the first stood.
+    parts("bytes=4-5,0-1,2-3,8-9", 10, &[(0, 5), (8, 9)]);
+}
+
+#[test]
+fn abusive_sets_give_the_whole() {
     check("bytes=0-,0-,0-,0-", 10, Whole);
-    check("bytes=20-30,40-50", 10, Whole);
+    check("bytes=0-9,1-8,2-7,3-6,4-5", 10, Whole);
+    let falling: Vec<String> = (0..20).rev().map(|n| format!("{0}-{0}", n * 5)).collect();
+    check(&format!("bytes={}", falling.join(",")), 1000, Whole);
+    let rising: Vec<String> = (0..20).map(|n| format!("{0}-{0}", n * 5)).collect();
+    let spans: Vec<(u64, u64)> = (0..20).map(|n| (n * 5, n * 5)).collect();
+    parts(&format!("bytes={}", rising.join(",")), 1000, &spans);
+    let many: Vec<String> = (0..65).map(|n| format!("{0}-{0}", n * 5)).collect();
+    check(&format!("bytes={}", many.join(",")), 1000, Whole);
+}
+
+#[test]
+fn a_range_on_two_lines_is_ignored() {
     check("bytes=0-1\nRange: bytes=0-1", 10, Whole);
     let request = head("Host: a");
     assert_eq!(answer(request.fields(), head("").fields(), 10), Whole);

@@ -88,7 +88,7 @@ pub(super) async fn expire_at(worker: &Worker, key: Bytes, at: Seconds) -> Compl
             return Completion::Absent;
         };
         let mut settled = true;
-        for stored in slot.variants() {
+        for stored in slot.all() {
             let prepared = until(stored.prepared(), at, worker.clock.now());
             match worker.cache.renew(id, key.clone(), stored, prepared).await {
                 Ok(renewed) => settled &= renewed,

@@ -1,6 +1,7 @@
 //! The step `follow`: answer from another's fetch while it grows.
 
 use super::exchange::within;
+use super::ranged::Ranged;
 use super::refusal::Refusal;
 use super::returning::From;
 use super::{Step, Transaction};
@@ -34,6 +35,9 @@ impl Transaction {
         if !prepared.vary.matches(self.head.fields()) {
             return self.alone(Forward::VaryMiss);
         }
+        if self.leaves(&reader, &prepared) {
+            return self.range_alone(forward);
+        }
         self.tally.outcome = Outcome::Collapsed;
         self.tally.collapsed = true;
         if self.not_modified(&prepared) {
@@ -48,14 +52,20 @@ impl Transaction {
                     .map(bytes::Bytes::copy_from_slice)
             });
         }
-        let empty = self.is_bodyless(prepared.status);
-        let returning = self.returning(prepared.head.clone(), prepared.status, empty);
+        let head = prepared.head.clone();
+        let ranged = match reader.part() {
+            Some((span, content)) => Ranged::received(&prepared, span, content),
+            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared, head),
+        };
+        ranged.narrow(&mut reader);
+        let empty = self.is_bodyless(ranged.status);
+        let returning = self.returning(ranged.head.clone(), ranged.status, empty);
         let mut returning = match returning.await {
             Ok(returning) => returning,
             Err(step) => return step,
         };
         self.tally.status = returning.status;
-        let framed = self.framed(prepared.status, returning.length(prepared.length));
+        let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
         let cache = self.storing_status(&prepared, false);
         let age = prepared.freshness.age(self.now());
@@ -65,7 +75,7 @@ impl Transaction {
         let outcome = match returning.body.take() {
             Some(way) => {
                 let from = From::Fill(&mut reader);
-                let length = prepared.length;
+                let length = ranged.length;
                 self.deliver_through(&mut queue, from, way, framed, length)
                     .await
             }
@@ -78,6 +88,8 @@ impl Transaction {
     fn failed_behind(&mut self, refusal: Refusal) -> Step {
         let fields = self.head.fields();
         let stored = self.seen.as_ref().and_then(|slot| slot.select(fields));
+        let parts = stored.is_none().then(|| self.parts_here()).flatten();
+        let stored = stored.or(parts.as_ref());
         // What a policy refused the leader (403) is no error of the origin's.
         let stored =
             stored.filter(|stored| is_error(refusal.status) && self.may_serve_stale(stored));
@@ -92,6 +104,9 @@ impl Transaction {
 
     /// What the leader got is not for this request: fetch for ourselves.
     fn alone(&mut self, forward: Forward) -> Step {
+        if self.wants_range() {
+            return self.range_alone(forward);
+        }
         self.detours += 1;
         Step::Ask {
             validate: None,

@@ -31,12 +31,12 @@ impl Transaction {
         else {
             return;
         };
-        for stored in slot.variants() {
+        for stored in slot.all() {
             let prepared = stored.prepared();
             if prepared.status != 200 || !prepared.vary.matches(self.head.fields()) {
                 continue;
             }
-            let length = stored.length();
+            let length = stored.complete_length();
             let effect =
                 prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
             match effect {

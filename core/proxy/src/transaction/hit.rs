@@ -2,6 +2,7 @@
 
 use super::deliver::{Framed, connection_line};
 use super::fast::BlockedHit;
+use super::ranged::{Ranged, asked, is_here, length_line};
 use super::returning::From;
 use super::{Step, Transaction};
 use crate::client::Queue;
@@ -9,11 +10,10 @@ use crate::record::Outcome;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::{Prepared, Stored};
+use understudy_http::Name;
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::semantics::conditional::in_not_modified;
-use understudy_http::semantics::range::{self, RangeAnswer};
 use understudy_http::semantics::reuse::Stale;
-use understudy_http::{Method, Name};
 
 impl Transaction {
     pub(super) async fn hit(&mut self, stored: Arc<Stored>, how: Outcome) -> Step {
@@ -26,25 +26,15 @@ impl Transaction {
             }
             return self.deliver_not_modified(prepared, false).await;
         }
-        let whole = stored.length();
-        let range = if prepared.status == 200 && self.head.method() == Method::Get {
-            let request = self.head.fields();
-            prepared.with_fields(|fields| range::answer(request, fields, whole))
-        } else {
-            RangeAnswer::Whole
-        };
-        let (head, from, until) = match range {
-            RangeAnswer::Whole => (prepared.head.clone(), 0, whole),
-            RangeAnswer::Part { first, last } => {
-                (part_head(prepared, first, last, whole), first, last + 1)
-            }
-            RangeAnswer::Unsatisfiable => (unsatisfiable_head(prepared, whole), 0, 0),
-        };
-        self.tally.status = match range {
-            RangeAnswer::Whole => prepared.status,
-            RangeAnswer::Part { .. } => 206,
-            RangeAnswer::Unsatisfiable => 416,
-        };
+        let whole = stored.complete_length();
+        let answer = asked(self.head.method(), self.head.fields(), prepared, whole);
+        if !is_here(&stored, &answer) {
+            // What was validated is a part, and not the one that is asked for.
+            return self.refetch();
+        }
+        let ranged = Ranged::stored(answer, &stored);
+        let head = ranged.head.clone();
+        self.tally.status = ranged.status;
         self.note_type(prepared);
         let status = self.tally.status;
         let empty = self.is_bodyless(status);
@@ -66,7 +56,7 @@ impl Transaction {
         // Where the origin sent no length, the body's is known by now.
         let unsaid = prepared.length.is_none() && prepared.status != 204;
         let told = !returning.changes_length();
-        let length = (range == RangeAnswer::Whole && unsaid && told).then_some(whole);
+        let length = (!ranged.is_narrow() && unsaid && told).then_some(whole);
         let mut lines = Vec::with_capacity(160);
         if framed == Framed::Chunked {
             lines.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -85,7 +75,7 @@ impl Transaction {
         let overhead = returning.push(lines.into(), &mut queue);
         if let Some(way) = returning.body.take() {
             let mut blocks = Queue::default();
-            push_blocks(&mut blocks, stored.blocks(), from, until);
+            ranged.push(&stored, &mut blocks);
             let from = From::Blocks(blocks.into_pieces());
             let outcome = self
                 .deliver_through(&mut queue, from, way, framed, None)
@@ -93,7 +83,7 @@ impl Transaction {
             return self.delivered(outcome, &queue, overhead);
         }
         if framed == Framed::Length {
-            push_blocks(&mut queue, stored.blocks(), from, until);
+            ranged.push(&stored, &mut queue);
         }
         self.flush_hit(queue, overhead).await
     }
@@ -125,7 +115,10 @@ impl Transaction {
         let overhead = (head.len() + lines.len()) as u64;
         queue.push(head);
         queue.push(lines);
-        push_blocks(&mut queue, stored.blocks(), 0, stored.length());
+        stored
+            .blocks()
+            .iter()
+            .for_each(|block| queue.push(block.clone()));
         queue.advance(sent);
         self.flush_hit(queue, overhead).await
     }
@@ -204,57 +197,6 @@ impl Transaction {
         let overhead = returning.push(lines, &mut queue);
         self.flush_hit(queue, overhead).await
     }
-}
-
-/// Queues the bytes `from..until` of a body in blocks.
-fn push_blocks(queue: &mut Queue, blocks: &[Bytes], from: u64, until: u64) {
-    let mut at = 0;
-    for block in blocks {
-        let end = at + block.len() as u64;
-        let (first, last) = (from.max(at), until.min(end));
-        if first < last {
-            queue.push(block.slice((first - at) as usize..(last - at) as usize));
-        }
-        at = end;
-    }
-}
-
-fn length_line(length: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Content-Length: ");
-    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-/// RFC 9110 section 15.3.7.
-fn part_head(prepared: &Prepared, first: u64, last: u64, whole: u64) -> Bytes {
-    let mut head = b"HTTP/1.1 206 Partial Content\r\n".to_vec();
-    copy_fields(prepared, &mut head, |id| {
-        !matches!(id, Name::ContentLength | Name::ContentRange)
-    });
-    head.extend_from_slice(format!("Content-Range: bytes {first}-{last}/{whole}\r\n").as_bytes());
-    length_line(last + 1 - first, &mut head);
-    head.into()
-}
-
-/// RFC 9110 section 15.5.17.
-fn unsatisfiable_head(prepared: &Prepared, whole: u64) -> Bytes {
-    let mut head = b"HTTP/1.1 416 Range Not Satisfiable\r\n".to_vec();
-    copy_fields(prepared, &mut head, |id| {
-        matches!(id, Name::Date | Name::Via | Name::Etag | Name::LastModified)
-    });
-    head.extend_from_slice(format!("Content-Range: bytes */{whole}\r\n").as_bytes());
-    length_line(0, &mut head);
-    head.into()
-}
-
-fn copy_fields(prepared: &Prepared, out: &mut Vec<u8>, keep: impl Fn(Name) -> bool) {
-    prepared.with_fields(|fields| {
-        for (id, name, value) in fields.iter() {
-            if keep(id) {
-                super::request_out::line(out, name, value);
-            }
-        }
-    });
 }
 
 /// The lines a hit adds to its head, whether it is answered on the spot or by a transaction.

@@ -6,6 +6,7 @@
 use super::deliver::{Broken, Framed};
 use super::exchange::{Exchanged, push_piece};
 use super::origin::Origin;
+use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
@@ -17,6 +18,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use understudy_cache::{Fill, FillEvent, FillReader, Prepared, Stored};
+use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{Stale, is_error};
@@ -96,7 +98,12 @@ impl Transaction {
         self.fetched(fill, exchanged).await
     }
 
-    fn lead_failed(&mut self, fill: Fill, validate: Option<Arc<Stored>>, failure: Failure) -> Step {
+    pub(super) fn lead_failed(
+        &mut self,
+        fill: Fill,
+        validate: Option<Arc<Stored>>,
+        failure: Failure,
+    ) -> Step {
         if matches!(failure, Failure::Gone) {
             // Dropped without an end: followers ask again and one of them leads.
             drop(fill);
@@ -122,9 +129,16 @@ impl Transaction {
                 return self.relay(exchanged).await;
             }
         };
+        if self.is_too_long(&prepared) {
+            drop((fill, exchanged));
+            return self.range_alone(Forward::UriMiss);
+        }
         match fill.respond(prepared.clone()).await {
             Ok(()) => {
                 self.trace("store");
+                if !exchanged.origin.is_filtered() {
+                    fill.keep_incomplete(false);
+                }
                 self.deliver_fill(fill, exchanged, prepared).await
             }
             Err(why) => {
@@ -226,8 +240,16 @@ impl Transaction {
             return self.deliver_not_modified(&prepared, true).await;
         }
         self.trace("deliver");
+        let ranged = match fill.part() {
+            Some(span) => Ranged::received(&prepared, span, origin.body_length()),
+            None => Ranged::growing(self.head.method(), self.head.fields(), &prepared, own_head),
+        };
         let returning = self
-            .returning(own_head, prepared.status, self.is_bodyless(prepared.status))
+            .returning(
+                ranged.head.clone(),
+                ranged.status,
+                self.is_bodyless(ranged.status),
+            )
             .await;
         let mut returning = match returning {
             Ok(returning) => returning,
@@ -238,13 +260,14 @@ impl Transaction {
             }
         };
         self.tally.status = returning.status;
-        let framed = self.framed(prepared.status, returning.length(prepared.length));
+        let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
         let cache = self.storing_status(&prepared, true);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
         let mut reader = fill.reader();
+        ranged.narrow(&mut reader);
         if let Some(way) = returning.body.take() {
             // Its client is one reader among others.
             self.pump(fill, origin, upload.is_complete());
@@ -254,9 +277,15 @@ impl Transaction {
                     From::Fill(&mut reader),
                     way,
                     framed,
-                    prepared.length,
+                    ranged.length,
                 )
                 .await;
+            return self.delivered(outcome, &queue, overhead);
+        }
+        if ranged.is_narrow() {
+            // The whole goes on when its part has been taken.
+            self.pump(fill, origin, upload.is_complete());
+            let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
             return self.delivered(outcome, &queue, overhead);
         }
         let mut taken = 0;
@@ -287,14 +316,24 @@ impl Transaction {
                     // Nothing of it has gone out, so the client can still be told properly.
                     return Step::Answer(Refusal::new(502, word));
                 }
-                // What arrived is still the client's.
+                // What arrived is still the client's; but of a body in chunks nobody knows whether what came last was any.
+                let counted = origin.body_length().is_some();
+                poll_fn(|cx| {
+                    while counted && let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx)
+                    {
+                        push_piece(&mut queue, piece, framed == Framed::Chunked);
+                    }
+                    Poll::Ready(())
+                })
+                .await;
                 let limit = self.live.settings.timeouts.body;
                 let _ = self.client.flush(&mut queue, limit).await;
                 Err(Broken::Origin(word))
             }
             End::ClientGone => {
                 drop(reader);
-                let missing = prepared.length.map(|n| n.saturating_sub(taken));
+                let length = fill.part().map(|span| span.len()).or(prepared.length);
+                let missing = length.map(|n| n.saturating_sub(taken));
                 if fill.followers() > 0 || missing.is_some_and(|n| n <= FINISH_ANYWAY) {
                     self.pump(fill, origin, upload.is_complete());
                 }

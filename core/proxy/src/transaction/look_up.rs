@@ -6,11 +6,11 @@ use super::{Step, Transaction, internal};
 use crate::record::Outcome;
 use std::sync::Arc;
 use understudy_cache::Stored;
+use understudy_http::Method;
 use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, may_reuse};
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::wire::target::Authority;
-use understudy_http::{Method, Name};
 
 impl Transaction {
     pub(super) async fn look_up(&mut self) -> Step {
@@ -29,6 +29,9 @@ impl Transaction {
         let fields = self.head.fields();
         let stored = slot.as_ref().and_then(|slot| slot.select(fields).cloned());
         let Some(stored) = stored else {
+            if let Some(step) = self.look_up_part() {
+                return step;
+            }
             let forward = match &slot {
                 Some(slot) if slot.has_variants() => Forward::VaryMiss,
                 _ => Forward::UriMiss,
@@ -121,9 +124,8 @@ impl Transaction {
         if self.directives.no_store {
             return self.bypass(forward, NoStoreReason::RequestNoStore);
         }
-        if self.head.fields().has(Name::Range) {
-            // The part that is asked for, not the whole: parts are not stored yet.
-            return self.bypass(forward, NoStoreReason::Partial);
+        if let Some(step) = self.miss_part(forward) {
+            return step;
         }
         let alone = self.detours > 2 || self.directives.no_cache;
         Step::Ask {

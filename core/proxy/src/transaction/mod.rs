@@ -20,6 +20,7 @@
 
 mod answer;
 mod ask;
+mod complete;
 mod deliver;
 mod exchange;
 pub(crate) mod fast;
@@ -39,10 +40,12 @@ mod look_up;
 mod naming;
 mod on_the_spot;
 mod origin;
+mod part;
 mod partition;
 mod pass;
 mod pump;
 mod purge;
+mod ranged;
 mod refusal;
 mod request_body;
 mod request_head;
@@ -122,6 +125,8 @@ pub(crate) struct Transaction {
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
     lent: bool,
+    /// The whole is longer than a range miss may fetch.
+    too_long: bool,
 }
 
 /// What the record will say.
@@ -165,6 +170,16 @@ enum Step {
     Follow {
         reader: FillReader,
     },
+    /// Something of a response: a range, or what completes parts.
+    AskPart {
+        errand: part::Errand,
+        alone: bool,
+        forward: Forward,
+    },
+    LeadPart {
+        fill: Fill,
+        errand: part::Errand,
+    },
     Pass {
         why: NoStoreReason,
     },
@@ -184,9 +199,9 @@ impl Step {
         match self {
             Step::RequestHead => "request_head",
             Step::LookUp => "look_up",
-            Step::Ask { .. } => "ask",
+            Step::Ask { .. } | Step::AskPart { .. } => "ask",
             Step::Hit { .. } | Step::Resume(_) => "hit",
-            Step::Lead { .. } => "lead",
+            Step::Lead { .. } | Step::LeadPart { .. } => "lead",
             Step::Follow { .. } => "follow",
             Step::Pass { .. } => "pass",
             Step::Tunnel => "tunnel",
@@ -336,6 +351,7 @@ impl Transaction {
             returned: None,
             said: hooks::Said::default(),
             lent: false,
+            too_long: false,
             tally: Tally {
                 status: 0,
                 bytes_out: 0,
@@ -377,6 +393,12 @@ impl Transaction {
                 Step::Hit { stored, how } => self.hit(stored, how).await,
                 Step::Resume(hit) => self.finish_hit(hit).await,
                 Step::Lead { fill, validate } => self.lead(fill, validate).await,
+                Step::AskPart {
+                    errand,
+                    alone,
+                    forward,
+                } => self.ask_part(errand, alone, forward).await,
+                Step::LeadPart { fill, errand } => self.lead_part(fill, errand).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,

@@ -1,5 +1,6 @@
 //! An origin's answer on its way in: as it comes, or through the modules that hear `response_body`.
 
+use super::complete::Splice;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
@@ -10,6 +11,10 @@ use understudy_upstream::{OriginStream, UpstreamError};
 pub(super) struct Origin {
     stream: OriginStream,
     filter: Option<Filter>,
+    /// It is a part, and the whole is delivered.
+    splice: Option<Box<Splice>>,
+    /// It is a part, and what is looked at is the whole: its length.
+    whole: Option<u64>,
 }
 
 impl Origin {
@@ -17,6 +22,8 @@ impl Origin {
         Origin {
             stream,
             filter: None,
+            splice: None,
+            whole: None,
         }
     }
 
@@ -26,6 +33,21 @@ impl Origin {
         if let Some(filter) = &mut self.filter {
             filter.expect(self.stream.body_length());
         }
+    }
+
+    /// Puts it between what is there before and behind it.
+    pub(super) fn splice(&mut self, splice: Splice) {
+        self.splice = Some(Box::new(splice));
+    }
+
+    /// Has it pass for the whole that it is a part of, whose length this is; or for itself again.
+    pub(super) fn stand_for(&mut self, whole: Option<u64>) {
+        self.whole = whole;
+    }
+
+    /// Whether modules hear its body.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_some()
     }
 
     /// The connection, for what is no answer's body.
@@ -50,7 +72,9 @@ impl Origin {
 
     /// The body's length, when it is known beforehand.
     pub(super) fn body_length(&self) -> Option<u64> {
-        if self.changes_length() {
+        if self.whole.is_some() {
+            self.whole
+        } else if self.changes_length() {
             None
         } else {
             self.stream.body_length()
@@ -62,6 +86,15 @@ impl Origin {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Decoded, &'static str>> {
+        if let Some(splice) = &mut self.splice {
+            return match splice.here() {
+                Some(piece) => Poll::Ready(Ok(piece)),
+                None => self.stream.poll_piece(cx).map(|piece| {
+                    let piece = piece.map_err(|e| e.word())?;
+                    splice.pass(piece)
+                }),
+            };
+        }
         let Some(filter) = &mut self.filter else {
             return self.stream.poll_piece(cx).map_err(|e| e.word());
         };

@@ -8,6 +8,7 @@ use crate::settings::Mode;
 use bytes::Bytes;
 use std::sync::Arc;
 use understudy_cache::Stored;
+use understudy_http::semantics::range::ByteSpan;
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::Crossing;
 use understudy_http::{Fields, Method, Name, Version};
@@ -19,8 +20,12 @@ pub(super) enum Purpose<'a> {
     Pass,
     /// To store the whole: without the client's conditions and range.
     Fetch,
-    /// To validate this response.
+    /// To validate this response; of parts, with the client's range.
     Validate(&'a Stored),
+    /// To store the part the client asks for: with its range, without its conditions.
+    Range,
+    /// To complete parts: these bytes, if they are still of the same representation.
+    Complete(&'a Stored, ByteSpan),
     /// To have the origin say which of these serves the request, if one does.
     Select(&'a [Arc<Stored>]),
 }
@@ -31,6 +36,11 @@ impl Transaction {
         let fields = self.head.fields();
         let crossing = Crossing::of(fields);
         let passing = matches!(purpose, Purpose::Pass);
+        let ranged = matches!(purpose, Purpose::Range);
+        let with_range = match purpose {
+            Purpose::Validate(stored) => stored.is_part(),
+            _ => ranged,
+        };
         let forwarded = match self.source.listener.mode {
             Mode::Reverse { .. } => Some(forwarded::Forwarded::of(
                 self.peer,
@@ -56,6 +66,12 @@ impl Transaction {
                 // Written below, with ours.
                 Name::Via => {}
                 Name::MaxForwards if self.counts_hops() => line(&mut out, name, &fewer(value)),
+                Name::Range if with_range && crossing.crosses(id, name) => {
+                    line(&mut out, name, value);
+                }
+                Name::IfRange if ranged && crossing.crosses(id, name) => {
+                    line(&mut out, name, value);
+                }
                 _ if is_condition(id) && !passing => {}
                 _ if forwarded.as_ref().is_some_and(|f| f.replaces(id)) => {}
                 _ if crossing.crosses(id, name) => line(&mut out, name, value),
@@ -75,6 +91,9 @@ impl Transaction {
                     line(&mut out, b"If-Modified-Since", modified);
                 }
             });
+        }
+        if let Purpose::Complete(held, missing) = purpose {
+            super::complete::range_lines(held, missing, &mut out);
         }
         if let Purpose::Select(candidates @ [_, ..]) = purpose {
             out.extend_from_slice(b"If-None-Match: ");

@@ -55,7 +55,7 @@ impl Transaction {
             Some(prepared) => {
                 let chosen = fill.validates().is_none();
                 let prepared = self.rekeyed(prepared, chosen, &head, &stored);
-                let length = stored.length();
+                let length = stored.complete_length();
                 let kept = self.kept(fill, Arc::new(prepared), length).await;
                 if self.tally.not_stored.is_none() {
                     let served = (!chosen).then_some(&stored);
@@ -147,7 +147,7 @@ impl Transaction {
         };
         let parts = parse_response(&merged, &limits, Vec::new()).ok()??;
         let mut merged = parts.with(Bytes::from(merged));
-        let policy = self.policy(old.status, merged.fields(), Some(stored.length()));
+        let policy = self.policy(old.status, merged.fields(), Some(stored.complete_length()));
         let mut directives = self.response_directives(merged.fields());
         policy.amend(&mut directives);
         let heuristic = policy.heuristic(&self.live.settings.heuristic);

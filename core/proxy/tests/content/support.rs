@@ -276,6 +276,7 @@ pub fn settings(origin: SocketAddr) -> Settings {
             max_object: 4 << 20,
             max_variants: 4,
         }),
+        range_miss: Default::default(),
         rules: std::sync::Arc::default(),
         targets: std::sync::Arc::new([]),
         heuristic: Heuristic {

@@ -58,7 +58,7 @@ fn unknown_keys_are_told_with_a_cure() {
         ),
         (
             "cache.\"a b\" = 1",
-            "proxy.toml:1:7: cache.a b: unknown key; known here are enabled, fixed_ttl, heuristic_max, heuristic_percent, max_object, max_variants, memory, mode, targets",
+            "proxy.toml:1:7: cache.a b: unknown key; known here are enabled, fixed_ttl, heuristic_max, heuristic_percent, max_object, max_variants, memory, mode, range_miss, range_whole_max, targets",
         ),
     ];
     for (text, want) in cases {

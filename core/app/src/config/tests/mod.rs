@@ -407,5 +407,5 @@ fn every_key_of_the_schema_is_documented_and_says_its_default() {
             }
         }
     }
-    assert_eq!(compared, 34);
+    assert_eq!(compared, 35);
 }

@@ -1,0 +1,383 @@
+//! Parts: a range out of what is stored of a response, and the errands for what is not (RFC 9111 sections 3.3 and 3.4).
+//!
+//! Invariant: a part never answers a request for the whole, and no range beyond what is stored of it. Awkward case: what an
+//! origin makes of a range is its own choice: a 206 is another part, a 200 the whole, anything else an answer as good as any.
+
+use super::exchange::Exchanged;
+use super::ranged::{asked, is_here};
+use super::request_out::Purpose;
+use super::{Step, Transaction, complete};
+use crate::record::Outcome;
+use crate::settings::RangeMiss;
+use bytes::Bytes;
+use std::sync::Arc;
+use understudy_cache::{Answer, Ask, Fill, FillReader, Prepared, Slot, Stored};
+use understudy_http::semantics::cache_status::Forward;
+use understudy_http::semantics::range::content_range::storable;
+use understudy_http::semantics::range::parts::may_combine;
+use understudy_http::semantics::range::{self, Asked, ByteSpan, RangeAnswer};
+use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, is_error, may_reuse};
+use understudy_http::semantics::storing::{NoStoreReason, may_store};
+use understudy_http::semantics::vary::VaryKey;
+use understudy_http::{Method, Name};
+
+/// A range that begins no further than this behind what has come of a whole waits for it; one beyond is fetched by itself.
+const NEAR: u64 = 1024 * 1024;
+
+/// What is wanted of the origin where parts are concerned.
+#[derive(Debug, Clone)]
+pub(super) enum Errand {
+    /// The range the client asks for, to be put to the parts that are held.
+    Range(Option<Arc<Stored>>),
+    /// Whether the parts that answer it are still good.
+    Validate(Arc<Stored>),
+    /// What is missing of the whole.
+    Complete(Arc<Stored>, ByteSpan),
+}
+
+impl Errand {
+    fn purpose(&self) -> Purpose<'_> {
+        match self {
+            Errand::Range(_) => Purpose::Range,
+            Errand::Validate(held) => Purpose::Validate(held),
+            Errand::Complete(held, missing) => Purpose::Complete(held, *missing),
+        }
+    }
+
+    fn validates(&self) -> Option<Arc<Stored>> {
+        match self {
+            Errand::Validate(held) => Some(held.clone()),
+            Errand::Range(_) | Errand::Complete(..) => None,
+        }
+    }
+
+    fn held(self) -> Option<Arc<Stored>> {
+        match self {
+            Errand::Range(held) => held,
+            Errand::Validate(held) | Errand::Complete(held, _) => Some(held),
+        }
+    }
+}
+
+impl Transaction {
+    /// The parts this request selects.
+    fn parts_held(&self) -> Option<Arc<Stored>> {
+        let slot: &Slot = self.seen.as_deref()?;
+        slot.select_part(self.head.fields()).cloned()
+    }
+
+    /// The parts that have the range this request asks for.
+    pub(super) fn parts_here(&self) -> Option<Arc<Stored>> {
+        let fields = self.head.fields();
+        if !fields.has(Name::Range) || self.head.method() != Method::Get {
+            return None;
+        }
+        let held = self.parts_held()?;
+        let complete = held.complete_length();
+        let answer = asked(Method::Get, fields, held.prepared(), complete);
+        is_here(&held, &answer).then_some(held)
+    }
+
+    /// A range that lies in what is stored. `None`: it does not, or is none.
+    pub(super) fn look_up_part(&mut self) -> Option<Step> {
+        let held = self.parts_here()?;
+        let prepared = held.prepared();
+        let reuse = may_reuse(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        );
+        let reason = match reuse {
+            Reuse::Fresh => {
+                return Some(Step::Hit {
+                    stored: held,
+                    how: Outcome::Hit,
+                });
+            }
+            Reuse::StaleAllowed => return Some(self.stale(held, Stale::MaxStale)),
+            // Behind an answer the whole would be asked about: parts are validated in front of it.
+            Reuse::StaleWhileRevalidate => ValidateReason::Stale,
+            Reuse::Validate(reason) => reason,
+        };
+        if self.directives.only_if_cached || !self.body.is_empty() {
+            // What a miss answers to that is right here as well.
+            return None;
+        }
+        let forward = match reason {
+            ValidateReason::Stale | ValidateReason::ResponseNoCache => Forward::Stale,
+            _ => Forward::Request,
+        };
+        Some(Step::AskPart {
+            errand: Errand::Validate(held),
+            alone: reason == ValidateReason::RequestNoCache,
+            forward,
+        })
+    }
+
+    /// What a miss becomes where a range is asked for or parts are held; `None`: nothing else than a miss.
+    pub(super) fn miss_part(&mut self, forward: Forward) -> Option<Step> {
+        let held = self.parts_held();
+        let errand = match range::asked(self.head.fields()) {
+            // Not for a cache that knows bytes alone: as it is, to who may know.
+            Asked::Other => return Some(self.bypass(forward, NoStoreReason::Partial)),
+            Asked::Bytes => match (self.live.settings.range_miss, held) {
+                (RangeMiss::Whole { .. }, None) if !self.too_long => return None,
+                (_, held) => Errand::Range(held),
+            },
+            Asked::Whole => {
+                let held = held.filter(|held| held.complete_length() <= self.most_stored())?;
+                let missing = complete::worth_asking(&held, self.now())?;
+                Errand::Complete(held, missing)
+            }
+        };
+        let forward = match &errand {
+            Errand::Range(None) => forward,
+            _ => Forward::Partial,
+        };
+        Some(Step::AskPart {
+            errand,
+            alone: self.detours > 2 || self.directives.no_cache,
+            forward,
+        })
+    }
+
+    /// The step `ask`, for an errand.
+    pub(super) async fn ask_part(&mut self, errand: Errand, alone: bool, forward: Forward) -> Step {
+        self.tally.forward = Some(forward);
+        let cache = &self.worker.cache;
+        let ask = Ask {
+            transaction: self.id,
+            key: self.key(),
+            validate: errand.validates(),
+            alone,
+        };
+        let seen = self.seen.clone();
+        let answer = match &errand {
+            // What is completed is the whole, and so for anybody.
+            Errand::Complete(..) => cache.ask_after(ask, seen).await,
+            Errand::Range(_) | Errand::Validate(_) => {
+                cache.ask_part(ask, seen, self.range_name()).await
+            }
+        };
+        match answer {
+            Ok(Answer::Lead(fill)) => Step::LeadPart { fill, errand },
+            Ok(Answer::Follow(reader)) => Step::Follow { reader },
+            Ok(Answer::Again) => self.again(forward),
+            Err(why) => self.bypass(forward, why),
+        }
+    }
+
+    /// What others have to ask for to get the same part: the same Range, and no If-Range, which may make it a whole for one of
+    /// them.
+    fn range_name(&self) -> Option<Bytes> {
+        /// A longer one is not what many ask for.
+        const LONGEST: usize = 256;
+        let fields = self.head.fields();
+        let range = fields
+            .get(Name::Range)
+            .filter(|range| range.len() <= LONGEST)?;
+        (!fields.has(Name::IfRange)).then(|| Bytes::copy_from_slice(range))
+    }
+
+    /// The step `lead`, for an errand.
+    pub(super) async fn lead_part(&mut self, fill: Fill, errand: Errand) -> Step {
+        self.tally.outcome = Outcome::Miss;
+        let request = match self.going_out(errand.purpose()).await {
+            Ok(request) => request,
+            // Dropped without an end: followers ask again.
+            Err(step) => return step,
+        };
+        let mut exchanged = match self.exchange(request).await {
+            Ok(exchanged) => exchanged,
+            Err(failure) => return self.lead_failed(fill, errand.validates(), failure),
+        };
+        if let Err(step) = self.heard(&mut exchanged).await {
+            return step;
+        }
+        match (exchanged.head.status(), errand) {
+            (304, Errand::Validate(held)) => self.validated(fill, held, exchanged).await,
+            // Nothing was asked under conditions.
+            (304, Errand::Range(_)) => self.chosen(fill, Vec::new(), exchanged).await,
+            (304, Errand::Complete(..)) => self.whole_instead(fill, exchanged),
+            (206, Errand::Complete(held, missing)) => {
+                self.completed(fill, exchanged, held, missing).await
+            }
+            // There is no such range any more: the whole is another one.
+            (416, Errand::Complete(..)) => self.whole_instead(fill, exchanged),
+            (206, errand) => self.fetched_part(fill, exchanged, errand.held()).await,
+            // RFC 9111 section 4.3.3 and RFC 5861 section 4, as for wholes.
+            (status, Errand::Validate(held)) if is_error(status) && self.may_serve_stale(&held) => {
+                fill.fail(status);
+                self.stale(held, Stale::IfError)
+            }
+            _ => self.fetched(fill, exchanged).await,
+        }
+    }
+
+    /// A 206: stored if it may be, and delivered as it comes.
+    async fn fetched_part(
+        &mut self,
+        mut fill: Fill,
+        mut exchanged: Box<Exchanged>,
+        held: Option<Arc<Stored>>,
+    ) -> Step {
+        let (prepared, span) = match self.prepare_part(&mut exchanged, held.as_deref()) {
+            Ok((prepared, span)) => (Arc::new(prepared), span),
+            Err(why) => {
+                fill.refuse(why);
+                self.tally.not_stored = Some(why);
+                return self.relay(exchanged).await;
+            }
+        };
+        let content = exchanged.origin.body_length();
+        match fill.respond_part(prepared.clone(), span, content).await {
+            Ok(()) => {
+                self.trace("store");
+                if content.is_some() {
+                    fill.keep_incomplete(true);
+                }
+                self.deliver_fill(fill, exchanged, prepared).await
+            }
+            Err(why) => {
+                self.tally.not_stored = Some(why);
+                self.relay(exchanged).await
+            }
+        }
+    }
+
+    /// What is stored of a 206: the head of the whole, and which part of it the content is.
+    fn prepare_part(
+        &self,
+        exchanged: &mut Exchanged,
+        held: Option<&Stored>,
+    ) -> Result<(Prepared, ByteSpan), NoStoreReason> {
+        if exchanged.origin.is_filtered() {
+            // What modules make of a part is no part of what they would make of the whole.
+            return Err(NoStoreReason::Module);
+        }
+        let content = exchanged.origin.body_length();
+        let (span, complete) = storable(exchanged.head.fields(), content).map_err(|why| {
+            tracing::debug!(id = %self.name(), %why, "a part is not stored");
+            NoStoreReason::Partial
+        })?;
+        if let Some(held) = held.filter(|held| self.combines(held, exchanged, complete)) {
+            let prepared = self.joined(held, exchanged)?;
+            return Ok((prepared, span));
+        }
+        let mut head = exchanged.head.clone();
+        head.set_status(200, b"OK");
+        head.remove(Name::ContentRange);
+        let received = std::mem::replace(&mut exchanged.head, head);
+        exchanged.origin.stand_for(Some(complete));
+        let prepared = self.prepare(exchanged);
+        exchanged.origin.stand_for(None);
+        exchanged.head = received;
+        let prepared = prepared?;
+        if self.unabridged(&exchanged.head, &prepared) != prepared.head {
+            // Its client gets what is held back from the store, and so not what is stored.
+            return Err(NoStoreReason::Partial);
+        }
+        Ok((prepared, span))
+    }
+
+    /// The head of parts joined: the stored one, updated by the new (RFC 9111 section 3.4).
+    pub(super) fn joined(
+        &self,
+        held: &Stored,
+        exchanged: &Exchanged,
+    ) -> Result<Prepared, NoStoreReason> {
+        if let Some(why) = self.said_no() {
+            return Err(why);
+        }
+        let head = exchanged.head.clone();
+        let prepared = self
+            .freshened(held, head, exchanged.request_time)
+            .ok_or(NoStoreReason::Partial)?;
+        if self.is_personal(&prepared.directives) {
+            return Err(NoStoreReason::Authorization);
+        }
+        // The bytes are new: they may be stored if an answer to this very request may.
+        prepared.with_fields(|fields| {
+            may_store(
+                self.head.method(),
+                self.head.fields(),
+                &self.directives,
+                prepared.status,
+                fields,
+                &prepared.directives,
+                &prepared.freshness,
+                &self.policy(prepared.status, fields, Some(held.complete_length())),
+            )
+        })?;
+        Ok(prepared)
+    }
+
+    /// Whether a 206 is of the same representation as what is held, and selected by the same fields.
+    pub(super) fn combines(&self, held: &Stored, exchanged: &Exchanged, complete: u64) -> bool {
+        let prepared = held.prepared();
+        let new = exchanged.head.fields();
+        let same = prepared.with_fields(|stored| {
+            may_combine(stored, prepared.length, new, Some(complete)).is_ok()
+        });
+        let vary = || VaryKey::of(new, self.head.fields());
+        same && (!new.has(Name::Vary) || vary().as_ref() == Some(&prepared.vary))
+    }
+
+    /// The largest body that may be stored.
+    fn most_stored(&self) -> u64 {
+        let cache = self.live.settings.cache.as_ref();
+        cache.map_or(0, |cache| cache.max_object)
+    }
+
+    /// A follower whose range is not near what has come of the whole fetches it by itself.
+    pub(super) fn leaves(&self, reader: &FillReader, prepared: &Prepared) -> bool {
+        if self.live.settings.range_miss != RangeMiss::Range {
+            return false;
+        }
+        let fields = self.head.fields();
+        if !self.wants_range() || reader.part().is_some() {
+            // A part that is followed is the one that is asked for.
+            return false;
+        }
+        let Some(length) = prepared.length else {
+            return true;
+        };
+        match asked(Method::Get, fields, prepared, length) {
+            RangeAnswer::Part { first, .. } => first > reader.filled().saturating_add(NEAR),
+            RangeAnswer::Parts(_) => true,
+            RangeAnswer::Whole | RangeAnswer::Unsatisfiable => false,
+        }
+    }
+
+    /// The client's range, by itself, whoever fetches what.
+    pub(super) fn range_alone(&mut self, forward: Forward) -> Step {
+        self.detours += 1;
+        Step::AskPart {
+            errand: Errand::Range(self.parts_held()),
+            alone: true,
+            forward,
+        }
+    }
+
+    /// Whether the client asks for byte ranges.
+    pub(super) fn wants_range(&self) -> bool {
+        self.head.method() == Method::Get
+            && self.body.is_empty()
+            && range::asked(self.head.fields()) == Asked::Bytes
+    }
+
+    /// Whether a whole that is fetched for a range is longer than the settings allow. Then the range is fetched after all.
+    pub(super) fn is_too_long(&mut self, prepared: &Prepared) -> bool {
+        let RangeMiss::Whole { up_to } = self.live.settings.range_miss else {
+            return false;
+        };
+        if self.too_long || prepared.status != 200 || !self.wants_range() {
+            // Asked for by itself the origin sent the whole all the same.
+            return false;
+        }
+        let most = up_to.min(self.most_stored());
+        self.too_long = prepared.length.is_none_or(|length| length > most);
+        self.too_long
+    }
+}
