@@ -295,3 +295,54 @@ fn validation_keeps_to_the_variant() {
         }
     }
 }
+
+#[test]
+fn without_last_modified_the_date_is_what_a_condition_is_held_against() {
+    let dated = format!("Date: {}", http_date(-100));
+    for (since, status) in [
+        (http_date(-100), 304),
+        (http_date(-50), 304),
+        (http_date(0), 304),
+        (http_date(-101), 200),
+        (http_date(-3000), 200),
+        ("Monday".to_owned(), 200),
+    ] {
+        assert_eq!(
+            stored_then(
+                &["Cache-Control: max-age=600", &dated],
+                &format!("If-Modified-Since: {since}\r\n")
+            ),
+            status,
+            "{since}"
+        );
+    }
+}
+
+#[test]
+fn preconditions_that_are_for_an_origin_go_to_it_and_leave_what_is_stored() {
+    // RFC 9111 section 4.3.2: If-Match and If-Unmodified-Since "are not applicable to a cache".
+    let past = http_date(-1000);
+    for (condition, value) in [
+        ("If-Match", "\"other\""),
+        ("If-Match", "*"),
+        ("If-Unmodified-Since", &past),
+    ] {
+        let site = Site::new(|r: &Request| {
+            let conditional = r.head.get("if-match").or(r.head.get("if-unmodified-since"));
+            match conditional {
+                Some(_) => reply(412, &["Cache-Control: max-age=60"], "no"),
+                None => reply(200, &[FRESH, "ETag: \"a\""], "body"),
+            }
+        });
+        site.get("/", "").expect_body("body");
+        // Beside one of ours, too: step 1 or 2 of RFC 9110 section 13.2.2 comes before it.
+        for more in ["", "If-None-Match: \"a\"\r\n"] {
+            site.get("/", &format!("{condition}: {value}\r\n{more}"))
+                .expect(412)
+                .expect_fwd("bypass");
+            assert_eq!(site.origin.last().head.get(condition), Some(value));
+        }
+        site.get("/", "").expect_hit().expect_body("body");
+        assert_eq!(site.origin.count(), 3, "{condition}");
+    }
+}

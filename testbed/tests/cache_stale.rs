@@ -330,3 +330,114 @@ fn an_asker_beyond_the_window_waits_for_the_validation_that_is_under_way() {
     waits.response().expect_body("2");
     assert_eq!(site.origin.count(), 2);
 }
+
+#[test]
+fn what_goes_goes_alone() {
+    let site = Site::new(|r| {
+        let kind = r.get("x-kind").unwrap();
+        match (kind, r.get("if-none-match")) {
+            ("a", Some("\"a\"")) => reply(404, &["Cache-Control: no-store"], "gone"),
+            _ => {
+                let tag = format!("ETag: \"{kind}\"");
+                let control = if kind == "a" { BEHIND } else { FRESH };
+                let age = if kind == "a" { OLD } else { "Age: 0" };
+                reply(200, &[control, age, &tag, "Vary: X-Kind"], kind)
+            }
+        }
+    });
+    site.get("/", "X-Kind: a\r\n").expect_body("a");
+    site.get("/", "X-Kind: b\r\n").expect_body("b");
+    expect_marked(site.get("/", "X-Kind: a\r\n")).expect_body("a");
+    until(|| site.get("/", "X-Kind: a\r\n"), |r| !r.is_hit());
+    site.get("/", "X-Kind: b\r\n").expect_hit().expect_body("b");
+}
+
+#[test]
+fn a_page_for_one_client_does_not_take_away_the_one_for_all() {
+    let site = Site::new(|r| match r.get("cookie") {
+        Some(_) => reply(200, &["Cache-Control: private"], "mine"),
+        None => reply(200, &[FRESH, "ETag: \"a\""], "for all"),
+    });
+    site.get("/", "").expect_body("for all");
+    let mine = "Cookie: me=1\r\nCache-Control: no-cache\r\n";
+    site.get("/", mine).expect_body("mine");
+    site.get("/", "").expect_hit().expect_body("for all");
+}
+
+#[test]
+fn an_end_does_not_wait_for_what_is_validated_behind() {
+    let gate = Gate::new();
+    let mut site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    expect_marked(site.get("/", "")).expect_body("1");
+    site.origin.wait_requests(2);
+    site.proxy.signal(rustix::process::Signal::TERM);
+    // The origin answers only afterwards.
+    assert_eq!(site.proxy.wait_exit(), Some(0));
+    gate.open();
+}
+
+#[test]
+fn modules_see_hits_and_what_is_asked_behind_them() {
+    for runtime in ["inline", "threads", "process"] {
+        let gate = Gate::new();
+        let theirs = gate.clone();
+        let origin = Origin::answering(move |r| {
+            if r.n == 1 {
+                return reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1");
+            }
+            theirs.wait();
+            fresh(r)
+        });
+        let module = format!(
+            "[[module]]\nname = \"copies\"\nlibrary = \"builtin:body-and-headers\"\nruntime = \"{runtime}\"\n"
+        );
+        let config = understudy_testbed::modules::config(&origin, &module);
+        let proxy = understudy_testbed::Launch::bare().config(&config).start();
+        let ask = || get(proxy.addr(), "/", "site.test", "");
+        ask().expect_body("1");
+        expect_marked(ask()).expect_body("1");
+        origin.wait_requests(2);
+        expect_marked(ask()).expect_body("1");
+        gate.open();
+        until(ask, |r| r.text() == "2").expect_hit();
+        assert_eq!(origin.count(), 2, "{runtime}");
+    }
+}
+
+#[test]
+fn the_log_says_by_whose_leave_it_is_stale() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let origin = Origin::answering(move |r| {
+        if r.n == 1 {
+            return reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1");
+        }
+        theirs.wait();
+        reply(304, &[FRESH, "ETag: \"a\""], "")
+    });
+    let proxy = understudy_testbed::Launch::reverse(&origin)
+        .arg("--access-log")
+        .arg("-")
+        .arg("--log-format")
+        .arg("json")
+        .start();
+    let has = |line: &str, words: [&str; 3]| words.iter().all(|word| line.contains(word));
+    get(proxy.addr(), "/", "site.test", "").expect_body("1");
+    let stale = ["\"outcome\":\"stale\"", "\"status\":200"];
+    // On the spot, and by a transaction.
+    for (method, own) in [("GET", ""), ("HEAD", "If-None-Match: \"x\"\r\n")] {
+        Client::to(proxy.addr()).ask(format!(
+            "{method} / HTTP/1.1\r\nHost: site.test\r\n{own}\r\n"
+        ));
+        let method = format!("\"method\":\"{method}\"");
+        proxy.wait_stdout(|line| {
+            has(line, [stale[0], stale[1], &method])
+                && line.contains("\"stale\":\"stale-while-revalidate\"")
+        });
+    }
+    // What is asked behind them has a line of its own.
+    gate.open();
+    let behind = ["\"listener\":\"internal\"", "\"outcome\":\"revalidated\""];
+    proxy.wait_stdout(|line| has(line, [behind[0], behind[1], "\"forward\":\"stale\""]));
+}

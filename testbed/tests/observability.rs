@@ -398,3 +398,29 @@ fn the_name_is_a_setting() {
         response.head.text()
     );
 }
+
+#[test]
+fn what_is_stored_says_for_how_long() {
+    let site = Site::new(|_| reply(200, &["Cache-Control: max-age=86400", "Age: 20"], "body"));
+    let first = site.get("/", "");
+    assert!(
+        first
+            .cache_status()
+            .starts_with("understudy; fwd=uri-miss; ttl=")
+            && first.cache_status().ends_with("; stored"),
+        "{}",
+        first.cache_status()
+    );
+    let ttl = |status: String| -> i64 {
+        let (_, ttl) = status.split_once("ttl=").unwrap();
+        ttl.split(';').next().unwrap().trim().parse().unwrap()
+    };
+    let (stored, hit) = (
+        ttl(first.cache_status()),
+        ttl(site.get("/", "").expect_hit().cache_status()),
+    );
+    assert!(
+        (1..=86_380).contains(&stored) && hit <= stored,
+        "{stored} {hit}"
+    );
+}

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Modules(Modules),
     /// Remove what a running proxy has stored: by URL, tag, prefix, key or group
     Purge(commands::purge::Purge),
+    /// Say what a running proxy would do with a request, and why
+    Explain(commands::explain::Explain),
     /// Print the version
     Version,
     /// Print a completion script for a shell

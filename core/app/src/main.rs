@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check { settings, print } => check(settings, print),
         Command::Modules(modules) => commands::run(modules),
         Command::Purge(purge) => commands::purge::run(purge),
+        Command::Explain(explain) => commands::explain::run(explain),
         Command::ModuleAbout { library } => commands::check::about(&library),
         Command::Version => show(format!("understudy {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
         Command::Completions { shell } => {

@@ -7,7 +7,7 @@ use crate::{
 };
 use actix::Message;
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::SystemTime};
-use understudy_proxy::{purge, stats::Snapshot};
+use understudy_proxy::{explain, purge, stats::Snapshot};
 
 /// Asks how things are: for `/metrics` and `/status`.
 #[derive(Debug, Message)]
@@ -28,6 +28,11 @@ pub(crate) struct ChangeModules(pub(crate) Change);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<purge::Receipt, Vec<String>>")]
 pub(crate) struct PurgeCache(pub(crate) purge::Request);
+
+/// What would become of a request? Answers with what is wrong with the question, else.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<explain::Explanation, String>")]
+pub(crate) struct Explain(pub(crate) explain::Request);
 
 /// Reopens the access log.
 #[derive(Debug, Message)]

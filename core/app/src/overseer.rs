@@ -11,7 +11,8 @@ use crate::{
     },
     log::{Counts, Sink},
     messages::{
-        Ask, ChangeModules, Drain, Finish, Part, PurgeCache, Receipt, Reload, Reopen, Report,
+        Ask, ChangeModules, Drain, Explain, Finish, Part, PurgeCache, Receipt, Reload, Reopen,
+        Report,
     },
     modules::{self, Manager, Plan, Wanted, change::Change, plan::Refusal},
     run::{announce, explain},
@@ -28,7 +29,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
-use understudy_proxy::{Proxy, TransactionLog, purge};
+use understudy_proxy::{Proxy, TransactionLog, explain, purge};
 
 /// How long the admin's last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -99,6 +100,15 @@ impl Handler<PurgeCache> for Overseer {
     fn handle(&mut self, PurgeCache(asked): PurgeCache, _: &mut Self::Context) -> Self::Result {
         let proxy = self.proxy.clone();
         Box::pin(async move { proxy.purge(asked).await })
+    }
+}
+
+impl Handler<Explain> for Overseer {
+    type Result = ResponseFuture<Result<explain::Explanation, String>>;
+
+    fn handle(&mut self, Explain(asked): Explain, _: &mut Self::Context) -> Self::Result {
+        let proxy = self.proxy.clone();
+        Box::pin(async move { proxy.explain(asked).await })
     }
 }
 

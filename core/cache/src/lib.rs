@@ -50,7 +50,7 @@ pub use stored::{Prepared, Stored};
 
 use fill::state::Inner;
 use index::{Index, key_cost};
-use messages::{AskShard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted};
+use messages::{AskShard, Discard, Expire, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted};
 use shard::{MAILBOX, Shard};
 
 /// Budget bytes of a fill under way beside its key and body: what both ends share, and its place in
@@ -342,6 +342,18 @@ impl Cache {
         let shard = self.shard(&key);
         // A stopped shard has nothing left that could be found.
         let _ = shard.send(Invalidate { transaction, key }).await;
+    }
+
+    /// Removes one stored response; what else is stored for its key stays, and so does what is under way.
+    pub async fn discard(&self, transaction: TransactionId, key: Bytes, stored: Arc<Stored>) {
+        let shard = self.shard(&key).clone();
+        let message = Discard {
+            transaction,
+            key,
+            stored,
+        };
+        // A stopped shard has nothing left that could be found.
+        let _ = shard.send(message).await;
     }
 
     /// Publishes a stored response under another head in its own place, when it is still there: `false` when it is not.

@@ -89,6 +89,15 @@ pub(crate) struct Renew {
     pub(crate) stored: Arc<Stored>,
 }
 
+/// Remove one stored response and leave what else is stored for its key.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Discard {
+    pub(crate) transaction: TransactionId,
+    pub(crate) key: Bytes,
+    pub(crate) stored: Arc<Stored>,
+}
+
 /// A fill needs room in the budget: evict, and hand over the reservation.
 #[derive(Debug, Message)]
 #[rtype(result = "RoomAnswer")]

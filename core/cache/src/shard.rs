@@ -26,7 +26,8 @@ use crate::{
     labels::LabelTable,
     markers::Markers,
     messages::{
-        AskShard, Commit, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer, Trim, Wanted,
+        AskShard, Commit, Discard, Ended, Expire, Freshen, Invalidate, Renew, Room, RoomAnswer,
+        Trim, Wanted,
     },
     sieve::{Sieve, Victim},
     stored::Stored,
@@ -459,6 +460,23 @@ impl Handler<Renew> for Shard {
         self.shared.index.publish(&key, Slot::of(variants));
         self.trace(transaction, "renew");
         true
+    }
+}
+
+impl Handler<Discard> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, message: Discard, _: &mut Self::Context) {
+        let found = self.shared.index.get_with_key(&message.key);
+        if let Some((key, slot)) = found
+            && slot.contains(&message.stored)
+        {
+            self.discard(&message.stored);
+            self.unpublish(&key, &message.stored);
+            let counts = &self.shared.counts;
+            counts.invalidated.fetch_add(1, Ordering::Relaxed);
+        }
+        self.trace(message.transaction, "discard");
     }
 }
 

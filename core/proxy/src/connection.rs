@@ -352,7 +352,12 @@ impl Drop for Connection {
 impl Handler<Retire> for Connection {
     type Result = ();
 
-    fn handle(&mut self, _: Retire, _: &mut Self::Context) {
+    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
+        // Nobody waits for what is validated behind an answer, so an end does not either.
+        if self.source.refreshes && self.worker.draining.get() {
+            self.state = State::Over;
+            ctx.stop();
+        }
         // To be woken is all it takes: the drive, which is polled behind every message, reads what is there and then looks
         // whether it is to end.
     }

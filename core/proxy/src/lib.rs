@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod connection;
 pub mod content;
+pub mod explain;
 mod listener;
 mod messages;
 pub mod modules;

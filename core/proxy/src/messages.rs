@@ -24,6 +24,11 @@ pub(crate) struct Adopt {
 #[rtype(result = "usize")]
 pub(crate) struct Drain;
 
+/// To a worker: what would become of this request?
+#[derive(Message)]
+#[rtype(result = "Result<crate::explain::Explanation, String>")]
+pub(crate) struct Foretell(pub(crate) crate::explain::Request);
+
 /// To a worker: how many connections are open.
 #[derive(Message)]
 #[rtype(result = "usize")]

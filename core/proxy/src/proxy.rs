@@ -4,8 +4,9 @@
 //! nothing; 3. `drain`.
 
 use crate::content::Content;
+use crate::explain::{self, Explanation, Refusals};
 use crate::listener;
-use crate::messages::{Adopt, Cut, Drain, Open};
+use crate::messages::{Adopt, Cut, Drain, Foretell, Open};
 use crate::purge::{self, Receipt, Request};
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
@@ -95,6 +96,7 @@ impl Proxy {
         let epoch = RandomState::new().build_hasher().finish();
         let resolver = understudy_upstream::Shared::new(&settings.upstream);
         let open = Arc::new(AtomicUsize::new(0));
+        let refusals = Arc::<Refusals>::default();
         let mut workers = Vec::with_capacity(count);
         for (index, arbiter) in arbiters.into_iter().enumerate() {
             let stats = Arc::new(WorkerStats::default());
@@ -108,6 +110,7 @@ impl Proxy {
                 settings: settings.clone(),
                 log: log.clone(),
                 mailboxes: content.mailboxes().clone(),
+                refusals: refusals.clone(),
             };
             let actor =
                 WorkerActor::start_in_arbiter(&arbiter.handle(), move |_| WorkerActor::new(seed));
@@ -262,6 +265,16 @@ impl Proxy {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs() as i64);
         Ok(purge::perform(&self.cache, id, now, asked, selectors).await)
+    }
+
+    /// What would become of a request, and why; nothing is fetched, stored or counted.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the question.
+    pub async fn explain(&self, asked: explain::Request) -> Result<Explanation, String> {
+        let worker = self.workers.first().ok_or("there is no worker")?;
+        let answer = worker.actor.send(Foretell(asked)).await;
+        answer.unwrap_or_else(|_| Err("the proxy is going down".to_owned()))
     }
 
     /// The cache.

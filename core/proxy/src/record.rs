@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     time::{Duration, SystemTime},
 };
-use understudy_http::semantics::{cache_status::Forward, storing::NoStoreReason};
+use understudy_http::semantics::{cache_status::Forward, reuse::Stale, storing::NoStoreReason};
 
 /// One finished transaction, borrowed from the worker for the length of the call. Times are measured from
 /// when the request's head was complete.
@@ -33,6 +33,8 @@ pub struct Record<'a> {
     pub outcome: Outcome,
     pub forward: Option<Forward>,
     pub not_stored: Option<NoStoreReason>,
+    /// By whose leave it is stale, when it is.
+    pub stale: Option<Stale>,
     /// The origin dialled.
     pub origin: Option<SocketAddr>,
     /// `Content-Type` sent.

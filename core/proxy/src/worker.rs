@@ -10,13 +10,15 @@ use crate::afterwards::Afterwards;
 use crate::background::{self, Background};
 use crate::clock::{Clock, TICK};
 use crate::connection::Connection;
+use crate::explain::{Explanation, Refusals};
+use crate::messages::Foretell;
 use crate::messages::{Adopt, Close, Cut, Drain, Open, Retire};
 use crate::modules::chain::Chain;
 use crate::record::TransactionLog;
 use crate::settings::{Listener, Settings};
 use crate::stats::WorkerStats;
 use crate::transaction;
-use actix::{Actor, Addr, AsyncContext, Context, Handler};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -59,6 +61,8 @@ pub(crate) struct Source {
     pub(crate) internal: bool,
     /// It asks for the origin's word on what is stale, so that others may be served it meanwhile.
     pub(crate) refreshes: bool,
+    /// Nothing is done, it is only found out what would be.
+    pub(crate) explains: bool,
 }
 
 /// The settings in force and what is derived from them; a transaction keeps the one it began with.
@@ -89,14 +93,36 @@ pub(crate) struct Worker {
     pub(crate) table: Cell<Vec<FieldSpan>>,
     pub(crate) key: Cell<Vec<u8>>,
     pub(crate) lines: Cell<Vec<u8>>,
-    pub(crate) edits: Cell<Edits>,
-    pub(crate) asked: Cell<Edits>,
+    pub(crate) edits: Lent,
+    pub(crate) asked: Lent,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
     pub(crate) afterwards: Rc<Afterwards>,
     /// What is validated behind its readers' backs.
     pub(crate) background: Background,
+    /// Why what was asked for last is not stored.
+    pub(crate) refusals: Arc<Refusals>,
+}
+
+/// A record of edits that is lent for one hook, with the room it had.
+#[derive(Default)]
+pub(crate) struct Lent(Cell<Option<Box<Edits>>>);
+
+impl Lent {
+    /// An empty record; another one while this is away.
+    #[inline]
+    pub(crate) fn take(&self) -> Box<Edits> {
+        let mut edits = self.0.take().unwrap_or_default();
+        edits.clear();
+        edits
+    }
+
+    /// Takes it back.
+    #[inline]
+    pub(crate) fn set(&self, edits: Box<Edits>) {
+        self.0.set(Some(edits));
+    }
 }
 
 impl Worker {
@@ -138,6 +164,7 @@ pub(crate) struct Seed {
     pub(crate) settings: Arc<Settings>,
     pub(crate) log: Option<Arc<dyn TransactionLog>>,
     pub(crate) mailboxes: understudy_runtimes::Mailboxes,
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 /// The actor of a worker.
@@ -179,11 +206,12 @@ impl WorkerActor {
             table: Cell::new(Vec::with_capacity(32)),
             key: Cell::new(Vec::with_capacity(256)),
             lines: Cell::new(Vec::with_capacity(256)),
-            edits: Cell::default(),
-            asked: Cell::default(),
+            edits: Lent::default(),
+            asked: Lent::default(),
             seat,
             afterwards,
             background: Background::default(),
+            refusals: seed.refusals,
         };
         let worker = Rc::new(worker);
         WorkerActor {
@@ -202,6 +230,7 @@ impl WorkerActor {
             retired: Cell::new(false),
             internal: false,
             refreshes: false,
+            explains: false,
         });
         match TcpListener::from_std(bound.socket) {
             Ok(socket) => {
@@ -374,6 +403,14 @@ impl Handler<Drain> for WorkerActor {
         }
         self.retire();
         self.worker.connections.borrow().len()
+    }
+}
+
+impl Handler<Foretell> for WorkerActor {
+    type Result = ResponseFuture<Result<Explanation, String>>;
+
+    fn handle(&mut self, Foretell(asked): Foretell, _: &mut Self::Context) -> Self::Result {
+        Box::pin(transaction::foretell(self.worker.clone(), asked))
     }
 }
 

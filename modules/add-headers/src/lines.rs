@@ -4,8 +4,8 @@
 //! an edit goes through. The lines of most are the constant ones: they are written without a lock and without an allocation.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use understudy_module::{Edits, Host, Refused, Transaction};
+use std::sync::{LazyLock, PoisonError, RwLock};
+use understudy_module::{Edits, FieldBlock, Host, Refused, Transaction};
 
 /// How many lines there are.
 pub const COUNT: usize = 4;
@@ -18,14 +18,15 @@ pub const LINES: [(&str, &str); COUNT] = [
     ("X-Understudy-4", "four"),
 ];
 
-type Own = Arc<[(String, String); COUNT]>;
+/// [`LINES`], checked.
+static USUAL: LazyLock<FieldBlock> = LazyLock::new(|| FieldBlock::new(LINES).unwrap_or_default());
 
 /// The lines in force.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     /// Whether there are other lines than the constant ones: then they are behind the lock.
     has_own: AtomicBool,
-    own: RwLock<Option<Own>>,
+    own: RwLock<FieldBlock>,
 }
 
 impl Lines {
@@ -56,8 +57,8 @@ impl Lines {
             .iter()
             .zip(LINES)
             .any(|((name, value), line)| (name.as_str(), value.as_str()) != line);
-        let mut place = self.own.write().unwrap_or_else(PoisonError::into_inner);
-        *place = differs.then(|| Arc::new(own));
+        let block = FieldBlock::new(own).map_err(|refused| refused.to_string())?;
+        *self.own.write().unwrap_or_else(PoisonError::into_inner) = block;
         self.has_own.store(differs, Ordering::Release);
         Ok(())
     }
@@ -70,21 +71,12 @@ impl Lines {
         if self.has_own.load(Ordering::Acquire) {
             return self.write_own(tx);
         }
-        for (name, value) in LINES {
-            tx.set(name, value)?;
-        }
-        Ok(())
+        tx.set_block(&USUAL)
     }
 
     #[cold]
     fn write_own(&self, tx: &mut Transaction<'_>) -> Result<(), Refused> {
         let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(own) = own.as_ref() else {
-            return Ok(());
-        };
-        for (name, value) in own.iter() {
-            tx.set(name, value)?;
-        }
-        Ok(())
+        tx.set_block(&own)
     }
 }

@@ -6,7 +6,10 @@
 
 use crate::about::Hook;
 use crate::field;
+use crate::field_block::FieldBlock;
 use std::net::IpAddr;
+use understudy_http::wire::head::HeadError;
+use understudy_http::wire::lines::FieldLines;
 
 /// Most bytes of edits one hook of one transaction may make.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -58,8 +61,10 @@ struct Span {
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    Add(Span, Span),
-    Set(Span, Span),
+    /// The line of this number is appended.
+    Add(u32),
+    /// The line of this number takes the place of all of its name.
+    Set(u32),
     Delete(Span),
     Target(Span),
     Status(u16),
@@ -113,6 +118,13 @@ impl Edit<'_> {
 #[derive(Debug, Clone, Default)]
 pub struct Edits {
     ops: Vec<Op>,
+    /// The lines that are added or set, in order.
+    lines: FieldLines,
+    /// How many of the operations set a line.
+    sets: usize,
+    /// How many say something beside the head: of storing, of lengths, for the log.
+    asides: usize,
+    /// Whatever else has bytes.
     bytes: Vec<u8>,
 }
 
@@ -120,6 +132,9 @@ pub struct Edits {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark {
     ops: usize,
+    lines: usize,
+    sets: usize,
+    asides: usize,
     bytes: usize,
 }
 
@@ -142,8 +157,9 @@ impl Edits {
 
     /// Forgets everything, keeps the room.
     pub fn clear(&mut self) {
-        self.ops.clear();
-        self.bytes.clear();
+        if !self.ops.is_empty() {
+            self.undo(Mark::default());
+        }
     }
 
     /// Where it stands.
@@ -151,13 +167,43 @@ impl Edits {
     pub fn mark(&self) -> Mark {
         Mark {
             ops: self.ops.len(),
+            lines: self.lines.len(),
+            sets: self.sets,
+            asides: self.asides,
             bytes: self.bytes.len(),
         }
+    }
+
+    /// Whether nothing came after the mark.
+    #[inline]
+    pub fn is_at(&self, mark: Mark) -> bool {
+        // Whatever is edited is an operation.
+        self.ops.len() == mark.ops
+    }
+
+    /// The lines, when all that is done to the head is to set them, one after the other.
+    #[inline]
+    pub fn all_set(&self) -> Option<&FieldLines> {
+        (self.sets + self.asides == self.ops.len()).then_some(&self.lines)
+    }
+
+    /// Whether anything beside the head was said after the mark: of storing, of lengths, for the log.
+    #[inline]
+    pub fn says_more_since(&self, mark: Mark) -> bool {
+        self.asides != mark.asides
+    }
+
+    /// The lines that are added or set, in order.
+    pub fn lines(&self) -> &FieldLines {
+        &self.lines
     }
 
     /// Forgets what came after the mark.
     pub fn undo(&mut self, to: Mark) {
         self.ops.truncate(to.ops);
+        self.lines.truncate(to.lines);
+        self.sets = to.sets;
+        self.asides = to.asides;
         self.bytes.truncate(to.bytes);
     }
 
@@ -173,8 +219,14 @@ impl Edits {
     ) -> impl DoubleEndedIterator<Item = Edit<'_>> + ExactSizeIterator {
         let ops = self.ops.get(mark.ops..).unwrap_or_default();
         ops.iter().map(|op| match *op {
-            Op::Add(name, value) => Edit::Add(self.at(name), self.at(value)),
-            Op::Set(name, value) => Edit::Set(self.at(name), self.at(value)),
+            Op::Add(line) => {
+                let (name, value) = self.line_at(line);
+                Edit::Add(name, value)
+            }
+            Op::Set(line) => {
+                let (name, value) = self.line_at(line);
+                Edit::Set(name, value)
+            }
             Op::Delete(name) => Edit::Delete(self.at(name)),
             Op::Target(target) => Edit::Target(self.at(target)),
             Op::Status(status) => Edit::Status(status),
@@ -186,6 +238,11 @@ impl Edits {
         })
     }
 
+    fn line_at(&self, number: u32) -> (&[u8], &[u8]) {
+        let line = self.lines.get(number as usize);
+        line.map_or((b"", b""), |(_, name, value)| (name, value))
+    }
+
     fn at(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
         self.bytes
@@ -195,14 +252,7 @@ impl Edits {
 
     fn push(&mut self, bytes: &[u8]) -> Result<Span, Refused> {
         let start = self.bytes.len();
-        if start + bytes.len() > MAX_BYTES {
-            return Err(Refused::TooMuch);
-        }
-        if self.bytes.capacity() == 0 {
-            // Once, instead of growing edit by edit.
-            self.bytes.reserve(256);
-            self.ops.reserve(8);
-        }
+        self.fits(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
         // Both are below MAX_BYTES.
         Ok(Span {
@@ -216,17 +266,36 @@ impl Edits {
         if self.ops.len() >= MAX_BYTES / 16 {
             return Err(Refused::TooMuch);
         }
+        match op {
+            Op::Set(_) => self.sets += 1,
+            Op::NoStore | Op::Freshness(_) | Op::KeepLength | Op::Note(..) => self.asides += 1,
+            Op::Add(_) | Op::Delete(_) | Op::Target(_) | Op::Status(_) | Op::Address(_) => {}
+        }
         self.ops.push(op);
         Ok(())
     }
 
-    fn line(&mut self, name: &[u8], value: &[u8]) -> Result<(Span, Span), Refused> {
-        field::check(name)?;
-        let value = field::trim(value);
-        if !field::is_value(value) {
-            return Err(Refused::Value);
+    /// Whether there is room for so many bytes more.
+    fn fits(&self, bytes: usize) -> Result<(), Refused> {
+        let there = self.bytes.len() + self.lines.text().len();
+        if there + bytes > MAX_BYTES {
+            return Err(Refused::TooMuch);
         }
-        Ok((self.push(name)?, self.push(value)?))
+        Ok(())
+    }
+
+    /// Keeps a line; answers its number.
+    fn line(&mut self, name: &[u8], value: &[u8]) -> Result<u32, Refused> {
+        field::check(name)?;
+        self.fits(name.len() + value.len())?;
+        // Fewer than MAX_BYTES.
+        let number = self.lines.len() as u32;
+        match self.lines.push(name, value) {
+            Ok(()) => Ok(number),
+            // The name is one: that was the first look.
+            Err(HeadError::TooLarge) => Err(Refused::TooMuch),
+            Err(_) => Err(Refused::Value),
+        }
     }
 
     /// Appends a field line (the paper's HeaderAdd).
@@ -235,8 +304,8 @@ impl Edits {
     /// `Name`, `Value` or `Framing` for a line that may not be written, also for Host, which can only be set; `TooMuch`.
     pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
         field::check_plural(name)?;
-        let (name, value) = self.line(name, value)?;
-        self.op(Op::Add(name, value))
+        let line = self.line(name, value)?;
+        self.op(Op::Add(line))
     }
 
     /// Replaces all lines of a field by one.
@@ -244,8 +313,25 @@ impl Edits {
     /// # Errors
     /// As [`Edits::add`].
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
-        let (name, value) = self.line(name, value)?;
-        self.op(Op::Set(name, value))
+        let line = self.line(name, value)?;
+        self.op(Op::Set(line))
+    }
+
+    /// Sets the lines of a block, as [`Edits::set`] one after the other: they were checked when the block was made.
+    ///
+    /// # Errors
+    /// `TooMuch`; then none is set.
+    pub fn set_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
+        let lines = block.lines();
+        self.fits(lines.text().len())?;
+        if self.ops.len() + lines.len() > MAX_BYTES / 16 {
+            return Err(Refused::TooMuch);
+        }
+        let first = self.lines.len() as u32;
+        self.lines.extend(lines).map_err(|_| Refused::TooMuch)?;
+        self.ops.extend((first..).take(lines.len()).map(Op::Set));
+        self.sets += lines.len();
+        Ok(())
     }
 
     /// Deletes all lines of a field (the paper's HeaderDelete).

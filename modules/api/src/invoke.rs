@@ -6,6 +6,7 @@
 use crate::about::Hook;
 use crate::edits::{Edit, Edits, Refused};
 use crate::event::{Event, LogEntry, Part};
+use crate::field_block::FieldBlock;
 use crate::head::{self, Head};
 use crate::host::{Host, Token};
 use crate::module::Module;
@@ -200,6 +201,10 @@ impl View for Record<'_> {
     fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused> {
         self.editable()?;
         self.edits.set(name, value)
+    }
+    fn set_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
+        self.editable()?;
+        self.edits.set_block(block)
     }
     fn delete(&mut self, name: &[u8]) -> Result<(), Refused> {
         self.editable()?;

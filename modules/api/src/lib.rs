@@ -9,6 +9,7 @@ mod about;
 mod edits;
 mod event;
 mod field;
+mod field_block;
 pub mod guest;
 mod head;
 mod host;
@@ -27,6 +28,7 @@ pub use about::{About, Hook, Hooks};
 pub use bytes::Bytes;
 pub use edits::{Edit, Edits, MAX_BYTES, Mark, Refused};
 pub use event::{Event, LogEntry, Part, Piece};
+pub use field_block::FieldBlock;
 pub use head::{Head, Lines, all, values};
 pub use host::{
     Answer, Calls, Completion, Host, Interest, Level, ObjectId, ObjectInfo, Operation, Token,

@@ -3,6 +3,7 @@
 use crate::about::Hook;
 use crate::edits::Refused;
 use crate::event::LogEntry;
+use crate::field_block::FieldBlock;
 use crate::host::{Host, ObjectId, Token};
 use crate::opaque::Opaque;
 use bytes::Bytes;
@@ -34,6 +35,12 @@ pub trait View {
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused>;
     #[allow(missing_docs)]
     fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refused>;
+    /// Each line of a block is set.
+    fn set_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
+        block
+            .iter()
+            .try_for_each(|(name, value)| self.set(name, value))
+    }
     #[allow(missing_docs)]
     fn delete(&mut self, name: &[u8]) -> Result<(), Refused>;
     #[allow(missing_docs)]
@@ -174,6 +181,15 @@ impl<'a> Transaction<'a> {
     /// As [`Transaction::add`].
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Refused> {
         self.view.set(name.as_bytes(), value.as_ref())
+    }
+
+    /// Sets every line of a block, in order, as [`Transaction::set`] would: the lines were checked when the block was made, so it is
+    /// for what is written into many heads.
+    ///
+    /// # Errors
+    /// No head here, or the headers were declared done; too many bytes of edits.
+    pub fn set_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
+        self.view.set_block(block)
     }
 
     /// Deletes all lines of a field (HeaderDelete).

@@ -3,6 +3,7 @@
 //! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules` and `POST /purge` change anything.
 //! Awkward case: a Unix socket left behind by a process that died is removed, one that somebody answers on is not.
 
+mod explain;
 mod index;
 mod livez;
 mod metrics;
@@ -12,6 +13,8 @@ pub(crate) mod pac;
 mod purge;
 mod readyz;
 mod status;
+
+pub(crate) use explain::field;
 
 use crate::{config::address::Admin, overseer::Overseer};
 use actix::Addr;
@@ -149,6 +152,12 @@ fn routes(config: &mut web::ServiceConfig) {
             web::resource("/purge")
                 .app_data(purge::payload_config())
                 .route(web::post().to(purge::post)),
+        )
+        .service(
+            web::resource("/explain")
+                .app_data(modules::json_config())
+                .route(web::get().to(explain::get))
+                .route(web::post().to(explain::post)),
         )
         .service(web::resource("/proxy.pac").route(read().to(pac::get)));
 }

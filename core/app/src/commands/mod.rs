@@ -5,6 +5,7 @@
 
 pub(crate) mod check;
 mod client;
+pub(crate) mod explain;
 mod list;
 pub(crate) mod purge;
 mod test;

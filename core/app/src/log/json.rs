@@ -53,6 +53,9 @@ pub(crate) fn line(record: &Record<'_>, out: &mut Vec<u8>) {
         // The reasons are words of ours: nothing to escape.
         let _ = write!(out, ",\"not_stored\":\"{reason}\"");
     }
+    if let Some(stale) = record.stale {
+        text("stale", stale.as_str().as_bytes(), out);
+    }
     if let Some(origin) = record.origin {
         let _ = write!(out, ",\"origin\":\"{origin}\"");
     }

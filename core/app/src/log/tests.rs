@@ -14,7 +14,7 @@ use std::{
 };
 use understudy_http::{
     Version,
-    semantics::{cache_status::Forward, storing::NoStoreReason},
+    semantics::{cache_status::Forward, reuse::Stale, storing::NoStoreReason},
 };
 use understudy_proxy::record::{ModuleRecord, Outcome, Record, TransactionLog};
 
@@ -36,6 +36,7 @@ fn record() -> Record<'static> {
         outcome: Outcome::Hit,
         forward: None,
         not_stored: None,
+        stale: None,
         origin: None,
         content_type: Some(b"text/html; charset=utf-8"),
         referer: None,
@@ -195,6 +196,7 @@ fn a_hostile_request_is_one_json_object() {
         outcome: Outcome::Miss,
         forward: Some(Forward::Stale),
         not_stored: Some(NoStoreReason::ResponseNoStore),
+        stale: Some(Stale::IfError),
         origin: "203.0.113.9:80".parse().ok(),
         referer: Some(b"\x00\x1b[2J"),
         user_agent: Some(&long),
@@ -206,7 +208,7 @@ fn a_hostile_request_is_one_json_object() {
     let want = serde_json::json!({
         "time": 1_700_000_000.007_9, "elapsed": 0.012_345, "id": "0000000000000abc", "listener": "forward", "client": "192.0.2.7:50000",
         "method": "GET", "url": "http://a/\"}\n{\"forged\":1,\"x\":\"%FF\\", "version": "HTTP/1.1", "status": 200, "bytes_out": 10530,
-        "body_out": 10240, "body_in": 0, "outcome": "miss", "forward": "stale", "not_stored": "no-store", "origin": "203.0.113.9:80",
+        "body_out": 10240, "body_in": 0, "outcome": "miss", "forward": "stale", "not_stored": "no-store", "stale": "stale-if-error", "origin": "203.0.113.9:80",
         "content_type": "text/html; charset=utf-8", "referer": "\u{0}\u{1b}[2J", "user_agent": "x".repeat(1024), "error": "connect",
         "aborted": true,
     });
@@ -224,6 +226,7 @@ fn what_is_not_known_is_left_out_of_json() {
     for name in [
         "forward",
         "not_stored",
+        "stale",
         "origin",
         "content_type",
         "referer",

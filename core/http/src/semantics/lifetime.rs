@@ -3,6 +3,8 @@
 //! Invariant: the order here is the order in which [`super::freshness::Freshness::of`] takes them.
 
 use super::cache_control::ResponseDirectives;
+use super::freshness::Freshness;
+use super::policy::Policy;
 use crate::{Fields, Name};
 
 /// Where a lifetime comes from.
@@ -10,7 +12,7 @@ use crate::{Fields, Name};
 #[allow(missing_docs)]
 pub enum LifetimeSource {
     Rule,
-    Module,
+    Other,
     SMaxage,
     MaxAge,
     Expires,
@@ -19,6 +21,37 @@ pub enum LifetimeSource {
 }
 
 impl LifetimeSource {
+    /// Where the lifetime of a stored response comes from, as far as its fields and the policy in force can tell.
+    pub fn of(
+        status: u16,
+        fields: Fields<'_>,
+        cc: &ResponseDirectives,
+        freshness: &Freshness,
+        policy: &Policy,
+    ) -> LifetimeSource {
+        let stated = LifetimeSource::stated(fields, cc);
+        if policy.gives_lifetime(status, stated.is_stated()) {
+            let ruled = policy.freshness(status, stated.is_stated(), *freshness);
+            return match ruled.lifetime == freshness.lifetime {
+                true => LifetimeSource::Rule,
+                false => LifetimeSource::Other,
+            };
+        }
+        if freshness.heuristic {
+            return LifetimeSource::Heuristic;
+        }
+        let said = match stated {
+            LifetimeSource::SMaxage => cc.s_maxage,
+            LifetimeSource::MaxAge => cc.max_age,
+            LifetimeSource::Expires => return stated,
+            _ => Some(0),
+        };
+        match said == Some(freshness.lifetime) {
+            true => stated,
+            false => LifetimeSource::Other,
+        }
+    }
+
     /// What a response states itself: `None` when it states nothing.
     pub fn stated(fields: Fields<'_>, cc: &ResponseDirectives) -> LifetimeSource {
         if cc.s_maxage.is_some() {
@@ -44,7 +77,7 @@ impl LifetimeSource {
     pub fn as_str(self) -> &'static str {
         match self {
             LifetimeSource::Rule => "rule",
-            LifetimeSource::Module => "module",
+            LifetimeSource::Other => "other",
             LifetimeSource::SMaxage => "s-maxage",
             LifetimeSource::MaxAge => "max-age",
             LifetimeSource::Expires => "expires",
@@ -57,7 +90,9 @@ impl LifetimeSource {
     pub fn clause(self) -> &'static str {
         match self {
             LifetimeSource::Rule => "[[rule]] ttl or negative",
-            LifetimeSource::Module => "a module's fresh_for",
+            LifetimeSource::Other => {
+                "a module, a soft purge, or rules that are not in force any more"
+            }
             LifetimeSource::SMaxage => "RFC 9111 section 5.2.2.10",
             LifetimeSource::MaxAge => "RFC 9111 section 5.2.2.1",
             LifetimeSource::Expires => "RFC 9111 section 5.3",

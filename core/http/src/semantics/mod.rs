@@ -5,6 +5,7 @@
 
 pub mod cache_control;
 pub mod cache_status;
+mod clauses;
 pub mod clock;
 pub mod conditional;
 pub mod date;

@@ -139,6 +139,13 @@ fn may_serve_behind(
             .is_none_or(|limit| staleness <= i64::from(limit))
 }
 
+/// Whether the origin lets the response be served when it has been stale for so long, be it behind a validation or instead of an
+/// error (RFC 5861). It may be of use then although it can never be validated.
+pub fn has_window(stored: &ResponseDirectives, staleness: i64) -> bool {
+    let window = stored.stale_while_revalidate.max(stored.stale_if_error);
+    window.is_some_and(|window| staleness < i64::from(window)) && !forbids_stale(stored)
+}
+
 /// Section 4.2.4: directives that forbid a shared cache to serve stale, disconnected or not: must-revalidate (section
 /// 5.2.2.2), proxy-revalidate (5.2.2.8), s-maxage, which has the meaning of proxy-revalidate (5.2.2.10), and no-cache (5.2.2.4).
 #[inline]

@@ -7,7 +7,7 @@
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::is_heuristically_cacheable;
 use super::policy::{Cookies, Policy};
-use super::{date, vary, withheld};
+use super::{date, reuse, vary, withheld};
 use crate::{Fields, Method, Name};
 
 /// Why a response is not stored; the words appear in Cache-Status, logs and metrics.
@@ -154,7 +154,8 @@ pub fn may_store(
     if cc.no_cache {
         return Err(NoStoreReason::NoFreshness);
     }
-    if freshness.ttl(freshness.response_time) > 0 {
+    let ttl = freshness.ttl(freshness.response_time);
+    if ttl > 0 || reuse::has_window(cc, -ttl) {
         return Ok(());
     }
     Err(if explicit {

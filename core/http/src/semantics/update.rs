@@ -41,8 +41,16 @@ pub fn validates(stored: Fields<'_>, not_modified: Fields<'_>) -> bool {
 ///
 /// RFC 9111 section 4.3.3: a full response "indicates that none of the stored responses nominated in the conditional request are
 /// suitable". That is said by an answer about the resource. A server that fails, or turns down this request for what only this
-/// one had or lacked (credentials above all), says nothing of it; nor does what is not stored for the request's own reasons.
-pub fn outdates(status: u16, why: NoStoreReason) -> bool {
+/// one had or lacked (credentials above all), says nothing of it; nor does what is not stored for the request's own reasons, nor
+/// a page made for whoever asked: `personal` is a request with credentials or cookies.
+pub fn outdates(status: u16, why: NoStoreReason, personal: bool) -> bool {
+    let made_for_one = matches!(
+        why,
+        NoStoreReason::Private | NoStoreReason::ResponseNoStore | NoStoreReason::VaryStar
+    );
+    if personal && made_for_one && (200..300).contains(&status) {
+        return false;
+    }
     let of_the_request = matches!(
         why,
         NoStoreReason::Method

@@ -2,7 +2,7 @@
 //!
 //! Invariant: two keys are equal exactly when the same names (in any order or case) were nominated and the requests had
 //! the same normalised values there; a field that is absent differs from one that is empty.
-//! Normalised: preferences (Accept and its kin) as [`super::preference`] says; other fields by their lines joined with `, `,
+//! Normalised: preferences (Accept and its kin) as `preference.rs` says; other fields by their lines joined with `, `,
 //! without white space around the commas outside quoted strings. There case and the order of members are kept, since only the
 //! syntax of each field could say whether they matter.
 //! Awkward cases: a member that is no field name. Nothing could match it, so it counts as `*`. And languages: see

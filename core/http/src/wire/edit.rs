@@ -6,6 +6,7 @@
 use super::chunked::{is_text, is_token};
 use super::field::{FieldSpan, Fields, Name, Span};
 use super::head::HeadError;
+use super::lines::FieldLines;
 use super::list::trim;
 
 /// Appends bytes to the overlay; refused when the overlay would outgrow its offsets.
@@ -76,18 +77,67 @@ pub(super) fn set(
     value: &[u8],
 ) -> Result<(), HeadError> {
     let new = line(overlay, name, value)?;
-    let is_same = |old: &FieldSpan| {
-        old.id == new.id
-            && old.name.len as usize == name.len()
-            && (new.id != Name::Other || old.name.of(bytes, overlay).eq_ignore_ascii_case(name))
-    };
-    if !table.iter().any(is_same) {
-        table.push(new);
+    place(bytes, overlay, table, new);
+    Ok(())
+}
+
+/// Appends lines that were checked before.
+pub(super) fn append_lines(
+    overlay: &mut Vec<u8>,
+    table: &mut Vec<FieldSpan>,
+    lines: &FieldLines,
+) -> Result<(), HeadError> {
+    let base = push(overlay, lines.text())?.start;
+    table.extend(lines.spans_from(base));
+    Ok(())
+}
+
+/// Sets lines that were checked before, one after the other.
+pub(super) fn set_lines(
+    bytes: &[u8],
+    overlay: &mut Vec<u8>,
+    table: &mut Vec<FieldSpan>,
+    lines: &FieldLines,
+) -> Result<(), HeadError> {
+    let base = push(overlay, lines.text())?.start;
+    // Mostly no line of these names is there: then nothing has to make place.
+    let kinds = lines
+        .spans_from(base)
+        .fold(0, |all, line| all | kind(&line));
+    let fresh = table.iter().all(|line| kinds & kind(line) == 0);
+    if fresh && lines.are_distinct() {
+        table.extend(lines.spans_from(base));
         return Ok(());
+    }
+    for new in lines.spans_from(base) {
+        place(bytes, overlay, table, new);
+    }
+    Ok(())
+}
+
+/// A bit for lines that may have one name: by its number where it is known, else by its length.
+#[inline]
+fn kind(line: &FieldSpan) -> u128 {
+    let bit = match line.id {
+        Name::Other => 64 + (line.name.len & 63),
+        known => known as u32 & 63,
+    };
+    1u128 << bit
+}
+
+/// Puts a line that is in the overlay in the place of all of its name, or at the end.
+fn place(bytes: &[u8], overlay: &[u8], table: &mut Vec<FieldSpan>, new: FieldSpan) {
+    let name = new.name.of(bytes, overlay);
+    let is_old = |old: &FieldSpan| {
+        old.id == new.id && (new.id != Name::Other || is_same(old.name.of(bytes, overlay), name))
+    };
+    if !table.iter().any(is_old) {
+        table.push(new);
+        return;
     }
     let mut placed = false;
     table.retain_mut(|old| {
-        let same = is_same(old);
+        let same = is_old(old);
         if same && !placed {
             placed = true;
             *old = new;
@@ -95,7 +145,14 @@ pub(super) fn set(
         }
         !same
     });
-    Ok(())
+}
+
+/// Whether two names are one. Names of a kind differ mostly in their last letter.
+#[inline]
+pub(super) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
+        && a.eq_ignore_ascii_case(b)
 }
 
 /// Removes the lines for which the predicate is true.

@@ -9,6 +9,7 @@
 use super::chunked::is_token;
 use super::edit;
 use super::field::{FieldSpan, Fields, Name, Span};
+use super::lines::FieldLines;
 pub use super::parse::{parse_request, parse_response};
 use bytes::Bytes;
 
@@ -288,6 +289,15 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
         let RequestParts { overlay, table, .. } = &mut self.parts;
         edit::set(self.bytes.as_ref(), overlay, table, name, value)
     }
+    /// Appends lines that were checked before; refused only when the head would outgrow its offsets.
+    pub fn append_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        edit::append_lines(&mut self.parts.overlay, &mut self.parts.table, lines)
+    }
+    /// Sets lines that were checked before, one after the other; refused only when the head would outgrow its offsets.
+    pub fn set_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        let RequestParts { overlay, table, .. } = &mut self.parts;
+        edit::set_lines(self.bytes.as_ref(), overlay, table, lines)
+    }
     /// Writes the request line and the field lines, without the final empty line, always as HTTP/1.1.
     pub fn write(&self, out: &mut Vec<u8>) {
         let (method, target) = (self.method_bytes(), self.target());
@@ -373,6 +383,15 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         let ResponseParts { overlay, table, .. } = &mut self.parts;
         edit::set(self.bytes.as_ref(), overlay, table, name, value)
+    }
+    /// Appends lines that were checked before; refused only when the head would outgrow its offsets.
+    pub fn append_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        edit::append_lines(&mut self.parts.overlay, &mut self.parts.table, lines)
+    }
+    /// Sets lines that were checked before, one after the other; refused only when the head would outgrow its offsets.
+    pub fn set_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        let ResponseParts { overlay, table, .. } = &mut self.parts;
+        edit::set_lines(self.bytes.as_ref(), overlay, table, lines)
     }
     /// Writes the status line, always as HTTP/1.1.
     pub fn write_status_line(&self, out: &mut Vec<u8>) {

@@ -298,6 +298,31 @@ fn what_is_stale_on_arrival_needs_a_validator() {
 }
 
 #[test]
+fn what_may_be_served_stale_is_stored_without_a_validator() {
+    for window in ["stale-while-revalidate", "stale-if-error"] {
+        let plain = |line: &str, expected| plain(&line.replace("WINDOW", window), expected);
+        plain("Cache-Control: max-age=0, WINDOW=1", Ok(()));
+        plain("Cache-Control: max-age=60, WINDOW=2\nAge: 61", Ok(()));
+        plain("Cache-Control: max-age=60, WINDOW=1\nAge: 61", Err(Expired));
+        plain("Cache-Control: WINDOW=60\nExpires: 0", Ok(()));
+        plain("Cache-Control: max-age=0, WINDOW=0", Err(Expired));
+        plain("Cache-Control: max-age=0, WINDOW=x", Err(Expired));
+        for forbidding in ["must-revalidate", "proxy-revalidate", "s-maxage=0"] {
+            let line = format!("Cache-Control: max-age=0, WINDOW=60, {forbidding}");
+            plain(&line, Err(Expired));
+        }
+        plain(
+            "Cache-Control: max-age=0, WINDOW=60, no-cache",
+            Err(NoFreshness),
+        );
+        plain(
+            "Cache-Control: max-age=0, WINDOW=60, no-store",
+            Err(ResponseNoStore),
+        );
+    }
+}
+
+#[test]
 fn no_cache_needs_a_validator_however_fresh() {
     plain("Cache-Control: no-cache", Err(NoFreshness));
     plain("Cache-Control: no-cache, max-age=60", Err(NoFreshness));

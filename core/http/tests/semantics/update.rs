@@ -175,18 +175,27 @@ fn a_304_without_validators_speaks_of_what_was_asked() {
 
 #[test]
 fn a_full_answer_outdates_what_was_to_be_validated_unless_it_speaks_of_the_request() {
+    use NoStoreReason::*;
     for status in [200, 204, 206, 301, 302, 307, 400, 404, 410, 451] {
-        assert!(outdates(status, NoStoreReason::ResponseNoStore), "{status}");
-        assert!(outdates(status, NoStoreReason::NoFreshness), "{status}");
-        assert!(!outdates(status, NoStoreReason::RequestNoStore), "{status}");
-        assert!(!outdates(status, NoStoreReason::SetCookie), "{status}");
+        for (why, outdated) in [
+            (ResponseNoStore, true),
+            (Private, true),
+            (NoFreshness, true),
+            (TooLarge, true),
+            (RequestNoStore, false),
+            (Authorization, false),
+            (SetCookie, false),
+            (Module, false),
+        ] {
+            assert_eq!(outdates(status, why, false), outdated, "{status} {why}");
+        }
     }
     for status in [
         304, 401, 403, 407, 408, 412, 416, 421, 425, 429, 500, 501, 502, 503, 504, 511,
     ] {
-        assert!(
-            !outdates(status, NoStoreReason::ResponseNoStore),
-            "{status}"
-        );
+        assert!(!outdates(status, ResponseNoStore, false), "{status}");
     }
+    // A page for one client beside the one that is for all.
+    assert!(!outdates(200, Private, true) && !outdates(200, ResponseNoStore, true));
+    assert!(outdates(404, ResponseNoStore, true) && outdates(200, NoFreshness, true));
 }

@@ -317,3 +317,45 @@ proptest! {
         prop_assert!(stored == key("Vary: Accept-Language", &second));
     }
 }
+
+/// Written members of Accept-Encoding: coding, weight as written, and white space.
+fn codings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+    let coding = prop::sample::select(vec!["gzip", "GZIP", "x-gzip", "br", "Br", "identity", "*"]);
+    let weight = prop::sample::select(vec![
+        "", ";q=1", ";q=1.0", " ; q=0.5", ";Q=0.50", ";q=0", ";q=0.000",
+    ]);
+    prop::collection::vec((coding, weight), 0..4)
+}
+
+/// What a list says of each coding it names, by RFC 9110 sections 8.4.1.3 and 12.5.3, read naively.
+fn said(list: &[(&str, &str)]) -> std::collections::BTreeSet<(String, u32)> {
+    let weight = |text: &str| {
+        let value: f64 = match text.split_once('=') {
+            Some((_, value)) => value.parse().unwrap(),
+            None => 1.0,
+        };
+        (value * 1000.0).round() as u32
+    };
+    list.iter()
+        .map(|(coding, w)| {
+            let name = coding.to_ascii_lowercase();
+            (
+                name.strip_prefix("x-").unwrap_or(&name).to_owned(),
+                weight(w),
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn two_lists_select_the_same_exactly_when_they_say_the_same(one in codings(), other in codings()) {
+        let line = |list: &[(&str, &str)]| {
+            let members: Vec<String> = list.iter().map(|(coding, weight)| format!("{coding}{weight}")).collect();
+            format!("Accept-Encoding: {}", members.join(", "))
+        };
+        let stored = key("Vary: Accept-Encoding", &line(&one));
+        let same = stored.matches(head(&line(&other)).fields());
+        prop_assert_eq!(same, said(&one) == said(&other), "{} / {}", line(&one), line(&other));
+    }
+}

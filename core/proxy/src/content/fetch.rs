@@ -206,6 +206,7 @@ fn connect(
         retired: Cell::new(false),
         internal: true,
         refreshes,
+        explains: false,
     };
     // Open like any other, but never refused: the places for fetches are its bound.
     worker.open.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,6 @@
 
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
-use smallvec::SmallVec;
 use std::rc::Rc;
 use std::sync::Arc;
 use understudy_module::{Hook, Hooks};
@@ -30,7 +29,7 @@ pub(crate) struct Chain {
     pub(super) afterwards: Rc<Afterwards>,
     hooks: Hooks,
     /// For each hook those who want it, in the order in which they are asked.
-    orders: [SmallVec<[u16; 4]>; Hook::COUNT],
+    orders: [Box<[u16]>; Hook::COUNT],
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -106,7 +105,7 @@ impl Chain {
     /// Those who want a hook, in the order in which they are asked.
     #[inline]
     pub(super) fn order(&self, hook: Hook) -> &[u16] {
-        &self.orders[hook as usize]
+        self.orders.get(hook as usize).map_or(&[], |order| order)
     }
 
     /// Which module stands at this place of a hook's order.
@@ -134,17 +133,17 @@ fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
 }
 
 /// Answers meet modules last to first, unless they are to meet them as requests do.
-fn order(asked: &[Hooks], hook: Hook, same: bool) -> SmallVec<[u16; 4]> {
+fn order(asked: &[Hooks], hook: Hook, same: bool) -> Box<[u16]> {
     let backwards = matches!(
         hook,
         Hook::ResponseHead | Hook::ResponseBody | Hook::ResponseReturn | Hook::ReturnBody
     );
-    let mut order: SmallVec<[u16; 4]> = (0..asked.len())
+    let mut order: Vec<u16> = (0..asked.len())
         .filter(|at| asked[*at].has(hook))
         .filter_map(|at| u16::try_from(at).ok())
         .collect();
     if backwards && !same {
         order.reverse();
     }
-    order
+    order.into()
 }

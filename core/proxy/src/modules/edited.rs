@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use understudy_http::wire::head::HeadError;
+use understudy_http::wire::lines::FieldLines;
 use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
 
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
 pub(crate) fn reroutes(edits: &Edits) -> bool {
+    if let Some(lines) = edits.all_set() {
+        return lines.iter().any(|(id, _, _)| id == Name::Host);
+    }
     edits.iter().any(|edit| match edit {
         Edit::Target(_) => true,
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
@@ -19,8 +24,11 @@ pub(crate) fn reroutes(edits: &Edits) -> bool {
 
 /// Puts edits of fields to use. What a module may add was checked when it was added, so a refusal here has no cause.
 pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) {
+    if let Some(lines) = edits.all_set() {
+        return told(head.set_lines(lines));
+    }
     for edit in edits.iter() {
-        let done = match edit {
+        told(match edit {
             Edit::Add(name, value) => head.append(name, value),
             Edit::Set(name, value) => head.set(name, value),
             Edit::Delete(name) => {
@@ -28,18 +36,24 @@ pub(crate) fn request<B: AsRef<[u8]>>(head: &mut RequestHead<B>, edits: &Edits) 
                 Ok(())
             }
             _ => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "an edit of a module was refused");
-        }
+        });
+    }
+}
+
+fn told(done: Result<(), HeadError>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "an edit of a module was refused");
     }
 }
 
 /// As [`request`], and the status, unless the body it has (or has not) depends on it: that is refused to modules, but edits may come
 /// from another process.
 pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
+    if let Some(lines) = edits.all_set() {
+        return told(head.set_lines(lines));
+    }
     for edit in edits.iter() {
-        let done = match edit {
+        told(match edit {
             Edit::Add(name, value) => head.append(name, value),
             Edit::Set(name, value) => head.set(name, value),
             Edit::Delete(name) => {
@@ -51,30 +65,86 @@ pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
                 Ok(())
             }
             _ => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "an edit of a module was refused");
-        }
+        });
     }
 }
 
+/// What edits make of a serialised head.
+#[derive(Debug)]
+pub(crate) enum Made<'a> {
+    /// It is as they want it.
+    Same,
+    /// It gets these lines.
+    More(&'a [u8]),
+    /// It was written anew.
+    Anew(Vec<u8>),
+}
+
+/// Puts edits to use on a serialised head, with as little writing as they need: lines that are set to what they are stay, as with
+/// an answer that was stored with a module's lines and is returned past the same module.
+pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits) -> Made<'a> {
+    match edits.all_set() {
+        Some(lines) if lines.is_empty() => Made::Same,
+        Some(lines) => match standing(head, lines) {
+            Some(Standing::All) => Made::Same,
+            Some(Standing::None) => Made::More(lines.text()),
+            None => Made::Anew(text(head, edits, None)),
+        },
+        None if only_adds(edits) => Made::More(edits.lines().text()),
+        None => Made::Anew(text(head, edits, None)),
+    }
+}
+
+/// Which of the lines that are to be set are there.
+enum Standing {
+    All,
+    None,
+}
+
+/// Whether all the lines stand in the head as they are to be, or none of their names does; `None` where it is neither.
+fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
+    let names = || lines.iter().map(|(_, name, _)| name);
+    let twice = || {
+        names()
+            .enumerate()
+            .any(|(at, name)| names().take(at).any(|other| same(other, name)))
+    };
+    // Most lines begin with a letter with which no edited name does: they need no closer look.
+    let initials = names().fold(0, |all, name| all | initial(name));
+    let mut found = false;
+    let mut behind = 0;
+    for at in memchr::memchr_iter(b'\n', head) {
+        let line = head.get(at + 1..).unwrap_or_default();
+        if at < behind || initials & initial(line) == 0 || !names().any(|name| is_of(line, name)) {
+            continue;
+        }
+        // Written by the same hand before, they stand together and in order.
+        if found || !line.starts_with(lines.text()) {
+            return None;
+        }
+        found = true;
+        behind = at + lines.text().len();
+    }
+    if twice() {
+        return None;
+    }
+    Some(if found { Standing::All } else { Standing::None })
+}
+
+/// A bit for the letter that a name begins with, without its case.
+#[inline]
+fn initial(name: &[u8]) -> u32 {
+    1u32 << (name.first().copied().unwrap_or(0) & 31)
+}
+
 /// Whether all that edits do to a head is to append lines.
-pub(crate) fn only_adds(edits: &Edits) -> bool {
+fn only_adds(edits: &Edits) -> bool {
     !edits.iter().any(|edit| {
         matches!(
             edit,
             Edit::Set(..) | Edit::Delete(_) | Edit::Status(_) | Edit::Target(_)
         )
     })
-}
-
-/// Writes the lines that edits append.
-pub(crate) fn added(edits: &Edits, out: &mut Vec<u8>) {
-    for edit in edits.iter() {
-        if let Edit::Add(name, value) = edit {
-            line(out, name, value);
-        }
-    }
 }
 
 /// Writes a serialised head (start line and lines, no final empty line) anew, with edits; lines of the field `without` go.
@@ -165,8 +235,6 @@ fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>)
             done: value.is_none(),
         });
     }
-    // Most lines begin with a letter with which no edited name does: they need no closer look.
-    let initial = |name: &[u8]| 1u32 << (name.first().copied().unwrap_or(0) & 31);
     let replacing = ops.iter().filter(|op| op.replaces);
     let initials = replacing.fold(0, |all, op| all | initial(op.name));
     // Lines that stay are copied together, from here to before the one looked at.
@@ -211,14 +279,18 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 /// Whether a line is of a field of this name.
 #[inline]
 fn is_of(whole: &[u8], name: &[u8]) -> bool {
-    whole.get(name.len()) == Some(&b':') && same(&whole[..name.len()], name)
+    whole.get(name.len()) == Some(&b':') && whole.get(..name.len()).is_some_and(|of| same(of, name))
 }
 
 /// Whether edits are of fields that neither the cache nor the proxy reads.
 pub(crate) fn are_strange(edits: &Edits) -> bool {
+    let strange = |id, name: &[u8]| id == Name::Other && !name.eq_ignore_ascii_case(TIMING);
+    if let Some(lines) = edits.all_set() {
+        return lines.iter().all(|(id, name, _)| strange(id, name));
+    }
     edits.iter().all(|edit| match edit {
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
-            Name::of(name) == Name::Other && !name.eq_ignore_ascii_case(TIMING)
+            strange(Name::of(name), name)
         }
         Edit::KeepLength | Edit::Note(..) => true,
         _ => false,
@@ -247,5 +319,77 @@ fn path_of(target: &[u8]) -> Cow<'_, [u8]> {
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What `made` comes to, written out.
+    fn written(head: &[u8], edits: &Edits) -> Vec<u8> {
+        match made(head, edits) {
+            Made::Same => head.to_vec(),
+            Made::More(lines) => [head, lines].concat(),
+            Made::Anew(head) => head,
+        }
+    }
+
+    #[test]
+    fn with_little_writing_or_with_much_a_head_comes_out_the_same() {
+        let lines: &[&[u8]] = &[
+            b"X-1: a\r\n",
+            b"x-1: a\r\n",
+            b"X-2: b\r\n",
+            b"Via: v\r\n",
+            b"X-11: a\r\n",
+        ];
+        let sets: &[&[(&str, &str)]] = &[
+            &[("X-1", "a")],
+            &[("X-1", "a"), ("X-2", "b")],
+            &[("X-2", "b"), ("X-1", "a")],
+            &[("X-1", "a"), ("X-1", "b")],
+            &[("X-1", "a"), ("x-1", "a")],
+            &[("Y-1", "a")],
+        ];
+        let mut kinds = [0; 3];
+        // Every head of up to four of these lines, in every order.
+        for number in 0..lines.len().pow(4) * 5 {
+            let (count, mut rest) = (number % 5, number / 5);
+            let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+            for _ in 0..count {
+                head.extend_from_slice(lines[rest % lines.len()]);
+                rest /= lines.len();
+            }
+            for set in sets {
+                let mut edits = Edits::new();
+                for (name, value) in *set {
+                    edits.set(name.as_bytes(), value.as_bytes()).unwrap();
+                }
+                kinds[match made(&head, &edits) {
+                    Made::Same => 0,
+                    Made::More(_) => 1,
+                    Made::Anew(_) => 2,
+                }] += 1;
+                let plain = text(&head, &edits, None);
+                let shown = |head: &[u8]| String::from_utf8_lossy(head).into_owned();
+                assert_eq!(shown(&written(&head, &edits)), shown(&plain));
+            }
+        }
+        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+    }
+
+    #[test]
+    fn what_a_module_says_beside_the_head_changes_no_line() {
+        let head = b"HTTP/1.1 200 OK\r\nA: b\r\n";
+        let mut edits = Edits::new();
+        edits.keep_length().unwrap();
+        edits.note(b"word", b"x").unwrap();
+        assert!(matches!(made(head, &edits), Made::Same));
+        edits.add(b"C", b"d").unwrap();
+        assert!(matches!(made(head, &edits), Made::More(b"C: d\r\n")));
+        edits.delete(b"A").unwrap();
+        assert_eq!(written(head, &edits), b"HTTP/1.1 200 OK\r\nC: d\r\n");
     }
 }

@@ -84,8 +84,8 @@ pub(crate) enum Ran {
     Answer(Box<Response>),
     /// One failed, and nothing goes on without it.
     Closed,
-    /// One has not answered yet.
-    Later(Suspended),
+    /// One has not answered yet. In a box: rare, and everything that holds an outcome is moved about.
+    Later(Box<Suspended>),
     /// One is busy with another event of the transaction: from this place on they are to be asked.
     Busy(usize),
 }
@@ -109,15 +109,16 @@ pub(crate) type Told = (
 impl Party {
     /// The modules' part of the transaction with this id. `key` says which host it is for.
     #[inline]
-    pub(crate) fn new(chain: &Rc<Chain>, id: u64, client: SocketAddr, key: &[u8]) -> Party {
+    pub(crate) fn new(chain: &Rc<Chain>, id: u64, client: SocketAddr, key: &[u8]) -> Rc<Party> {
         let mut members = SmallVec::new();
         members.resize_with(chain.links.len(), Seen::default);
-        let party = Party {
+        // Counted from the start: what a hit began is often handed to a transaction, and from there to a body's way.
+        let party = Rc::new(Party {
             chain: chain.clone(),
             id,
             client,
             members: RefCell::new(members),
-        };
+        });
         if chain.chooses {
             party.choose(key);
         }
@@ -159,19 +160,9 @@ impl Party {
         self.chain.wants(hook)
     }
 
-    fn event<'a>(&self, hook: Hook, subject: Subject<'a>) -> Event<'a> {
-        Event {
-            hook,
-            id: self.id,
-            client: self.client,
-            method: subject.method,
-            url: subject.url,
-            part: subject.part,
-        }
-    }
-
     /// Asks the modules from this place on, as far as they answer at once.
-    #[inline]
+    // The event is put together where the caller has its parts, and never moved.
+    #[inline(always)]
     pub(crate) fn run(
         &self,
         hook: Hook,
@@ -179,34 +170,69 @@ impl Party {
         subject: Subject<'_>,
         edits: &mut Edits,
     ) -> Ran {
-        let event = self.event(hook, subject);
+        let event = Event {
+            hook,
+            id: self.id,
+            client: self.client,
+            method: subject.method,
+            url: subject.url,
+            part: subject.part,
+        };
+        self.ask(&event, from, edits)
+    }
+
+    fn ask(&self, event: &Event<'_>, from: usize, edits: &mut Edits) -> Ran {
+        let hook = event.hook;
+        let chain = &*self.chain;
         let mut members = self.members.borrow_mut();
-        for (place, index) in self.chain.order(hook).iter().enumerate().skip(from) {
+        let order = chain.order(hook);
+        let mut place = from;
+        while let Some(index) = order.get(place) {
             let index = usize::from(*index);
-            let link = &self.chain.links[index];
-            let seen = &mut members[index];
+            let (Some(link), Some(seen)) = (chain.links.get(index), members.get_mut(index)) else {
+                return Ran::Through;
+            };
             if seen.busy {
                 return Ran::Busy(place);
             }
-            if !self.listens(index, seen, hook, &event, edits) {
-                continue;
-            }
-            let mark = edits.mark();
-            match link.call(&mut seen.visit, &event, edits) {
-                // By far the commonest.
-                Called::Now(Ok(Verdict::Continue)) if edits.mark() == mark => {}
-                Called::Now(outcome) => {
-                    if let Some(ran) = self.settle(index, seen, hook, outcome, edits, mark) {
-                        return ran;
+            if self.listens(index, seen, hook, event, edits) {
+                let mark = edits.mark();
+                match link.call(&mut seen.visit, event, edits) {
+                    // By far the commonest.
+                    Called::Now(Ok(Verdict::Continue)) if !edits.says_more_since(mark) => {}
+                    called => {
+                        if let Some(ran) = self.heed(index, place, seen, hook, called, edits, mark)
+                        {
+                            return ran;
+                        }
                     }
                 }
-                Called::Later(call) => {
-                    seen.busy = true;
-                    return Ran::Later(Suspended { place, call, mark });
-                }
             }
+            place += 1;
         }
         Ran::Through
+    }
+
+    /// Takes note of what a module said; says whether the asking ends with it.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn heed(
+        &self,
+        index: usize,
+        place: usize,
+        seen: &mut Seen,
+        hook: Hook,
+        called: Called,
+        edits: &Edits,
+        mark: Mark,
+    ) -> Option<Ran> {
+        match called {
+            Called::Now(outcome) => self.settle(index, seen, hook, outcome, edits, mark),
+            Called::Later(call) => {
+                seen.busy = true;
+                Some(Ran::Later(Box::new(Suspended { place, call, mark })))
+            }
+        }
     }
 
     /// Whether a module is to be asked.
@@ -256,7 +282,7 @@ impl Party {
         edits: &Edits,
         mark: Mark,
     ) -> Option<Ran> {
-        if edits.mark() != mark {
+        if edits.says_more_since(mark) {
             seen.note(edits, mark);
         }
         match outcome {
@@ -308,7 +334,7 @@ impl Party {
         loop {
             ran = match ran {
                 Ran::Later(suspended) => {
-                    let Suspended { place, call, mark } = suspended;
+                    let Suspended { place, call, mark } = *suspended;
                     let index = self.chain.at(hook, place);
                     let mut kept = Kept {
                         party: self,
@@ -336,7 +362,8 @@ impl Party {
 
     /// Nobody asks what comes of this: a call on its way is waited for in the background.
     pub(crate) fn give_up(self: &Rc<Self>, hook: Hook, ran: Ran) {
-        if let Ran::Later(Suspended { place, call, .. }) = ran {
+        if let Ran::Later(suspended) = ran {
+            let Suspended { place, call, .. } = *suspended;
             self.finish_behind(self.chain.at(hook, place), call);
         }
     }

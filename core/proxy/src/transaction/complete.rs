@@ -115,7 +115,7 @@ impl Transaction {
     pub(super) async fn completed(
         &mut self,
         mut fill: Fill,
-        mut exchanged: Exchanged,
+        mut exchanged: Box<Exchanged>,
         held: Arc<Stored>,
         missing: ByteSpan,
     ) -> Step {
@@ -142,7 +142,7 @@ impl Transaction {
     }
 
     /// What came does not complete what is held: the whole is fetched.
-    pub(super) fn whole_instead(&mut self, fill: Fill, exchanged: Exchanged) -> Step {
+    pub(super) fn whole_instead(&mut self, fill: Fill, exchanged: Box<Exchanged>) -> Step {
         drop((fill, exchanged));
         self.detours += 1;
         Step::Ask {

@@ -12,7 +12,7 @@ use crate::client::{Gone, Queue};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::Poll;
-use understudy_cache::{FillEvent, FillReader};
+use understudy_cache::{FillEvent, FillReader, Prepared};
 use understudy_http::semantics::cache_status::CacheStatus;
 use understudy_http::wire::body::Decoded;
 use understudy_http::{Method, Version};
@@ -118,14 +118,22 @@ impl Transaction {
         }
     }
 
+    /// The same for an answer that is stored, or read while it is: it says for how long others will get it.
+    pub(super) fn storing_status(&self, prepared: &Prepared, stored: bool) -> CacheStatus<'static> {
+        CacheStatus {
+            ttl: Some(prepared.freshness.ttl(self.now())),
+            ..self.forwarded_status(None, stored)
+        }
+    }
+
     /// Delivers an origin's answer past the store, as it comes.
-    pub(super) async fn relay(&mut self, exchanged: Exchanged) -> Step {
+    pub(super) async fn relay(&mut self, exchanged: Box<Exchanged>) -> Step {
         let Exchanged {
             mut origin,
             head,
             mut upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         let status = head.status();
         if status == 101 {
             return self.switch_protocols(origin.into_stream(), head).await;
@@ -151,14 +159,17 @@ impl Transaction {
         let framed = self.framed(status, returning.length(length));
         self.settle(!upload.is_complete());
         self.trace("deliver");
+        // Told before the client can ask about it.
+        self.note_refusal(self.tally.status);
         let cache = self.forwarded_status(None, false);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
         let outcome = match returning.body.take() {
             Some(way) => {
+                let length = origin.body_length();
                 let from = From::Origin(&mut origin, &mut upload);
-                self.deliver_through(&mut queue, from, way, framed, None)
+                self.deliver_through(&mut queue, from, way, framed, length)
                     .await
             }
             None => {

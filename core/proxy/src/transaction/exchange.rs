@@ -72,7 +72,7 @@ pub(super) async fn within<F: Future>(
 
 impl Transaction {
     /// Exchanges a request head (serialised) and the request's body for a final response head.
-    pub(super) async fn exchange(&mut self, request: Bytes) -> Result<Exchanged, Failure> {
+    pub(super) async fn exchange(&mut self, request: Bytes) -> Result<Box<Exchanged>, Failure> {
         let mut fresh = false;
         loop {
             let mut origin = self.connect(fresh).await?;
@@ -82,12 +82,13 @@ impl Transaction {
             let mut upload = Upload::new(request.clone(), &self.body);
             match self.speak(&mut origin, &mut upload).await {
                 Ok(head) => {
-                    return Ok(Exchanged {
+                    // In a box: it goes from step to step, and each future would hold it.
+                    return Ok(Box::new(Exchanged {
                         origin: Origin::new(origin),
                         head,
                         upload,
                         request_time: clock::request_time(then, self.now(), sent.elapsed()),
-                    });
+                    }));
                 }
                 Err(Failure::Upstream(error))
                     if !fresh

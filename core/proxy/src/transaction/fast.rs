@@ -6,8 +6,8 @@
 use super::hooks::Handed;
 use super::{hit, internal, may_persist, on_the_spot, partition, ruled};
 use crate::client::Client;
+use crate::modules::FIRE;
 use crate::modules::party::{Party, Ran};
-use crate::modules::{FIRE, edited};
 use crate::record::{Outcome, Record};
 use crate::settings::{HostMode, Mode};
 use crate::via;
@@ -29,7 +29,6 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::semantics::reuse::{Reuse, Stale, may_reuse};
 use understudy_http::wire::target::{Authority, Scheme, Target, host, parse_target};
 use understudy_http::{Fields, Method, Name, RequestHead};
-use understudy_module::Edits;
 
 /// What became of a request.
 pub(crate) enum Fast {
@@ -106,7 +105,7 @@ pub(crate) fn answer(
                     let prepared = stored.prepared();
                     let send = Send {
                         head: &prepared.head,
-                        edits: None,
+                        added: &[],
                         party: None,
                     };
                     spot.send(client, head, &key, &stored, send)
@@ -196,7 +195,7 @@ pub(super) struct Send<'a> {
     /// The stored head, or what modules made of it.
     pub(super) head: &'a [u8],
     /// Lines that modules add.
-    pub(super) edits: Option<&'a Edits>,
+    pub(super) added: &'a [u8],
     pub(super) party: Option<&'a Party>,
 }
 
@@ -275,9 +274,7 @@ impl Spot<'_, '_> {
         let bodyless = prepared.status == 204;
         let length = (prepared.length.is_none() && !bodyless).then(|| stored.length());
         lines.clear();
-        if let Some(edits) = send.edits {
-            edited::added(edits, lines);
-        }
+        lines.extend_from_slice(send.added);
         if let Some(party) = send.party {
             party.tell_timing(fields, lines);
         }
@@ -406,6 +403,7 @@ impl Spot<'_, '_> {
             outcome,
             forward: None,
             not_stored: None,
+            stale: (outcome == Outcome::Stale).then_some(Stale::WhileRevalidate),
             origin: None,
             content_type: content_type.as_ref().and_then(|kind| kind.as_deref()),
             referer: fields.get(Name::Referer),

@@ -67,7 +67,7 @@ impl Transaction {
         self.tally.status = returning.status;
         let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
-        let cache = self.forwarded_status(None, false);
+        let cache = self.storing_status(&prepared, false);
         let age = prepared.freshness.age(self.now());
         let lines = self.lines(Some(age), framed, &cache);
         let mut queue = Queue::default();

@@ -47,6 +47,10 @@ impl Transaction {
     }
 
     async fn update(&mut self, stored: &Arc<Stored>, exchanged: &Exchanged) {
+        if exchanged.head.fields().has(Name::SetCookie) {
+            // A cookie that came in answer to this client's HEAD is no part of what was stored for all.
+            return;
+        }
         let head = exchanged.head.clone();
         let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
             return;

@@ -91,6 +91,7 @@ impl Transaction {
     /// Goes on with a plain hit that did not fit into the socket at once.
     pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
         self.tally.outcome = super::fast::outcome(&hit.stored, self.now());
+        self.tally.stale = (self.tally.outcome == Outcome::Stale).then_some(Stale::WhileRevalidate);
         let BlockedHit {
             stored,
             head,
@@ -184,7 +185,7 @@ impl Transaction {
         let cache = if from_store {
             self.stored_status(prepared)
         } else {
-            self.forwarded_status(None, stored)
+            self.storing_status(prepared, stored)
         };
         let age = prepared.freshness.age(self.now());
         let mut returning = match self.returning(head.into(), 304, true).await {

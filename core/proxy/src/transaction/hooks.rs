@@ -9,33 +9,34 @@ use super::refusal::Refusal;
 use super::request_out::Purpose;
 use super::route::{self, Wanted};
 use super::{Step, Transaction};
-use crate::modules::edited;
+use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use crate::settings::Mode;
 use bytes::Bytes;
 use std::future::poll_fn;
+use std::io::Write;
 use std::rc::Rc;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
-use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Mark, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
-    pub(crate) party: Party,
+    pub(crate) party: Rc<Party>,
     pub(crate) before: Before,
 }
 
 /// What came of it.
 pub(crate) struct Before {
     pub(crate) ran: Ran,
-    pub(crate) edits: Edits,
+    pub(crate) edits: Box<Edits>,
     /// The edits were put to use on the head already.
     pub(crate) applied: bool,
     /// `response_return` was asked as well, and has not answered.
-    pub(crate) returned: Option<(Ran, Edits)>,
+    pub(crate) returned: Option<Box<(Ran, Box<Edits>)>>,
 }
 
 /// What modules said of storing an answer.
@@ -47,6 +48,19 @@ pub(super) struct Said {
 }
 
 impl Said {
+    fn hear(&mut self, edits: &Edits) {
+        if !edits.says_more_since(Mark::default()) {
+            return;
+        }
+        for edit in edits.iter() {
+            match edit {
+                Edit::NoStore => self.no_store = true,
+                Edit::Freshness(seconds) => self.fresh = Some(seconds),
+                _ => {}
+            }
+        }
+    }
+
     /// The freshness that is kept: a module's word is stronger than the answer's fields.
     pub(super) fn freshness(&self, mut of_fields: Freshness) -> Freshness {
         if let Some(seconds) = self.fresh {
@@ -84,7 +98,7 @@ impl Transaction {
             Some(party) => party.clone(),
             None => {
                 let party = Party::new(&self.live.chain, self.id, self.peer, &key);
-                self.party.insert(Rc::new(party)).clone()
+                self.party.insert(party).clone()
             }
         };
         let (ran, mut edits, applied) = match before {
@@ -98,7 +112,7 @@ impl Transaction {
                 (ran, edits, applied)
             }
             None => {
-                let mut edits = Edits::new();
+                let mut edits = self.worker.asked.take();
                 let subject = request_subject(&self.head, &key);
                 let ran = if party.wants(Hook::RequestHead) {
                     party.run(Hook::RequestHead, 0, subject, &mut edits)
@@ -110,10 +124,16 @@ impl Transaction {
         };
         let head = &self.head;
         let subject = || request_subject(head, &key);
-        match party
-            .finish(Hook::RequestHead, ran, subject, &mut edits)
-            .await
-        {
+        let ran = match ran {
+            // By far the commonest: without another future.
+            Ran::Through => Ran::Through,
+            ran => {
+                party
+                    .finish(Hook::RequestHead, ran, subject, &mut edits)
+                    .await
+            }
+        };
+        match ran {
             Ran::Answer(response) => return Some(Step::Respond(response)),
             Ran::Closed => return Some(closed()),
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
@@ -127,6 +147,7 @@ impl Transaction {
                 return Some(Step::Answer(refusal));
             }
         }
+        self.worker.asked.set(edits);
         if !self.body.is_empty() {
             let key = self.key();
             self.body.filter = party.filter(Hook::RequestBody, self.head.method_bytes(), &key);
@@ -143,8 +164,8 @@ impl Transaction {
             party.give_up(Hook::RequestHead, before.ran);
             returned = returned.or(before.returned);
         }
-        if let Some((ran, _)) = returned {
-            party.give_up(Hook::ResponseReturn, ran);
+        if let Some(returned) = returned {
+            party.give_up(Hook::ResponseReturn, returned.0);
         }
     }
 
@@ -204,33 +225,35 @@ impl Transaction {
                 lines: Lines::Whole(&head),
             }),
         };
-        let mut edits = Edits::new();
+        let mut edits = self.worker.edits.take();
         let ran = party.run(Hook::RequestOut, 0, subject(), &mut edits);
-        match party
-            .finish(Hook::RequestOut, ran, subject, &mut edits)
-            .await
-        {
+        let ran = match ran {
+            // By far the commonest: without another future.
+            Ran::Through => Ran::Through,
+            ran => {
+                party
+                    .finish(Hook::RequestOut, ran, subject, &mut edits)
+                    .await
+            }
+        };
+        match ran {
             Ran::Answer(response) => Err(Step::Respond(response)),
             Ran::Closed => Err(closed()),
             _ if edits.is_empty() => Ok(head),
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
-                self.lent = edits.iter().any(|edit| match edit {
-                    Edit::Add(name, _) | Edit::Set(name, _) => {
-                        Name::of(name) == Name::Authorization
+                let lends = |(id, _, _)| id == Name::Authorization;
+                self.lent = edits.lines().iter().any(lends);
+                let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
+                let out = match edited::made(whole, &edits) {
+                    Made::Same => head.clone(),
+                    Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
+                    Made::Anew(mut out) => {
+                        out.extend_from_slice(b"\r\n");
+                        out.into()
                     }
-                    _ => false,
-                });
-                let lines = head.strip_suffix(b"\r\n").unwrap_or(&head);
-                let mut out = if edited::only_adds(&edits) {
-                    let mut out = Vec::with_capacity(head.len() + 256);
-                    out.extend_from_slice(lines);
-                    edited::added(&edits, &mut out);
-                    out
-                } else {
-                    edited::text(lines, &edits, None)
                 };
-                out.extend_from_slice(b"\r\n");
-                Ok(out.into())
+                self.worker.edits.set(edits);
+                Ok(out)
             }
         }
     }
@@ -251,7 +274,7 @@ impl Transaction {
         }
         let key = self.key();
         if party.wants(Hook::ResponseHead) {
-            let mut edits = Edits::new();
+            let mut edits = self.worker.edits.take();
             let (method, head) = (self.head.method_bytes(), &exchanged.head);
             let subject = || Subject {
                 method,
@@ -262,22 +285,25 @@ impl Transaction {
                 }),
             };
             let ran = party.run(Hook::ResponseHead, 0, subject(), &mut edits);
-            match party
-                .finish(Hook::ResponseHead, ran, subject, &mut edits)
-                .await
-            {
+            let ran = match ran {
+                // By far the commonest: without another future.
+                Ran::Through => Ran::Through,
+                ran => {
+                    party
+                        .finish(Hook::ResponseHead, ran, subject, &mut edits)
+                        .await
+                }
+            };
+            match ran {
                 Ran::Answer(response) => return Err(Step::Respond(response)),
                 Ran::Closed => return Err(closed()),
                 Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
-            edited::response(&mut exchanged.head, &edits);
-            for edit in edits.iter() {
-                match edit {
-                    Edit::NoStore => self.said.no_store = true,
-                    Edit::Freshness(seconds) => self.said.fresh = Some(seconds),
-                    _ => {}
-                }
+            if !edits.is_empty() {
+                edited::response(&mut exchanged.head, &edits);
+                self.said.hear(&edits);
             }
+            self.worker.edits.set(edits);
         }
         if !matches!(exchanged.head.status(), 204 | 304) {
             let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), &key);
@@ -305,12 +331,12 @@ impl Transaction {
         }
         match &self.party {
             Some(party) => Some(party.clone()),
-            None if self.live.chain.wants(Hook::Log) => Some(Rc::new(Party::new(
+            None if self.live.chain.wants(Hook::Log) => Some(Party::new(
                 &self.live.chain,
                 self.id,
                 self.peer,
                 &self.key(),
-            ))),
+            )),
             None => None,
         }
     }
@@ -342,25 +368,44 @@ fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
     }
 }
 
-fn hierarchy(record: &Record<'_>) -> String {
+/// Room for the word that says where an answer came from, whatever the address.
+type Hierarchy = [u8; 64];
+
+/// Where an answer came from (the paper's LogHier), written into `room`: this is for every miss, and nothing is to be allocated.
+fn hierarchy<'a>(record: &Record<'_>, room: &'a mut Hierarchy) -> &'a str {
+    const NOWHERE: &str = "HIER_NONE/-";
     let Some(origin) = record.origin else {
-        return "HIER_NONE/-".to_owned();
+        return NOWHERE;
     };
-    let mut text = String::with_capacity(32);
-    text.push_str("HIER_DIRECT/");
-    match origin.ip().to_canonical() {
-        // Written for every miss: without the machinery of formatting.
+    let length = room.len();
+    let mut rest = &mut room[..];
+    let written = match origin.ip().to_canonical() {
+        // Without the machinery of formatting.
         std::net::IpAddr::V4(ip) => {
-            for (n, octet) in ip.octets().into_iter().enumerate() {
-                if n > 0 {
-                    text.push('.');
-                }
-                text.push_str(itoa::Buffer::new().format(octet));
-            }
+            let [a, b, c, d] = ip.octets();
+            let mut numbers = [itoa::Buffer::new(); 4];
+            let [na, nb, nc, nd] = &mut numbers;
+            let parts = [
+                "HIER_DIRECT/",
+                na.format(a),
+                ".",
+                nb.format(b),
+                ".",
+                nc.format(c),
+                ".",
+                nd.format(d),
+            ];
+            parts
+                .iter()
+                .try_for_each(|part| rest.write_all(part.as_bytes()))
         }
-        std::net::IpAddr::V6(ip) => text.push_str(&ip.to_string()),
+        std::net::IpAddr::V6(ip) => write!(rest, "HIER_DIRECT/{ip}"),
+    };
+    let left = rest.len();
+    match written {
+        Ok(()) => std::str::from_utf8(&room[..length - left]).unwrap_or(NOWHERE),
+        Err(_) => NOWHERE,
     }
-    text
 }
 
 /// Tells the modules that a transaction is over, as far as they take note at once.
@@ -368,14 +413,8 @@ pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Ed
     if !party.wants(Hook::Log) {
         return Ran::Through;
     }
-    // Nearly all hits come from nowhere: no text to be made.
-    let made;
-    let hierarchy = if record.origin.is_none() {
-        "HIER_NONE/-"
-    } else {
-        made = hierarchy(record);
-        &made
-    };
+    let mut room: Hierarchy = [0; 64];
+    let hierarchy = hierarchy(record, &mut room);
     let entry = entry(record, hierarchy);
     let subject = Subject {
         method: record.method,
@@ -394,8 +433,8 @@ pub(super) async fn log_later(
     edits: &mut Edits,
 ) {
     let record = record.borrow();
-    let hierarchy = hierarchy(&record);
-    let entry = entry(&record, &hierarchy);
+    let mut room: Hierarchy = [0; 64];
+    let entry = entry(&record, hierarchy(&record, &mut room));
     let subject = || Subject {
         method: record.method,
         url: key,

@@ -23,7 +23,6 @@ use understudy_http::semantics::conditional;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::{Stale, is_error};
 use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
-use understudy_http::semantics::update::outdates;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
@@ -74,9 +73,10 @@ impl Transaction {
         let status = exchanged.head.status();
         let Some(stored) = validate else {
             if status == 304 {
-                return self.chosen(fill, candidates, exchanged).await;
+                // In a box, as it is rare and large.
+                return Box::pin(self.chosen(fill, candidates, exchanged)).await;
             }
-            return self.fetched(fill, exchanged, false).await;
+            return self.fetched(fill, exchanged).await;
         };
         if status == 304 {
             return self.validated(fill, stored, exchanged).await;
@@ -95,7 +95,7 @@ impl Transaction {
                 return Step::Answer(Refusal::new(status, "revalidation-failed"));
             }
         }
-        self.fetched(fill, exchanged, true).await
+        self.fetched(fill, exchanged).await
     }
 
     pub(super) fn lead_failed(
@@ -118,20 +118,12 @@ impl Transaction {
         self.failed(failure)
     }
 
-    /// A response that answers the request itself: stored if it may be. `instead`: of a stored one that was to be validated.
-    pub(super) async fn fetched(
-        &mut self,
-        mut fill: Fill,
-        exchanged: Exchanged,
-        instead: bool,
-    ) -> Step {
+    /// A response that answers the request itself: stored if it may be.
+    pub(super) async fn fetched(&mut self, mut fill: Fill, exchanged: Box<Exchanged>) -> Step {
         let prepared = match self.prepare(&exchanged) {
             Ok(prepared) => Arc::new(prepared),
             Err(why) => {
-                if instead && outdates(exchanged.head.status(), why) {
-                    let cache = self.worker.cache.clone();
-                    cache.invalidate(self.id, self.key()).await;
-                }
+                self.outdated(&fill, exchanged.head.status(), why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
@@ -229,7 +221,7 @@ impl Transaction {
     pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
         prepared: Arc<Prepared>,
     ) -> Step {
         let Exchanged {
@@ -237,7 +229,7 @@ impl Transaction {
             head,
             upload,
             ..
-        } = exchanged;
+        } = *exchanged;
         self.note_head(&head);
         let age = response_head::age(&head);
         let own_head = self.unabridged(&head, &prepared);
@@ -270,7 +262,7 @@ impl Transaction {
         self.tally.status = returning.status;
         let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
-        let cache = self.forwarded_status(None, true);
+        let cache = self.storing_status(&prepared, true);
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);

@@ -45,7 +45,7 @@ impl Transaction {
             &prepared.freshness,
             self.now(),
         );
-        if matches!(reuse, Reuse::Fresh | Reuse::StaleAllowed)
+        if !matches!(reuse, Reuse::Validate(_))
             && policy.is_personal(fields, &prepared.directives, &prepared.freshness)
         {
             // What was fetched without cookies is good for this client if the origin says so.
@@ -70,8 +70,10 @@ impl Transaction {
             Reuse::StaleWhileRevalidate
                 if !self.source.refreshes && internal::can_be_validated(&stored) =>
             {
-                let background = &self.worker.background;
-                background.ask(&stored, &route.key, self.now());
+                if !self.source.explains {
+                    let background = &self.worker.background;
+                    background.ask(&stored, &route.key, self.now());
+                }
                 self.stale(stored, Stale::WhileRevalidate)
             }
             Reuse::Validate(_) | Reuse::StaleWhileRevalidate if self.directives.only_if_cached => {

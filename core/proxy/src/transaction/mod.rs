@@ -25,6 +25,7 @@ mod deliver;
 mod exchange;
 pub(crate) mod fast;
 mod follow;
+mod foretell;
 mod forwarded;
 mod head_effects;
 mod hit;
@@ -59,6 +60,7 @@ mod storable;
 mod tunnel;
 
 pub(crate) use answer::too_many_connections;
+pub(crate) use foretell::foretell;
 pub(crate) use injected::prepare as prepare_injected;
 
 use crate::client::Client;
@@ -115,7 +117,7 @@ pub(crate) struct Transaction {
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.
-    returned: Option<(crate::modules::party::Ran, understudy_module::Edits)>,
+    returned: Option<Box<(Ran, Box<understudy_module::Edits>)>>,
     /// What modules said of storing the answer.
     said: hooks::Said,
     /// The request that went out last had credentials from a module.
@@ -307,11 +309,7 @@ impl Transaction {
     ) -> Box<Transaction> {
         let live = worker.live();
         let (id, party, before) = match handed {
-            Some(handed) => (
-                handed.party.id(),
-                Some(Rc::new(handed.party)),
-                Some(handed.before),
-            ),
+            Some(handed) => (handed.party.id(), Some(handed.party), Some(handed.before)),
             None => (worker.transaction_id(), None, None),
         };
         worker.stats.requests.add(1);
@@ -397,7 +395,8 @@ impl Transaction {
                     alone,
                     forward,
                 } => self.ask_part(errand, alone, forward).await,
-                Step::LeadPart { fill, errand } => self.lead_part(fill, errand).await,
+                // In a box, as the most are of the whole.
+                Step::LeadPart { fill, errand } => Box::pin(self.lead_part(fill, errand)).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,
@@ -454,6 +453,7 @@ impl Transaction {
             .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
+        self.note_refusal(tally.status);
         let log = self.live.log.clone();
         let party = self.logging_party();
         if log.is_none() && party.is_none() {
@@ -471,6 +471,7 @@ impl Transaction {
             (None, Some(key)) => partition::shown(key),
             (None, None) => target.into(),
         };
+        let logged = |name| log.as_ref().and_then(|_| fields.get(name));
         let rules = match (&log, &self.route) {
             (Some(_), Some(route)) => ruled::names(
                 &self.live.settings.rules,
@@ -483,7 +484,10 @@ impl Transaction {
         };
         let record = Record {
             id: self.id,
-            at: std::time::SystemTime::now(),
+            at: match log {
+                Some(_) => std::time::SystemTime::now(),
+                None => std::time::UNIX_EPOCH,
+            },
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
@@ -497,10 +501,11 @@ impl Transaction {
             outcome: tally.outcome,
             forward: tally.forward,
             not_stored: tally.not_stored,
+            stale: tally.stale,
             origin: tally.origin,
             content_type: tally.content_type.as_deref(),
-            referer: fields.get(Name::Referer),
-            user_agent: fields.get(Name::UserAgent),
+            referer: logged(Name::Referer),
+            user_agent: logged(Name::UserAgent),
             error: tally.error,
             aborted: tally.aborted,
             modules: &[],

@@ -7,11 +7,12 @@ use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
 use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
-use crate::modules::edited;
+use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
 use crate::record::Record;
 use crate::worker::Live;
 use bytes::Bytes;
+use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
@@ -29,7 +30,6 @@ pub(super) fn answer(
     let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
     // What modules change in the request.
     let mut asked = worker.asked.take();
-    asked.clear();
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
         let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
@@ -58,9 +58,9 @@ pub(super) fn answer(
         };
     }
     let mut edits = worker.edits.take();
-    edits.clear();
     let prepared = stored.prepared();
     let mut rewritten = None;
+    let mut added: &[u8] = &[];
     if party.wants(Hook::ResponseReturn) {
         let subject = Subject {
             method: head.method_bytes(),
@@ -72,20 +72,23 @@ pub(super) fn answer(
         };
         let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
         if !matches!(ran, Ran::Through) {
-            return hand(party, Ran::Through, asked, applied, Some((ran, edits)));
+            let returned = Some(Box::new((ran, edits)));
+            return hand(party, Ran::Through, asked, applied, returned);
         }
-        if !edited::only_adds(&edits) {
-            if edits.iter().any(|edit| matches!(edit, Edit::Status(_))) {
-                // Rare enough for a transaction of its own.
-                let returned = Some((ran, edits));
-                return hand(party, Ran::Through, asked, applied, returned);
-            }
-            rewritten = Some(Bytes::from(edited::text(&prepared.head, &edits, None)));
+        if edits.all_set().is_none() && edits.iter().any(|e| matches!(e, Edit::Status(_))) {
+            // Rare enough for a transaction of its own.
+            let returned = Some(Box::new((ran, edits)));
+            return hand(party, Ran::Through, asked, applied, returned);
+        }
+        match edited::made(&prepared.head, &edits) {
+            Made::Same => {}
+            Made::More(lines) => added = lines,
+            Made::Anew(head) => rewritten = Some(Bytes::from(head)),
         }
     }
     let send = Send {
         head: rewritten.as_ref().unwrap_or(&prepared.head),
-        edits: rewritten.is_none().then_some(&edits),
+        added,
         party: Some(&party),
     };
     if party.wants(Hook::ReturnBody) && prepared.status != 204 {
@@ -126,11 +129,11 @@ pub(super) fn answer(
 }
 
 fn handed(
-    party: Party,
+    party: Rc<Party>,
     ran: Ran,
-    edits: Edits,
+    edits: Box<Edits>,
     applied: bool,
-    returned: Option<(Ran, Edits)>,
+    returned: Option<Box<(Ran, Box<Edits>)>>,
 ) -> Option<Box<Handed>> {
     let before = Before {
         ran,
@@ -143,11 +146,11 @@ fn handed(
 
 #[cold]
 fn hand(
-    party: Party,
+    party: Rc<Party>,
     ran: Ran,
-    edits: Edits,
+    edits: Box<Edits>,
     applied: bool,
-    returned: Option<(Ran, Edits)>,
+    returned: Option<Box<(Ran, Box<Edits>)>>,
 ) -> Fast {
     Fast::No(handed(party, ran, edits, applied, returned))
 }

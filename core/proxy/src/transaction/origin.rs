@@ -10,7 +10,7 @@ use understudy_upstream::{OriginStream, UpstreamError};
 #[derive(Debug)]
 pub(super) struct Origin {
     stream: OriginStream,
-    filter: Option<Box<Filter>>,
+    filter: Option<Filter>,
     /// It is a part, and the whole is delivered.
     splice: Option<Box<Splice>>,
     /// It is a part, and what is looked at is the whole: its length.
@@ -28,8 +28,11 @@ impl Origin {
     }
 
     /// Puts modules in its way.
-    pub(super) fn through(&mut self, filter: Option<Box<Filter>>) {
+    pub(super) fn through(&mut self, filter: Option<Filter>) {
         self.filter = filter;
+        if let Some(filter) = &mut self.filter {
+            filter.expect(self.stream.body_length());
+        }
     }
 
     /// Puts it between what is there before and behind it.

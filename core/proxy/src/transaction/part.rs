@@ -211,10 +211,7 @@ impl Transaction {
                 fill.fail(status);
                 self.stale(held, Stale::IfError)
             }
-            (_, errand) => {
-                let instead = errand.validates().is_some();
-                self.fetched(fill, exchanged, instead).await
-            }
+            _ => self.fetched(fill, exchanged).await,
         }
     }
 
@@ -222,12 +219,13 @@ impl Transaction {
     async fn fetched_part(
         &mut self,
         mut fill: Fill,
-        mut exchanged: Exchanged,
+        mut exchanged: Box<Exchanged>,
         held: Option<Arc<Stored>>,
     ) -> Step {
         let (prepared, span) = match self.prepare_part(&mut exchanged, held.as_deref()) {
             Ok((prepared, span)) => (Arc::new(prepared), span),
             Err(why) => {
+                self.outdated(&fill, 206, why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;

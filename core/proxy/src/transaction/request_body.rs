@@ -26,7 +26,7 @@ pub(super) struct RequestBody {
     /// Nothing is known about what follows the head: it was malformed.
     unknown: bool,
     /// The modules on its way to the origin.
-    pub(super) filter: Option<Box<Filter>>,
+    pub(super) filter: Option<Filter>,
 }
 
 /// What a piece of the body gave.

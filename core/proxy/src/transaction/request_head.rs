@@ -35,7 +35,7 @@ impl Transaction {
     }
 
     /// Whether it is one we serve, and its way. A step when that is clear already.
-    fn checked(&mut self) -> Result<Option<Step>, Refusal> {
+    pub(super) fn checked(&mut self) -> Result<Option<Step>, Refusal> {
         self.find_body()?;
         self.check_client()?;
         let original = self.original_destination()?;
@@ -148,7 +148,7 @@ impl Transaction {
         Ok(Some(original))
     }
 
-    fn by_method(&mut self) -> Result<Step, Refusal> {
+    pub(super) fn by_method(&mut self) -> Result<Step, Refusal> {
         let method = self.head.method();
         match method {
             Method::Trace | Method::Options => {

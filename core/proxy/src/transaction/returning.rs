@@ -9,7 +9,7 @@ use super::hooks::{FAILED, closed};
 use super::origin::Origin;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
-use crate::modules::edited;
+use crate::modules::edited::{self, Made};
 use crate::modules::filter::{Break, Filter};
 use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
@@ -41,7 +41,7 @@ pub(super) struct Returning {
 /// The way of a body through modules.
 #[derive(Debug)]
 pub(super) struct Way {
-    filter: Box<Filter>,
+    filter: Filter,
     injections: Option<Injections>,
 }
 
@@ -115,33 +115,42 @@ impl Transaction {
         let key = self.key_asked();
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
-            let head = returning.head.clone();
-            let method = self.head.method_bytes();
-            let subject = || Subject {
-                method,
-                url: &key,
-                part: Part::Head(Head::Response {
-                    status,
-                    lines: Lines::Whole(&head),
-                }),
-            };
-            let (ran, mut edits) = match self.returned.take() {
-                Some(before) => before,
-                None => {
-                    let mut edits = Edits::new();
-                    let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
-                    (ran, edits)
+            let edits = {
+                let (head, method) = (&returning.head, self.head.method_bytes());
+                let subject = || Subject {
+                    method,
+                    url: &key,
+                    part: Part::Head(Head::Response {
+                        status,
+                        lines: Lines::Whole(head),
+                    }),
+                };
+                let (ran, mut edits) = match self.returned.take() {
+                    Some(before) => *before,
+                    None => {
+                        let mut edits = self.worker.edits.take();
+                        let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
+                        (ran, edits)
+                    }
+                };
+                let ran = match ran {
+                    // By far the commonest: without another future.
+                    Ran::Through => Ran::Through,
+                    ran => {
+                        party
+                            .finish(Hook::ResponseReturn, ran, subject, &mut edits)
+                            .await
+                    }
+                };
+                match ran {
+                    Ran::Answer(response) => return Err(Step::Respond(response)),
+                    Ran::Closed => return Err(closed()),
+                    Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
                 }
+                edits
             };
-            match party
-                .finish(Hook::ResponseReturn, ran, subject, &mut edits)
-                .await
-            {
-                Ran::Answer(response) => return Err(Step::Respond(response)),
-                Ran::Closed => return Err(closed()),
-                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
-            }
             returning.edit(&edits);
+            self.worker.edits.set(edits);
         }
         let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
         if let Some(filter) = filter {
@@ -266,12 +275,14 @@ impl Transaction {
 impl Returning {
     /// Puts a module's edits to use.
     fn edit(&mut self, edits: &Edits) {
-        if edited::only_adds(edits) {
-            edited::added(edits, &mut self.added);
-            return;
+        match edited::made(&self.head, edits) {
+            Made::Same => {}
+            Made::More(lines) => self.added.extend_from_slice(lines),
+            Made::Anew(head) => {
+                self.head = head.into();
+                self.status = edited::status_in(&self.head).unwrap_or(self.status);
+            }
         }
-        self.head = edited::text(&self.head, edits, None).into();
-        self.status = edited::status_in(&self.head).unwrap_or(self.status);
     }
 }
 

@@ -13,7 +13,7 @@ use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::reuse::may_serve_stale_on_error;
 use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store};
-use understudy_http::semantics::update::{validates, write_updated};
+use understudy_http::semantics::update::{outdates, validates, write_updated};
 use understudy_http::wire::head::{HeadLimits, parse_response};
 use understudy_http::{Fields, Method, Name, ResponseHead};
 
@@ -34,14 +34,14 @@ impl Transaction {
         &mut self,
         fill: Fill,
         stored: Arc<Stored>,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
     ) -> Step {
         let Exchanged {
             origin,
             head,
             request_time,
             upload,
-        } = exchanged;
+        } = *exchanged;
         origin.release(upload.is_complete());
         if !stored
             .prepared()
@@ -93,6 +93,20 @@ impl Transaction {
             cache.invalidate(self.id, self.key()).await;
         }
         stored
+    }
+
+    /// A full answer to a validation that is not stored itself: what was to be validated goes, if it is no longer what the origin
+    /// has (RFC 9111 section 4.3.3).
+    pub(super) async fn outdated(&self, fill: &Fill, status: u16, why: NoStoreReason) {
+        let Some(stored) = fill.validates() else {
+            return;
+        };
+        let request = self.head.fields();
+        let personal = request.has(Name::Authorization) || request.has(Name::Cookie) || self.lent;
+        if outdates(status, why, personal) {
+            let cache = self.worker.cache.clone();
+            cache.discard(self.id, self.key(), stored.clone()).await;
+        }
     }
 
     pub(super) fn refetch(&mut self) -> Step {

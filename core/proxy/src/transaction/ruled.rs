@@ -25,10 +25,14 @@ pub(crate) fn matched(rules: &Rules, key: &[u8]) -> Matched {
 }
 
 /// What rules make of a key.
+#[inline]
 pub(super) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
-    if !rules.speak_of_keys() {
-        return;
+    if rules.speak_of_keys() {
+        rewrite(rules, request, key);
     }
+}
+
+fn rewrite(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
     let policy = rules.request_policy(matched(rules, key));
     if !policy.changes_key() {
         return;
@@ -113,7 +117,7 @@ impl Transaction {
 
     /// Takes the rules on requests to heart: the step, when they leave nothing to be looked up.
     pub(super) fn ruled_out(&mut self, policy: &Policy) -> Option<Step> {
-        if !self.source.internal {
+        if !self.source.internal || self.source.explains {
             policy.hear(&mut self.directives);
         }
         if !policy.store {

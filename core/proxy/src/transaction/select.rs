@@ -44,7 +44,7 @@ impl Transaction {
         &mut self,
         mut fill: Fill,
         candidates: Vec<Arc<Stored>>,
-        exchanged: Exchanged,
+        exchanged: Box<Exchanged>,
     ) -> Step {
         if candidates.is_empty() {
             return self.unasked(fill, exchanged).await;
@@ -69,7 +69,7 @@ impl Transaction {
 
     /// A 304 though nothing was asked under conditions. The client's own were kept back; where they are those that the 304 would
     /// answer it is passed on, and else there is no answer in it.
-    async fn unasked(&mut self, fill: Fill, exchanged: Exchanged) -> Step {
+    async fn unasked(&mut self, fill: Fill, exchanged: Box<Exchanged>) -> Step {
         let request = self.head.fields();
         let answers = conditional::has_preconditions(request)
             && conditional::evaluate(
@@ -80,7 +80,7 @@ impl Transaction {
             ) == Outcome::NotModified;
         // What a module asks of the origin is its own affair.
         if answers || self.party.is_some() {
-            return self.fetched(fill, exchanged, false).await;
+            return self.fetched(fill, exchanged).await;
         }
         fill.fail(502);
         Step::Answer(Refusal::new(502, "http_protocol_error"))

@@ -53,7 +53,7 @@ impl Transaction {
 
     /// The end of a `pass`: past the store, but for an answer to POST that answers later GETs. `purges`: how many had begun when the
     /// request went out.
-    pub(super) async fn relay_or_store(&mut self, exchanged: Exchanged, purges: u64) -> Step {
+    pub(super) async fn relay_or_store(&mut self, exchanged: Box<Exchanged>, purges: u64) -> Step {
         // While the request is still going out somebody has to see to that: `relay` does.
         let may = self.head.method() == Method::Post
             && self.live.settings.cache.is_some()
@@ -82,7 +82,8 @@ impl Transaction {
         }
         self.tally.not_stored = None;
         self.trace("store");
-        self.deliver_fill(fill, exchanged, prepared).await
+        // In a box, as it is rare and large.
+        Box::pin(self.deliver_fill(fill, exchanged, prepared)).await
     }
 }
 

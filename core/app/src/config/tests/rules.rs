@@ -198,3 +198,20 @@ fn there_is_a_most_of_rules() {
         "proxy.toml:385:1: rule[128]: there are too many rules; write at most 128",
     );
 }
+
+#[test]
+fn every_example_of_the_documentation_is_good() {
+    let text = include_str!("../../../../../docs/rules.md");
+    let examples: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 7, "{}", examples.len());
+    for example in &examples {
+        assert!(!good(example).values.rules.is_empty(), "{example}");
+    }
+    // What the document says of the order: the grace stays, the lifetime does not.
+    let got = policy(examples[1], "a", "/news/1", "text/html");
+    assert_eq!((got.ttl, got.grace), (Some(60), Some(600)));
+}

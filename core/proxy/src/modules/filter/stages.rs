@@ -1,30 +1,26 @@
-//! A body on its way through the modules of one hook.
+//! A body between modules that do not all answer at once, or say more than yes.
 //!
 //! Owns what is between the modules: pieces that wait, pieces that are held, calls on their way. Invariant: pieces stay in order and
 //! each module has one call at a time; nothing more is taken from the source while a piece is anywhere in between. Awkward case: a module
 //! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
 //! is open; once it changed something the body can only be broken off.
 
-use super::party::{Party, Seen};
+use super::super::party::{Party, Seen};
+use super::{Break, Way};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Part, Piece, Verdict};
+use understudy_module::{Edits, Hook, Verdict};
 use understudy_runtimes::{Call, Called, Failure, Kind, Link};
 
 /// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
 const JOIN: usize = 64 * 1024;
 
-/// A body on its way.
+/// The stages of a body, one a module.
 #[derive(Debug)]
-pub(crate) struct Filter {
-    party: Rc<Party>,
-    hook: Hook,
-    method: Bytes,
-    key: Bytes,
+pub(super) struct Stages {
     stages: SmallVec<[Stage; 1]>,
     out: VecDeque<Bytes>,
     /// A piece taken from the source, until it is known whether it is the last.
@@ -39,6 +35,30 @@ pub(crate) struct Filter {
     left: Option<u64>,
     /// A module failed while nobody took what comes out.
     broken: bool,
+}
+
+/// How far a body came through modules that said yes at once.
+#[derive(Debug, Default)]
+pub(super) struct SoFar {
+    /// Bytes that each took and gave.
+    pub(super) through: u64,
+    /// Those that gave something else, by their place.
+    pub(super) changed: u64,
+    /// The piece that one did not say yes to at once.
+    pub(super) at: Option<At>,
+    pub(super) left: Option<u64>,
+    pub(super) trailers: Option<Bytes>,
+}
+
+/// A piece in the middle of the modules.
+#[derive(Debug)]
+pub(super) struct At {
+    /// Of the module that has it.
+    pub(super) place: usize,
+    pub(super) piece: Bytes,
+    pub(super) last: bool,
+    /// What that said, when it was asked.
+    pub(super) answered: Option<Box<(Called, Edits)>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,81 +85,91 @@ struct Stage {
     answered: Option<Box<Called>>,
 }
 
-/// Why a body broke off on its way.
-#[derive(Debug)]
-pub(crate) enum Break<E> {
-    /// Where it came from.
-    Source(E),
-    /// A module failed.
-    Module,
-}
-
-impl Party {
-    /// The way of a body through the modules that hear this hook; `None` when none does.
-    pub(crate) fn filter(
-        self: &Rc<Self>,
-        hook: Hook,
-        method: &[u8],
-        key: &Bytes,
-    ) -> Option<Box<Filter>> {
-        if !self.wants(hook) {
-            return None;
-        }
-        let members = self.members.borrow();
-        let order = self.chain.order(hook).iter().map(|at| usize::from(*at));
-        let stages: SmallVec<[Stage; 1]> = order
-            .filter(|&index| members[index].hears(hook))
-            .map(|index| Stage {
-                index,
-                keeps: members[index].keeps_length
-                    || self.chain.links[index].loaded().about().only_looks,
-                ..Stage::default()
+impl Stages {
+    /// Goes on where the quick way ends.
+    pub(super) fn new(way: &Way, so_far: SoFar) -> Stages {
+        let SoFar {
+            through,
+            changed,
+            at,
+            left,
+            trailers,
+        } = so_far;
+        let (passed, length, last) = match &at {
+            Some(at) => (at.place, at.piece.len() as u64, at.last),
+            None => (0, 0, false),
+        };
+        let links = &way.party.chain.links;
+        let members = way.party.members.borrow();
+        let mut stages: SmallVec<[Stage; 1]> = way
+            .order()
+            .enumerate()
+            .map(|(place, index)| {
+                let total = through + if place < passed { length } else { 0 };
+                let seen = members.get(index);
+                Stage {
+                    index,
+                    keeps: seen.is_some_and(|seen| seen.keeps_length)
+                        || links
+                            .get(index)
+                            .is_some_and(|link| link.loaded().about().only_looks),
+                    // Those that do not hear of this body at all let it pass.
+                    passing: !seen.is_some_and(|seen| seen.hears(way.hook)),
+                    changed: place < u64::BITS as usize && changed & (1 << place) != 0,
+                    taken: total,
+                    given: total,
+                    ended: last && place < passed,
+                    ..Stage::default()
+                }
             })
             .collect();
         drop(members);
-        (!stages.is_empty()).then(|| {
-            Box::new(Filter {
-                party: self.clone(),
-                hook,
-                method: kept(method),
-                key: key.clone(),
-                stages,
-                out: VecDeque::new(),
-                ahead: None,
-                trailers: None,
-                closed: false,
-                between: false,
-                left: None,
-                broken: false,
-            })
-        })
+        let between = at.is_some();
+        if let Some(at) = at
+            && let Some(stage) = stages.get_mut(at.place)
+        {
+            stage.waiting.push_back((at.piece, at.last));
+            if let Some(answered) = at.answered {
+                let (called, edits) = *answered;
+                stage.answered = Some(Box::new(called));
+                stage.edits = edits;
+            }
+        }
+        Stages {
+            stages,
+            out: VecDeque::new(),
+            ahead: None,
+            trailers,
+            closed: last,
+            between,
+            left,
+            broken: false,
+        }
     }
-}
 
-impl Filter {
-    /// Whether the body may come out at another length.
-    pub(crate) fn changes_length(&self) -> bool {
-        self.stages.iter().any(|stage| !stage.keeps)
+    /// The source has so many bytes.
+    pub(super) fn expect(&mut self, left: Option<u64>) {
+        self.left = left;
     }
 
     /// Whether a module has bytes of which nothing came out yet.
-    pub(crate) fn withholds(&self) -> bool {
+    pub(super) fn withholds(&self) -> bool {
         let mut stages = self.stages.iter();
         stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
     }
 
     /// Whether modules were told that the body is over: what they made of that is given once.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
     /// something else while nobody polls this.
-    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_rest(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<()> {
         if !self.between || self.broken {
             return Poll::Ready(());
         }
-        match self.advance(cx) {
+        match self.advance(way, cx) {
             Ok(true) => Poll::Pending,
             Ok(false) => Poll::Ready(()),
             Err(ModuleFailed) => {
@@ -149,14 +179,10 @@ impl Filter {
         }
     }
 
-    /// The source has so many bytes.
-    pub(crate) fn expect(&mut self, length: Option<u64>) {
-        self.left = length.filter(|length| *length > 0);
-    }
-
     /// The next piece of what comes out.
-    pub(crate) fn poll<E>(
+    pub(super) fn poll<E>(
         &mut self,
+        way: &Way,
         cx: &mut Context<'_>,
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
@@ -164,7 +190,10 @@ impl Filter {
             return Poll::Ready(Err(Break::Module));
         }
         loop {
-            let busy = self.between && self.advance(cx).map_err(|_: ModuleFailed| Break::Module)?;
+            let busy = self.between
+                && self
+                    .advance(way, cx)
+                    .map_err(|_: ModuleFailed| Break::Module)?;
             self.between &= busy || !self.is_idle();
             if let Some(piece) = self.out.pop_front() {
                 return Poll::Ready(Ok(Decoded::Data(piece)));
@@ -184,14 +213,14 @@ impl Filter {
                     let length = piece.len() as u64;
                     let mut through = None;
                     if let Some(before) = self.ahead.replace(piece) {
-                        through = self.enter(before, false);
+                        through = self.enter(way, before, false);
                     }
                     self.left = self.left.map(|left| left.saturating_sub(length));
                     if self.left == Some(0) && !self.closed && !self.between {
                         self.closed = true;
                         let last = self.ahead.take().unwrap_or_default();
                         self.out.extend(through.take());
-                        through = self.enter(last, true);
+                        through = self.enter(way, last, true);
                     }
                     if !self.out.is_empty() {
                         self.out.extend(through.take());
@@ -206,14 +235,14 @@ impl Filter {
                         continue;
                     }
                     let last = self.ahead.take().unwrap_or_default();
-                    if let Some(through) = self.enter(last, true) {
+                    if let Some(through) = self.enter(way, last, true) {
                         return Poll::Ready(Ok(Decoded::Data(through)));
                     }
                 }
                 Poll::Pending => match self.ahead.take() {
                     // Not kept waiting only to learn whether it is the last.
                     Some(piece) => {
-                        if let Some(through) = self.enter(piece, false) {
+                        if let Some(through) = self.enter(way, piece, false) {
                             return Poll::Ready(Ok(Decoded::Data(through)));
                         }
                     }
@@ -225,11 +254,10 @@ impl Filter {
 
     /// Gives a piece to the first module; nothing is in between.
     #[inline]
-    fn enter(&mut self, mut piece: Bytes, last: bool) -> Option<Bytes> {
+    fn enter(&mut self, way: &Way, mut piece: Bytes, last: bool) -> Option<Bytes> {
         for at in 0..self.stages.len() {
             let stage = &mut self.stages[at];
-            piece = match stage.quick(&self.party, self.hook, &self.method, &self.key, piece, last)
-            {
+            piece = match stage.quick(way, piece, last) {
                 Ok(piece) => piece,
                 Err(piece) => {
                     self.stages[at].waiting.push_back((piece, last));
@@ -248,21 +276,14 @@ impl Filter {
     }
 
     /// Moves everything as far as it goes; says whether a module is being waited for.
-    fn advance(&mut self, cx: &mut Context<'_>) -> Result<bool, ModuleFailed> {
+    fn advance(&mut self, way: &Way, cx: &mut Context<'_>) -> Result<bool, ModuleFailed> {
         let mut busy = false;
         for at in 0..self.stages.len() {
             loop {
                 let (before, behind) = self.stages.split_at_mut(at + 1);
                 let stage = &mut before[at];
                 let mut given = SmallVec::<[Bytes; 4]>::new();
-                let went = stage.step(
-                    &self.party,
-                    self.hook,
-                    &self.method,
-                    &self.key,
-                    &mut given,
-                    cx,
-                )?;
+                let went = stage.step(way, &mut given, cx)?;
                 let ended = stage.ended;
                 match behind.first_mut() {
                     Some(next) => {
@@ -307,15 +328,8 @@ impl Stage {
     /// Asks about a piece, if nothing is before it; when the answer is there at once, and plainly yes, the piece comes back to
     /// go on. `Err` gives back a piece that was not asked about.
     #[inline]
-    fn quick(
-        &mut self,
-        party: &Rc<Party>,
-        hook: Hook,
-        method: &[u8],
-        key: &[u8],
-        piece: Bytes,
-        last: bool,
-    ) -> Result<Bytes, Bytes> {
+    fn quick(&mut self, way: &Way, piece: Bytes, last: bool) -> Result<Bytes, Bytes> {
+        let party = &way.party;
         let link = &party.chain.links[self.index];
         let idle = self.call.is_none() && self.waiting.is_empty() && self.held.is_empty();
         // A body that is at odds with its promised length has its end looked at.
@@ -331,18 +345,7 @@ impl Stage {
         let length = piece.len() as u64;
         let mut given = None;
         if !self.passing && seen.visit.is_open() {
-            let event = Event {
-                part: Part::Piece(Piece {
-                    bytes: &piece,
-                    last,
-                    held: &[],
-                }),
-                hook,
-                id: party.id(),
-                client: party.client(),
-                method,
-                url: key,
-            };
+            let event = way.event(&piece, last, &[]);
             self.edits.clear();
             match link.call(&mut seen.visit, &event, &mut self.edits) {
                 Called::Now(Ok(Verdict::Continue)) if self.edits.is_empty() => {}
@@ -378,13 +381,11 @@ impl Stage {
 
     fn step(
         &mut self,
-        party: &Rc<Party>,
-        hook: Hook,
-        method: &[u8],
-        key: &[u8],
+        way: &Way,
         given: &mut SmallVec<[Bytes; 4]>,
         cx: &mut Context<'_>,
     ) -> Result<Went, ModuleFailed> {
+        let (party, hook) = (&way.party, way.hook);
         let link = &party.chain.links[self.index];
         let mut members = party.members.borrow_mut();
         let seen = &mut members[self.index];
@@ -436,18 +437,7 @@ impl Stage {
                     }
                     return Ok(Went::On);
                 }
-                let event = Event {
-                    part: Part::Piece(Piece {
-                        bytes: &piece,
-                        last,
-                        held: &self.held,
-                    }),
-                    hook,
-                    id: party.id(),
-                    client: party.client(),
-                    method,
-                    url: key,
-                };
+                let event = way.event(&piece, last, &self.held);
                 self.edits.clear();
                 match link.call(&mut seen.visit, &event, &mut self.edits) {
                     Called::Now(outcome) => (outcome, piece, last),
@@ -583,23 +573,16 @@ impl Stage {
     }
 }
 
-impl Drop for Filter {
-    fn drop(&mut self) {
+impl Stages {
+    /// Nobody wants the rest: calls on their way are waited for behind it, and what was held is given back.
+    pub(super) fn leave(&mut self, way: &Way) {
         for stage in &mut self.stages {
             if let Some(away) = stage.call.take() {
-                self.party.finish_behind(stage.index, away.0);
+                way.party.finish_behind(stage.index, away.0);
             }
-            stage.forget(&self.party.chain.links[stage.index]);
+            if let Some(link) = way.party.chain.links.get(stage.index) {
+                stage.forget(link);
+            }
         }
-    }
-}
-
-/// A method that outlives its request; without an allocation for those that are known.
-fn kept(method: &[u8]) -> Bytes {
-    match method {
-        b"GET" => Bytes::from_static(b"GET"),
-        b"HEAD" => Bytes::from_static(b"HEAD"),
-        b"POST" => Bytes::from_static(b"POST"),
-        other => Bytes::copy_from_slice(other),
     }
 }

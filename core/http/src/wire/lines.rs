@@ -1,0 +1,245 @@
+//! Field lines that are ready to be written: checked when they come in, kept as the text they will be on the wire.
+//!
+//! Invariant: the text is `name: value CRLF` line behind line, each name a token and each value free of controls (RFC 9110
+//! sections 5.1 and 5.5), so any run of lines may be copied onto the wire or into a head without another look.
+
+use super::edit::{is_name, is_same, is_value};
+use super::field::{FieldSpan, Name, Span};
+use super::head::HeadError;
+use super::list::trim;
+
+/// The lines.
+#[derive(Debug, Clone, Default)]
+pub struct FieldLines {
+    text: Vec<u8>,
+    /// Spans over the text.
+    spans: Vec<FieldSpan>,
+}
+
+impl FieldLines {
+    /// No line.
+    pub const fn new() -> FieldLines {
+        FieldLines {
+            text: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Appends a line; white space around the value is no part of it.
+    ///
+    /// # Errors
+    /// `FieldName`, `FieldValue` for what no line may hold; `TooLarge` when the text would outgrow its offsets.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        if !is_name(name) {
+            return Err(HeadError::FieldName);
+        }
+        let value = trim(value);
+        if !is_value(value) {
+            return Err(HeadError::FieldValue);
+        }
+        self.reserve(name.len() + value.len() + 4)?;
+        let start = self.text.len() as u32;
+        for part in [name, b": ", value, b"\r\n"] {
+            self.text.extend_from_slice(part);
+        }
+        self.spans.push(FieldSpan {
+            id: Name::of(name),
+            name: Span {
+                start,
+                len: name.len() as u32,
+            },
+            value: Span {
+                start: start + name.len() as u32 + 2,
+                len: value.len() as u32,
+            },
+        });
+        Ok(())
+    }
+
+    /// Appends lines that were checked before: one copy.
+    ///
+    /// # Errors
+    /// `TooLarge` when the text would outgrow its offsets.
+    pub fn extend(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        self.reserve(lines.text.len())?;
+        let base = self.text.len() as u32;
+        self.text.extend_from_slice(&lines.text);
+        self.spans
+            .extend(lines.spans.iter().map(|line| moved(*line, base)));
+        Ok(())
+    }
+
+    /// Makes room for so many bytes of text, whose offsets have 31 bits.
+    fn reserve(&mut self, bytes: usize) -> Result<(), HeadError> {
+        let fits = self
+            .text
+            .len()
+            .checked_add(bytes)
+            .is_some_and(|end| end < Span::OVERLAY as usize);
+        if !fits {
+            return Err(HeadError::TooLarge);
+        }
+        if self.text.capacity() == 0 {
+            // Once, instead of growing line by line.
+            self.text.reserve(bytes.max(256));
+            self.spans.reserve(8);
+        }
+        Ok(())
+    }
+
+    /// How many lines there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// All of them as they are written.
+    #[inline]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Line number `index`: the known name, the name as written, the value.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<(Name, &[u8], &[u8])> {
+        let line = self.spans.get(index)?;
+        let of = |span: Span| span.of(&self.text, &[]);
+        Some((line.id, of(line.name), of(line.value)))
+    }
+
+    /// Each line as it is written, CRLF included, with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
+        self.spans.iter().map(|line| {
+            let end = (line.value.start + line.value.len) as usize + 2;
+            let whole = self.text.get(line.name.start as usize..end);
+            (
+                line.id,
+                line.name.of(&self.text, &[]),
+                whole.unwrap_or_default(),
+            )
+        })
+    }
+
+    /// Forgets all but the first so many lines; keeps the room.
+    pub fn truncate(&mut self, lines: usize) {
+        if let Some(first) = self.spans.get(lines) {
+            self.text.truncate(first.name.start as usize);
+            self.spans.truncate(lines);
+        }
+    }
+
+    /// Whether no two have one name.
+    pub(super) fn are_distinct(&self) -> bool {
+        let name = |line: &FieldSpan| line.name.of(&self.text, &[]);
+        self.spans.iter().enumerate().all(|(at, line)| {
+            self.spans.iter().take(at).all(|other| {
+                other.id != line.id || (line.id == Name::Other && !is_same(name(other), name(line)))
+            })
+        })
+    }
+
+    /// The spans, with this added to their offsets.
+    pub(super) fn spans_from(&self, base: u32) -> impl Iterator<Item = FieldSpan> {
+        self.spans.iter().map(move |line| moved(*line, base))
+    }
+}
+
+/// A line whose text lies elsewhere. The sums fit: they were within 31 bits when the text was put there.
+fn moved(mut line: FieldSpan, base: u32) -> FieldSpan {
+    line.name.start += base;
+    line.value.start += base;
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{RequestHead, ResponseHead};
+
+    fn lines(of: &[(&str, &str)]) -> FieldLines {
+        let mut lines = FieldLines::new();
+        for (name, value) in of {
+            lines.push(name.as_bytes(), value.as_bytes()).unwrap();
+        }
+        lines
+    }
+
+    #[test]
+    fn the_text_is_what_goes_onto_the_wire() {
+        let mut all = lines(&[("A", " one "), ("Accept", "")]);
+        all.extend(&lines(&[("B", "two")])).unwrap();
+        assert_eq!(all.text(), b"A: one\r\nAccept: \r\nB: two\r\n");
+        assert_eq!(all.get(2), Some((Name::Other, &b"B"[..], &b"two"[..])));
+        let whole: Vec<_> = all.iter().map(|(_, _, whole)| whole).collect();
+        assert_eq!(whole.concat(), all.text());
+        all.truncate(1);
+        assert_eq!((all.text(), all.len()), (&b"A: one\r\n"[..], 1));
+        all.truncate(5);
+        assert_eq!(all.len(), 1);
+    }
+
+    #[test]
+    fn what_could_break_a_line_does_not_come_in() {
+        let mut none = FieldLines::new();
+        for (name, value) in [
+            (&b""[..], &b"x"[..]),
+            (b"a b", b"x"),
+            (b"a:", b"x"),
+            (b"a", b"x\r\ny: z"),
+            (b"a", b"\0"),
+        ] {
+            assert!(none.push(name, value).is_err());
+        }
+        assert!(none.is_empty() && none.text().is_empty());
+    }
+
+    #[test]
+    fn lines_are_set_as_one_by_one() {
+        let sets: &[&[(&str, &str)]] = &[
+            &[("X-1", "a"), ("X-2", "b")],
+            &[("x-1", "a"), ("X-1", "b")],
+            &[("HOST", "other"), ("X-3", "")],
+            &[("X-9", "same length, another name")],
+            &[],
+        ];
+        let received = b"GET / HTTP/1.1\r\nHost: h\r\nX-1: 1\r\nX-0: 0\r\nX-1: 2\r\n\r\n";
+        let limits = crate::wire::head::HeadLimits {
+            bytes: 1000,
+            target: 100,
+            fields: 100,
+        };
+        for set in sets {
+            let parse = || {
+                crate::wire::head::parse_request(received, &limits, Vec::new())
+                    .unwrap()
+                    .unwrap()
+                    .with(&received[..])
+            };
+            let (mut one, mut other): (RequestHead<_>, RequestHead<_>) = (parse(), parse());
+            one.set_lines(&lines(set)).unwrap();
+            for (name, value) in *set {
+                other.set(name.as_bytes(), value.as_bytes()).unwrap();
+            }
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            one.write(&mut a);
+            other.write(&mut b);
+            assert_eq!(a, b);
+        }
+        let mut answer = ResponseHead::new(200, b"OK");
+        answer.append(b"A", b"0").unwrap();
+        answer
+            .append_lines(&lines(&[("A", "1"), ("B", "2")]))
+            .unwrap();
+        answer.set_lines(&lines(&[("B", "3")])).unwrap();
+        let mut out = Vec::new();
+        answer.write(&mut out);
+        assert_eq!(out, b"HTTP/1.1 200 OK\r\nA: 0\r\nA: 1\r\nB: 3\r\n");
+    }
+}

@@ -1,0 +1,290 @@
+//! A body on its way through the modules of one hook.
+//!
+//! Most pieces meet modules on the worker's own stack that say yes at once, and nothing needs to be kept between them: that is the
+//! quick way, here. With the first piece of which more is to be said (a module elsewhere, a verdict that withholds or fails) the
+//! rest of the body takes the other way, [`stages`]. Invariant: on the quick way every module gave as many bytes as it took.
+//! Awkward case: a body whose length is not known ends with a piece that is empty, as its last was let through before.
+
+mod stages;
+
+use super::party::Party;
+use bytes::Bytes;
+use stages::{At, SoFar, Stages};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use understudy_http::wire::body::Decoded;
+use understudy_module::{Edits, Event, Hook, Part, Piece, Verdict};
+use understudy_runtimes::{Called, Kind};
+
+/// Which body, of which transaction.
+#[derive(Debug)]
+struct Way {
+    party: Rc<Party>,
+    hook: Hook,
+    method: Bytes,
+    key: Bytes,
+}
+
+/// A body on its way.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    way: Way,
+    changes_length: bool,
+    /// Bytes that every module took and gave.
+    through: u64,
+    /// Modules that gave others than they took, by their place.
+    changed: u64,
+    /// Bytes the source still has to give, when that is known: then the last piece is known by it.
+    left: Option<u64>,
+    /// The modules were told that the body is over.
+    closed: bool,
+    /// The other way.
+    stages: Option<Box<Stages>>,
+}
+
+/// Why a body broke off on its way.
+#[derive(Debug)]
+pub(crate) enum Break<E> {
+    /// Where it came from.
+    Source(E),
+    /// A module failed.
+    Module,
+}
+
+/// Most modules of the quick way: one bit each.
+const MOST: usize = 64;
+
+impl Party {
+    /// The way of a body through the modules that hear this hook; `None` when none does.
+    pub(crate) fn filter(
+        self: &Rc<Self>,
+        hook: Hook,
+        method: &[u8],
+        key: &Bytes,
+    ) -> Option<Filter> {
+        if !self.wants(hook) {
+            return None;
+        }
+        let members = self.members.borrow();
+        let (mut heard, mut changes_length, mut far) = (false, false, false);
+        for index in self.chain.order(hook) {
+            let index = usize::from(*index);
+            let (Some(seen), Some(link)) = (members.get(index), self.chain.links.get(index)) else {
+                continue;
+            };
+            if seen.hears(hook) {
+                heard = true;
+                changes_length |= !(seen.keeps_length || link.loaded().about().only_looks);
+                far |= link.loaded().spec().kind != Kind::Inline;
+            }
+        }
+        drop(members);
+        heard.then(|| {
+            let way = Way {
+                party: self.clone(),
+                hook,
+                method: kept(method),
+                key: key.clone(),
+            };
+            Filter {
+                // Elsewhere no piece is answered at once, and each crossing costs: a piece that is not known to be the last waits
+                // there until it is.
+                stages: far.then(|| Box::new(Stages::new(&way, SoFar::default()))),
+                way,
+                changes_length,
+                through: 0,
+                changed: 0,
+                left: None,
+                closed: false,
+            }
+        })
+    }
+}
+
+impl Way {
+    /// The modules, in order.
+    fn order(&self) -> impl Iterator<Item = usize> {
+        let order = self.party.chain.order(self.hook).iter();
+        order.map(|index| usize::from(*index))
+    }
+
+    fn event<'a>(&'a self, bytes: &'a Bytes, last: bool, held: &'a [Bytes]) -> Event<'a> {
+        Event {
+            hook: self.hook,
+            id: self.party.id(),
+            client: self.party.client(),
+            method: &self.method,
+            url: &self.key,
+            part: Part::Piece(Piece { bytes, last, held }),
+        }
+    }
+}
+
+/// What became of a piece on the quick way.
+enum Quick {
+    /// It is through.
+    Through(Bytes),
+    /// More is to be said of it, by the module at this place.
+    Not(usize, Bytes, Option<Box<(Called, Edits)>>),
+}
+
+impl Filter {
+    /// Whether the body may come out at another length.
+    pub(crate) fn changes_length(&self) -> bool {
+        self.changes_length
+    }
+
+    /// Whether a module has bytes of which nothing came out yet.
+    pub(crate) fn withholds(&self) -> bool {
+        self.stages
+            .as_ref()
+            .is_some_and(|stages| stages.withholds())
+    }
+
+    /// Whether modules were told that the body is over: what they made of that is given once.
+    pub(crate) fn is_closed(&self) -> bool {
+        match &self.stages {
+            Some(stages) => stages.is_closed(),
+            None => self.closed,
+        }
+    }
+
+    /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
+    /// something else while nobody polls this.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stages {
+            Some(stages) => stages.poll_rest(&self.way, cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// The source has so many bytes. To be told before the first.
+    pub(crate) fn expect(&mut self, length: Option<u64>) {
+        let left = length.filter(|length| *length > 0);
+        match &mut self.stages {
+            Some(stages) => stages.expect(left),
+            None => self.left = left,
+        }
+    }
+
+    /// The next piece of what comes out.
+    #[inline]
+    pub(crate) fn poll<E>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
+    ) -> Poll<Result<Decoded, Break<E>>> {
+        loop {
+            if let Some(stages) = &mut self.stages {
+                return stages.poll(&self.way, cx, source);
+            }
+            let (piece, last, trailers) = match source(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Break::Source(error))),
+                Poll::Ready(Ok(Decoded::More)) => continue,
+                Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    self.left = self
+                        .left
+                        .map(|left| left.saturating_sub(piece.len() as u64));
+                    (piece, self.left == Some(0) && !self.closed, None)
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) if self.closed => {
+                    return Poll::Ready(Ok(Decoded::End(trailers)));
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) => (Bytes::new(), true, Some(trailers)),
+            };
+            self.closed |= last;
+            match (self.quick(piece, last), trailers) {
+                (Quick::Through(_), Some(trailers)) => {
+                    return Poll::Ready(Ok(Decoded::End(trailers)));
+                }
+                (Quick::Through(piece), None) if piece.is_empty() => {}
+                (Quick::Through(piece), None) => return Poll::Ready(Ok(Decoded::Data(piece))),
+                (Quick::Not(place, piece, answered), trailers) => {
+                    self.turn(place, piece, last, answered, trailers);
+                }
+            }
+        }
+    }
+
+    /// Shows a piece to the modules, as long as they say yes at once.
+    #[inline]
+    fn quick(&mut self, mut piece: Bytes, last: bool) -> Quick {
+        let way = &self.way;
+        let mut members = way.party.members.borrow_mut();
+        for (place, index) in way.order().enumerate() {
+            let (Some(link), Some(seen)) =
+                (way.party.chain.links.get(index), members.get_mut(index))
+            else {
+                continue;
+            };
+            if !seen.hears(way.hook) {
+                continue;
+            }
+            if place >= MOST || seen.is_busy() {
+                return Quick::Not(place, piece, None);
+            }
+            let mut edits = Edits::new();
+            let called = link.call(&mut seen.visit, &way.event(&piece, last, &[]), &mut edits);
+            match called {
+                // By far the commonest.
+                Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => {}
+                // One of the same length, which cannot be wrong about the length of the whole.
+                Called::Now(Ok(Verdict::Replace(other)))
+                    if edits.is_empty()
+                        && other.len() == piece.len()
+                        && !link.loaded().about().only_looks =>
+                {
+                    self.changed |= 1 << place;
+                    piece = other;
+                }
+                called => return Quick::Not(place, piece, Some(Box::new((called, edits)))),
+            }
+        }
+        self.through += piece.len() as u64;
+        Quick::Through(piece)
+    }
+
+    /// Takes the other way from this piece on.
+    #[cold]
+    fn turn(
+        &mut self,
+        place: usize,
+        piece: Bytes,
+        last: bool,
+        answered: Option<Box<(Called, Edits)>>,
+        trailers: Option<Bytes>,
+    ) {
+        let so_far = SoFar {
+            through: self.through,
+            changed: self.changed,
+            at: Some(At {
+                place,
+                piece,
+                last,
+                answered,
+            }),
+            left: self.left,
+            trailers,
+        };
+        self.stages = Some(Box::new(Stages::new(&self.way, so_far)));
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        if let Some(stages) = &mut self.stages {
+            stages.leave(&self.way);
+        }
+    }
+}
+
+/// A method that outlives its request; without an allocation for those that are known.
+fn kept(method: &[u8]) -> Bytes {
+    match method {
+        b"GET" => Bytes::from_static(b"GET"),
+        b"HEAD" => Bytes::from_static(b"HEAD"),
+        b"POST" => Bytes::from_static(b"POST"),
+        other => Bytes::copy_from_slice(other),
+    }
+}

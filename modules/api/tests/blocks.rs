@@ -1,0 +1,67 @@
+//! Blocks of field lines: the same as setting each, without a second look.
+#![allow(clippy::unwrap_used)]
+
+use understudy_module::{Edit, Edits, FieldBlock, MAX_BYTES, Refused};
+
+#[test]
+fn a_block_is_its_lines_set_one_after_the_other() {
+    let lines = [("X-1", " one "), ("Via-2", ""), ("x-1", "two")];
+    let block = FieldBlock::new(lines).unwrap();
+    let (mut whole, mut each) = (Edits::new(), Edits::new());
+    for edits in [&mut whole, &mut each] {
+        edits.add(b"Before", b"0").unwrap();
+    }
+    whole.set_block(&block).unwrap();
+    for (name, value) in lines {
+        each.set(name.as_bytes(), value.as_bytes()).unwrap();
+    }
+    assert_eq!(whole, each);
+    assert_eq!(whole.iter().nth(1), Some(Edit::Set(b"X-1", b"one")));
+    assert_eq!(whole.lines().text(), each.lines().text());
+}
+
+#[test]
+fn a_block_is_undone_as_other_edits_are() {
+    let block = FieldBlock::new([("A", "1"), ("B", "2")]).unwrap();
+    let mut edits = Edits::new();
+    edits.set(b"C", b"3").unwrap();
+    let mark = edits.mark();
+    edits.set_block(&block).unwrap();
+    assert_eq!(edits.all_set().map(|lines| lines.len()), Some(3));
+    edits.delete(b"D").unwrap();
+    assert!(edits.all_set().is_none());
+    edits.undo(mark);
+    assert!(edits.is_at(mark));
+    assert_eq!(edits.all_set().unwrap().text(), b"C: 3\r\n");
+    edits.clear();
+    assert!(edits.is_empty() && edits.lines().is_empty());
+}
+
+#[test]
+fn what_may_not_be_written_makes_no_block() {
+    for (name, value, why) in [
+        ("", "x", Refused::Name),
+        ("a b", "x", Refused::Name),
+        ("A", "x\r\ny: z", Refused::Value),
+        ("Content-Length", "1", Refused::Framing),
+        ("Connection", "close", Refused::Framing),
+    ] {
+        assert_eq!(FieldBlock::new([(name, value)]).err(), Some(why), "{name}");
+    }
+    let long = "v".repeat(MAX_BYTES);
+    assert_eq!(
+        FieldBlock::new([("A", &long)]).err(),
+        Some(Refused::TooMuch)
+    );
+}
+
+#[test]
+fn a_block_that_has_no_room_is_not_set_at_all() {
+    let block = FieldBlock::new([("A", "v".repeat(MAX_BYTES / 2)), ("B", "1".to_owned())]).unwrap();
+    let mut edits = Edits::new();
+    edits.set_block(&block).unwrap();
+    let mark = edits.mark();
+    assert_eq!(edits.set_block(&block), Err(Refused::TooMuch));
+    assert!(edits.is_at(mark));
+    assert_eq!(edits.lines().len(), 2);
+}
