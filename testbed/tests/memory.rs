@@ -243,6 +243,41 @@ fn many_small_objects_are_under_the_ceiling_too() {
 }
 
 #[test]
+fn tags_are_under_the_ceiling_too_and_go_with_what_they_are_of() {
+    const CEILING: u64 = 8 * MIB;
+    let origin = Origin::answering(|r| {
+        // Each with tags of its own: as much label and as little body as there can be.
+        let tags: Vec<String> = (0..200).map(|n| format!("{}-{n}", r.n)).collect();
+        let tags = format!("Surrogate-Key: {}", tags.join(" "));
+        reply(200, &["Cache-Control: max-age=600", &tags], "x")
+    });
+    let proxy = Launch::reverse(&origin).arg("--memory").arg("8M").start();
+    let mut client = Client::to(proxy.addr());
+    let mut ask = |n: usize| {
+        client
+            .ask(format!("GET /{n} HTTP/1.1\r\nHost: site.test\r\n\r\n"))
+            .expect(200);
+    };
+    // Once full, so that buffers and tables have grown as far as they do.
+    (0..800).for_each(&mut ask);
+    let (full, before) = (resident(&proxy), bytes(&proxy));
+    assert!(before > CEILING / 2 && before <= CEILING, "{before}");
+    let entries = || proxy.status()["cache"]["entries"].as_u64().unwrap();
+    let held = entries();
+    // 200 tags with their places weigh more than 12 KiB.
+    assert!(held > 50 && held < CEILING / (12 * 1024), "{held}");
+    (800..1600).for_each(&mut ask);
+    assert!(bytes(&proxy) <= CEILING);
+    let grown = resident(&proxy).saturating_sub(full);
+    assert!(grown < CEILING / 2, "grew by {} KiB", grown / 1024);
+    let mut admin = Client::to(proxy.listener("admin"));
+    admin
+        .ask("POST /purge?prefix=http:// HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        .expect(200);
+    assert_eq!((entries(), bytes(&proxy)), (0, 0));
+}
+
+#[test]
 fn what_is_used_survives_a_scan() {
     let origin =
         Origin::answering(|_| reply(200, &["Cache-Control: max-age=600"], vec![b'x'; 10_000]));

@@ -26,9 +26,13 @@ struct Site {
 
 impl Site {
     fn of(origin: Origin, purge: &str) -> Site {
+        Site::ruled(origin, purge, "")
+    }
+
+    fn ruled(origin: Origin, purge: &str, rules: &str) -> Site {
         let proxy = Launch::bare()
             .config(&format!(
-                "workers = 2\n[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
+                "workers = 2\n{rules}\n[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
                  [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\npurge = [{purge}]\n\
                  [[listen]]\nname = \"forward\"\naddress = \"127.0.0.1:0\"\n\
                  [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n",
@@ -602,4 +606,175 @@ fn an_answer_to_post_that_a_purge_overtook_is_not_stored() {
 fn an_answer_to_head_that_a_purge_overtook_freshens_nothing() {
     assert!(is_fresh_after("HEAD", "/", false));
     assert!(!is_fresh_after("HEAD", "/", true));
+}
+
+/// Rules that part a URL by a field of the request, and leave parameters out.
+const PARTED: &str =
+    "[[rule]]\nname = \"r\"\nkey_fields = [\"X-Country\"]\nquery_without = [\"utm_*\"]\n";
+
+/// A site with those rules; `/a?id=1` and `/b` are stored for two countries, by both listeners.
+fn parted() -> (Site, impl Fn(&Site, &str, &str, &str) -> Response) {
+    let site = Site::ruled(
+        Origin::answering(|r| {
+            let mut fields = vec!["Cache-Control: max-age=60"];
+            fields.extend(r.head.all("x-send"));
+            reply(200, &fields, r.n.to_string())
+        }),
+        "\"loopback\"",
+        PARTED,
+    );
+    let ask = |site: &Site, listener: &str, target: &str, country: &str| {
+        let host = site.origin.addr.to_string();
+        let target = match listener {
+            "forward" => format!("http://{host}{target}"),
+            _ => target.to_owned(),
+        };
+        let fields = match country {
+            "" => String::new(),
+            country => format!("X-Country: {country}\r\n"),
+        };
+        get(site.proxy.listener(listener), &target, &host, &fields).expect(200)
+    };
+    for listener in ["site", "forward"] {
+        for (target, country) in [
+            ("/a?id=1&utm_x=1", "de"),
+            ("/a?id=1", "fr"),
+            ("/b", "de"),
+            ("/b", "fr"),
+        ] {
+            ask(&site, listener, target, country);
+        }
+    }
+    assert_eq!(site.origin.count(), 8);
+    (site, ask)
+}
+
+#[test]
+fn a_url_goes_with_all_the_keys_that_rules_made_of_it() {
+    for way in ["purge", "admin", "written otherwise"] {
+        let (site, ask) = parted();
+        let host = site.origin.addr;
+        let receipt = match way {
+            "purge" => {
+                let request = format!("PURGE /a?utm_z&id=1 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                let answer = Client::to(site.proxy.listener("site")).ask(request);
+                serde_json::from_slice(&answer.expect(200).body).unwrap()
+            }
+            "admin" => site.by_admin(json!({ "url": format!("http://{host}/a?id=1") })),
+            _ => site.by_admin(json!({ "url": format!("http://{host}/a?id=1&utm_x=1") })),
+        };
+        assert_eq!(receipt["removed"], 4, "{way}");
+        for (listener, country) in [("site", "de"), ("forward", "fr")] {
+            assert!(!ask(&site, listener, "/a?id=1", country).is_hit(), "{way}");
+            ask(&site, listener, "/b", country).expect_hit();
+        }
+    }
+}
+
+#[test]
+fn a_key_with_what_rules_added_is_purged_alone() {
+    let (site, ask) = parted();
+    let url = format!("http://{}/b", site.origin.addr);
+    let receipt = site.by_admin(json!({"url": url, "dry_run": true}));
+    let keys = receipt["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 4);
+    let chosen = |key: &&Value| {
+        let key = key.as_str().unwrap();
+        key.contains("de;") && !key.contains("\no\n")
+    };
+    let key = keys.iter().find(chosen).unwrap().as_str().unwrap();
+    let receipt = site
+        .command(&["--json", "--key", &key.replace('\n', "\\n")])
+        .expect(0);
+    assert!(
+        receipt.text().contains("\"removed\": 1"),
+        "{}",
+        receipt.text()
+    );
+    assert!(!ask(&site, "forward", "/b", "de").is_hit());
+    ask(&site, "forward", "/b", "fr").expect_hit();
+    ask(&site, "site", "/b", "de").expect_hit();
+}
+
+#[test]
+fn an_unsafe_request_invalidates_all_the_keys_that_rules_made_of_its_urls_from_its_upstream() {
+    for (listener, other) in [("site", "forward"), ("forward", "site")] {
+        for (target, location) in [("/a?id=1&utm_y", "/b?utm_q"), ("/b", "/a?utm_y&id=1")] {
+            let (site, ask) = parted();
+            let host = site.origin.addr;
+            let target = match listener {
+                "forward" => format!("http://{host}{target}"),
+                _ => target.to_owned(),
+            };
+            Client::to(site.proxy.listener(listener))
+                .ask(format!(
+                    "POST {target} HTTP/1.1\r\nHost: {host}\r\nX-Country: it\r\nX-Send: Location: {location}\r\n\
+                     Content-Length: 0\r\n\r\n"
+                ))
+                .expect(200);
+            for (target, country) in [
+                ("/a?id=1", "de"),
+                ("/a?id=1", "fr"),
+                ("/b", "de"),
+                ("/b", "fr"),
+            ] {
+                let mine = ask(&site, listener, target, country);
+                assert!(!mine.is_hit(), "{listener} {target} {country}");
+                ask(&site, other, target, country).expect_hit();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_forward_listener_purges_what_its_clients_name_whole() {
+    let origin = Origin::answering(answer);
+    let proxy = Launch::bare()
+        .config(
+            "[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
+             [[listen]]\naddress = \"127.0.0.1:0\"\npurge = [\"127.0.0.1\"]\n",
+        )
+        .start();
+    let ask = |method: &str, path: &str| {
+        let host = origin.addr;
+        Client::to(proxy.addr()).ask(format!(
+            "{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        ))
+    };
+    ask("GET", "/a").expect_body("1");
+    ask("GET", "/b").expect_body("2");
+    ask("PURGE", "/a").expect(200);
+    ask("GET", "/a").expect_body("3");
+    ask("GET", "/b").expect_hit();
+}
+
+/// The keys of a JSON object, and of those in it.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| *key != "asked")
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn the_documented_receipt_is_the_one_that_is_given() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/purging.md");
+    let text = std::fs::read_to_string(root).unwrap();
+    let documented = text.split("```json\n").nth(1).unwrap();
+    let documented: Value = serde_json::from_str(documented.split("```").next().unwrap()).unwrap();
+    let site = Site::new();
+    site.get("/", &["Surrogate-Key: product-17"]);
+    let receipt = site.by_admin(documented["asked"].clone());
+    assert_eq!(receipt["asked"], documented["asked"]);
+    assert_eq!(shape(&receipt), shape(&documented));
+    let table = text.split("## The receipt").nth(1).unwrap();
+    for key in receipt.as_object().unwrap().keys() {
+        let is_told =
+            ["time", "asked"].contains(&key.as_str()) || table.contains(&format!("`{key}`"));
+        assert!(is_told, "{key} is not in the table");
+    }
 }

@@ -175,18 +175,10 @@ impl Cache {
         self.handle.shared.purges_begun.load(Ordering::Acquire)
     }
 
-    /// Removes the responses of these groups, because their origin says so; fills in progress are marked as by a purge.
-    pub async fn invalidate_groups(
-        &self,
-        transaction: TransactionId,
-        groups: impl IntoIterator<Item = String>,
-        scope: Scope,
-    ) {
-        let groups = groups.into_iter().map(Bytes::from);
+    /// Removes what these mean, because their origin says so; fills in progress are marked as by a purge.
+    pub async fn invalidate_selected(&self, transaction: TransactionId, what: Vec<Selector>) {
         let purge = Arc::new(Purge {
-            what: groups
-                .map(|group| Selector::Group(group, scope.clone()))
-                .collect(),
+            what,
             soft: false,
             dry_run: false,
             now: 0,

@@ -411,7 +411,10 @@ impl Handler<Freshen> for Shard {
                     .all()
                     .any(|v| v.prepared().vary == stored.prepared().vary)
         });
-        let void = fill.lock().is_void(&fill.key, &stored.prepared().labels);
+        // By what it was known by when it was purged, or is now.
+        let void = [&old, &stored]
+            .iter()
+            .any(|known| fill.lock().is_void(&fill.key, &known.prepared().labels));
         let good = !overtaken && !void;
         if good {
             self.publish(&fill.key, &stored, (!stays).then_some(&old));

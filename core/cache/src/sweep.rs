@@ -39,17 +39,23 @@ impl Handler<Sweep> for Shard {
                 self.newest
             }
         };
-        let (meant, seen, next) = self.part(&sweep.purge, sweep.cursor, newest);
-        found.looked_at += seen as u64;
-        for (key, stored) in meant {
-            self.purge_one(&sweep.purge, sweep.verify, &key, &stored, &mut found);
-            let named = found.keys.last().is_some_and(|last| *last == *key);
-            match named {
-                true => {}
-                false if found.keys.len() < sweep.keys => {
-                    found.keys.push(Bytes::copy_from_slice(&key));
+        let (mut next, mut left) = (Some(sweep.cursor), PART);
+        while let Some(cursor) = next.take_if(|_| left > 0) {
+            let (meant, seen, behind) = self.part(&sweep.purge, cursor, newest, left);
+            found.looked_at += seen as u64;
+            // A selector that means nothing is work, too.
+            left -= seen.max(1);
+            next = behind;
+            for (key, stored) in meant {
+                self.purge_one(&sweep.purge, sweep.verify, &key, &stored, &mut found);
+                let named = found.keys.last().is_some_and(|last| *last == *key);
+                match named {
+                    true => {}
+                    false if found.keys.len() < sweep.keys => {
+                        found.keys.push(Bytes::copy_from_slice(&key));
+                    }
+                    false => found.more_keys = true,
                 }
-                false => found.more_keys = true,
             }
         }
         self.trace(sweep.transaction, "purge");
@@ -95,12 +101,13 @@ impl Shard {
         }
     }
 
-    /// The next of what is meant, and how many members of a table were looked at for it.
+    /// The next of what is meant, and how many members of a table were looked at for it, `most` at most.
     fn part(
         &self,
         purge: &Purge,
         mut cursor: Cursor,
         newest: u64,
+        most: usize,
     ) -> (Vec<Meant>, usize, Option<Cursor>) {
         let mut meant = Vec::new();
         let Some(selector) = purge.what.get(cursor.at) else {
@@ -124,7 +131,7 @@ impl Shard {
                     None => Bound::Included(first),
                 };
                 let keys = self.keys.range::<[u8], _>((from, Bound::Unbounded));
-                let keys = keys.take_while(|key| selector.means_key(key)).take(PART);
+                let keys = keys.take_while(|key| selector.means_key(key)).take(most);
                 let mut last = None;
                 for key in keys {
                     seen += 1;
@@ -148,7 +155,7 @@ impl Shard {
                     }
                 };
                 let mut last = None;
-                for place in self.labels.places(codes, cursor.place).take(PART) {
+                for place in self.labels.places(codes, cursor.place).take(most) {
                     seen += 1;
                     last = Some(place);
                     if let Some((key, stored)) = self.queue.get(place.1) {
@@ -158,7 +165,7 @@ impl Shard {
                 cursor.place = last;
             }
         }
-        if seen < PART {
+        if seen < most {
             cursor = Cursor {
                 at: cursor.at + 1,
                 ..Cursor::default()

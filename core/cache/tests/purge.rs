@@ -292,6 +292,18 @@ async fn a_validation_that_began_before_a_purge_brings_nothing_back() {
 }
 
 #[actix_rt::test]
+async fn what_an_origin_chose_of_what_was_purged_meanwhile_is_not_stored_again() {
+    let cache = cache(MIB);
+    put(&cache, "a", tagged(&["x"])).await;
+    let old = hit(&cache, "a").unwrap();
+    let mut fill = lead(&cache, alone("a")).await;
+    cache.purge(1, hard(vec![tag("x")])).await;
+    fill.choose(old);
+    fill.freshen(tagged(&["y"])).await;
+    assert!(find(&cache, "a").is_none());
+}
+
+#[actix_rt::test]
 async fn more_purges_than_a_fetch_can_keep_count_as_meant() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, alone("a")).await;
@@ -370,6 +382,28 @@ async fn a_purge_looks_at_nothing_that_it_does_not_mean() {
         let counts = (purged.matched, purged.looked_at);
         assert_eq!(counts, (means, means), "{what:?}");
     }
+}
+
+#[actix_rt::test]
+async fn many_selectors_are_one_purge_of_each() {
+    let cache = cache(8 * MIB);
+    for at in 0..900 {
+        put(
+            &cache,
+            &format!("object-{at}"),
+            tagged(&[&format!("t{at}")]),
+        )
+        .await;
+    }
+    // More than a part takes, half of them for nothing, and one of them all that is left.
+    let mut what: Vec<Selector> = (0..600).map(|at| tag(&format!("t{}", at * 2))).collect();
+    what.push(Selector::Prefix(key("object-89")));
+    let purged = cache.purge(1, hard(what)).await;
+    assert_eq!(
+        (purged.matched, purged.removed, purged.remain),
+        (456, 456, 0)
+    );
+    assert_eq!(cache.stats().entries, 900 - 456);
 }
 
 #[actix_rt::test]

@@ -23,6 +23,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use understudy_cache::Cache;
+use understudy_http::semantics::policy::Rules;
 
 /// How often a draining proxy looks whether all connections have ended.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
@@ -45,6 +46,8 @@ struct WorkerHandle {
 
 struct State {
     bound: Vec<(Listener, SocketAddr)>,
+    /// The rules in force.
+    rules: Arc<Rules>,
 }
 
 /// Why the proxy did not start.
@@ -138,7 +141,10 @@ impl Proxy {
         Ok(Proxy {
             workers,
             cache,
-            state: Mutex::new(State { bound }),
+            state: Mutex::new(State {
+                bound,
+                rules: settings.rules.clone(),
+            }),
         })
     }
 
@@ -199,6 +205,7 @@ impl Proxy {
         }
         self.cache.reconfigure(cache_config(&settings));
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        state.rules = settings.rules.clone();
         state.bound = old
             .into_iter()
             .filter(|(known, _)| settings.listeners.contains(known))
@@ -261,6 +268,11 @@ impl Proxy {
     /// A sentence for each thing that is wrong with what was asked; nothing was purged then.
     pub async fn purge(&self, asked: Request) -> Result<Receipt, Vec<String>> {
         let selectors = asked.selectors()?;
+        let rules = {
+            let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+            state.rules.clone()
+        };
+        let selectors = purge::ruled(selectors, &rules);
         let id = RandomState::new().build_hasher().finish();
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_secs() as i64);

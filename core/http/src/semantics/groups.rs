@@ -11,6 +11,9 @@ use sfv::{BareItem, List, ListEntry, Parser};
 /// The field of responses that invalidates groups, read on answers to unsafe requests alone.
 pub const INVALIDATION: &[u8] = b"Cache-Group-Invalidation";
 
+/// Most groups that one answer invalidates; those behind are ignored (section 3 lets a cache choose, and section 2 has it know 32).
+pub const MOST_INVALIDATED: usize = 128;
+
 /// The groups a response belongs to (section 2); none when the field is malformed.
 pub fn of(response: Fields<'_>) -> Vec<String> {
     if !response.has(Name::CacheGroups) {
@@ -22,7 +25,9 @@ pub fn of(response: Fields<'_>) -> Vec<String> {
 /// The groups that the answer to an unsafe request invalidates (section 3). Whoever asks knows that the request was unsafe: on answers
 /// to safe ones the field means nothing.
 pub fn invalidated(response: Fields<'_>) -> Vec<String> {
-    strings(response.find_all(INVALIDATION))
+    let mut groups = strings(response.find_all(INVALIDATION));
+    groups.truncate(MOST_INVALIDATED);
+    groups
 }
 
 /// A List of Strings out of a field's lines, which are one list (RFC 9651 section 4.2).

@@ -8,13 +8,15 @@ mod receipt;
 
 pub use receipt::{Fills, Receipt};
 
+use crate::transaction;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use understudy_cache::{Cache, Purge, Scope, Selector, TransactionId};
-use understudy_http::Method;
 use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::key::write_key;
+use understudy_http::semantics::policy::Rules;
 use understudy_http::wire::target::{Scheme, Target, parse_target};
+use understudy_http::{Fields, Method};
 
 /// Most that one purge may name.
 pub(crate) const MOST: usize = 256;
@@ -106,6 +108,25 @@ impl Request {
             Err(wrong)
         }
     }
+}
+
+/// With the URLs that rules make of those that are meant: a rule may drop parameters of a query, or put them in order.
+pub(crate) fn ruled(mut selectors: Vec<Selector>, rules: &Rules) -> Vec<Selector> {
+    let rewritten: Vec<Selector> = selectors
+        .iter()
+        .filter_map(|selector| match selector {
+            Selector::Url(url) => {
+                let mut key = url.to_vec();
+                transaction::rekey(rules, Fields::new(&[], &[], &[]), &mut key);
+                let rewritten = transaction::url_of(&key);
+                let differs = rewritten != &url[..];
+                differs.then(|| Selector::Url(bytes::Bytes::copy_from_slice(rewritten)))
+            }
+            _ => None,
+        })
+        .collect();
+    selectors.extend(rewritten);
+    selectors
 }
 
 /// Purges what a request means, and accounts for it. `selectors` are the request's.

@@ -32,6 +32,7 @@ mod hit;
 mod hooks;
 mod injected;
 pub(crate) mod internal;
+mod invalidate;
 mod labels;
 mod lead;
 mod local;
@@ -62,6 +63,8 @@ mod tunnel;
 pub(crate) use answer::too_many_connections;
 pub(crate) use foretell::foretell;
 pub(crate) use injected::prepare as prepare_injected;
+pub(crate) use partition::url as url_of;
+pub(crate) use ruled::rekey;
 
 use crate::client::Client;
 use crate::modules::party::{Party, Ran};

@@ -6,7 +6,9 @@
 //! one upstream share; forward and transparent ones share with each other, since both fetch from the host itself.
 
 use crate::settings::Mode;
+use bytes::Bytes;
 use std::borrow::Cow;
+use understudy_cache::Selector;
 
 /// Ends the URL in a key.
 const BREAK: u8 = b'\n';
@@ -46,7 +48,7 @@ pub(super) fn parts(key: &[u8]) -> &[u8] {
 }
 
 /// The URL in a key.
-pub(super) fn url(key: &[u8]) -> &[u8] {
+pub(crate) fn url(key: &[u8]) -> &[u8] {
     match memchr::memchr(BREAK, key) {
         Some(at) => &key[..at],
         None => key,
@@ -69,27 +71,35 @@ pub(super) fn shown(key: &[u8]) -> Cow<'_, [u8]> {
 /// Whose what is said under a key is, where an origin speaks of all it has (RFC 9875 section 2.1): its scheme, host and port, and the
 /// upstream that answers for it.
 pub(super) fn scope(key: &[u8]) -> Vec<u8> {
-    let (url, behind) = key.split_at(url(key).len());
+    let url = url(key);
     let authority = memchr::memmem::find(url, b"://").map_or(0, |at| at + 3);
     let path = url
         .get(authority..)
         .and_then(|rest| memchr::memchr(b'/', rest));
     let end = path.map_or(url.len(), |path| authority + path);
-    let mut scope = url.get(..end).unwrap_or(url).to_vec();
     // Further parts of a key are a request's, not an origin's.
-    if let Some(upstream) = behind.split(|byte| *byte == BREAK).nth(1)
-        && !upstream.is_empty()
-    {
-        scope.push(BREAK);
-        scope.extend_from_slice(upstream);
-    }
-    scope
+    beside(key, url.get(..end).unwrap_or(url).to_vec())
 }
 
-/// The key of another URL in the same partition.
+/// The key of another URL in the same partition, without what rules add.
 pub(super) fn beside(key: &[u8], mut other: Vec<u8>) -> Vec<u8> {
-    other.extend_from_slice(&key[url(key).len()..]);
+    if let Some(group) = group(key) {
+        other.push(BREAK);
+        other.extend_from_slice(group);
+    }
     other
+}
+
+/// Every key of this one's URL and upstream, whatever rules added to them.
+pub(super) fn everywhere(key: &[u8]) -> Vec<Selector> {
+    let url = url(key);
+    let plain = Bytes::from(beside(key, url.to_vec()));
+    if group(key).is_some() {
+        return vec![Selector::Url(plain)];
+    }
+    let mut parted = url.to_vec();
+    parted.push(BREAK);
+    vec![Selector::Key(plain), Selector::Url(parted.into())]
 }
 
 #[cfg(test)]

@@ -1,16 +1,11 @@
-//! The step `pass`: to the origin and back past the store, and what an unsafe request invalidates (RFC 9111 section 4.4).
+//! The step `pass`: to the origin and back past the store; what an unsafe request invalidates is in `invalidate.rs`.
 
 use super::refusal::Failure;
 use super::request_out::Purpose;
-use super::{Step, Transaction, partition};
+use super::{Step, Transaction};
 use crate::record::Outcome;
-use bytes::Bytes;
-use understudy_cache::Scope;
-use understudy_http::semantics::groups;
-use understudy_http::semantics::key::{resolve, same_origin};
 use understudy_http::semantics::reuse::{Stale, is_error};
 use understudy_http::semantics::storing::NoStoreReason;
-use understudy_http::{Name, ResponseHead};
 
 impl Transaction {
     pub(super) async fn pass(&mut self, why: NoStoreReason) -> Step {
@@ -66,41 +61,5 @@ impl Transaction {
             }
             failure => Step::Answer(failure.refusal()),
         }
-    }
-
-    async fn invalidate(&mut self, head: &ResponseHead<Bytes>) {
-        if !self.is_unsafe() {
-            return;
-        }
-        // RFC 9875 section 3 asks for nothing but an unsafe request: the origin says what changed, also when it failed half way.
-        let groups = groups::invalidated(head.fields());
-        let succeeded = matches!(head.status(), 200..=399);
-        if !succeeded && groups.is_empty() {
-            return;
-        }
-        if !self.host_belongs().await {
-            // What is stored under the name is not this origin's to throw away.
-            return;
-        }
-        let cache = self.worker.cache.clone();
-        let key = self.key();
-        if !groups.is_empty() {
-            let scope = Scope::Exactly(partition::scope(&key).into());
-            cache.invalidate_groups(self.id, groups, scope).await;
-        }
-        if !succeeded {
-            return;
-        }
-        for name in [Name::Location, Name::ContentLocation] {
-            let named = head
-                .fields()
-                .get(name)
-                .and_then(|value| resolve(partition::url(&key), value));
-            if let Some(named) = named.filter(|named| same_origin(partition::url(&key), named)) {
-                let named = partition::beside(&key, named);
-                cache.invalidate(self.id, named.into()).await;
-            }
-        }
-        cache.invalidate(self.id, key).await;
     }
 }

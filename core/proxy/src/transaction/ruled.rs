@@ -26,7 +26,7 @@ pub(crate) fn matched(rules: &Rules, key: &[u8]) -> Matched {
 
 /// What rules make of a key.
 #[inline]
-pub(super) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
+pub(crate) fn rekey(rules: &Rules, request: Fields<'_>, key: &mut Vec<u8>) {
     if rules.speak_of_keys() {
         rewrite(rules, request, key);
     }
