@@ -326,3 +326,35 @@ fn a_304_that_makes_it_vary_by_anything_is_for_its_client_alone() {
     site.get("/", "").expect(200).expect_body("1");
     site.get("/", "").expect_fwd("uri-miss").expect_body("3");
 }
+
+/// RFC 9111 section 3.5 speaks of any answer to credentials; and where nobody said that answers to cookies may be shared, a 304's
+/// fields are the client's as well. What is stored stays as it was, neither freshened nor gone.
+#[test]
+fn what_a_304_says_to_one_client_stays_with_it() {
+    const MODIFIED: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    const MINE: &str = "X-User: me";
+    for (stored, own, method) in [
+        (STALE, "Authorization: Basic eDp5\r\n", "GET"),
+        (MODIFIED, "Cookie: me=1\r\n", "GET"),
+        (MODIFIED, "Cookie: me=1\r\n", "HEAD"),
+    ] {
+        let site = Site::new(move |r| {
+            let mine = r.get("cookie").or(r.get("authorization")).is_some();
+            let mine = if mine { MINE } else { "X: x" };
+            let fields = [stored, "ETag: \"a\"", mine];
+            match (r.n, r.get("if-none-match")) {
+                (1, _) => reply(200, &fields, "body"),
+                (_, Some(_)) => reply(304, &fields, ""),
+                _ => {
+                    let whole = String::from_utf8(reply(200, &fields, "")).unwrap();
+                    whole.replace("Content-Length: 0\r\n", "").into_bytes()
+                }
+            }
+        });
+        site.get("/", "").expect_body("body");
+        let got = site.ask(method, "/", &format!("{own}Cache-Control: no-cache\r\n"));
+        assert_eq!(got.expect(200).get("x-user"), Some("me"), "{stored} {own}");
+        let other = site.get("/", "").expect_hit().expect_body("body");
+        assert_eq!(other.get("x-user"), None, "{stored} {own}");
+    }
+}

@@ -60,10 +60,10 @@ impl Transaction {
         let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
             return;
         };
-        match self.refused(&prepared, stored.length()) {
+        match self.refused(&prepared, stored.length(), self.head.fields()) {
             None => self.renew(stored, prepared).await,
             // A cookie is this client's, and nothing is said of the object.
-            Some(NoStoreReason::SetCookie) => {}
+            Some(NoStoreReason::SetCookie | NoStoreReason::Cookie) => {}
             // With the head it has now it would not have been stored.
             Some(_) => {
                 let cache = self.worker.cache.clone();
