@@ -337,9 +337,12 @@ fn what_a_304_says_to_one_client_stays_with_it() {
         (STALE, "Authorization: Basic eDp5\r\n", "GET"),
         (MODIFIED, "Cookie: me=1\r\n", "GET"),
         (MODIFIED, "Cookie: me=1\r\n", "HEAD"),
+        (STALE, "Prefer: me\r\nCache-Control: no-store\r\n", "GET"),
+        (STALE, "Prefer: me\r\nCache-Control: no-store\r\n", "HEAD"),
     ] {
         let site = Site::new(move |r| {
-            let mine = r.get("cookie").or(r.get("authorization")).is_some();
+            let mine = ["cookie", "authorization", "prefer"].iter();
+            let mine = mine.filter_map(|name| r.get(name)).count() > 0;
             let mine = if mine { MINE } else { "X: x" };
             let fields = [stored, "ETag: \"a\"", mine];
             match (r.n, r.get("if-none-match")) {

@@ -82,6 +82,11 @@ impl Transaction {
             .said_no()
             .or(personal)
             .or_else(|| self.refused(&prepared, length, self.head.fields()))
+            // RFC 9111 section 5.2.1.5: "MUST NOT store any part of either this request or any response to it".
+            .or(self
+                .directives
+                .no_store
+                .then_some(NoStoreReason::RequestNoStore))
         else {
             return fill.freshen(prepared).await;
         };
@@ -90,7 +95,10 @@ impl Transaction {
         // A cookie is this answer's, credentials are this request's; everything else is said of the object.
         let of_the_object = !matches!(
             why,
-            NoStoreReason::SetCookie | NoStoreReason::Cookie | NoStoreReason::Authorization
+            NoStoreReason::SetCookie
+                | NoStoreReason::Cookie
+                | NoStoreReason::Authorization
+                | NoStoreReason::RequestNoStore
         );
         if of_the_object {
             let cache = self.worker.cache.clone();
@@ -195,6 +203,9 @@ impl Transaction {
         request: Fields<'_>,
     ) -> Option<NoStoreReason> {
         let stored = prepared.with_fields(|fields| {
+            if self.varies_by_ours(fields) {
+                return Err(NoStoreReason::VaryStar);
+            }
             may_store(
                 Method::Get,
                 request,
