@@ -431,6 +431,10 @@ fn queries() {
         (&without, false, "/", "/"),
         (&without, false, "/?a=?x=1", "/?a=?x=1"),
         (&without, false, "/?&&", "/?&&"),
+        // Some origins part at `;` as well.
+        (&without, false, "/?utm_id=1;id=2&x", "/?utm_id=1;id=2"),
+        (&only, false, "/?a=1;id=2&a", "/?a=1;id=2"),
+        (&Query::None, false, "/?a=1;id=2", "/"),
     ] {
         let policy = Policy {
             query: query.clone(),

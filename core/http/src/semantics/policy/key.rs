@@ -25,13 +25,15 @@ pub fn rewrite_query(policy: &Policy, key: &mut Vec<u8>) {
         let name = named(one);
         list.iter().any(|pattern| pattern.matches(&name))
     };
+    // Many origins read `;` as `&`. What would be dropped as one parameter could hold another there, which the key would not know.
+    let several = |one: &[u8]| memchr::memchr(b';', one).is_some();
     let mut kept: Vec<&[u8]> = query
         .split(|b| *b == b'&')
         .filter(|one| match &policy.query {
             Query::All => true,
             Query::None => false,
-            Query::Only(list) => in_list(list, one),
-            Query::Without(list) => !in_list(list, one),
+            Query::Only(list) => several(one) || in_list(list, one),
+            Query::Without(list) => several(one) || !in_list(list, one),
         })
         .collect();
     if policy.sort_query {
