@@ -323,8 +323,7 @@ fn span(head: &Head, length: usize) -> Option<(usize, usize)> {
 fn several(body: &[u8], boundary: &str, whole: &[u8], what: &str) -> usize {
     let body = String::from_utf8(body.to_vec()).unwrap();
     let delimiter = format!("--{boundary}");
-    let mut parts = 0;
-    for part in body.split(&*delimiter).skip(1) {
+    for (parts, part) in body.split(&*delimiter).skip(1).enumerate() {
         if part.starts_with("--") {
             return parts;
         }
@@ -337,7 +336,6 @@ fn several(body: &[u8], boundary: &str, whole: &[u8], what: &str) -> usize {
             .strip_suffix("\r\n")
             .unwrap_or_else(|| panic!("{what}"));
         assert_eq!(content.as_bytes(), &whole[first..=last], "{what}");
-        parts += 1;
     }
     panic!("no end of the parts:\n{what}")
 }
