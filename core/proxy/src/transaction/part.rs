@@ -82,6 +82,9 @@ impl Transaction {
     pub(super) fn look_up_part(&mut self) -> Option<Step> {
         let held = self.parts_here()?;
         let prepared = held.prepared();
+        if self.is_personal_with(prepared) {
+            return None;
+        }
         let reuse = may_reuse(
             &self.directives,
             &prepared.directives,
@@ -225,6 +228,7 @@ impl Transaction {
         let (prepared, span) = match self.prepare_part(&mut exchanged, held.as_deref()) {
             Ok((prepared, span)) => (Arc::new(prepared), span),
             Err(why) => {
+                self.outdated(&fill, 206, why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
