@@ -150,6 +150,11 @@ fn text(answer: &Value) -> String {
             "",
             format!("directives: {}", words(&variant["directives"], "none")),
         );
+        for name in ["tags", "groups"] {
+            if !variant[name].is_null() {
+                line("", format!("{name}: {}", words(&variant[name], "none")));
+            }
+        }
         let freshness = &variant["freshness"];
         line(
             "",

@@ -77,6 +77,12 @@ pub struct Variant {
     pub rules: Vec<String>,
     /// The directives that count, as they were stored.
     pub directives: Vec<String>,
+    /// The tags it can be purged by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The groups it is in (RFC 9875).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// The arithmetic.
     pub freshness: Arithmetic,
 }

@@ -245,6 +245,8 @@ impl Transaction {
                 last_modified: fields.get(Name::LastModified).map(text),
                 rules: names.map(str::to_owned).collect(),
                 directives: directives(&prepared.directives),
+                tags: prepared.labels.tags().map(text).collect(),
+                groups: prepared.labels.groups().map(text).collect(),
                 freshness: Arithmetic {
                     lifetime: freshness.lifetime,
                     from: source.as_str(),

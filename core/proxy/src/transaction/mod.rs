@@ -398,7 +398,8 @@ impl Transaction {
                     alone,
                     forward,
                 } => self.ask_part(errand, alone, forward).await,
-                Step::LeadPart { fill, errand } => self.lead_part(fill, errand).await,
+                // In a box, as the most are of the whole.
+                Step::LeadPart { fill, errand } => Box::pin(self.lead_part(fill, errand)).await,
                 Step::Follow { reader } => self.follow(reader).await,
                 Step::Pass { why } => self.pass(why).await,
                 Step::Tunnel => self.tunnel().await,

@@ -228,6 +228,7 @@ impl Transaction {
         let (prepared, span) = match self.prepare_part(&mut exchanged, held.as_deref()) {
             Ok((prepared, span)) => (Arc::new(prepared), span),
             Err(why) => {
+                self.outdated(&fill, 206, why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
                 return self.relay(exchanged).await;
