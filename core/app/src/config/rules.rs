@@ -413,7 +413,7 @@ fn key_field(text: &str) -> Result<Box<str>, Fault> {
             "write cookies = \"key\", and key_cookies = [...]",
         )),
         Name::Authorization | Name::ProxyAuthorization => Err(Fault::new(
-            "credentials must not become part of a key: keys are logged and shown",
+            "credentials must not become part of a key: receipts and explanations show keys",
             "remove it; responses to requests with credentials are stored only where the origin allows it",
         )),
         Name::Host

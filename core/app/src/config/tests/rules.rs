@@ -148,7 +148,7 @@ fn every_mistake_is_told_with_its_cure() {
         ),
         (
             "[[rule]]\nname = \"a\"\nkey_fields = [\"proxy-authorization\"]",
-            "proxy.toml:3:15: rule[0].key_fields[0]: credentials must not become part of a key: keys are logged and shown; remove it; responses to requests with credentials are stored only where the origin allows it",
+            "proxy.toml:3:15: rule[0].key_fields[0]: credentials must not become part of a key: receipts and explanations show keys; remove it; responses to requests with credentials are stored only where the origin allows it",
         ),
         (
             "[[rule]]\nname = \"a\"\nkey_fields = [\"Cookie\"]",
