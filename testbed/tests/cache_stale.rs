@@ -1,7 +1,7 @@
 //! Stale responses served while they are validated behind the answer (RFC 5861 section 3), and marked as what they are.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use understudy_testbed::{Client, Gate, Origin, PATIENCE, Request, Response, Site, get, reply};
 
 /// Stale by 40 seconds on arrival, within a window of 600.
@@ -36,7 +36,7 @@ fn until(ask: impl Fn() -> Response, wanted: impl Fn(&Response) -> bool) -> Resp
             return response;
         }
         assert!(Instant::now() < end, "still {}", response.head.text());
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -440,4 +440,51 @@ fn the_log_says_by_whose_leave_it_is_stale() {
     gate.open();
     let behind = ["\"listener\":\"internal\"", "\"outcome\":\"revalidated\""];
     proxy.wait_stdout(|line| has(line, [behind[0], behind[1], "\"forward\":\"stale\""]));
+}
+
+#[test]
+fn what_is_asked_behind_is_counted() {
+    let site = Site::new(|r| match r.n {
+        1 => reply(200, &[BEHIND, OLD, "ETag: \"a\""], "1"),
+        2 => reply(503, &[], "down"),
+        _ => reply(200, &[FRESH], "new"),
+    });
+    let metric = |result: &str, n: u32| {
+        let line = format!("understudy_background_validations_total{{result=\"{result}\"}} {n}\n");
+        until(
+            || site.proxy.admin("/metrics"),
+            move |r| r.text().contains(&line),
+        )
+    };
+    metric("failed", 0);
+    site.get("/", "").expect_body("1");
+    expect_marked(site.get("/", "")).expect_body("1");
+    metric("failed", 1);
+    until(|| site.get("/", ""), |r| r.text() == "new");
+    metric("done", 1);
+    assert_eq!(
+        site.proxy.status()["origins"]["background_validations"]["failed"],
+        1
+    );
+}
+
+#[test]
+fn to_explain_what_is_stale_asks_the_origin_nothing() {
+    let gate = Gate::new();
+    let site = behind(&gate, fresh);
+    site.get("/", "").expect_body("1");
+    let question = "{\"url\": \"http://site.test/\"}";
+    let admin = site.proxy.listener("admin");
+    let ask = format!(
+        "POST /explain HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{question}",
+        question.len()
+    );
+    let told = Client::to(admin).ask(ask).expect(200).text();
+    assert!(told.contains("stale-while-revalidate"), "{told}");
+    // Had one been begun, it would have ended before these do, and what is stored were fresh.
+    gate.open();
+    for other in 0..20 {
+        site.get(&format!("/{other}"), "").expect(200);
+    }
+    expect_marked(site.get("/", "")).expect_body("1");
 }

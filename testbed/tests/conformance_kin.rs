@@ -310,3 +310,59 @@ fn modification_dates_where_the_origin_says_none() {
         ),
     ]);
 }
+
+/// RFC 9111 section 3.3: a part is stored when its Content-Range is true, and answers what lies within it.
+#[test]
+fn parts() {
+    let row = |range: &str, body: &'static str, second: &str, want| Row {
+        status: 206,
+        body,
+        ..twice(&["Cache-Control: max-age=60", "ETag: \"a\"", range], want)
+            .asked("Range: bytes=5-9", second)
+    };
+    let true_one = |second, want| row("Content-Range: bytes 5-9/12", "56789", second, want);
+    let lie = |range, body| row(range, body, "Range: bytes=6-7", Asked);
+    check(vec![
+        true_one("Range: bytes=5-9", Reused("56789")),
+        true_one("Range: bytes=6-8", Reused("678")),
+        true_one("Range: bytes=5-5", Reused("5")),
+        true_one("Range: bytes=9-9", Reused("9")),
+        true_one("Range: bytes=4-8", Asked),
+        true_one("Range: bytes=8-10", Asked),
+        true_one("Range: bytes=8-", Asked),
+        true_one("Range: bytes=-3", Asked),
+        true_one("", Asked),
+        row(
+            "Content-Range: bytes 5-9/10",
+            "56789",
+            "Range: bytes=-2",
+            Reused("89"),
+        ),
+        row(
+            "Content-Range: bytes 5-9/10",
+            "56789",
+            "Range: bytes=7-",
+            Reused("789"),
+        ),
+        row(
+            "Content-Range: bytes 5-9/10",
+            "56789",
+            "Range: bytes=7-99",
+            Reused("789"),
+        ),
+        row(
+            "Content-Range: bytes 5-9/*",
+            "56789",
+            "Range: bytes=-2",
+            Asked,
+        ),
+        lie("Content-Range: bytes 4-9/12", "56789"),
+        lie("Content-Range: bytes 5-8/12", "56789"),
+        lie("Content-Range: bytes 9-5/12", "56789"),
+        lie("Content-Range: bytes 5-9/9", "56789"),
+        lie("Content-Range: bytes */12", "56789"),
+        lie("Content-Range: lines 5-9/12", "56789"),
+        lie("Content-Range: bytes 5-9", "56789"),
+        lie("Content-Type: multipart/byteranges; boundary=x", "56789"),
+    ]);
+}

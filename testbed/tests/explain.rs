@@ -393,3 +393,80 @@ fn the_command_tells_it_in_words() {
         .arg("http://a/");
     assert_eq!(nobody.run().code, 1);
 }
+
+#[test]
+fn the_admin_is_found_in_the_configuration_and_modules_are_mentioned() {
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: max-age=60"], "x"));
+    let launch = Launch::reverse(&origin);
+    let socket = launch.dir().join("admin.sock");
+    let config = format!(
+        "[admin]\naddress = \"unix:{}\"\n[[module]]\nname = \"m\"\nlibrary = \"builtin:empty\"\n",
+        socket.display()
+    );
+    let proxy = launch.config(&config).start();
+    get(proxy.addr(), "/", HOST, "");
+    let told = Launch::command("explain")
+        .arg("--config")
+        .arg(proxy.dir().join("understudy.toml").display().to_string())
+        .arg("--method")
+        .arg("HEAD")
+        .arg(format!("http://{HOST}/"))
+        .run()
+        .expect(0);
+    for want in [
+        "request     HEAD http://site.test/",
+        "hit, status 200",
+        "note        modules were not asked",
+    ] {
+        assert!(told.stdout.contains(want), "{want}:\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn an_unsafe_method_is_foretold_too() {
+    let origin = Origin::answering(|r| reply(200, &["Cache-Control: max-age=60"], r.n.to_string()));
+    let proxy = Launch::reverse(&origin).start();
+    get(proxy.addr(), "/", HOST, "");
+    let question = json!({"url": format!("http://{HOST}/"), "method": "DELETE"});
+    let told = ask(&proxy, &question).expect(200);
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(told["next"]["does"], "pass");
+    assert_eq!(told["next"]["reason"], "method");
+    // It was only asked about.
+    get(proxy.addr(), "/", HOST, "").expect_hit();
+}
+
+#[test]
+fn parts_are_told_and_foretold() {
+    let origin = Origin::answering(|r| match r.head.get("range") {
+        Some(_) => reply(
+            206,
+            &[
+                "Cache-Control: max-age=60",
+                "ETag: \"a\"",
+                "Content-Range: bytes 0-4/10",
+            ],
+            "01234",
+        ),
+        None => reply(
+            200,
+            &["Cache-Control: max-age=60", "ETag: \"a\""],
+            "0123456789",
+        ),
+    });
+    let config = "[cache]\nrange_miss = \"range\"\n";
+    let proxy = Launch::reverse(&origin).config(config).start();
+    get(proxy.addr(), "/", HOST, "Range: bytes=0-4\r\n").expect(206);
+    for (range, does, fwd) in [
+        ("Range: bytes=1-2\r\n", "hit", None),
+        ("Range: bytes=5-9\r\n", "fetch", Some("partial")),
+        ("", "fetch", Some("partial")),
+    ] {
+        let told = explain(&proxy, "/", range);
+        assert_eq!(told["variants"][0]["parts"], json!([[0, 4]]), "{range}");
+        assert_eq!(told["next"]["does"], does, "{range}");
+        assert_eq!(told["next"]["fwd"].as_str(), fwd, "{range}");
+    }
+    let part = get(proxy.addr(), "/", HOST, "Range: bytes=1-2\r\n").expect(206);
+    assert_eq!(happened(&part).0, true);
+}

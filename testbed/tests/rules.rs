@@ -1,7 +1,7 @@
 //! `[[rule]]`: what each key of a rule does to storing, using and finding, and what cookies mean.
 #![allow(clippy::unwrap_used)]
 
-use understudy_testbed::{Client, Launch, Origin, Response, Site, get, reply};
+use understudy_testbed::{Client, Gate, Launch, Origin, Response, Site, get, reply};
 
 /// An origin that counts, behind a proxy with these rules.
 fn site(fields: &'static [&'static str], config: &str) -> Site {
@@ -410,4 +410,126 @@ fn the_log_names_the_rules_that_applied() {
     twice(&site, "", "").expect_body("1").expect_hit();
     let named = |line: &str| line.contains("\"rules\":\"all,images\"");
     site.proxy.stdout.wait_count(named, 2);
+}
+
+#[test]
+fn an_unsafe_request_invalidates_whatever_else_is_in_the_key() {
+    let site = site(
+        &["Cache-Control: max-age=60"],
+        &format!("{RULE}key_fields = [\"X-A\"]"),
+    );
+    for fields in ["X-A: 1\r\n", "X-A: 2\r\n", ""] {
+        site.get("/", fields);
+        site.get("/", fields).expect_hit();
+    }
+    site.ask("DELETE", "/", "X-A: 2\r\n").expect(200);
+    for fields in ["X-A: 1\r\n", "X-A: 2\r\n", ""] {
+        site.get("/", fields).expect_fwd("uri-miss");
+    }
+}
+
+#[test]
+fn what_is_validated_behind_an_answer_has_the_key_of_the_answer() {
+    let origin = Origin::answering(|r| {
+        let country = r.head.get("x-a").unwrap_or("none").to_owned();
+        match r.head.get("if-none-match") {
+            None => reply(
+                200,
+                &["Age: 90", "Cache-Control: max-age=60", "ETag: \"a\""],
+                country,
+            ),
+            Some(_) => reply(
+                200,
+                &["Cache-Control: max-age=60"],
+                format!("new {country}"),
+            ),
+        }
+    });
+    // The proxy's own question is heard whatever clients may not insist on.
+    let rule = format!(
+        "{RULE}grace = \"1h\"\nkey_fields = [\"X-A\"]\nquery = \"none\"\nrequest_no_cache = \"ignore\""
+    );
+    let site = Site::with(origin, &rule);
+    site.get("/?q", "X-A: de\r\n").expect_body("de");
+    let stale = site.get("/", "X-A: de\r\n").expect_body("de").expect_hit();
+    assert!(
+        stale
+            .get("cache-status")
+            .unwrap()
+            .contains("stale-while-revalidate")
+    );
+    let requests = site.origin.wait_requests(2);
+    assert_eq!(requests[1].head.get("x-a"), Some("de"));
+    // Published before the connection of the validation ends; until then the old one is served.
+    let end = std::time::Instant::now() + understudy_testbed::PATIENCE;
+    while site.get("/", "X-A: de\r\n").body != b"new de" {
+        assert!(std::time::Instant::now() < end, "the new one never came");
+    }
+    site.get("/", "").expect_body("none");
+}
+
+#[test]
+fn rules_are_taken_up_by_a_reload() {
+    let origin = Origin::answering(|r| reply(200, &[], r.n.to_string()));
+    let config = |rule: &str| {
+        format!(
+            "[admin]\naddress = \"127.0.0.1:0\"\n[[listen]]\nname = \"site\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\
+             [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n{rule}",
+            origin.addr
+        )
+    };
+    let proxy = Launch::bare().config(&config("")).start();
+    let ask = |path: &str| get(proxy.addr(), path, "site.test", "");
+    ask("/").expect_body("1");
+    ask("/").expect_body("2");
+    let mut reloads = 0;
+    let mut reload = |rule: &str| {
+        proxy.rewrite_config(&config(rule));
+        proxy.signal(rustix::process::Signal::HUP);
+        reloads += 1;
+        proxy.stderr.wait_count(|line| line == "reloaded", reloads);
+    };
+    reload("[[rule]]\nname = \"r\"\nttl = \"1h\"\n");
+    ask("/").expect_body("3");
+    ask("/").expect_body("3").expect_hit();
+    // What is stored is not used where a rule now keeps everything from the store.
+    reload("[[rule]]\nname = \"r\"\nstore = false\n");
+    ask("/").expect_body("4");
+    reload("");
+    ask("/").expect_body("3").expect_hit();
+}
+
+#[test]
+fn who_has_cookies_does_not_follow_a_fetch_that_only_a_guess_makes_cacheable() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::of(Origin::scripted(move |conn| {
+        while conn.request().is_some() {
+            conn.send(format!(
+                "HTTP/1.1 200 OK\r\n{MODIFIED}\r\nContent-Length: 12\r\n\r\nfirst-"
+            ));
+            theirs.wait();
+            conn.send("second");
+        }
+    }));
+    let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: site.test\r\n{fields}\r\n");
+    let mut leader = site.client();
+    leader.send(request("")).head();
+    let mut follower = site.client();
+    follower.send(request(""));
+    assert_eq!(follower.head().get("content-length"), Some("12"));
+    assert_eq!(site.origin.count(), 1);
+    let mut other = site.client();
+    other.send(request("Cookie: a=b\r\n"));
+    site.origin.wait_requests(2);
+    let head = other.head();
+    let status = head.get("cache-status").unwrap();
+    assert!(
+        status.contains("detail=cookie") && !status.contains("collapsed"),
+        "{status}"
+    );
+    gate.open();
+    for client in [&mut leader, &mut follower, &mut other] {
+        assert_eq!(client.wire.exactly(12), b"first-second");
+    }
 }

@@ -19,7 +19,7 @@ const PURGES: usize = 60;
 async fn store_one(cache: &Cache, version: &Cell<i64>, turn: usize) {
     let name = format!("object-{}", turn % NAMES);
     let ask = Ask {
-        alone: turn % 3 == 0,
+        alone: turn.is_multiple_of(3),
         ..plain(&name)
     };
     let Ok(Answer::Lead(mut fill)) = cache.ask(ask).await else {
@@ -50,7 +50,7 @@ fn purges(turn: usize) -> Purge {
     };
     Purge {
         what: vec![what],
-        soft: turn % 2 == 0,
+        soft: turn.is_multiple_of(2),
         dry_run: false,
         now: 10,
     }

@@ -98,7 +98,11 @@ async fn validate(worker: &Rc<Worker>, Job { key, attempt }: Job) {
         let mut variants = slot.variants().iter();
         variants.any(|variant| Arc::ptr_eq(variant, stored))
     });
+    let [done, failed] = &worker.stats.background;
     if unchanged {
+        failed.add(1);
         attempt.failed(worker.clock.now());
+    } else {
+        done.add(1);
     }
 }

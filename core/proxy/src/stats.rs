@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub origin_connects: u64,
     pub origin_failures: u64,
     pub origin_idle: u64,
+    /// Validations behind stale answers: those that brought something, and those that failed.
+    pub background: [u64; 2],
     pub hit_seconds: Histogram,
     pub miss_seconds: Histogram,
     pub transactions_open: u64,
@@ -56,6 +58,7 @@ pub(crate) struct WorkerStats {
     pub(crate) origin_connects: Counter,
     pub(crate) origin_failures: Counter,
     pub(crate) origin_idle: Counter,
+    pub(crate) background: [Counter; 2],
     pub(crate) transactions_open: Counter,
     pub(crate) hit: Latency,
     pub(crate) miss: Latency,
@@ -144,6 +147,9 @@ impl WorkerStats {
             *to += from.get();
         }
         for (to, from) in sum.outcomes.iter_mut().zip(&self.outcomes) {
+            *to += from.get();
+        }
+        for (to, from) in sum.background.iter_mut().zip(&self.background) {
             *to += from.get();
         }
         for (to, from) in sum.classes.iter_mut().zip(&self.classes) {

@@ -128,6 +128,12 @@ fn families(report: &Report) -> Vec<MetricFamily> {
         "Idle connections kept to origins.",
         c.origin_idle,
     );
+    let behind = ["done", "failed"].into_iter().zip(c.background);
+    f.counter(
+        "understudy_background_validations_total",
+        "Validations behind stale answers, by their result.",
+        behind.map(|(result, n)| (vec![("result", result)], n as f64)),
+    );
     f.histograms(
         "understudy_transaction_duration_seconds",
         "Time from a request's first byte to the end of its answer.",

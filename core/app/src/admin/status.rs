@@ -49,7 +49,7 @@ pub(super) fn document(report: &Report, now: SystemTime) -> Value {
         "bytes": {"received": c.bytes_in, "sent": c.bytes_out},
         "origins": {
             "requests": c.origin_requests, "received": c.origin_bytes_in, "connects": c.origin_connects, "failures": c.origin_failures,
-            "idle": c.origin_idle,
+            "idle": c.origin_idle, "background_validations": {"done": c.background[0], "failed": c.background[1]},
         },
         "modules": report.modules.iter().map(crate::modules::report::ModuleReport::document).collect::<Vec<_>>(),
         "access_log": {"written": report.log.0, "dropped": report.log.1},

@@ -137,6 +137,11 @@ fn text(answer: &Value) -> String {
                 word(&variant["received"])
             ),
         );
+        let parts = variant["parts"].as_array().into_iter().flatten();
+        let parts: Vec<String> = parts.map(|p| format!("{}-{}", p[0], p[1])).collect();
+        if !parts.is_empty() {
+            line("", format!("only bytes {}", parts.join(", ")));
+        }
         for pair in variant["vary"].as_array().into_iter().flatten() {
             line("", format!("for {}: {}", word(&pair[0]), word(&pair[1])));
         }
@@ -145,6 +150,11 @@ fn text(answer: &Value) -> String {
             "",
             format!("directives: {}", words(&variant["directives"], "none")),
         );
+        for name in ["tags", "groups"] {
+            if !variant[name].is_null() {
+                line("", format!("{name}: {}", words(&variant[name], "none")));
+            }
+        }
         let freshness = &variant["freshness"];
         line(
             "",

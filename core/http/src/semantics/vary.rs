@@ -211,6 +211,7 @@ struct Values<'a>(&'a [u8]);
 impl<'a> Iterator for Values<'a> {
     type Item = (u8, &'a [u8]);
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let (tag, rest) = self.0.split_first()?;
         if *tag == ABSENT {
@@ -238,6 +239,7 @@ fn nominated(response: Fields<'_>) -> impl Iterator<Item = &[u8]> {
 
 /// Whether the request has one line of the field, equal as it stands: the usual case, decided without splitting.
 /// Quotes are left to the splitting, as a value that was joined out of lines may have other quoted strings than they had.
+#[inline]
 fn is_as_it_stands(request: Fields<'_>, name: &[u8], normalised: &[u8]) -> bool {
     let mut lines = request.find_all(name);
     lines.next() == Some(normalised)

@@ -101,13 +101,13 @@ pub(super) fn set_lines(
 ) -> Result<(), HeadError> {
     let base = push(overlay, lines.text())?.start;
     // Mostly no line of these names is there: then nothing has to make place.
-    let kinds = lines
-        .spans_from(base)
-        .fold(0, |all, line| all | kind(&line));
-    let fresh = table.iter().all(|line| kinds & kind(line) == 0);
-    if fresh && lines.are_distinct() {
-        table.extend(lines.spans_from(base));
-        return Ok(());
+    if lines.are_distinct() {
+        let mut kinds = Kinds::default();
+        lines.spans_from(base).for_each(|line| kinds.add(&line));
+        if !table.iter().any(|line| kinds.may_have(line)) {
+            table.extend(lines.spans_from(base));
+            return Ok(());
+        }
     }
     for new in lines.spans_from(base) {
         place(bytes, overlay, table, new);
@@ -115,14 +115,29 @@ pub(super) fn set_lines(
     Ok(())
 }
 
-/// A bit for lines that may have one name: by its number where it is known, else by its length.
-#[inline]
-fn kind(line: &FieldSpan) -> u128 {
-    let bit = match line.id {
-        Name::Other => 64 + (line.name.len & 63),
-        known => known as u32 & 63,
-    };
-    1u128 << bit
+/// Which names some lines may have: known ones by their number, others by their length.
+#[derive(Default)]
+struct Kinds {
+    known: u64,
+    others: u64,
+}
+
+impl Kinds {
+    #[inline]
+    fn add(&mut self, line: &FieldSpan) {
+        match line.id {
+            Name::Other => self.others |= 1 << (line.name.len & 63),
+            known => self.known |= 1 << (known as u32 & 63),
+        }
+    }
+
+    #[inline]
+    fn may_have(&self, line: &FieldSpan) -> bool {
+        match line.id {
+            Name::Other => self.others >> (line.name.len & 63) & 1 != 0,
+            known => self.known >> (known as u32 & 63) & 1 != 0,
+        }
+    }
 }
 
 /// Puts a line that is in the overlay in the place of all of its name, or at the end.

@@ -14,6 +14,8 @@ pub struct FieldLines {
     text: Vec<u8>,
     /// Spans over the text.
     spans: Vec<FieldSpan>,
+    /// Two may have one name.
+    repeats: bool,
 }
 
 impl FieldLines {
@@ -22,6 +24,7 @@ impl FieldLines {
         FieldLines {
             text: Vec::new(),
             spans: Vec::new(),
+            repeats: false,
         }
     }
 
@@ -42,8 +45,10 @@ impl FieldLines {
         for part in [name, b": ", value, b"\r\n"] {
             self.text.extend_from_slice(part);
         }
+        let id = Name::of(name);
+        self.repeats |= self.has(id, name);
         self.spans.push(FieldSpan {
-            id: Name::of(name),
+            id,
             name: Span {
                 start,
                 len: name.len() as u32,
@@ -62,6 +67,8 @@ impl FieldLines {
     /// `TooLarge` when the text would outgrow its offsets.
     pub fn extend(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
         self.reserve(lines.text.len())?;
+        self.repeats |= lines.repeats
+            || (!self.is_empty() && lines.names().any(|(id, name)| self.has(id, name)));
         let base = self.text.len() as u32;
         self.text.extend_from_slice(&lines.text);
         self.spans
@@ -131,17 +138,27 @@ impl FieldLines {
         if let Some(first) = self.spans.get(lines) {
             self.text.truncate(first.name.start as usize);
             self.spans.truncate(lines);
+            self.repeats &= lines > 1;
         }
     }
 
-    /// Whether no two have one name.
-    pub(super) fn are_distinct(&self) -> bool {
-        let name = |line: &FieldSpan| line.name.of(&self.text, &[]);
-        self.spans.iter().enumerate().all(|(at, line)| {
-            self.spans.iter().take(at).all(|other| {
-                other.id != line.id || (line.id == Name::Other && !is_same(name(other), name(line)))
-            })
-        })
+    /// Whether no two have one name; false also where some did that are gone.
+    #[inline]
+    pub fn are_distinct(&self) -> bool {
+        !self.repeats
+    }
+
+    /// Known names, and names as written.
+    #[inline]
+    pub fn names(&self) -> impl Iterator<Item = (Name, &[u8])> + Clone {
+        self.spans
+            .iter()
+            .map(|line| (line.id, line.name.of(&self.text, &[])))
+    }
+
+    fn has(&self, id: Name, name: &[u8]) -> bool {
+        self.names()
+            .any(|(other, old)| other == id && (id != Name::Other || is_same(old, name)))
     }
 
     /// The spans, with this added to their offsets.

@@ -58,8 +58,11 @@ pub struct Variant {
     pub selected: bool,
     /// Its status.
     pub status: u16,
-    /// Bytes of its body.
+    /// Bytes of its body; of the whole, where only parts are here.
     pub length: u64,
+    /// First and last byte of each part, where only parts are here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<[u64; 2]>>,
     /// When it came, as an HTTP date.
     pub received: String,
     /// The fields that its Vary names and that its request had, as they were normalised.
@@ -74,6 +77,12 @@ pub struct Variant {
     pub rules: Vec<String>,
     /// The directives that count, as they were stored.
     pub directives: Vec<String>,
+    /// The tags it can be purged by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The groups it is in (RFC 9875).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// The arithmetic.
     pub freshness: Arithmetic,
 }

@@ -101,34 +101,54 @@ enum Standing {
     None,
 }
 
-/// Whether all the lines stand in the head as they are to be, or none of their names does; `None` where it is neither.
+/// Whether all the lines stand in the head as they are to be, or none of their names does; `None` where it is neither, or hard to
+/// tell.
 fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
-    let names = || lines.iter().map(|(_, name, _)| name);
-    let twice = || {
-        names()
-            .enumerate()
-            .any(|(at, name)| names().take(at).any(|other| same(other, name)))
-    };
-    // Most lines begin with a letter with which no edited name does: they need no closer look.
-    let initials = names().fold(0, |all, name| all | initial(name));
-    let mut found = false;
-    let mut behind = 0;
-    for at in memchr::memchr_iter(b'\n', head) {
-        let line = head.get(at + 1..).unwrap_or_default();
-        if at < behind || initials & initial(line) == 0 || !names().any(|name| is_of(line, name)) {
-            continue;
-        }
-        // Written by the same hand before, they stand together and in order.
-        if found || !line.starts_with(lines.text()) {
-            return None;
-        }
-        found = true;
-        behind = at + lines.text().len();
-    }
-    if twice() {
+    if !lines.are_distinct() {
         return None;
     }
+    let mut found = false;
+    // Says where to look on, past a line that begins here; `None` ends it.
+    let mut look = |start: usize| {
+        let line = head.get(start..).unwrap_or_default();
+        if !lines.names().any(|(_, name)| is_of(line, name)) {
+            return Some(start + 1);
+        }
+        // Written by the same hand before, they stand together and in order.
+        let together = !found && line.starts_with(lines.text());
+        found = true;
+        together.then(|| start + lines.text().len())
+    };
+    let mut at = 0;
+    match only_initial(lines) {
+        // They all begin with one letter: there are fewer of that than lines.
+        Some(letter) => {
+            let (lower, upper) = (letter.to_ascii_lowercase(), letter.to_ascii_uppercase());
+            while let Some(next) = memchr::memchr2(lower, upper, head.get(at..)?) {
+                let start = at + next;
+                at = match start.checked_sub(1).and_then(|before| head.get(before)) {
+                    Some(b'\n') => look(start)?,
+                    _ => start + 1,
+                };
+            }
+        }
+        None => {
+            while let Some(next) = memchr::memchr(b'\n', head.get(at..)?) {
+                // The line feed before what was looked at is the last of what is behind it.
+                at = look(at + next + 1)? - 1;
+            }
+        }
+    }
     Some(if found { Standing::All } else { Standing::None })
+}
+
+/// The letter that all the names begin with, in any case.
+fn only_initial(lines: &FieldLines) -> Option<u8> {
+    let mut initials = lines.names().filter_map(|(_, name)| name.first());
+    let first = initials.next()?;
+    initials
+        .all(|other| other.eq_ignore_ascii_case(first))
+        .then_some(*first)
 }
 
 /// A bit for the letter that a name begins with, without its case.

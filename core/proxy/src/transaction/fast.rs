@@ -217,7 +217,14 @@ impl Spot<'_, '_> {
         let rules = &self.live.settings.rules;
         let personal = prepared.freshness.heuristic && fields.has(Name::Cookie);
         if (personal || rules.speak_of_requests())
-            && !ruled::lets_out(rules, key, fields, prepared, &mut directives)
+            && !ruled::lets_out(
+                rules,
+                key,
+                fields,
+                prepared,
+                &mut directives,
+                self.source.internal,
+            )
         {
             return None;
         }

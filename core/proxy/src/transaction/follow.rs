@@ -35,6 +35,9 @@ impl Transaction {
         if !prepared.vary.matches(self.head.fields()) {
             return self.alone(Forward::VaryMiss);
         }
+        if self.is_personal_with(&prepared) {
+            return self.alone(Forward::Request);
+        }
         if self.leaves(&reader, &prepared) {
             return self.range_alone(forward);
         }

@@ -4,6 +4,7 @@
 //! Awkward case: modules. They may change where a request goes and what is answered, but asking them would make them act; they are
 //! left out, and the explanation says so.
 
+use super::part::Errand;
 use super::{Step, Transaction, partition, ruled};
 use crate::client::Client;
 use crate::explain::{Arithmetic, Explanation, Next, NotStored, Request, Variant};
@@ -17,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
 use understudy_cache::Stored;
@@ -166,9 +168,15 @@ impl Transaction {
         let selected = slot
             .as_ref()
             .and_then(|slot| slot.select(self.head.fields()));
-        let variants = slot.iter().flat_map(|slot| slot.variants());
+        let parts = slot
+            .as_ref()
+            .and_then(|slot| slot.select_part(self.head.fields()));
+        let variants = slot.iter().flat_map(|slot| slot.all());
         let variants = variants.map(|stored| {
-            let chosen = selected.is_some_and(|one| std::sync::Arc::ptr_eq(one, stored));
+            let chosen = [selected, parts]
+                .into_iter()
+                .flatten()
+                .any(|one| Arc::ptr_eq(one, stored));
             self.variant(stored, chosen)
         });
         let not_stored = self.worker.refusals.of(&key).map(|refused| NotStored {
@@ -206,7 +214,7 @@ impl Transaction {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let rules = &self.live.settings.rules;
         let matched = ruled::matched(rules, &self.key());
-        let length = Some(stored.length());
+        let length = Some(stored.complete_length());
         prepared.with_fields(|fields| {
             let kind = fields.get(Name::ContentType);
             let policy = rules.policy(matched, prepared.status, kind, length);
@@ -222,7 +230,11 @@ impl Transaction {
             Variant {
                 selected,
                 status: prepared.status,
-                length: stored.length(),
+                length: stored.complete_length(),
+                parts: stored.spans().map(|spans| {
+                    let shown = spans.iter().map(|span| [span.first(), span.last()]);
+                    shown.collect()
+                }),
                 received: text(&date::format(prepared.received)),
                 vary: prepared
                     .vary
@@ -233,6 +245,8 @@ impl Transaction {
                 last_modified: fields.get(Name::LastModified).map(text),
                 rules: names.map(str::to_owned).collect(),
                 directives: directives(&prepared.directives),
+                tags: prepared.labels.tags().map(text).collect(),
+                groups: prepared.labels.groups().map(text).collect(),
                 freshness: Arithmetic {
                     lifetime: freshness.lifetime,
                     from: source.as_str(),
@@ -307,7 +321,17 @@ impl Transaction {
                 next.does = "validate";
                 next.fwd = Some(forward.as_str());
             }
-            Step::Ask { forward, .. } => {
+            Step::AskPart {
+                errand: Errand::Validate(held),
+                forward,
+                ..
+            } => {
+                let (reason, clause) = reuse(held).reason();
+                says(reason, clause);
+                next.does = "validate";
+                next.fwd = Some(forward.as_str());
+            }
+            Step::Ask { forward, .. } | Step::AskPart { forward, .. } => {
                 next.does = "fetch";
                 next.fwd = Some(forward.as_str());
             }

@@ -19,6 +19,10 @@ impl Transaction {
     pub(super) async fn hit(&mut self, stored: Arc<Stored>, how: Outcome) -> Step {
         self.tally.outcome = how;
         stored.touch();
+        if self.tally.stale == Some(Stale::WhileRevalidate) {
+            let background = &self.worker.background;
+            background.ask(&stored, &self.key(), self.now());
+        }
         let prepared = stored.prepared();
         if self.not_modified(prepared) {
             if how == Outcome::Hit {

@@ -11,7 +11,7 @@ use understudy_http::semantics::date::Seconds;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::policy::Policy;
 use understudy_http::semantics::storing::{NoStoreReason, may_store};
-use understudy_http::semantics::targeted::{DEFAULT_TARGETS, response_directives};
+use understudy_http::semantics::targeted::response_directives;
 use understudy_http::semantics::vary::VaryKey;
 use understudy_http::{Fields, Method, ResponseHead};
 use understudy_module::Response;
@@ -33,7 +33,7 @@ pub(crate) fn prepare(
     }
     let request = Fields::new(&[], &[], &[]);
     let fields = head.fields();
-    let directives = response_directives(fields, DEFAULT_TARGETS);
+    let directives = response_directives(fields, &live.settings.targets);
     let heuristic = &live.settings.heuristic;
     let freshness = Freshness::of(status, fields, &directives, now, now, heuristic);
     may_store(

@@ -67,13 +67,10 @@ impl Transaction {
                 how: Outcome::Hit,
             },
             Reuse::StaleAllowed => self.stale(stored, Stale::MaxStale),
+            // The step `hit` has it validated, as a look alone asks nothing of anybody.
             Reuse::StaleWhileRevalidate
                 if !self.source.refreshes && internal::can_be_validated(&stored) =>
             {
-                if !self.source.explains {
-                    let background = &self.worker.background;
-                    background.ask(&stored, &route.key, self.now());
-                }
                 self.stale(stored, Stale::WhileRevalidate)
             }
             Reuse::Validate(_) | Reuse::StaleWhileRevalidate if self.directives.only_if_cached => {

@@ -82,6 +82,9 @@ impl Transaction {
     pub(super) fn look_up_part(&mut self) -> Option<Step> {
         let held = self.parts_here()?;
         let prepared = held.prepared();
+        if self.is_personal_with(prepared) {
+            return None;
+        }
         let reuse = may_reuse(
             &self.directives,
             &prepared.directives,

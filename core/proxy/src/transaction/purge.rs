@@ -1,8 +1,8 @@
 //! The step `purge`: the method PURGE, on listeners that allow it.
 //!
-//! What is meant is the URL, or the tags and the groups of the URL's origin when the request names some. Invariant: nobody purges but clients from the listener's
-//! networks, and no web page in their browsers. Awkward case: PURGE is no method of any RFC; a listener that does not allow it refuses
-//! it (405), since an origin behind it may take it seriously.
+//! What is meant is the URL, or the tags and the groups of the URL's origin when the request names some. Invariant: nobody purges but
+//! clients from the listener's networks, and no web page in their browsers. Awkward case: PURGE is no method of any RFC; a listener
+//! that does not allow it refuses it (405), since an origin behind it may take it seriously.
 
 use super::refusal::Refusal;
 use super::{Step, Transaction, partition};
@@ -26,7 +26,7 @@ impl Transaction {
     pub(super) fn may_purge(&self) -> Result<Step, Refusal> {
         let networks = &self.source.listener.purge;
         if networks.is_empty() {
-            return Err(Refusal::new(405, "purge"));
+            return Err(Refusal::new(405, "purge-not-here"));
         }
         let ip = self.peer.ip().to_canonical();
         let fields = self.head.fields();

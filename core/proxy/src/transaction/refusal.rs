@@ -92,6 +92,9 @@ impl Refusal {
             "client" => "Your address is not allowed to use this proxy.",
             "destination_ip_prohibited" => "This proxy does not connect to that address.",
             "purge" => "Your address is not allowed to purge here.",
+            "purge-not-here" => "This listener does not purge.",
+            "purge-of-nothing" => "The request names no tag or group that could be purged.",
+            "purge-too-much" => "The request names more than can be purged at once.",
             "loop" => "The request has passed this proxy before: it runs in a loop.",
             "only-if-cached" => {
                 "The request wants a stored response only, and there is none that is fresh."

@@ -64,9 +64,12 @@ pub(super) fn lets_out(
     request: Fields<'_>,
     prepared: &Prepared,
     directives: &mut RequestDirectives,
+    internal: bool,
 ) -> bool {
     let policy = rules.request_policy(matched(rules, key));
-    policy.hear(directives);
+    if !internal {
+        policy.hear(directives);
+    }
     policy.store && !policy.is_personal(request, &prepared.directives, &prepared.freshness)
 }
 
@@ -127,6 +130,13 @@ impl Transaction {
             return Some(self.bypass(Forward::Bypass, NoStoreReason::Cookie));
         }
         None
+    }
+
+    /// Whether a response that may be shared is not for this request, because of its cookies.
+    pub(super) fn is_personal_with(&self, prepared: &Prepared) -> bool {
+        let policy = self.request_policy();
+        let fields = self.head.fields();
+        policy.is_personal(fields, &prepared.directives, &prepared.freshness)
     }
 
     /// Counts a head's Set-Cookie out where the policy wants it stored without.
