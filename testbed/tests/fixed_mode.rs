@@ -83,3 +83,30 @@ fn rules_take_exceptions() {
         assert_eq!(site.origin.count() - before, asked, "{path}");
     }
 }
+
+#[test]
+fn parts_are_kept_as_the_whole_is() {
+    let origin = Origin::answering(|r| match r.head.get("range") {
+        Some(_) => reply(
+            206,
+            &[
+                "Cache-Control: no-store",
+                "ETag: \"a\"",
+                "Content-Range: bytes 0-4/10",
+            ],
+            "01234",
+        ),
+        None => reply(
+            200,
+            &["Cache-Control: no-store", "ETag: \"a\""],
+            "0123456789",
+        ),
+    });
+    let site = Site::with(origin, FIXED);
+    site.get("/", "Range: bytes=0-4\r\n")
+        .expect(206)
+        .expect_body("01234");
+    let part = site.get("/", "Range: bytes=1-2\r\n").expect(206);
+    part.expect_body("12").expect_hit();
+    assert_eq!(site.origin.count(), 1);
+}

@@ -412,8 +412,8 @@ fn key_field(text: &str) -> Result<Box<str>, Fault> {
             "cookies have a key of their own",
             "write cookies = \"key\", and key_cookies = [...]",
         )),
-        Name::Authorization => Err(Fault::new(
-            "credentials must not become part of a key: keys are logged and shown",
+        Name::Authorization | Name::ProxyAuthorization => Err(Fault::new(
+            "credentials must not become part of a key: receipts and explanations show keys",
             "remove it; responses to requests with credentials are stored only where the origin allows it",
         )),
         Name::Host

@@ -147,6 +147,10 @@ fn every_mistake_is_told_with_its_cure() {
             "proxy.toml:3:15: rule[0].key_fields[0]: \"X Y\" is not the name of a field; write one, such as \"X-Country\"",
         ),
         (
+            "[[rule]]\nname = \"a\"\nkey_fields = [\"proxy-authorization\"]",
+            "proxy.toml:3:15: rule[0].key_fields[0]: credentials must not become part of a key: receipts and explanations show keys; remove it; responses to requests with credentials are stored only where the origin allows it",
+        ),
+        (
             "[[rule]]\nname = \"a\"\nkey_fields = [\"Cookie\"]",
             "proxy.toml:3:15: rule[0].key_fields[0]: cookies have a key of their own; write cookies = \"key\", and key_cookies = [...]",
         ),
