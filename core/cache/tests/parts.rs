@@ -155,6 +155,36 @@ async fn parts_are_joined_up_to_the_largest_body_stored() {
 }
 
 #[actix_rt::test]
+async fn a_body_in_crumbs_is_not_joined_for_ever() {
+    let cache = cache(16 * MIB);
+    let body = pattern(8192);
+    for at in 0..1500 {
+        let one = span(at, at);
+        put(&cache, "a", tagged(8192, "\"a\""), one, cut(&body, one))
+            .await
+            .unwrap();
+        let held = held(&cache, "a").unwrap();
+        assert!(held.blocks().len() <= 300, "{at}");
+        assert_eq!(slice(&held, one).unwrap(), cut(&body, one));
+    }
+}
+
+#[actix_rt::test]
+async fn a_body_in_crumbs_does_not_keep_the_blocks_it_was_cut_from() {
+    let cache = cache(64 * MIB);
+    let body = pattern(16 * 1024);
+    let length = body.len() as u64;
+    for at in 1..1500 {
+        let rest = span(at, length - 1);
+        put(&cache, "a", tagged(length, "\"a\""), rest, cut(&body, rest))
+            .await
+            .unwrap();
+    }
+    let used = cache.stats().bytes;
+    assert!(used < 6 * MIB, "{used}");
+}
+
+#[actix_rt::test]
 async fn a_whole_takes_the_place_of_parts_and_a_late_part_does_not_take_its() {
     let (cache, body) = (cache(MIB), pattern(1000));
     let part = span(0, 99);
