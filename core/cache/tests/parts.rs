@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
+use std::future::Future;
 use std::sync::Arc;
-use understudy_cache::{Answer, Cache, Fill, Prepared, Stored};
+use understudy_cache::{Answer, Cache, Fill, Prepared, Purge, Selector, Stored};
 use understudy_http::Fields;
 use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 
@@ -327,6 +328,35 @@ async fn what_broke_off_after_an_invalidation_is_not_kept() {
     settle(&cache).await;
     assert!(find(&cache, "a").is_none());
     assert_eq!(cache.stats().bytes, 0);
+}
+
+/// What it leaves is on its way to the shard, behind the purge, or behind a question and the purge.
+#[actix_rt::test]
+async fn what_broke_off_while_a_purge_waited_is_not_kept() {
+    for asked in [false, true] {
+        let cache = cache(MIB);
+        let mut fill = lead(&cache, plain("a")).await;
+        fill.respond(tagged(100, "\"a\"")).await.unwrap();
+        fill.append(&[7; 40]).unwrap();
+        fill.keep_incomplete(true);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut question = std::pin::pin!(cache.ask(alone("a")));
+        if asked {
+            assert!(question.as_mut().poll(&mut cx).is_pending());
+        }
+        let what = Purge {
+            what: vec![Selector::Key(key("a"))],
+            soft: false,
+            dry_run: false,
+            now: 10,
+        };
+        let mut purge = std::pin::pin!(cache.purge(1, what));
+        assert!(purge.as_mut().poll(&mut cx).is_pending());
+        fill.broken();
+        purge.await;
+        settle(&cache).await;
+        assert!(find(&cache, "a").is_none(), "asked: {asked}");
+    }
 }
 
 #[actix_rt::test]

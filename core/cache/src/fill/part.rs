@@ -71,6 +71,8 @@ impl Fill {
         if self.is_worth_keeping(keeps == Keeps::Ranged)
             && let Ok(message) = self.part_message()
         {
+            // First, or the shard could forget it in between, and no purge would know of it.
+            self.inner.lock().leaves = true;
             self.inner.end(None, super::End::Broken);
             self.cache.shard(&self.inner.key).do_send(message);
             self.forgotten = true;
