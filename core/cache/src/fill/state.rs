@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) wanted: Wanted,
     /// The stored response this fill validates.
     pub(crate) validate: Option<Arc<Stored>>,
+    /// How many responses its shard had published when it began.
+    pub(crate) began: u64,
     state: Mutex<State>,
     _share: Reservation,
 }
@@ -90,6 +92,7 @@ impl Inner {
         followable: bool,
         wanted: Wanted,
         validate: Option<Arc<Stored>>,
+        began: u64,
         share: Reservation,
     ) -> Arc<Inner> {
         Arc::new(Inner {
@@ -98,6 +101,7 @@ impl Inner {
             followable,
             wanted,
             validate,
+            began,
             state: Mutex::default(),
             _share: share,
         })
