@@ -401,7 +401,10 @@ impl Fill {
             Some(old) => old.freshened(prepared, share),
             None => Stored::new(prepared, Default::default(), Bytes::new(), share),
         };
-        self.turn_away(reason);
+        // What one client's credentials made of it tells nothing to others: they look again, and one of them asks without.
+        if reason != NoStoreReason::Authorization {
+            self.turn_away(reason);
+        }
         Arc::new(stored)
     }
 }
