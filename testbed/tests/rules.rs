@@ -274,6 +274,20 @@ fn fields_of_the_request_belong_to_the_key_where_a_rule_says_so() {
     }
 }
 
+/// What Connection nominates does not reach the origin, and its answer is not for those whose field does.
+#[test]
+fn a_field_that_does_not_reach_the_origin_is_no_part_of_the_key() {
+    let origin = Origin::answering(|r| {
+        let seen = r.head.list("x-country");
+        reply(200, &["Cache-Control: max-age=60"], seen)
+    });
+    let site = Site::with(origin, &format!("{RULE}key_fields = [\"X-Country\"]"));
+    site.get("/a", "X-Country: de\r\nConnection: X-Country\r\n")
+        .expect_body("");
+    site.get("/a", "X-Country: de\r\n").expect_body("de");
+    site.get("/a", "").expect_body("").expect_hit();
+}
+
 /// What the second of two requests gets: from the store, and with a Set-Cookie.
 fn cookies(fields: &'static [&'static str], rule: &str, first: &str, second: &str) -> (bool, bool) {
     let config = match rule {
