@@ -249,10 +249,14 @@ impl Rules {
     ) -> Policy {
         let mut policy = Policy::default();
         for rule in self.matching(matched) {
+            let cookies = policy.cookies.clone();
             rule.then.over_request(&mut policy);
             if rule.when.response(status, content_type, length) {
                 let named = !rule.when.statuses.is_empty();
                 rule.then.over_response(&mut policy, status >= 400, named);
+            } else {
+                // What cookies mean to storing, a rule says of its own responses only.
+                policy.cookies = cookies;
             }
         }
         policy
