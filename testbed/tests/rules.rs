@@ -305,6 +305,7 @@ fn cookies_mean_what_a_rule_says() {
     const STATED_SET: &[&str] = &["Cache-Control: max-age=60", "Set-Cookie: a=b"];
     const GUESSED: &[&str] = &[MODIFIED];
     const GUESSED_SET: &[&str] = &[MODIFIED, "Set-Cookie: a=b"];
+    const EXPIRED_SET: &[&str] = &["Cache-Control: max-age=0", "Set-Cookie: a=b"];
     const C: &str = "Cookie: id=1; lang=de\r\n";
     const D: &str = "Cookie: lang=de; id=2\r\n";
     for (fields, rule, first, second, want) in [
@@ -315,6 +316,18 @@ fn cookies_mean_what_a_rule_says() {
         (GUESSED, "", C, "", (false, false)),
         (GUESSED, "", "", C, (false, false)),
         (GUESSED, "", "", "", (true, false)),
+        // A rule's lifetime is not the origin's word that its cookie is for all.
+        (GUESSED_SET, "ttl = \"1h\"", "", "", (false, true)),
+        (EXPIRED_SET, "ttl = \"1h\"", "", "", (false, true)),
+        (STATED_SET, "ttl = \"1h\"", "", "", (true, true)),
+        (GUESSED, "ttl = \"1h\"", C, D, (true, false)),
+        (
+            GUESSED_SET,
+            "ttl = \"1h\"\ncookies = \"ignore\"",
+            "",
+            "",
+            (true, true),
+        ),
         (GUESSED_SET, "cookies = \"strip\"", "", "", (true, false)),
         (GUESSED, "cookies = \"strip\"", C, D, (true, false)),
         (GUESSED_SET, "cookies = \"ignore\"", C, "", (true, true)),

@@ -404,18 +404,14 @@ impl Handler<Freshen> for Shard {
         } = message;
         self.forget(&fill);
         let slot = self.shared.index.get(&fill.key);
-        // Another leader may have stored a newer response meanwhile: that one stays.
-        let overtaken = slot.is_some_and(|slot| {
-            !slot.contains(&old)
-                && slot
-                    .all()
-                    .any(|v| v.prepared().vary == stored.prepared().vary)
-        });
+        // A newer response may be stored meanwhile, or an origin have said that it is gone; and what was purged before this
+        // fill began was purged all the same. What is no longer stored is not brought back.
+        let stored_still = slot.is_some_and(|slot| slot.contains(&old));
         // By what it was known by when it was purged, or is now.
         let void = [&old, &stored]
             .iter()
             .any(|known| fill.lock().is_void(&fill.key, &known.prepared().labels));
-        let good = !overtaken && !void;
+        let good = stored_still && !void;
         if good {
             self.publish(&fill.key, &stored, (!stays).then_some(&old));
             self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);

@@ -433,6 +433,39 @@ async fn a_newer_response_stored_meanwhile_is_not_replaced_by_a_freshened_one() 
 }
 
 #[actix_rt::test]
+async fn what_was_removed_before_its_validation_was_asked_for_stays_removed() {
+    for insists in [false, true] {
+        let cache = cache(MIB);
+        let old = store(&cache, "a", b"old").await;
+        let seen = find(&cache, "a");
+        cache.invalidate(1, key("a")).await;
+        let ask = Ask {
+            validate: Some(Arc::clone(&old)),
+            alone: insists,
+            ..plain("a")
+        };
+        if let Answer::Lead(fill) = cache.ask_after(ask, seen).await.unwrap() {
+            fill.freshen(prepared(Some(3))).await;
+        }
+        assert!(find(&cache, "a").is_none(), "insists: {insists}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_an_origin_said_is_gone_is_not_brought_back_by_a_validation_under_way() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"old").await;
+    let ask = Ask {
+        validate: Some(Arc::clone(&old)),
+        ..plain("a")
+    };
+    let fill = lead(&cache, ask).await;
+    cache.discard(2, key("a"), old).await;
+    fill.freshen(prepared(Some(3))).await;
+    assert!(find(&cache, "a").is_none());
+}
+
+#[actix_rt::test]
 async fn trailers_stay_paid_for_when_their_response_is_freshened() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, plain("a")).await;

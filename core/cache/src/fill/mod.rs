@@ -264,6 +264,11 @@ impl Fill {
         self.inner.lock().followers()
     }
 
+    /// Whether anybody reads, the leader's own client included.
+    pub fn is_read(&self) -> bool {
+        self.inner.lock().is_read()
+    }
+
     /// The body is complete: publishes it. When this returns, the next look-up finds it; await it
     /// before the client is given the last byte. An error says why it is not stored: it outgrew its
     /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its

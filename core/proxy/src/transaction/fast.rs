@@ -318,13 +318,10 @@ impl Spot<'_, '_> {
         let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
         slices.push(IoSlice::new(send.head));
         slices.push(IoSlice::new(&lines));
-        slices.extend(
-            stored
-                .blocks()
-                .iter()
-                .take(SLICES - 2)
-                .map(|b| IoSlice::new(b)),
-        );
+        // Pushed, as `extend` is a call where this stands twice in the program.
+        for block in stored.blocks().iter().take(SLICES - 2) {
+            slices.push(IoSlice::new(block));
+        }
         let written = Pin::new(&mut client.io).poll_write_vectored(self.cx, &slices);
         drop(slices);
 
