@@ -219,6 +219,17 @@ fn clients_are_not_heard_where_a_rule_says_so() {
     }
 }
 
+/// RFC 9111 section 5.2.1.7.
+#[test]
+fn who_wants_only_what_is_stored_is_not_passed_on_by_a_rule() {
+    for rule in ["store = false", "cookies = \"refuse\""] {
+        let site = site(&["Cache-Control: max-age=60"], &format!("{RULE}{rule}"));
+        site.get("/", "Cookie: a=b\r\nCache-Control: only-if-cached\r\n")
+            .expect(504);
+        assert_eq!(site.origin.count(), 0, "{rule}");
+    }
+}
+
 #[test]
 fn the_query_belongs_to_the_key_as_far_as_a_rule_says() {
     for (rule, first, second, same) in [
