@@ -30,7 +30,9 @@ fn hosts() {
         let got = HostPattern::new(pattern).unwrap().matches(host.as_bytes());
         assert_eq!(got, fits, "{pattern} {host}");
     }
-    for bad in ["", "*.", "*", "a b", "http://a", "a/b", "a.*"] {
+    for bad in [
+        "", "*.", "*", "a b", "http://a", "a/b", "a.*", "a:80", "[::1]:80", "::1", "[]", "*.[::1]",
+    ] {
         assert!(HostPattern::new(bad).is_err(), "{bad:?}");
     }
 }
