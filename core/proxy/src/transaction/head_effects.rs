@@ -31,14 +31,20 @@ impl Transaction {
         else {
             return;
         };
+        // The length of a body that modules would have changed is not that of what they made of it.
+        let told = exchanged.origin.changes_length().then(|| {
+            let mut head = exchanged.head.clone();
+            head.remove(Name::ContentLength);
+            head
+        });
+        let told = told.as_ref().unwrap_or(&exchanged.head);
         for stored in slot.all() {
             let prepared = stored.prepared();
             if prepared.status != 200 || !prepared.vary.matches(self.head.fields()) {
                 continue;
             }
             let length = stored.complete_length();
-            let effect =
-                prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
+            let effect = prepared.with_fields(|fields| effect(fields, length, told.fields()));
             match effect {
                 HeadEffect::Update => self.update(stored, exchanged).await,
                 HeadEffect::Stale => self.renew(stored, prepared.spent(self.now())).await,

@@ -177,3 +177,34 @@ fn a_module_leads_a_reverse_listener_into_no_other_part_of_the_store() {
         assert!(!f.get("/poisoned").await.is_hit());
     });
 }
+
+#[test]
+fn a_length_that_the_origin_tells_by_head_is_not_that_of_what_a_module_stored() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody], |tx| {
+            let mut twice = tx.piece().to_vec();
+            twice.extend_from_slice(tx.piece());
+            Verdict::Replace(twice.into())
+        });
+        const LINES: &str = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        let f = proxy(kind, &[&m], |head| {
+            let whole = answer("200 OK", LINES, "abc");
+            match head.starts_with("HEAD") {
+                true => whole.strip_suffix("abc").unwrap().to_owned(),
+                false => whole,
+            }
+        })
+        .await;
+        f.get("/").await;
+        let at = f.origin.at;
+        let got = crate::support::get(
+            f.forward,
+            &format!("HEAD http://{at}/ HTTP/1.1\r\nHost: {at}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
+        assert!(!got.is_hit(), "{}", got.head);
+        let got = f.get("/").await;
+        assert!(got.is_hit(), "{}", got.head);
+        assert_eq!(got.body, b"abcabc");
+    });
+}
