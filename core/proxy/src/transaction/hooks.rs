@@ -141,7 +141,9 @@ impl Transaction {
         if !edits.is_empty() && !applied {
             edited::request(&mut self.head, &edits);
             self.directives = RequestDirectives::parse(self.head.fields());
-            if edited::reroutes(&edits)
+            // A rule may put fields into the key, and they are what the origin will see of them.
+            let renames = self.live.settings.rules.speak_of_keys();
+            if (renames || edited::reroutes(&edits))
                 && let Err(refusal) = self.reroute(&edits)
             {
                 return Some(Step::Answer(refusal));
