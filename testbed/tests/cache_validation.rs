@@ -361,3 +361,30 @@ fn what_a_304_says_to_one_client_stays_with_it() {
         assert_eq!(other.get("x-user"), None, "{stored} {own}");
     }
 }
+
+/// RFC 9111 section 3.5: what is said to one who has credentials is for others only where the origin says so.
+#[test]
+fn a_304_to_credentials_is_for_its_client_alone_unless_it_may_be_shared() {
+    let cases = [
+        (FRESH, false),
+        ("Cache-Control: public, max-age=600", true),
+        ("Cache-Control: must-revalidate, max-age=600", true),
+        ("Cache-Control: s-maxage=600", true),
+    ];
+    for (control, shared) in cases {
+        let site = Site::new(move |r| match r.get("authorization") {
+            Some(_) => reply(304, &[control, "ETag: \"a\"", "X-User: one"], ""),
+            None if r.get("if-none-match").is_some() => reply(304, &[FRESH, "ETag: \"a\""], ""),
+            None => reply(200, &[STALE, OLD, "ETag: \"a\""], "body"),
+        });
+        site.get("/", "").expect_body("body");
+        let own = site.get("/", "Authorization: Basic eA==\r\n");
+        assert_eq!(own.expect_body("body").get("x-user"), Some("one"));
+        let other = site.get("/", "").expect(200).expect_body("body");
+        let said = other.get("x-user");
+        assert_eq!(said, shared.then_some("one"), "{control}");
+        // What was stored before is there still, to be validated.
+        assert_eq!(site.origin.count(), if shared { 2 } else { 3 });
+        assert!(shared || site.origin.last().get("if-none-match").is_some());
+    }
+}

@@ -47,6 +47,21 @@ fn absent_is_a_value_of_its_own() {
     site.get("/", "").expect_body("").expect_hit();
 }
 
+/// RFC 9110 section 7.6.1: a field that Connection nominates ends here, so the answer is that for who has no such field.
+#[test]
+fn what_did_not_reach_the_origin_selects_nothing() {
+    for (name, kept) in [("X-Kind", false), ("Accept-Language", true)] {
+        let site = varying(name);
+        let planted = site.get("/", &format!("{name}: de\r\nConnection: {name}\r\n"));
+        planted.expect_body(if kept { "de" } else { "" });
+        site.get("/", &format!("{name}: de\r\n")).expect_body("de");
+        let none = site.get("/", "").expect_body("");
+        if !kept {
+            none.expect_hit();
+        }
+    }
+}
+
 #[test]
 fn every_nominated_field_counts_and_no_other() {
     let site = varying("Accept-Language, X-Kind");

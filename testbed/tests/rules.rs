@@ -219,6 +219,17 @@ fn clients_are_not_heard_where_a_rule_says_so() {
     }
 }
 
+/// RFC 9111 section 5.2.1.7.
+#[test]
+fn who_wants_only_what_is_stored_is_not_passed_on_by_a_rule() {
+    for rule in ["store = false", "cookies = \"refuse\""] {
+        let site = site(&["Cache-Control: max-age=60"], &format!("{RULE}{rule}"));
+        site.get("/", "Cookie: a=b\r\nCache-Control: only-if-cached\r\n")
+            .expect(504);
+        assert_eq!(site.origin.count(), 0, "{rule}");
+    }
+}
+
 #[test]
 fn the_query_belongs_to_the_key_as_far_as_a_rule_says() {
     for (rule, first, second, same) in [
@@ -272,6 +283,20 @@ fn fields_of_the_request_belong_to_the_key_where_a_rule_says_so() {
         assert_eq!(got.body == b"1", same, "{first:?} {second:?}");
         site.get("/a", first).expect_body("1").expect_hit();
     }
+}
+
+/// What Connection nominates does not reach the origin, and its answer is not for those whose field does.
+#[test]
+fn a_field_that_does_not_reach_the_origin_is_no_part_of_the_key() {
+    let origin = Origin::answering(|r| {
+        let seen = r.head.list("x-country");
+        reply(200, &["Cache-Control: max-age=60"], seen)
+    });
+    let site = Site::with(origin, &format!("{RULE}key_fields = [\"X-Country\"]"));
+    site.get("/a", "X-Country: de\r\nConnection: X-Country\r\n")
+        .expect_body("");
+    site.get("/a", "X-Country: de\r\n").expect_body("de");
+    site.get("/a", "").expect_body("").expect_hit();
 }
 
 /// What the second of two requests gets: from the store, and with a Set-Cookie.

@@ -32,13 +32,20 @@ impl Transaction {
         else {
             return;
         };
+        // The length of a body that modules would have changed is not that of what they made of it.
+        let told = exchanged.origin.changes_length().then(|| {
+            let mut head = exchanged.head.clone();
+            head.remove(Name::ContentLength);
+            head
+        });
+        let told = told.as_ref().unwrap_or(&exchanged.head);
         for stored in slot.all() {
             let prepared = stored.prepared();
             if prepared.status != 200 || !prepared.vary.matches(self.head.fields()) {
                 continue;
             }
             let length = stored.complete_length();
-            let head = exchanged.head.fields();
+            let head = told.fields();
             let effect = prepared.with_fields(|fields| match revaries(head, fields) {
                 // It was stored under what it varied by, and nobody knows what else its request had.
                 true => HeadEffect::Stale,

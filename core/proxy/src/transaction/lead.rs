@@ -318,7 +318,7 @@ impl Transaction {
             }
             End::Broken(word) => {
                 self.trace("abandon");
-                fill.broken();
+                fill.broken_off().await;
                 if queue.written == 0 && taken == 0 {
                     // Nothing of it has gone out, so the client can still be told properly.
                     return Step::Answer(Refusal::new(502, word));

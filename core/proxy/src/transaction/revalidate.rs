@@ -76,7 +76,11 @@ impl Transaction {
     /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
     /// meant for one client, and a module has its say. Otherwise it is for this client alone.
     async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>, length: u64) -> Arc<Stored> {
-        let personal = self.is_personal(&prepared.directives);
+        let d = &prepared.directives;
+        // RFC 9111 section 3.5: what is said to one who has credentials is not said to others.
+        let own = self.head.fields().has(Name::Authorization)
+            && !(d.public || d.must_revalidate || d.s_maxage.is_some());
+        let personal = own || self.is_personal(d);
         let personal = personal.then_some(NoStoreReason::Authorization);
         let Some(why) = self
             .said_no()
