@@ -227,3 +227,19 @@ fn what_varies_by_the_address_of_the_client_is_not_shared() {
         assert!(got.cache_status().contains("detail=vary-star"));
     }
 }
+
+/// Nor does what is taken from a client that is not believed: it would be planted under what a trusted proxy in front of us says.
+#[test]
+fn what_varies_by_a_field_that_is_not_believed_is_not_stored_under_it() {
+    for field in ["X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"] {
+        let site = Site::new(move |r| {
+            let fields = ["Cache-Control: max-age=60", &format!("Vary: {field}")];
+            reply(200, &fields, r.n.to_string())
+        });
+        for body in ["1", "2"] {
+            site.get("/", &format!("{field}: x\r\n")).expect_body(body);
+        }
+        site.get("/", "").expect_body("3");
+        site.get("/", "").expect_hit().expect_body("3");
+    }
+}

@@ -2,6 +2,7 @@
 //! store, and answers to POST that answer later GETs.
 
 use super::exchange::Exchanged;
+use super::forwarded::Forwarded;
 use super::{Step, Transaction, partition, response_head};
 use crate::settings::Mode;
 use bytes::Bytes;
@@ -37,13 +38,17 @@ impl Transaction {
         method
     }
 
-    /// Whether an answer varies by a field that is written here and not by the client (X-Forwarded-For, behind a reverse listener):
-    /// the client's own says nothing of what the origin decided by, so no request could ever select it.
+    /// Whether an answer varies by a field that the origin got from us and not from this client (X-Forwarded-For behind a reverse
+    /// listener, and its kin when the client is not believed). What the client sent says nothing of what the origin decided by.
     pub(super) fn varies_by_ours(&self, fields: Fields<'_>) -> bool {
-        matches!(self.source.listener.mode, Mode::Reverse { .. })
-            && fields
-                .list(Name::Vary)
-                .any(|name| Name::of(name) == Name::XForwardedFor)
+        if !matches!(self.source.listener.mode, Mode::Reverse { .. }) || !fields.has(Name::Vary) {
+            return false;
+        }
+        let ours = Forwarded::of(self.peer, &self.live.settings.access);
+        let mut names = fields.list(Name::Vary).map(Name::of);
+        names.any(|id| {
+            ours.replaces(id) && (id == Name::XForwardedFor || self.head.fields().has(id))
+        })
     }
 
     /// The head for the client whose request fetched it: it has what is withheld from the store.
