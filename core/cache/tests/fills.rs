@@ -458,6 +458,18 @@ async fn a_response_that_came_late_does_not_take_the_place_of_a_newer_one() {
     }
 }
 
+/// Else it would go on with what was removed: complete it, or have an origin choose it.
+#[actix_rt::test]
+async fn who_saw_what_was_removed_since_looks_again() {
+    let cache = cache(MIB);
+    store(&cache, "a", b"old").await;
+    let seen = find(&cache, "a");
+    cache.invalidate(1, key("a")).await;
+    let answer = cache.ask_after(plain("a"), seen).await.unwrap();
+    assert!(matches!(answer, Answer::Again), "{answer:?}");
+    lead(&cache, plain("a")).await;
+}
+
 #[actix_rt::test]
 async fn what_was_removed_before_its_validation_was_asked_for_stays_removed() {
     for insists in [false, true] {
