@@ -46,7 +46,11 @@ const engine = fs.existsSync(path.join(root, 'test-engine')) ? path.join(root, '
 const load = (...parts) => import(pathToFileURL(path.join(...parts)))
 await commands[command](...rest)
 
+// Node closes connections that were idle for five seconds, also while a proxy is writing the next request to one. A PUT that meets
+// this cannot be sent again, and whether one does depends on the machine's load, not on the proxy; so connections stay open.
 async function serve (port = '0') {
+  const { createServer } = http
+  http.createServer = (...of) => Object.assign(createServer(...of), { keepAliveTimeout: 600_000 })
   Object.assign(process.env, { npm_config_protocol: 'http', npm_config_port: port, npm_config_pidfile: '/dev/null' })
   await load(engine, 'server', 'server.mjs')
 }

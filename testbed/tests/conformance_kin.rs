@@ -167,7 +167,7 @@ fn targeted_cache_control() {
     ]);
 }
 
-/// RFC 9110 section 5.6.7 has three forms; RFC 9111 section 5.3 lets a cache take them in any case.
+/// RFC 9110 section 5.6.7 has three forms; RFC 9111 section 4.2 has a cache take them in any case.
 #[test]
 fn dates_of_expires() {
     let fresh = Reused("first");

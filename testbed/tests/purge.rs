@@ -229,3 +229,55 @@ fn a_forward_listener_purges_what_its_clients_name_whole() {
     ask("GET", "/a").expect_body("3");
     ask("GET", "/b").expect_hit();
 }
+
+#[test]
+fn parts_go_like_wholes() {
+    for asked in [
+        json!({"url": "http://site.test/"}),
+        json!({"tag": "t"}),
+        json!({"prefix": "http://site.test/"}),
+        json!({"key": "http://site.test:80/\no"}),
+    ] {
+        for soft in [false, true] {
+            let site = Site::of(
+                Origin::answering(|r| {
+                    let fields = [
+                        "Cache-Control: max-age=60",
+                        "ETag: \"v\"",
+                        "Surrogate-Key: t",
+                        "Content-Range: bytes 0-3/10",
+                    ];
+                    match (r.get("if-none-match"), r.get("range")) {
+                        (Some(_), _) => reply(304, &fields[..2], ""),
+                        (None, Some(_)) => reply(206, &fields, "0123"),
+                        (None, None) => reply(200, &fields[..3], "0123456789"),
+                    }
+                }),
+                "",
+            );
+            let part = || {
+                let fields = "Range: bytes=0-3\r\n";
+                get(site.proxy.listener("site"), "/", "site.test", fields).expect(206)
+            };
+            part();
+            part().expect_hit();
+            let mut asked = asked.clone();
+            asked["soft"] = soft.into();
+            let receipt = site.by_admin(asked.clone());
+            let went = if soft { "made_stale" } else { "removed" };
+            assert_eq!(
+                (&receipt["matched"], &receipt[went]),
+                (&json!(1), &json!(1)),
+                "{asked}"
+            );
+            let next = part();
+            assert!(!next.is_hit(), "{asked}");
+            assert_eq!(
+                site.origin.last().get("if-none-match").is_some(),
+                soft,
+                "{asked}"
+            );
+            part().expect_hit();
+        }
+    }
+}

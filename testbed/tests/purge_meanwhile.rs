@@ -6,7 +6,7 @@ mod common;
 
 use common::Site;
 use serde_json::json;
-use understudy_testbed::{Client, Gate, Origin, reply};
+use understudy_testbed::{Client, Gate, Origin, get, reply};
 
 #[test]
 fn a_soft_purge_has_the_next_request_validate() {
@@ -204,4 +204,42 @@ fn an_answer_to_post_that_a_purge_overtook_is_not_stored() {
 fn an_answer_to_head_that_a_purge_overtook_freshens_nothing() {
     assert!(is_fresh_after("HEAD", "/", false));
     assert!(!is_fresh_after("HEAD", "/", true));
+}
+
+/// What a purge by tag finds while the second part of a whole is fetched is not joined to it.
+#[test]
+fn what_completes_a_purged_part_is_not_stored() {
+    let gate = Gate::new();
+    let theirs = gate.clone();
+    let site = Site::of(
+        Origin::answering(move |r| {
+            let mut fields = vec![
+                "Cache-Control: max-age=60",
+                "ETag: \"v\"",
+                "Surrogate-Key: t",
+            ];
+            match r.get("range") {
+                Some("bytes=0-3") => {
+                    fields.push("Content-Range: bytes 0-3/10");
+                    reply(206, &fields, "0123")
+                }
+                Some(_) => {
+                    theirs.wait();
+                    fields.push("Content-Range: bytes 4-9/10");
+                    reply(206, &fields, "456789")
+                }
+                None => reply(200, &fields, "0123456789"),
+            }
+        }),
+        "",
+    );
+    let fields = "Range: bytes=0-3\r\n";
+    get(site.proxy.listener("site"), "/", "site.test", fields).expect(206);
+    let mut client = Client::to(site.proxy.listener("site"));
+    client.send("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n");
+    site.origin.wait_requests(2);
+    assert_eq!(site.by_admin(json!({"tag": "t"}))["removed"], 1);
+    gate.open();
+    client.response().expect(200).expect_body("0123456789");
+    assert!(!site.is_stored("/"));
 }

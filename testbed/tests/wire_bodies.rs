@@ -110,7 +110,7 @@ fn a_204_and_a_304_have_no_body_whatever_they_announce() {
         let site = Site::of(Origin::scripted(move |conn| {
             conn.request();
             conn.send(format!(
-                "HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nhello"
+                "HTTP/1.1 {status}\r\nETag: \"z\"\r\nContent-Length: 5\r\n\r\nhello"
             ));
             assert!(
                 conn.request().is_none(),

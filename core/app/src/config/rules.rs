@@ -19,7 +19,7 @@ use understudy_http::{
     semantics::{
         freshness::Heuristic,
         policy::{
-            CookieNames, Cookies, HostPattern, MAX_RULES, NamePattern, NoPattern, Overrides,
+            CookieNames, Cookies, Guess, HostPattern, MAX_RULES, NamePattern, NoPattern, Overrides,
             PathPattern, Query, RequestNoCache, Rule, Rules, StatusPattern, TtlWhen, TypePattern,
             When,
         },
@@ -310,9 +310,10 @@ fn overrides(
             |w| quote(word_of(NO_CACHE, w)),
         ),
         cookies: cookies(r, section, shape),
-        heuristic: (percent.is_some() || heuristic_max.is_some()).then(|| Heuristic {
-            percent: percent.unwrap_or(heuristic.percent),
-            max: heuristic_max.unwrap_or(heuristic.max),
+        heuristic: (percent.is_some() || heuristic_max.is_some()).then_some(Guess {
+            percent,
+            max: heuristic_max,
+            general: heuristic,
         }),
         query: query(r, section, shape),
         sort_query: flag(r, "query_sort", shape.query_sort),
@@ -412,8 +413,8 @@ fn key_field(text: &str) -> Result<Box<str>, Fault> {
             "cookies have a key of their own",
             "write cookies = \"key\", and key_cookies = [...]",
         )),
-        Name::Authorization => Err(Fault::new(
-            "credentials must not become part of a key: keys are logged and shown",
+        Name::Authorization | Name::ProxyAuthorization => Err(Fault::new(
+            "credentials must not become part of a key: receipts and explanations show keys",
             "remove it; responses to requests with credentials are stored only where the origin allows it",
         )),
         Name::Host

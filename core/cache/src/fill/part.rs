@@ -62,21 +62,36 @@ impl Fill {
         answer.unwrap_or(Err(NoStoreReason::NoRoom))
     }
 
+    /// [`Fill::broken`], and when this returns what is worth keeping of it is published: await it before the client is told.
+    pub async fn broken_off(mut self) {
+        if let Some(message) = self.salvaged() {
+            // A stopped shard keeps nothing any more.
+            let _ = self.cache.shard(&self.inner.key).send(message).await;
+        }
+    }
+
     /// Keeps what is here of a fill that ends before its end.
     pub(super) fn salvage(&mut self) {
+        if let Some(message) = self.salvaged() {
+            self.cache.shard(&self.inner.key).do_send(message);
+        }
+    }
+
+    /// What is worth keeping of a fill that ends here, once.
+    fn salvaged(&mut self) -> Option<CommitPart> {
         let keeps = std::mem::replace(&mut self.keeps, Keeps::Nothing);
         if keeps == Keeps::Nothing || self.complete.is_some() || self.forgotten {
-            return;
+            return None;
         }
-        if self.is_worth_keeping(keeps == Keeps::Ranged)
-            && let Ok(message) = self.part_message()
-        {
-            // First, or the shard could forget it in between, and no purge would know of it.
-            self.inner.lock().leaves = true;
-            self.inner.end(None, super::End::Broken);
-            self.cache.shard(&self.inner.key).do_send(message);
-            self.forgotten = true;
+        if !self.is_worth_keeping(keeps == Keeps::Ranged) {
+            return None;
         }
+        let message = self.part_message().ok()?;
+        // First, or the shard could forget it in between, and no purge would know of it.
+        self.inner.lock().leaves = true;
+        self.inner.end(None, super::End::Broken);
+        self.forgotten = true;
+        Some(message)
     }
 
     /// Whether what is here could be completed later.

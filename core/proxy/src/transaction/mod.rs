@@ -35,6 +35,7 @@ pub(crate) mod internal;
 mod invalidate;
 mod labels;
 mod lead;
+mod lead_part;
 mod local;
 mod look_up;
 mod naming;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
-use understudy_module::{Edit, Edits, Head, Hook, Lines, Part, Piece};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part, Piece};
 
 /// Answers a plain hit.
 #[inline(never)]
@@ -33,7 +33,9 @@ pub(super) fn answer(
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
         let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
-        if !matches!(ran, Ran::Through) || edited::reroutes(&asked) {
+        // Where rules put fields into the key it may be another one now.
+        let renames = !asked.is_empty() && spot.live.settings.rules.speak_of_keys();
+        if !matches!(ran, Ran::Through) || renames || edited::reroutes(&asked) {
             return hand(party, ran, asked, false, None);
         }
         // Fields that nobody here reads change nothing of a hit: they are put to use only when it turns out to be none.
@@ -213,6 +215,17 @@ impl Transaction {
         }
         None
     }
+}
+
+/// Tells the modules that the transaction is over, where no record is written.
+pub(super) fn tell(party: &Party, entry: &LogEntry<'_>, method: &[u8], key: &[u8]) {
+    let subject = Subject {
+        method,
+        url: key,
+        part: Part::Log(entry),
+    };
+    // As below.
+    let _ = party.run(Hook::Log, 0, subject, &mut Edits::new());
 }
 
 /// Tells the modules that the transaction is over, and writes the record.

@@ -42,7 +42,7 @@ impl Pump {
                 let _ = fill.commit(trailers).await;
                 origin.release(request_complete);
             }
-            None => fill.broken(),
+            None => fill.broken_off().await,
         }
     }
 

@@ -85,14 +85,26 @@ impl Transaction {
         let Some(why) = self
             .said_no()
             .or(personal)
-            .or_else(|| self.refused(&prepared, length))
+            .or_else(|| self.refused(&prepared, length, self.head.fields()))
+            // RFC 9111 section 5.2.1.5: "MUST NOT store any part of either this request or any response to it".
+            .or(self
+                .directives
+                .no_store
+                .then_some(NoStoreReason::RequestNoStore))
         else {
             return fill.freshen(prepared).await;
         };
         self.tally.not_stored = Some(why);
         let stored = fill.unpublished(prepared, why);
-        // A cookie is this answer's, as is what credentials brought; everything else is said of the object.
-        if !matches!(why, NoStoreReason::SetCookie | NoStoreReason::Authorization) {
+        // A cookie is this answer's, credentials are this request's; everything else is said of the object.
+        let of_the_object = !matches!(
+            why,
+            NoStoreReason::SetCookie
+                | NoStoreReason::Cookie
+                | NoStoreReason::Authorization
+                | NoStoreReason::RequestNoStore
+        );
+        if of_the_object {
             let cache = self.worker.cache.clone();
             cache.invalidate(self.id, self.key()).await;
         }
@@ -186,14 +198,21 @@ impl Transaction {
         })
     }
 
-    /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was
-    /// stored for another.
-    pub(super) fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
-        let nothing = Fields::new(&[], &[], &[]);
+    /// Why a response that is stored already may not be, with the head it has now. That has fields of the answer to this request,
+    /// so its credentials and cookies count as with any answer (RFC 9111 section 3.5); its directives do not.
+    pub(super) fn refused(
+        &self,
+        prepared: &Prepared,
+        length: u64,
+        request: Fields<'_>,
+    ) -> Option<NoStoreReason> {
         let stored = prepared.with_fields(|fields| {
+            if self.varies_by_ours(fields) {
+                return Err(NoStoreReason::VaryStar);
+            }
             may_store(
                 Method::Get,
-                nothing,
+                request,
                 &RequestDirectives::default(),
                 prepared.status,
                 fields,

@@ -163,3 +163,71 @@ fn an_old_client_gets_a_changed_body_to_the_connections_end() {
         }
     });
 }
+
+/// To a client that knows no chunks.
+async fn old(f: &crate::support::Fixture) -> crate::support::Got {
+    let at = f.origin.at;
+    let request = format!("GET http://{at}/ HTTP/1.0\r\nHost: {at}\r\n\r\n");
+    get(f.forward, &request).await
+}
+
+#[test]
+fn what_is_said_of_a_returned_body_is_not_said_of_the_origins() {
+    everywhere(|kind| async move {
+        let hooks = [
+            Hook::ResponseHead,
+            Hook::ResponseBody,
+            Hook::ResponseReturn,
+            Hook::ReturnBody,
+        ];
+        for keeps in [Hook::ResponseHead, Hook::ResponseReturn] {
+            let m = Scripted::new("m", &hooks, move |tx| {
+                let hook = tx.hook();
+                if hook == keeps {
+                    tx.keep_length().unwrap();
+                }
+                let changes = match keeps {
+                    Hook::ResponseHead => Hook::ReturnBody,
+                    _ => Hook::ResponseBody,
+                };
+                if hook != changes {
+                    return Verdict::Continue;
+                }
+                let mut twice = tx.piece().to_vec();
+                twice.extend_from_slice(tx.piece());
+                Verdict::Replace(twice.into())
+            });
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+            for n in 0..2 {
+                let got = old(&f).await;
+                assert_eq!(got.body, b"abcabc", "{keeps:?} {n} {}", got.head);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_promise_to_keep_the_stored_length_holds_although_the_return_makes_none() {
+    everywhere(|kind| async move {
+        let hooks = [Hook::ResponseHead, Hook::ResponseBody, Hook::ResponseReturn];
+        let m = Scripted::new("m", &hooks, |tx| match tx.hook() {
+            Hook::ResponseHead => {
+                tx.keep_length().unwrap();
+                Verdict::Continue
+            }
+            Hook::ResponseBody => Verdict::Replace(vec![b'y'; 1 << 20].into()),
+            _ => Verdict::Continue,
+        });
+        let text = "x".repeat(300_000);
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        for n in 0..2 {
+            let got = f.get("/").await;
+            assert!(
+                got.body.len() <= 300_000,
+                "{n} {} {}",
+                got.head,
+                got.body.len()
+            );
+        }
+    });
+}

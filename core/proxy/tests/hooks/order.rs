@@ -199,3 +199,34 @@ fn a_client_that_goes_away_still_ends_in_log_and_free() {
         assert_eq!(seen.last().unwrap(), "m.free");
     });
 }
+
+#[test]
+fn a_type_that_is_changed_for_the_client_does_not_take_the_origins_body_from_a_module() {
+    everywhere(|kind| async move {
+        let mut m = Scripted::new("m", &[Hook::ResponseBody, Hook::ResponseReturn], |tx| {
+            if tx.hook() == Hook::ResponseReturn {
+                return Verdict::Continue;
+            }
+            Verdict::Replace(tx.piece().to_ascii_uppercase().into())
+        });
+        m.matcher = Matcher::new(&[], &["text/*".to_owned()]).unwrap();
+        let late = Scripted::new("late", &[Hook::ResponseReturn], |tx| {
+            tx.set("Content-Type", "image/png").unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m, &late], |_| {
+            answer(
+                "200 OK",
+                "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n",
+                "abc",
+            )
+        })
+        .await;
+        for n in 0..2 {
+            let at = f.origin.at;
+            let request = format!("GET http://{at}/ HTTP/1.0\r\nHost: {at}\r\n\r\n");
+            let got = get(f.forward, &request).await;
+            assert_eq!(got.body, b"ABC", "{n} {}", got.head);
+        }
+    });
+}

@@ -54,6 +54,14 @@ fn everything_a_rule_may_say_is_taken() {
 }
 
 #[test]
+fn a_later_rule_leaves_of_the_guess_what_it_does_not_name() {
+    let text = "[[rule]]\nname = \"a\"\nheuristic_percent = 50\n\
+        [[rule]]\nname = \"b\"\nheuristic_max = \"5m\"\n";
+    let got = policy(text, "a", "/", "text/html").heuristic;
+    assert_eq!(got.map(|h| (h.percent, h.max)), Some((50, 300)));
+}
+
+#[test]
 fn a_rule_on_responses_waits_for_one() {
     let text = "[[rule]]\nname = \"a\"\nttl = \"1h\"\nmatch = { types = [\"image/*\"], statuses = [200, \"4xx\"], min_size = 5, max_size = \"1K\" }\n";
     assert_eq!(policy(text, "a", "/", "image/png").ttl, Some(3600));
@@ -147,12 +155,20 @@ fn every_mistake_is_told_with_its_cure() {
             "proxy.toml:3:15: rule[0].key_fields[0]: \"X Y\" is not the name of a field; write one, such as \"X-Country\"",
         ),
         (
+            "[[rule]]\nname = \"a\"\nkey_fields = [\"proxy-authorization\"]",
+            "proxy.toml:3:15: rule[0].key_fields[0]: credentials must not become part of a key: receipts and explanations show keys; remove it; responses to requests with credentials are stored only where the origin allows it",
+        ),
+        (
             "[[rule]]\nname = \"a\"\nkey_fields = [\"Cookie\"]",
             "proxy.toml:3:15: rule[0].key_fields[0]: cookies have a key of their own; write cookies = \"key\", and key_cookies = [...]",
         ),
         (
             "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { hosts = [\"a b\"] }",
-            "proxy.toml:4:20: rule[0].match.hosts[0]: \"a b\" is not a host; write a name, or *.example.org for the names below it",
+            "proxy.toml:4:20: rule[0].match.hosts[0]: \"a b\" is not a host; write a name, or *.example.org for the names below it; without a port",
+        ),
+        (
+            "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { hosts = [\"example.org:8080\"] }",
+            "proxy.toml:4:20: rule[0].match.hosts[0]: \"example.org:8080\" is not a host; write a name, or *.example.org for the names below it; without a port",
         ),
         (
             "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { paths = [\"static\"] }",

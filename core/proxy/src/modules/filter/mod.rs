@@ -29,6 +29,7 @@ struct Way {
 #[derive(Debug)]
 pub(crate) struct Filter {
     way: Way,
+    terms: Terms,
     changes_length: bool,
     /// Bytes that every module took and gave.
     through: u64,
@@ -40,6 +41,16 @@ pub(crate) struct Filter {
     closed: bool,
     /// The other way.
     stages: Option<Box<Stages>>,
+}
+
+/// What the head before this body settled, by the modules' places. The next head's hooks may run before its pieces, and are no word
+/// on it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Terms {
+    /// Modules that hear it.
+    heard: u64,
+    /// Those that keep its length.
+    keeps: u64,
 }
 
 /// Why a body broke off on its way.
@@ -67,15 +78,21 @@ impl Party {
         }
         let members = self.members.borrow();
         let (mut heard, mut changes_length, mut far) = (false, false, false);
-        for index in self.chain.order(hook) {
+        let mut terms = Terms::default();
+        for (place, index) in self.chain.order(hook).iter().enumerate() {
             let index = usize::from(*index);
             let (Some(seen), Some(link)) = (members.get(index), self.chain.links.get(index)) else {
                 continue;
             };
             if seen.hears(hook) {
                 heard = true;
-                changes_length |= !(seen.keeps_length || link.loaded().about().only_looks);
-                far |= link.loaded().spec().kind != Kind::Inline;
+                let keeps = seen.keeps_length || link.loaded().about().only_looks;
+                changes_length |= !keeps;
+                far |= link.loaded().spec().kind != Kind::Inline || place >= MOST;
+                if place < MOST {
+                    terms.heard |= 1 << place;
+                    terms.keeps |= u64::from(keeps) << place;
+                }
             }
         }
         drop(members);
@@ -91,6 +108,7 @@ impl Party {
                 // there until it is.
                 stages: far.then(|| Box::new(Stages::new(&way, SoFar::default()))),
                 way,
+                terms,
                 changes_length,
                 through: 0,
                 changed: 0,
@@ -218,10 +236,11 @@ impl Filter {
             else {
                 continue;
             };
-            if !seen.hears(way.hook) {
+            // Beyond the last bit nobody hears, or it would not be this way.
+            if place >= MOST || self.terms.heard & (1 << place) == 0 || !seen.visit.is_open() {
                 continue;
             }
-            if place >= MOST || seen.is_busy() {
+            if seen.is_busy() {
                 return Quick::Not(place, piece, None);
             }
             let mut edits = Edits::new();
@@ -266,6 +285,7 @@ impl Filter {
             }),
             left: self.left,
             trailers,
+            terms: Some(self.terms),
         };
         self.stages = Some(Box::new(Stages::new(&self.way, so_far)));
     }

@@ -6,7 +6,7 @@
 //! is open; once it changed something the body can only be broken off.
 
 use super::super::party::{Party, Seen};
-use super::{Break, Way};
+use super::{Break, MOST, Terms, Way};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -48,6 +48,8 @@ pub(super) struct SoFar {
     pub(super) at: Option<At>,
     pub(super) left: Option<u64>,
     pub(super) trailers: Option<Bytes>,
+    /// What was settled when its way began; `None`: it begins now.
+    pub(super) terms: Option<Terms>,
 }
 
 /// A piece in the middle of the modules.
@@ -94,6 +96,7 @@ impl Stages {
             at,
             left,
             trailers,
+            terms,
         } = so_far;
         let (passed, length, last) = match &at {
             Some(at) => (at.place, at.piece.len() as u64, at.last),
@@ -107,15 +110,23 @@ impl Stages {
             .map(|(place, index)| {
                 let total = through + if place < passed { length } else { 0 };
                 let seen = members.get(index);
+                let has = |bits: u64| place < MOST && bits & (1 << place) != 0;
+                let (hears, keeps) = match terms {
+                    Some(terms) => (has(terms.heard), has(terms.keeps)),
+                    None => (
+                        seen.is_some_and(|seen| seen.hears(way.hook)),
+                        seen.is_some_and(|seen| seen.keeps_length)
+                            || links
+                                .get(index)
+                                .is_some_and(|link| link.loaded().about().only_looks),
+                    ),
+                };
                 Stage {
                     index,
-                    keeps: seen.is_some_and(|seen| seen.keeps_length)
-                        || links
-                            .get(index)
-                            .is_some_and(|link| link.loaded().about().only_looks),
+                    keeps,
                     // Those that do not hear of this body at all let it pass.
-                    passing: !seen.is_some_and(|seen| seen.hears(way.hook)),
-                    changed: place < u64::BITS as usize && changed & (1 << place) != 0,
+                    passing: !hears,
+                    changed: has(changed),
                     taken: total,
                     given: total,
                     ended: last && place < passed,
