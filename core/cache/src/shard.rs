@@ -324,7 +324,7 @@ impl Handler<AskShard> for Shard {
         let (key, now) = self.shared.index.get_with_key(&ask.key).unzip();
         if !ask.alone {
             let changed = match (&now, &ask.validate, &message.seen) {
-                (None, _, _) => false,
+                (None, _, seen) => seen.is_some(),
                 (Some(now), Some(stored), _) => !now.contains(stored),
                 (Some(now), None, Some(seen)) => !Arc::ptr_eq(now, seen),
                 (Some(_), None, None) => true,

@@ -394,7 +394,7 @@ impl Fill {
     }
 
     /// The validated response is good, but with this new head it may not be stored: it is for this client alone, and followers
-    /// fetch for themselves.
+    /// fetch for themselves; or look again, where it was this client's credentials that made it so.
     pub fn unpublished(mut self, prepared: Arc<Prepared>, reason: NoStoreReason) -> Arc<Stored> {
         let share = self.cache.budget().empty();
         let stored = match self.body_of() {
