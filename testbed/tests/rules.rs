@@ -299,6 +299,24 @@ fn a_field_that_does_not_reach_the_origin_is_no_part_of_the_key() {
     site.get("/a", "").expect_body("").expect_hit();
 }
 
+/// What an untrusted client says of itself no origin hears, so that its answer is not for those of whom it is true.
+#[test]
+fn what_is_not_believed_of_a_client_is_no_part_of_the_key() {
+    for (vary, rule) in [
+        ("X: none", "key_fields = [\"X-Forwarded-Proto\"]"),
+        ("Vary: X-Forwarded-Proto", "ttl = \"1m\""),
+    ] {
+        let origin = Origin::answering(move |r| {
+            let seen = r.head.list("x-forwarded-proto");
+            reply(200, &["Cache-Control: max-age=60", vary], seen)
+        });
+        let site = Site::with(origin, &format!("{RULE}{rule}"));
+        site.get("/a", "X-Forwarded-Proto: https\r\n")
+            .expect_body("http");
+        site.get("/a", "").expect_body("http").expect_hit();
+    }
+}
+
 /// What the second of two requests gets: from the store, and with a Set-Cookie.
 fn cookies(fields: &'static [&'static str], rule: &str, first: &str, second: &str) -> (bool, bool) {
     let config = match rule {
