@@ -17,12 +17,18 @@ pub(super) struct Forwarded {
 }
 
 impl Forwarded {
-    pub(super) fn of(peer: SocketAddr, access: &Access) -> Forwarded {
+    /// `internal`: the proxy's own request, which says what the key says.
+    pub(super) fn of(peer: SocketAddr, access: &Access, internal: bool) -> Forwarded {
         let client = peer.ip().to_canonical();
         Forwarded {
             client,
-            trusted: access.trusted.iter().any(|net| net.contains(&client)),
+            trusted: internal || access.trusted.iter().any(|net| net.contains(&client)),
         }
+    }
+
+    /// Whether lines of this field say nothing here.
+    pub(super) fn disbelieves(&self, id: Name) -> bool {
+        !self.trusted && self.replaces(id)
     }
 
     /// Whether lines of this field are ours to write, or not believed.

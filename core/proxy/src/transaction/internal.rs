@@ -93,12 +93,17 @@ fn made(
     if let Some(cache_control) = cache_control {
         line(&mut request, b"Cache-Control", cache_control.as_bytes());
     }
+    // What belongs to the key must be said, and once, or the answer would be another object's.
+    let parts = read_parts(partition::parts(key)).ok_or("not a key of ours")?;
+    let in_key = |name: &[u8]| {
+        parts
+            .iter()
+            .any(|(part, _)| part.eq_ignore_ascii_case(name))
+    };
     let varied = stored.into_iter().flat_map(|s| s.prepared().vary.present());
-    for (name, value) in varied.filter(|(name, _)| takes(name)) {
+    for (name, value) in varied.filter(|(name, _)| takes(name) && !in_key(name)) {
         line(&mut request, name, value);
     }
-    // What belongs to the key must be said, or the answer would be another object's.
-    let parts = read_parts(partition::parts(key)).ok_or("not a key of ours")?;
     for (name, value) in &parts {
         line(&mut request, name, value);
     }

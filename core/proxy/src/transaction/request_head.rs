@@ -1,5 +1,6 @@
 //! The step `request_head`: is this request one we serve, for this client, and what does it want?
 
+use super::forwarded::Forwarded;
 use super::refusal::Refusal;
 use super::request_body::RequestBody;
 use super::route::{self, Wanted};
@@ -39,6 +40,7 @@ impl Transaction {
         self.find_body()?;
         self.check_client()?;
         let original = self.original_destination()?;
+        self.disbelieve();
         let wanted = route::find(
             &self.source,
             &self.live.settings,
@@ -71,6 +73,22 @@ impl Transaction {
             Wanted::Fetch(route) => {
                 self.route = Some(route);
                 Ok(None)
+            }
+        }
+    }
+
+    /// Takes off what a client says of itself that no origin will hear: it is no part of the key and selects no variant.
+    fn disbelieve(&mut self) {
+        if let Mode::Reverse { .. } = self.source.listener.mode {
+            let access = &self.live.settings.access;
+            let said = Forwarded::of(self.peer, access, self.source.internal);
+            if self
+                .head
+                .fields()
+                .iter()
+                .any(|(id, ..)| said.disbelieves(id))
+            {
+                self.head.remove_if(|id, _, _| said.disbelieves(id));
             }
         }
     }

@@ -44,6 +44,7 @@ impl Transaction {
             Mode::Reverse { .. } => Some(forwarded::Forwarded::of(
                 self.peer,
                 &self.live.settings.access,
+                self.source.internal,
             )),
             Mode::Forward | Mode::Transparent { .. } => None,
         };
