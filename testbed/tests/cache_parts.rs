@@ -336,6 +336,37 @@ fn a_stale_part_that_changed_is_replaced() {
     assert_eq!(site.origin.count(), 3);
 }
 
+/// RFC 9110 section 13.1.5: whoever has the rest of one representation gets no part of another.
+#[test]
+fn a_stale_part_that_changed_is_no_part_for_who_goes_on_with_the_old_one() {
+    const OTHER: &str = "ABCDEFGHIJKLMNOPQRST";
+    let old = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    let cases = [
+        (TAG, "\"a\"", "ETag: \"b\""),
+        (
+            old,
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Last-Modified: Mon, 07 Nov 1994 08:49:37 GMT",
+        ),
+    ];
+    for (validator, has, new) in cases {
+        let site = Site::new(move |r| match r.n {
+            1 => ranges(
+                r,
+                &[validator, "Cache-Control: max-age=60", "Age: 61"],
+                BODY,
+            ),
+            _ if r.get("if-range") == Some(has) => reply(200, &[new, FRESH], OTHER),
+            _ => ranges(r, &[new, FRESH], OTHER),
+        });
+        part(ask_range(&site, "5-14"), "5-14");
+        let goes_on = format!("Range: bytes=5-14\r\nIf-Range: {has}\r\n");
+        site.get("/", &goes_on).expect(200).expect_body(OTHER);
+        assert_eq!(site.origin.last().get("if-range"), Some(has));
+        site.get("/", "").expect_body(OTHER).expect_hit();
+    }
+}
+
 #[test]
 fn a_client_that_has_the_part_gets_a_304() {
     let site = site(&[TAG, FRESH]);

@@ -241,3 +241,24 @@ fn the_log_tells_of_the_failure() {
             && line.contains("\"error\":\"connection_terminated\"")
     });
 }
+
+/// Nobody said that it may be shared: what came for one client's cookies is nobody's stand-in, whoever makes the origin fail.
+#[test]
+fn a_page_without_a_lifetime_that_came_for_cookies_stands_in_for_nothing() {
+    for fields in [
+        &["ETag: \"a\""][..],
+        &["ETag: \"a\"", "Cache-Control: max-age=0"],
+        &["ETag: \"a\"", "Expires: 0"],
+    ] {
+        let site = Site::new(move |r| match r.get("x-break") {
+            Some(_) => reply(500, &[], "broken"),
+            None => reply(200, fields, "page of alice"),
+        });
+        for own in ["", "Cookie: me=mallory\r\n"] {
+            site.get("/me", "Cookie: me=alice\r\n");
+            site.get("/me", &format!("{own}X-Break: 1\r\n"))
+                .expect(500)
+                .expect_body("broken");
+        }
+    }
+}

@@ -47,6 +47,21 @@ fn absent_is_a_value_of_its_own() {
     site.get("/", "").expect_body("").expect_hit();
 }
 
+/// RFC 9110 section 7.6.1: a field that Connection nominates ends here, so the answer is that for who has no such field.
+#[test]
+fn what_did_not_reach_the_origin_selects_nothing() {
+    for (name, kept) in [("X-Kind", false), ("Accept-Language", true)] {
+        let site = varying(name);
+        let planted = site.get("/", &format!("{name}: de\r\nConnection: {name}\r\n"));
+        planted.expect_body(if kept { "de" } else { "" });
+        site.get("/", &format!("{name}: de\r\n")).expect_body("de");
+        let none = site.get("/", "").expect_body("");
+        if !kept {
+            none.expect_hit();
+        }
+    }
+}
+
 #[test]
 fn every_nominated_field_counts_and_no_other() {
     let site = varying("Accept-Language, X-Kind");
@@ -194,4 +209,21 @@ fn the_stored_language_that_a_request_prefers_to_all_others_is_chosen() {
         .expect_body("en");
     ask("de").expect_hit().expect_body("de");
     ask("de;q=0.5, en;q=0.5").expect_fwd("vary-miss");
+}
+
+/// The origin reads what the proxy writes there, so what the client sent selects nothing.
+#[test]
+fn what_varies_by_the_address_of_the_client_is_not_shared() {
+    let site = Site::new(|r| {
+        let fields = ["Cache-Control: max-age=60", "Vary: Accept, x-forwarded-For"];
+        reply(200, &fields, r.n.to_string())
+    });
+    for (own, body) in [
+        ("", "1"),
+        ("", "2"),
+        ("X-Forwarded-For: 192.0.2.1\r\n", "3"),
+    ] {
+        let got = site.get("/", own).expect_body(body);
+        assert!(got.cache_status().contains("detail=vary-star"));
+    }
 }

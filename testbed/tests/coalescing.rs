@@ -283,6 +283,46 @@ fn many_askers_of_a_stale_object_validate_it_once() {
     assert_eq!(site.origin.count(), 2);
 }
 
+/// RFC 9111 section 4: an answer that must not be used again without validation is for the one who asked.
+#[test]
+fn what_may_not_be_used_again_is_not_shared() {
+    for fields in [
+        &["ETag: \"a\""][..],
+        &["ETag: \"a\"", "Cache-Control: no-cache"],
+        &["ETag: \"a\"", "Cache-Control: max-age=60, no-cache"],
+        &["ETag: \"a\"", "Cache-Control: max-age=0"],
+        &[
+            "ETag: \"a\"",
+            "Cache-Control: public, max-age=60",
+            "Age: 60",
+        ],
+    ] {
+        let gate = Gate::new();
+        let theirs = gate.clone();
+        let site = Site::new(move |r| {
+            theirs.wait();
+            let whose = r.get("cookie").unwrap_or_default();
+            reply(200, fields, format!("page of {whose}"))
+        });
+        let mut clients: Vec<Client> = (0..4)
+            .map(|n| {
+                let mut client = site.client();
+                client.send(format!(
+                    "GET /me HTTP/1.1\r\nHost: site.test\r\nCookie: {n}\r\n\r\n"
+                ));
+                client
+            })
+            .collect();
+        site.origin.wait_requests(1);
+        gate.open();
+        for (n, client) in clients.iter_mut().enumerate() {
+            let page = format!("page of {n}");
+            client.response().expect(200).expect_body(&page);
+        }
+        assert_eq!(site.origin.count(), 4, "{fields:?}");
+    }
+}
+
 #[test]
 fn a_follower_that_never_reads_is_cut_off_and_the_others_go_on() {
     let gate = Gate::new();

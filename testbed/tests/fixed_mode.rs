@@ -52,6 +52,22 @@ fn other_statuses_are_as_the_rfc_has_them() {
 }
 
 #[test]
+fn cookies_on_other_statuses_are_as_the_rfc_has_them() {
+    const GUESSED: &[&str] = &[
+        "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+        "Set-Cookie: a=b",
+    ];
+    // A guess is made for neither, so each is asked for.
+    for (fields, cookie) in [(GUESSED, ""), (&GUESSED[..1], "Cookie: x=1\r\n")] {
+        let origin = Origin::answering(move |r| reply(404, fields, r.n.to_string()));
+        let site = Site::with(origin, FIXED);
+        site.get("/", cookie).expect_body("1");
+        let second = site.get("/", cookie).expect_body("2");
+        assert_eq!(second.get("set-cookie").is_some(), cookie.is_empty());
+    }
+}
+
+#[test]
 fn what_answers_credentials_is_kept_for_nobody() {
     let site = site(200, "X: nothing", FIXED);
     site.get("/", "Authorization: Basic x\r\n").expect_body("1");

@@ -219,6 +219,17 @@ fn clients_are_not_heard_where_a_rule_says_so() {
     }
 }
 
+/// RFC 9111 section 5.2.1.7.
+#[test]
+fn who_wants_only_what_is_stored_is_not_passed_on_by_a_rule() {
+    for rule in ["store = false", "cookies = \"refuse\""] {
+        let site = site(&["Cache-Control: max-age=60"], &format!("{RULE}{rule}"));
+        site.get("/", "Cookie: a=b\r\nCache-Control: only-if-cached\r\n")
+            .expect(504);
+        assert_eq!(site.origin.count(), 0, "{rule}");
+    }
+}
+
 #[test]
 fn the_query_belongs_to_the_key_as_far_as_a_rule_says() {
     for (rule, first, second, same) in [
@@ -274,6 +285,20 @@ fn fields_of_the_request_belong_to_the_key_where_a_rule_says_so() {
     }
 }
 
+/// What Connection nominates does not reach the origin, and its answer is not for those whose field does.
+#[test]
+fn a_field_that_does_not_reach_the_origin_is_no_part_of_the_key() {
+    let origin = Origin::answering(|r| {
+        let seen = r.head.list("x-country");
+        reply(200, &["Cache-Control: max-age=60"], seen)
+    });
+    let site = Site::with(origin, &format!("{RULE}key_fields = [\"X-Country\"]"));
+    site.get("/a", "X-Country: de\r\nConnection: X-Country\r\n")
+        .expect_body("");
+    site.get("/a", "X-Country: de\r\n").expect_body("de");
+    site.get("/a", "").expect_body("").expect_hit();
+}
+
 /// What the second of two requests gets: from the store, and with a Set-Cookie.
 fn cookies(fields: &'static [&'static str], rule: &str, first: &str, second: &str) -> (bool, bool) {
     let config = match rule {
@@ -291,6 +316,7 @@ fn cookies_mean_what_a_rule_says() {
     const STATED_SET: &[&str] = &["Cache-Control: max-age=60", "Set-Cookie: a=b"];
     const GUESSED: &[&str] = &[MODIFIED];
     const GUESSED_SET: &[&str] = &[MODIFIED, "Set-Cookie: a=b"];
+    const EXPIRED_SET: &[&str] = &["Cache-Control: max-age=0", "Set-Cookie: a=b"];
     const C: &str = "Cookie: id=1; lang=de\r\n";
     const D: &str = "Cookie: lang=de; id=2\r\n";
     for (fields, rule, first, second, want) in [
@@ -301,6 +327,18 @@ fn cookies_mean_what_a_rule_says() {
         (GUESSED, "", C, "", (false, false)),
         (GUESSED, "", "", C, (false, false)),
         (GUESSED, "", "", "", (true, false)),
+        // A rule's lifetime is not the origin's word that its cookie is for all.
+        (GUESSED_SET, "ttl = \"1h\"", "", "", (false, true)),
+        (EXPIRED_SET, "ttl = \"1h\"", "", "", (false, true)),
+        (STATED_SET, "ttl = \"1h\"", "", "", (true, true)),
+        (GUESSED, "ttl = \"1h\"", C, D, (true, false)),
+        (
+            GUESSED_SET,
+            "ttl = \"1h\"\ncookies = \"ignore\"",
+            "",
+            "",
+            (true, true),
+        ),
         (GUESSED_SET, "cookies = \"strip\"", "", "", (true, false)),
         (GUESSED, "cookies = \"strip\"", C, D, (true, false)),
         (GUESSED_SET, "cookies = \"ignore\"", C, "", (true, true)),

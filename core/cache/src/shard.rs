@@ -146,6 +146,7 @@ impl Shard {
             followable,
             wanted,
             ask.validate,
+            self.newest,
             share,
         );
         self.fills.entry(key).or_default().push(Arc::clone(&inner));
@@ -380,6 +381,20 @@ impl Handler<Commit> for Shard {
             return Err(NoStoreReason::Expired);
         }
         let index = &self.shared.index;
+        // RFC 9111 section 4: "a cache MUST use the most recent one". What was stored since this was asked for and was received
+        // later answers all that this could. Of what was stored before the clock tells nothing: it may have been set.
+        let outrun = index.get(&fill.key).is_some_and(|slot| {
+            slot.variants().iter().any(|other| {
+                let (other_head, head) = (other.prepared(), stored.prepared());
+                other.stamp.load(Ordering::Relaxed) > fill.began
+                    && other_head.received > head.received
+                    && (other_head.vary.is_empty() || other_head.vary == head.vary)
+            })
+        });
+        if outrun {
+            self.trace(transaction, "outrun before commit");
+            return Err(NoStoreReason::Expired);
+        }
         self.markers.forget(|| index.hash(&fill.key));
         self.publish(&fill.key, &stored, None);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);
@@ -404,18 +419,14 @@ impl Handler<Freshen> for Shard {
         } = message;
         self.forget(&fill);
         let slot = self.shared.index.get(&fill.key);
-        // Another leader may have stored a newer response meanwhile: that one stays.
-        let overtaken = slot.is_some_and(|slot| {
-            !slot.contains(&old)
-                && slot
-                    .all()
-                    .any(|v| v.prepared().vary == stored.prepared().vary)
-        });
+        // A newer response may be stored meanwhile, or an origin have said that it is gone; and what was purged before this
+        // fill began was purged all the same. What is no longer stored is not brought back.
+        let stored_still = slot.is_some_and(|slot| slot.contains(&old));
         // By what it was known by when it was purged, or is now.
         let void = [&old, &stored]
             .iter()
             .any(|known| fill.lock().is_void(&fill.key, &known.prepared().labels));
-        let good = !overtaken && !void;
+        let good = stored_still && !void;
         if good {
             self.publish(&fill.key, &stored, (!stays).then_some(&old));
             self.shared.counts.freshened.fetch_add(1, Ordering::Relaxed);

@@ -432,6 +432,65 @@ async fn a_newer_response_stored_meanwhile_is_not_replaced_by_a_freshened_one() 
     assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"newer");
 }
 
+/// RFC 9111 section 4: of several "a cache MUST use the most recent one", whichever body took longer to come.
+#[actix_rt::test]
+async fn a_response_that_came_late_does_not_take_the_place_of_a_newer_one() {
+    // A clock that was set back in between makes nothing newer than what is asked for afterwards.
+    for (slow, quick, stays) in [(100, 105, 105), (100, 100, 100), (105, 100, 105)] {
+        let cache = cache(MIB);
+        let mut late = lead(&cache, alone("a")).await;
+        late.respond(received_at(slow)).await.unwrap();
+        let mut other = lead(&cache, alone("a")).await;
+        other.respond(received_at(quick)).await.unwrap();
+        other.commit(Bytes::new()).await.unwrap();
+        let mut reader = late.reader();
+        let _ = late.commit(Bytes::new()).await;
+        assert!(
+            read_all(&mut reader).await.1.is_some(),
+            "its own client has all"
+        );
+        assert_eq!(hit(&cache, "a").unwrap().prepared().received, stays);
+        // What is asked for afterwards is newer, whatever the clock says.
+        let mut next = lead(&cache, alone("a")).await;
+        next.respond(received_at(50)).await.unwrap();
+        next.commit(Bytes::new()).await.unwrap();
+        assert_eq!(hit(&cache, "a").unwrap().prepared().received, 50);
+    }
+}
+
+#[actix_rt::test]
+async fn what_was_removed_before_its_validation_was_asked_for_stays_removed() {
+    for insists in [false, true] {
+        let cache = cache(MIB);
+        let old = store(&cache, "a", b"old").await;
+        let seen = find(&cache, "a");
+        cache.invalidate(1, key("a")).await;
+        let ask = Ask {
+            validate: Some(Arc::clone(&old)),
+            alone: insists,
+            ..plain("a")
+        };
+        if let Answer::Lead(fill) = cache.ask_after(ask, seen).await.unwrap() {
+            fill.freshen(prepared(Some(3))).await;
+        }
+        assert!(find(&cache, "a").is_none(), "insists: {insists}");
+    }
+}
+
+#[actix_rt::test]
+async fn what_an_origin_said_is_gone_is_not_brought_back_by_a_validation_under_way() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"old").await;
+    let ask = Ask {
+        validate: Some(Arc::clone(&old)),
+        ..plain("a")
+    };
+    let fill = lead(&cache, ask).await;
+    cache.discard(2, key("a"), old).await;
+    fill.freshen(prepared(Some(3))).await;
+    assert!(find(&cache, "a").is_none());
+}
+
 #[actix_rt::test]
 async fn trailers_stay_paid_for_when_their_response_is_freshened() {
     let cache = cache(MIB);

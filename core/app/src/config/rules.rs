@@ -19,7 +19,7 @@ use understudy_http::{
     semantics::{
         freshness::Heuristic,
         policy::{
-            CookieNames, Cookies, HostPattern, MAX_RULES, NamePattern, NoPattern, Overrides,
+            CookieNames, Cookies, Guess, HostPattern, MAX_RULES, NamePattern, NoPattern, Overrides,
             PathPattern, Query, RequestNoCache, Rule, Rules, StatusPattern, TtlWhen, TypePattern,
             When,
         },
@@ -310,9 +310,10 @@ fn overrides(
             |w| quote(word_of(NO_CACHE, w)),
         ),
         cookies: cookies(r, section, shape),
-        heuristic: (percent.is_some() || heuristic_max.is_some()).then(|| Heuristic {
-            percent: percent.unwrap_or(heuristic.percent),
-            max: heuristic_max.unwrap_or(heuristic.max),
+        heuristic: (percent.is_some() || heuristic_max.is_some()).then_some(Guess {
+            percent,
+            max: heuristic_max,
+            general: heuristic,
         }),
         query: query(r, section, shape),
         sort_query: flag(r, "query_sort", shape.query_sort),

@@ -264,6 +264,11 @@ impl Fill {
         self.inner.lock().followers()
     }
 
+    /// Whether anybody reads, the leader's own client included.
+    pub fn is_read(&self) -> bool {
+        self.inner.lock().is_read()
+    }
+
     /// The body is complete: publishes it. When this returns, the next look-up finds it; await it
     /// before the client is given the last byte. An error says why it is not stored: it outgrew its
     /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its
@@ -396,7 +401,10 @@ impl Fill {
             Some(old) => old.freshened(prepared, share),
             None => Stored::new(prepared, Default::default(), Bytes::new(), share),
         };
-        self.turn_away(reason);
+        // What one client's credentials made of it tells nothing to others: they look again, and one of them asks without.
+        if reason != NoStoreReason::Authorization {
+            self.turn_away(reason);
+        }
         Arc::new(stored)
     }
 }

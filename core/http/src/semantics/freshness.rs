@@ -72,6 +72,16 @@ impl Freshness {
     }
 }
 
+/// The lifetime that the origin itself states, whatever an operator's rule makes of it.
+pub(super) fn stated_lifetime(
+    fields: Fields<'_>,
+    cc: &ResponseDirectives,
+    response_time: Seconds,
+) -> Option<u32> {
+    let date = fields.get(Name::Date).and_then(date::parse);
+    explicit_lifetime(fields, cc, date.unwrap_or(response_time))
+}
+
 /// Statuses whose responses may be given a heuristic lifetime (RFC 9110 section 15.1).
 pub fn is_heuristically_cacheable(status: u16) -> bool {
     matches!(

@@ -11,7 +11,7 @@ mod rules;
 
 pub use key::{read_parts, rewrite_query, write_parts};
 pub use pattern::{HostPattern, NamePattern, NoPattern, PathPattern, StatusPattern, TypePattern};
-pub use rules::{MAX_RULES, Matched, Overrides, Rule, Rules, TooMany, When};
+pub use rules::{Guess, MAX_RULES, Matched, Overrides, Rule, Rules, TooMany, When};
 
 use super::cache_control::{RequestDirectives, ResponseDirectives};
 use super::freshness::{Freshness, Heuristic};

@@ -149,7 +149,7 @@ pub fn has_window(stored: &ResponseDirectives, staleness: i64) -> bool {
 /// Section 4.2.4: directives that forbid a shared cache to serve stale, disconnected or not: must-revalidate (section
 /// 5.2.2.2), proxy-revalidate (5.2.2.8), s-maxage, which has the meaning of proxy-revalidate (5.2.2.10), and no-cache (5.2.2.4).
 #[inline]
-fn forbids_stale(stored: &ResponseDirectives) -> bool {
+pub(super) fn forbids_stale(stored: &ResponseDirectives) -> bool {
     stored.must_revalidate
         || stored.proxy_revalidate
         || stored.s_maxage.is_some()

@@ -5,7 +5,7 @@
 //! stored with explicit freshness, but the key does not hold what they depend upon, so they never are.
 
 use super::cache_control::{RequestDirectives, ResponseDirectives};
-use super::freshness::is_heuristically_cacheable;
+use super::freshness::{is_heuristically_cacheable, stated_lifetime};
 use super::policy::{Cookies, Policy};
 use super::{date, reuse, vary, withheld};
 use crate::{Fields, Method, Name};
@@ -179,10 +179,20 @@ fn cookies(
     let sets = response.has(Name::SetCookie) && !withheld::withholds(response, cc, b"set-cookie");
     match policy.cookies {
         Cookies::Conservative | Cookies::Key(_) => {
+            // A rule's `ttl` is no word of the origin's, and no reason to hand one client's cookie to all others.
+            let stated = stated_lifetime(response, cc, freshness.response_time);
+            let stated = stated.is_some_and(|lifetime| lifetime > 0);
             let fresh = freshness.ttl(freshness.response_time) > 0;
-            let meant = cc.public || (fresh && !freshness.heuristic && !cc.no_cache);
-            if sets && !meant {
+            if sets && !(cc.public || (stated && fresh && !cc.no_cache)) {
                 return Err(NoStoreReason::SetCookie);
+            }
+            // What has no lifetime at all may be a page for who asked, and would be served stale when the origin fails.
+            let conservative = policy.cookies == Cookies::Conservative;
+            if conservative
+                && request.has(Name::Cookie)
+                && !(cc.public || stated || fresh || reuse::forbids_stale(cc))
+            {
+                return Err(NoStoreReason::Cookie);
             }
         }
         Cookies::Refuse if sets => return Err(NoStoreReason::SetCookie),

@@ -10,6 +10,7 @@
 
 use super::preference::{Preferences, is_preference};
 use super::text::{is_token, members};
+use crate::wire::hop::Crossing;
 use crate::{Fields, Name};
 
 /// What a response's Vary nominates and what the request that fetched it had there, normalised, in one comparable buffer. Empty: no Vary.
@@ -67,13 +68,20 @@ impl VaryKey {
             .collect();
         nominated.sort_unstable();
         nominated.dedup();
+        // A field that Connection nominates does not reach the origin (RFC 9110 section 7.6.1), so this response is for requests
+        // without one: or a client could plant the wrong variant under whatever it names.
+        let crossing = Crossing::of(request);
+        let sent = |name: &[u8]| match crossing.is_nominated(name) {
+            true => Fields::new(&[], &[], &[]),
+            false => request,
+        };
         let mut values = Vec::new();
         for name in &nominated {
-            write_values_as_sent(request, name, &mut values);
+            write_values_as_sent(sent(name), name, &mut values);
         }
         let preferences = nominated.iter().any(|name| is_preference(name));
         Some(VaryKey {
-            preferred: preferences.then(|| Preferred::of(&nominated, response, request)),
+            preferred: preferences.then(|| Preferred::of(&nominated, response, sent)),
             names: nominated.join(&b',').into_boxed_slice(),
             values: values.into_boxed_slice(),
         })
@@ -163,9 +171,14 @@ impl VaryKey {
 }
 
 impl Preferred {
-    fn of(names: &[Vec<u8>], response: Fields<'_>, request: Fields<'_>) -> Box<Preferred> {
+    fn of<'a>(
+        names: &[Vec<u8>],
+        response: Fields<'_>,
+        sent: impl Fn(&[u8]) -> Fields<'a>,
+    ) -> Box<Preferred> {
         let mut values = Vec::new();
         for name in names {
+            let request = sent(name);
             let preferences = is_preference(name).then(|| Preferences::of(request, name));
             match preferences.flatten() {
                 Some(preferences) => write_sized(FORM, &mut values, |out| preferences.write(out)),

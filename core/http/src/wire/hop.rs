@@ -105,7 +105,7 @@ fn removable(name: &[u8]) -> bool {
 }
 
 /// Tells which lines of one head may cross the hop, for a writer that copies lines instead of editing a head.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Crossing<'a> {
     nominated: SmallVec<[&'a [u8]; 4]>,
 }
@@ -129,10 +129,13 @@ impl<'a> Crossing<'a> {
         if id != Name::Other {
             return bit(id) & HOP == 0;
         }
-        !self
-            .nominated
-            .iter()
-            .any(|option| option.eq_ignore_ascii_case(name))
+        !self.is_nominated(name)
+    }
+
+    /// Whether lines of this name stay here because Connection nominates them, and would cross otherwise.
+    pub fn is_nominated(&self, name: &[u8]) -> bool {
+        let mut nominated = self.nominated.iter();
+        nominated.any(|option| option.eq_ignore_ascii_case(name))
     }
 }
 

@@ -30,7 +30,9 @@ fn hosts() {
         let got = HostPattern::new(pattern).unwrap().matches(host.as_bytes());
         assert_eq!(got, fits, "{pattern} {host}");
     }
-    for bad in ["", "*.", "*", "a b", "http://a", "a/b", "a.*"] {
+    for bad in [
+        "", "*.", "*", "a b", "http://a", "a/b", "a.*", "a:80", "[::1]:80", "::1", "[]", "*.[::1]",
+    ] {
         assert!(HostPattern::new(bad).is_err(), "{bad:?}");
     }
 }
@@ -431,6 +433,14 @@ fn queries() {
         (&without, false, "/", "/"),
         (&without, false, "/?a=?x=1", "/?a=?x=1"),
         (&without, false, "/?&&", "/?&&"),
+        // What an origin may read as another parameter stays.
+        (&only, false, "/?id=1&%69d=2&x=3", "/?id=1&%69d=2"),
+        (&only, false, "/?id=1&id[]=2&x[]=3", "/?id=1&id[]=2"),
+        (&only, false, "/?id=1&x=3;id=2", "/?id=1&x=3;id=2"),
+        (&without, false, "/?a=1&utm_id=2;a=3", "/?a=1&utm_id=2;a=3"),
+        (&Query::All, true, "/?b=1&%61=2&a=0", "/?b=1&%61=2&a=0"),
+        (&Query::All, true, "/?b=1&a[]=2&a=0", "/?a[]=2&a=0&b=1"),
+        (&Query::All, true, "/?b=1;a=3&a=0", "/?b=1;a=3&a=0"),
     ] {
         let policy = Policy {
             query: query.clone(),
@@ -471,6 +481,14 @@ fn cookies_in_keys() {
         (&named, "Cookie: a=1", "Cookie: a=2", false),
         (&named, "Cookie: b=1", "", true),
         (&named, "Cookie: a", "", false),
+        // An origin may read the first of one name, or the last.
+        (&named, "Cookie: a=1; a=2", "Cookie: a=2; a=1", false),
+        (
+            &named,
+            "Cookie: s_x=0; a=1; a=2",
+            "Cookie: a=1; a=2; s_x=0",
+            true,
+        ),
     ] {
         let policy = policy(cookies.clone());
         assert_eq!(
@@ -478,6 +496,23 @@ fn cookies_in_keys() {
             same,
             "{one} {other}"
         );
+    }
+}
+
+#[test]
+fn a_key_has_only_the_fields_that_reach_the_origin() {
+    let policy = Policy {
+        key_fields: Some(["x-country", "accept"].map(Box::from).into()),
+        ..Policy::default()
+    };
+    for (one, other, same) in [
+        ("X-Country: de\nConnection: close, X-COUNTRY", "", true),
+        ("X-Country: de\nConnection: close", "", false),
+        // It cannot be nominated away, so it reaches the origin.
+        ("Accept: a/b\nConnection: accept", "", false),
+    ] {
+        let agree = parts(&policy, one) == parts(&policy, other);
+        assert_eq!(agree, same, "{one}");
     }
 }
 

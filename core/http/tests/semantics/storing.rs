@@ -243,7 +243,24 @@ fn with_cookies_only_what_the_origin_made_cacheable_is_stored() {
             Ok(()),
         ),
         ("Cookie: a=b", "Cache-Control: max-age=60", Ok(())),
-        ("Cookie: a=b", "ETag: \"a\"", Ok(())),
+        ("Cookie: a=b", "ETag: \"a\"", Err(Cookie)),
+        (
+            "Cookie: a=b",
+            "Cache-Control: max-age=0\nETag: \"a\"",
+            Err(Cookie),
+        ),
+        ("Cookie: a=b", "Expires: 0\nETag: \"a\"", Err(Cookie)),
+        // Never used without validation, also when the origin fails.
+        (
+            "Cookie: a=b",
+            "Cache-Control: no-cache\nETag: \"a\"",
+            Ok(()),
+        ),
+        (
+            "Cookie: a=b",
+            "Cache-Control: max-age=0, must-revalidate\nETag: \"a\"",
+            Ok(()),
+        ),
         ("Cookie: a=b", &modified, Err(Cookie)),
         (
             "Cookie: a=b",

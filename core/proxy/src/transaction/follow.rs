@@ -8,10 +8,10 @@ use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
 use std::time::Duration;
-use understudy_cache::{FillHead, FillReader};
+use understudy_cache::{FillHead, FillReader, Prepared};
 use understudy_http::Name;
 use understudy_http::semantics::cache_status::Forward;
-use understudy_http::semantics::reuse::{Stale, is_error};
+use understudy_http::semantics::reuse::{Reuse, Stale, ValidateReason, is_error, may_reuse};
 
 impl Transaction {
     pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
@@ -37,6 +37,9 @@ impl Transaction {
         }
         if self.is_personal_with(&prepared) {
             return self.alone(Forward::Request);
+        }
+        if self.is_for_one(&prepared) {
+            return self.alone(forward);
         }
         if self.leaves(&reader, &prepared) {
             return self.range_alone(forward);
@@ -85,6 +88,23 @@ impl Transaction {
             None => self.drain_reader(&mut queue, &mut reader, framed).await,
         };
         self.delivered(outcome, &queue, overhead)
+    }
+
+    /// Whether what the leader got may not be used again without asking the origin. RFC 9111 section 4: a response satisfies
+    /// several requests "provided that it is allowed to reuse that response for the requests in question"; one with `no-cache`, or
+    /// stale as it comes, is not, and may be a page for who asked. What this request says of ages is no matter: it would get no
+    /// younger answer.
+    fn is_for_one(&self, prepared: &Prepared) -> bool {
+        let reuse = may_reuse(
+            &self.directives,
+            &prepared.directives,
+            &prepared.freshness,
+            self.now(),
+        );
+        matches!(
+            reuse,
+            Reuse::Validate(ValidateReason::ResponseNoCache | ValidateReason::Stale)
+        )
     }
 
     /// The origin failed the leader: what is stored, when it may stand in (RFC 5861 section 4), or the failure.

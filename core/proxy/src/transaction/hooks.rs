@@ -374,9 +374,11 @@ fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
 /// Room for the word that says where an answer came from, whatever the address.
 type Hierarchy = [u8; 64];
 
+/// Where an answer out of the store came from.
+pub(super) const NOWHERE: &str = "HIER_NONE/-";
+
 /// Where an answer came from (the paper's LogHier), written into `room`: this is for every miss, and nothing is to be allocated.
 fn hierarchy<'a>(record: &Record<'_>, room: &'a mut Hierarchy) -> &'a str {
-    const NOWHERE: &str = "HIER_NONE/-";
     let Some(origin) = record.origin else {
         return NOWHERE;
     };

@@ -163,7 +163,7 @@ impl Transaction {
     }
 }
 
-fn only_if_cached() -> Step {
+pub(super) fn only_if_cached() -> Step {
     // RFC 9111 section 5.2.1.7.
     Step::Answer(Refusal::new(504, "only-if-cached"))
 }

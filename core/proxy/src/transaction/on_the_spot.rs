@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
-use understudy_module::{Edit, Edits, Head, Hook, Lines, Part, Piece};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part, Piece};
 
 /// Answers a plain hit.
 #[inline(never)]
@@ -219,6 +219,17 @@ impl Transaction {
         }
         None
     }
+}
+
+/// Tells the modules that the transaction is over, where no record is written.
+pub(super) fn tell(party: &Party, entry: &LogEntry<'_>, method: &[u8], key: &[u8]) {
+    let subject = Subject {
+        method,
+        url: key,
+        part: Part::Log(entry),
+    };
+    // As below.
+    let _ = party.run(Hook::Log, 0, subject, &mut Edits::new());
 }
 
 /// Tells the modules that the transaction is over, and writes the record.

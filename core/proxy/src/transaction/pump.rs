@@ -54,7 +54,7 @@ impl Pump {
         origin: &mut Origin,
     ) -> Poll<Option<Bytes>> {
         loop {
-            if self.streaming && fill.followers() == 0 {
+            if self.streaming && !fill.is_read() {
                 return Poll::Ready(None);
             }
             if fill.poll_room(cx).is_pending() {

@@ -20,7 +20,7 @@ pub(super) enum Purpose<'a> {
     Pass,
     /// To store the whole: without the client's conditions and range.
     Fetch,
-    /// To validate this response; of parts, with the client's range.
+    /// To validate this response; of parts, with the client's range and its If-Range.
     Validate(&'a Stored),
     /// To store the part the client asks for: with its range, without its conditions.
     Range,
@@ -36,10 +36,9 @@ impl Transaction {
         let fields = self.head.fields();
         let crossing = Crossing::of(fields);
         let passing = matches!(purpose, Purpose::Pass);
-        let ranged = matches!(purpose, Purpose::Range);
         let with_range = match purpose {
             Purpose::Validate(stored) => stored.is_part(),
-            _ => ranged,
+            _ => matches!(purpose, Purpose::Range),
         };
         let forwarded = match self.source.listener.mode {
             Mode::Reverse { .. } => Some(forwarded::Forwarded::of(
@@ -69,7 +68,8 @@ impl Transaction {
                 Name::Range if with_range && crossing.crosses(id, name) => {
                     line(&mut out, name, value);
                 }
-                Name::IfRange if ranged && crossing.crosses(id, name) => {
+                // Also where parts are validated: what replaces them may not be what the client has the rest of.
+                Name::IfRange if with_range && crossing.crosses(id, name) => {
                     line(&mut out, name, value);
                 }
                 _ if is_condition(id) && !passing => {}

@@ -4,6 +4,7 @@
 //! that a hit on the spot, a transaction and `explain` match alike. Awkward case: a proxy's own requests. They insist on the
 //! origin's word because they were told to, so no rule makes them deaf.
 
+use super::look_up::only_if_cached;
 use super::{Step, Transaction, partition};
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -123,13 +124,18 @@ impl Transaction {
         if !self.source.internal || self.source.explains {
             policy.hear(&mut self.directives);
         }
-        if !policy.store {
-            return Some(self.bypass(Forward::Bypass, NoStoreReason::Rule));
+        let why = if !policy.store {
+            NoStoreReason::Rule
+        } else if policy.cookies == Cookies::Refuse && self.head.fields().has(Name::Cookie) {
+            NoStoreReason::Cookie
+        } else {
+            return None;
+        };
+        if self.directives.only_if_cached {
+            // RFC 9111 section 5.2.1.7: there is nothing stored that it may have.
+            return Some(only_if_cached());
         }
-        if policy.cookies == Cookies::Refuse && self.head.fields().has(Name::Cookie) {
-            return Some(self.bypass(Forward::Bypass, NoStoreReason::Cookie));
-        }
-        None
+        Some(self.bypass(Forward::Bypass, why))
     }
 
     /// Whether a response that may be shared is not for this request, because of its cookies.

@@ -3,6 +3,7 @@
 
 use super::exchange::Exchanged;
 use super::{Step, Transaction, partition, response_head};
+use crate::settings::Mode;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,6 +35,15 @@ impl Transaction {
             return Method::Get;
         }
         method
+    }
+
+    /// Whether an answer varies by a field that is written here and not by the client (X-Forwarded-For, behind a reverse listener):
+    /// the client's own says nothing of what the origin decided by, so no request could ever select it.
+    pub(super) fn varies_by_ours(&self, fields: Fields<'_>) -> bool {
+        matches!(self.source.listener.mode, Mode::Reverse { .. })
+            && fields
+                .list(Name::Vary)
+                .any(|name| Name::of(name) == Name::XForwardedFor)
     }
 
     /// The head for the client whose request fetched it: it has what is withheld from the store.

@@ -1,7 +1,7 @@
 //! What hooks on bodies may do.
 
 use crate::record::takes_all;
-use crate::scripted::{Scripted, everywhere, proxy};
+use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, body, get};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -70,6 +70,31 @@ fn what_becomes_of_a_body_on_return_is_this_clients_alone() {
             panic!("{read:?}")
         };
         assert_eq!(&read.body()[..], b"abc");
+    });
+}
+
+/// Its length is told by the end of the connection alone, so the cache starts to store it and gives up on the way.
+#[test]
+fn a_body_that_grows_too_long_to_be_stored_still_reaches_its_client_through_modules() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ReturnBody], |tx| {
+            Verdict::Replace(upper(tx.piece()))
+        });
+        let text = "abcdefgh".repeat(256 * 1024);
+        let whole = upper(text.as_bytes());
+        let script =
+            move |_: &str| format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}\r\n{text}");
+        let f = proxy_with(kind, &[&m], script, |settings| {
+            if let Some(cache) = &mut settings.cache {
+                cache.max_object = 512 << 10;
+            }
+        })
+        .await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(!got.is_hit());
+            assert!(plain(&got) == whole);
+        }
     });
 }
 

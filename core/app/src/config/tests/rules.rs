@@ -54,6 +54,14 @@ fn everything_a_rule_may_say_is_taken() {
 }
 
 #[test]
+fn a_later_rule_leaves_of_the_guess_what_it_does_not_name() {
+    let text = "[[rule]]\nname = \"a\"\nheuristic_percent = 50\n\
+        [[rule]]\nname = \"b\"\nheuristic_max = \"5m\"\n";
+    let got = policy(text, "a", "/", "text/html").heuristic;
+    assert_eq!(got.map(|h| (h.percent, h.max)), Some((50, 300)));
+}
+
+#[test]
 fn a_rule_on_responses_waits_for_one() {
     let text = "[[rule]]\nname = \"a\"\nttl = \"1h\"\nmatch = { types = [\"image/*\"], statuses = [200, \"4xx\"], min_size = 5, max_size = \"1K\" }\n";
     assert_eq!(policy(text, "a", "/", "image/png").ttl, Some(3600));
@@ -156,7 +164,11 @@ fn every_mistake_is_told_with_its_cure() {
         ),
         (
             "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { hosts = [\"a b\"] }",
-            "proxy.toml:4:20: rule[0].match.hosts[0]: \"a b\" is not a host; write a name, or *.example.org for the names below it",
+            "proxy.toml:4:20: rule[0].match.hosts[0]: \"a b\" is not a host; write a name, or *.example.org for the names below it; without a port",
+        ),
+        (
+            "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { hosts = [\"example.org:8080\"] }",
+            "proxy.toml:4:20: rule[0].match.hosts[0]: \"example.org:8080\" is not a host; write a name, or *.example.org for the names below it; without a port",
         ),
         (
             "[[rule]]\nname = \"a\"\nttl = \"1m\"\nmatch = { paths = [\"static\"] }",

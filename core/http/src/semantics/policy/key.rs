@@ -5,6 +5,7 @@
 //! Awkward case: a query without any parameter left. Its `?` goes as well, so that `/x?utm_source=a` and `/x` are one.
 
 use super::{CookieNames, Cookies, NamePattern, Policy, Query};
+use crate::wire::hop::Crossing;
 use crate::{Fields, Name};
 
 /// Rewrites the query at the end of `key`, which must be a URL still.
@@ -17,26 +18,21 @@ pub fn rewrite_query(policy: &Policy, key: &mut Vec<u8>) {
     };
     let query = key.split_off(at);
     let query = query.get(1..).unwrap_or_default();
-    let named = |one: &[u8]| {
-        let end = memchr::memchr(b'=', one).unwrap_or(one.len());
-        one.get(..end).unwrap_or(one).to_vec()
-    };
-    let in_list = |list: &[NamePattern], one: &[u8]| {
-        let name = named(one);
-        list.iter().any(|pattern| pattern.matches(&name))
-    };
+    let in_list = |list: &[NamePattern], name: &[u8]| list.iter().any(|one| one.matches(name));
     let mut kept: Vec<&[u8]> = query
         .split(|b| *b == b'&')
         .filter(|one| match &policy.query {
             Query::All => true,
             Query::None => false,
-            Query::Only(list) => in_list(list, one),
-            Query::Without(list) => !in_list(list, one),
+            Query::Only(list) => {
+                is_ambiguous(one) || in_list(list, name(one)) || in_list(list, base(one))
+            }
+            Query::Without(list) => one.contains(&b';') || !in_list(list, name(one)),
         })
         .collect();
-    if policy.sort_query {
+    if policy.sort_query && !kept.iter().any(|one| is_ambiguous(one)) {
         // Stable: parameters of one name keep their order, which may mean something.
-        kept.sort_by_key(|one| named(one));
+        kept.sort_by_key(|one| base(one));
     }
     for (nth, one) in kept.iter().enumerate() {
         key.push(if nth == 0 { b'?' } else { b'&' });
@@ -44,11 +40,38 @@ pub fn rewrite_query(policy: &Policy, key: &mut Vec<u8>) {
     }
 }
 
+/// The name of a parameter, or of a cookie.
+fn name(one: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'=', one).unwrap_or(one.len());
+    one.get(..end).unwrap_or(one)
+}
+
+/// The name without an index: to many origins `a[]` and `a` are one parameter.
+fn base(one: &[u8]) -> &[u8] {
+    let name = name(one);
+    let end = memchr::memchr(b'[', name).unwrap_or(name.len());
+    name.get(..end).unwrap_or(name)
+}
+
+/// Whether an origin may read another name here than we do: one that is encoded, or a second parameter behind a semicolon. What it
+/// may read must stay in the key, or a client could choose what others get.
+fn is_ambiguous(one: &[u8]) -> bool {
+    one.contains(&b';') || name(one).iter().any(|b| matches!(b, b'%' | b'+'))
+}
+
 /// Appends the parts of the key that are no part of the URL: each a name, `-` when the request has no such field or `=` and
 /// its lines with their lengths before them (`accept-language=2:de;`), and a semicolon.
 pub fn write_parts(policy: &Policy, request: Fields<'_>, out: &mut Vec<u8>) {
+    let crossing = policy
+        .key_fields
+        .is_some()
+        .then(|| Crossing::of(request))
+        .unwrap_or_default();
     for name in policy.key_fields.iter().flat_map(|names| names.iter()) {
-        let mut lines = request.find_all(name.as_bytes()).peekable();
+        // What Connection nominates does not reach the origin, so its answer is for those who have no such field.
+        let lines = request.find_all(name.as_bytes());
+        let crosses = !crossing.is_nominated(name.as_bytes());
+        let mut lines = lines.filter(|_| crosses).peekable();
         out.extend_from_slice(name.as_bytes());
         // Absent differs from empty.
         out.push(if lines.peek().is_some() { b'=' } else { b'-' });
@@ -68,18 +91,16 @@ fn write_cookies(names: &CookieNames, request: Fields<'_>, out: &mut Vec<u8>) {
     match names {
         CookieNames::All => request.all(Name::Cookie).for_each(|line| sized(line, out)),
         CookieNames::Named(list) => {
-            // RFC 6265 section 4.2: `name=value` pairs between semicolons. Their order says nothing.
+            // RFC 6265 section 4.2: `name=value` pairs between semicolons. Their order says nothing, but among those of one name:
+            // section 5.4 puts the one of the longer path first, and many origins read that alone.
+            let name = |pair: &[u8]| name(pair).trim_ascii().to_vec();
             let mut kept: Vec<&[u8]> = request
                 .all(Name::Cookie)
                 .flat_map(|line| line.split(|b| *b == b';'))
                 .map(<[u8]>::trim_ascii)
-                .filter(|pair| {
-                    let end = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-                    let name = pair.get(..end).unwrap_or(pair).trim_ascii();
-                    list.iter().any(|pattern| pattern.matches(name))
-                })
+                .filter(|pair| list.iter().any(|pattern| pattern.matches(&name(pair))))
                 .collect();
-            kept.sort_unstable();
+            kept.sort_by_key(|pair| name(pair));
             if !kept.is_empty() {
                 sized(&kept.join(&b"; "[..]), out);
             }

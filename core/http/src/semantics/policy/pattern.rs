@@ -19,9 +19,15 @@ impl HostPattern {
     /// It is none.
     pub fn new(text: &str) -> Result<HostPattern, NoPattern> {
         let name = text.strip_prefix("*.").unwrap_or(text);
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b);
-        if name.is_empty() || !name.bytes().all(fits) {
-            return Err(NoPattern("a name, or *.example.org for the names below it"));
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let fits = match text.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
+            Some(literal) => !literal.is_empty() && literal.bytes().all(|b| plain(b) || b == b':'),
+            None => !name.is_empty() && name.bytes().all(plain),
+        };
+        if !fits {
+            return Err(NoPattern(
+                "a name, or *.example.org for the names below it; without a port",
+            ));
         }
         Ok(HostPattern(text.to_ascii_lowercase().into()))
     }

@@ -55,10 +55,20 @@ pub struct Overrides {
     pub force: Option<bool>,
     pub request_no_cache: Option<RequestNoCache>,
     pub cookies: Option<Cookies>,
-    pub heuristic: Option<Heuristic>,
+    pub heuristic: Option<Guess>,
     pub query: Option<Query>,
     pub sort_query: Option<bool>,
     pub key_fields: Option<Arc<[Box<str>]>>,
+}
+
+/// What a rule says of the heuristic: each of its parts stays as it was when it says nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Guess {
+    pub percent: Option<u32>,
+    pub max: Option<u32>,
+    /// How it was before any rule.
+    pub general: Heuristic,
 }
 
 /// Which rules' conditions on the request hold: one bit a rule.
@@ -148,8 +158,12 @@ impl Overrides {
         }
         set(&mut policy.store, &self.store);
         set(&mut policy.force, &self.force);
-        if self.heuristic.is_some() {
-            policy.heuristic = self.heuristic;
+        if let Some(guess) = self.heuristic {
+            let before = policy.heuristic.unwrap_or(guess.general);
+            policy.heuristic = Some(Heuristic {
+                percent: guess.percent.unwrap_or(before.percent),
+                max: guess.max.unwrap_or(before.max),
+            });
         }
     }
 }
@@ -249,10 +263,14 @@ impl Rules {
     ) -> Policy {
         let mut policy = Policy::default();
         for rule in self.matching(matched) {
+            let cookies = policy.cookies.clone();
             rule.then.over_request(&mut policy);
             if rule.when.response(status, content_type, length) {
                 let named = !rule.when.statuses.is_empty();
                 rule.then.over_response(&mut policy, status >= 400, named);
+            } else {
+                // What cookies mean to storing, a rule says of its own responses only.
+                policy.cookies = cookies;
             }
         }
         policy
