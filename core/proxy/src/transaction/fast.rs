@@ -29,7 +29,7 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::semantics::reuse::{Reuse, Stale, may_reuse};
 use understudy_http::wire::target::{Authority, Scheme, Target, host, parse_target};
 use understudy_http::{Fields, Method, Name, RequestHead};
-use understudy_module::{Hook, LogEntry};
+use understudy_module::{Edits, Hook, LogEntry};
 
 /// What became of a request.
 pub(crate) enum Fast {
@@ -51,8 +51,8 @@ pub(crate) struct BlockedHit {
     pub(super) sent: usize,
     pub(super) url: Bytes,
     pub(super) persist: bool,
-    /// Modules that look at the body wait at this block.
-    pub(super) look: Option<(usize, Ran)>,
+    /// Modules that look at the body wait at this block, with what they said of it so far.
+    pub(super) look: Option<(usize, Ran, Box<Edits>)>,
     pub(crate) handed: Option<Box<Handed>>,
 }
 

@@ -177,7 +177,8 @@ impl Transaction {
             return Ok(());
         }
         let target = edits.iter().rev().find_map(|edit| match edit {
-            Edit::Target(target) => Some(target),
+            // What is validated behind an answer has the name already that modules led its first request to.
+            Edit::Target(target) if !self.source.refreshes => Some(target),
             _ => None,
         });
         if let Some(target) = target {

@@ -96,7 +96,8 @@ pub(super) fn answer(
     if party.wants(Hook::ReturnBody) && prepared.status != 204 {
         let method = head.method_bytes();
         for block in 0..stored.blocks().len().max(1) {
-            let ran = look(&party, &stored, block, method, key);
+            let mut said = Edits::new();
+            let ran = look(&party, &stored, block, method, key, &mut said);
             if matches!(ran, Ran::Through) {
                 continue;
             }
@@ -108,7 +109,7 @@ pub(super) fn answer(
                 sent: 0,
                 url: Bytes::copy_from_slice(key),
                 persist,
-                look: Some((block, ran)),
+                look: Some((block, ran, Box::new(said))),
                 handed: handed(party, Ran::Through, asked, applied, None),
                 stored,
             };
@@ -158,15 +159,17 @@ fn hand(
 }
 
 /// Shows a block of the body to the modules that look.
-fn look(party: &Party, stored: &Stored, block: usize, method: &[u8], key: &[u8]) -> Ran {
+fn look(
+    party: &Party,
+    stored: &Stored,
+    block: usize,
+    method: &[u8],
+    key: &[u8],
+    edits: &mut Edits,
+) -> Ran {
     static NOTHING: Bytes = Bytes::new();
-    let mut edits = Edits::new();
-    party.run(
-        Hook::ReturnBody,
-        0,
-        subject(stored, block, &NOTHING, method, key),
-        &mut edits,
-    )
+    let subject = subject(stored, block, &NOTHING, method, key);
+    party.run(Hook::ReturnBody, 0, subject, edits)
 }
 
 fn subject<'a>(
@@ -196,15 +199,16 @@ impl Transaction {
         stored: &Arc<Stored>,
         block: usize,
         mut ran: Ran,
+        mut edits: Box<Edits>,
     ) -> Option<Step> {
         let party = self.party.clone()?;
         let key = self.logged_url.clone().unwrap_or_default();
         let method = self.head.method_bytes();
         let nothing = Bytes::new();
         for at in block..stored.blocks().len().max(1) {
-            let mut edits = Edits::new();
             let subject = || subject(stored, at, &nothing, method, &key);
             if at > block {
+                edits.clear();
                 ran = party.run(Hook::ReturnBody, 0, subject(), &mut edits);
             }
             let ended = std::mem::replace(&mut ran, Ran::Through);

@@ -253,3 +253,32 @@ fn a_field_that_a_module_sets_is_the_one_that_a_rule_puts_into_the_key() {
         }
     });
 }
+
+#[test]
+fn what_is_validated_behind_an_answer_is_what_was_stored_and_not_led_elsewhere_once_more() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            let target = String::from_utf8(tx.target().to_vec()).unwrap();
+            let path = match target.strip_prefix("http://") {
+                Some(rest) => &rest[rest.find('/').unwrap()..],
+                None => &target,
+            };
+            tx.set_target(format!("/p{path}")).unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| {
+            let lines = "Cache-Control: max-age=0, stale-while-revalidate=60\r\nETag: \"a\"\r\n";
+            answer("200 OK", lines, "abc")
+        })
+        .await;
+        f.get("/x").await;
+        assert!(f.get("/x").await.is_hit());
+        while f.origin.count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let requests = f.origin.requests.lock().unwrap();
+        for request in requests.iter() {
+            assert!(request.starts_with("GET /p/x "), "{request}");
+        }
+    });
+}
