@@ -497,3 +497,19 @@ fn cache_off_stores_nothing() {
     }
     assert_eq!(site.origin.count(), 2);
 }
+
+/// RFC 9111 section 3.1: what is a proxy's own "MUST NOT be stored"; RFC 9110 section 11.7.3: it is for that proxy's client.
+#[test]
+fn what_a_proxy_behind_us_says_to_us_is_passed_to_nobody() {
+    let site = Site::new(|_| {
+        let fields = [
+            "Cache-Control: max-age=60",
+            "proxy-Authentication-info: nextnonce=\"1\"",
+        ];
+        reply(200, &fields, "body")
+    });
+    for _ in 0..2 {
+        let got = site.get("/", "").expect_body("body");
+        assert_eq!(got.get("proxy-authentication-info"), None);
+    }
+}

@@ -129,6 +129,10 @@ impl<'a> Crossing<'a> {
         if id != Name::Other {
             return bit(id) & HOP == 0;
         }
+        // RFC 9110 section 11.7.3: for the next client inwards alone; RFC 9111 section 3.1: never stored.
+        if name.eq_ignore_ascii_case(b"proxy-authentication-info") {
+            return false;
+        }
         !self.is_nominated(name)
     }
 
