@@ -254,3 +254,23 @@ fn a_head_that_makes_it_private_takes_it_out_and_one_with_a_cookie_changes_nothi
         (Some("stale"), None)
     );
 }
+
+/// What is stored was stored under what it varied by then: by the letter of RFC 9111 section 4.1 its new Vary would bind it.
+#[test]
+fn a_head_that_varies_by_something_else_ends_the_freshness() {
+    let site = Site::new(|r: &Request| {
+        let fields = ["Cache-Control: max-age=60", "ETag: \"a\""];
+        match r.method.as_str() {
+            "HEAD" => {
+                let whole = reply(200, &[&fields[..], &["Vary: X"]].concat(), "");
+                let whole = String::from_utf8(whole).unwrap();
+                whole.replace("Content-Length: 0\r\n", "").into_bytes()
+            }
+            _ => reply(200, &fields, r.get("x").unwrap_or("none")),
+        }
+    });
+    site.get("/", "X: 1\r\n").expect_body("1");
+    site.ask("HEAD", "/", "X: 1\r\nCache-Control: no-cache\r\n")
+        .expect_fwd("request");
+    site.get("/", "X: 2\r\n").expect_body("2");
+}

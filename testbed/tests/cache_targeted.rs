@@ -167,6 +167,20 @@ fn withheld_fields_reach_the_client_that_asked_and_no_other() {
     );
 }
 
+/// Also the client that has the content already, and is told so.
+#[test]
+fn withheld_fields_reach_the_client_that_asked_under_conditions() {
+    let site = answering(&[
+        "Cache-Control: no-cache=\"Set-Cookie\", max-age=60",
+        "Set-Cookie: a=b",
+        "ETag: \"a\"",
+    ]);
+    for cookie in [Some("a=b"), None] {
+        let got = site.get("/", "If-None-Match: \"a\"\r\n").expect(304);
+        assert_eq!(got.get("set-cookie"), cookie);
+    }
+}
+
 #[test]
 fn a_304_does_not_bring_withheld_fields_into_the_store() {
     let site = Site::new(|r| {

@@ -41,12 +41,8 @@ fn a_request_that_selects_no_variant_lists_the_tags_of_all() {
     let asked = site.origin.last();
     assert_eq!(asked.get("if-none-match"), Some("\"b\", \"a\""));
     assert_eq!(asked.get("x-kind"), Some("c"));
-    // Every kind is a hit from now on, each with its own body, and the one that was chosen was freshened with it.
-    for (asked, body, new) in [
-        ("a", "a", Some("1")),
-        ("b", "b", None),
-        ("c", "a", Some("1")),
-    ] {
+    // Every kind is a hit from now on, each with its own body; the one that was chosen is for another request than the 304.
+    for (asked, body, new) in [("a", "a", None), ("b", "b", None), ("c", "a", Some("1"))] {
         let hit = site.get("/", &kind(asked)).expect_hit().expect_body(body);
         assert_eq!(hit.get("x-new"), new, "{asked}");
     }
@@ -150,22 +146,53 @@ fn followers_of_a_choice_get_what_was_chosen() {
     assert_eq!(site.origin.count(), 3);
 }
 
+/// RFC 9111 section 4.3.4: only "those that could have been chosen for that request".
 #[test]
-fn one_304_freshens_all_that_have_its_strong_tag() {
-    for (tag, alike) in [("ETag: \"t\"", true), ("ETag: W/\"t\"", false)] {
+fn one_304_freshens_all_that_have_its_strong_tag_and_answer_its_request() {
+    for (tag, vary, alike) in [
+        ("ETag: \"t\"", VARY, false),
+        ("ETag: \"t\"", "Vary: Y", true),
+        ("ETag: W/\"t\"", "Vary: Y", false),
+    ] {
         let site = Site::new(move |r| match r.n {
-            1 | 2 => reply(200, &[STALE, OLD, VARY, tag], r.n.to_string()),
+            1 => reply(200, &[STALE, OLD, vary, tag], "1"),
+            2 => reply(200, &[STALE, OLD, "Vary: Z", tag], "2"),
             _ => reply(304, &[FRESH, tag, &format!("X-N: {}", r.n)], ""),
         });
-        site.get("/", &kind("a")).expect_body("1");
-        site.get("/", &kind("b")).expect_body("2");
-        site.get("/", &kind("a"))
+        let asked = |z: &str| format!("{}Y: y\r\nZ: {z}\r\n", kind(z));
+        site.get("/", &asked("1")).expect_body("1");
+        // It could have been answered by the first one, had that not been stale; so it has the origin choose.
+        site.get("/", &format!("{}Cache-Control: no-cache\r\n", asked("2")))
+            .expect_body("2");
+        site.get("/", &asked("2"))
             .expect_fwd("stale")
-            .expect_body("1");
-        let other = site.get("/", &kind("b")).expect_body("2");
-        assert_eq!(other.is_hit(), alike, "{tag}");
+            .expect_body("2");
+        let other = site.get("/", &asked("1")).expect_body("1");
+        assert_eq!(other.is_hit(), alike, "{tag} {vary}");
         assert_eq!(other.get("x-n"), Some(if alike { "3" } else { "4" }));
-        site.get("/", &kind("a")).expect_hit().expect_body("1");
+    }
+}
+
+/// One file, one tag, many sites that embed it.
+#[test]
+fn a_304_says_nothing_of_what_other_origins_may_read() {
+    const TAG: &str = "ETag: \"file\"";
+    for told in [true, false] {
+        let site = Site::new(move |r| {
+            let origin = r.get("origin").unwrap_or_default();
+            let allow = format!("Access-Control-Allow-Origin: {origin}");
+            let fields = [STALE, "Vary: Origin", TAG, &allow];
+            match r.get("if-none-match") {
+                Some(_) if told => reply(304, &[FRESH, "Vary: Origin", TAG, &allow], ""),
+                Some(_) => reply(304, &[FRESH, "Vary: Origin", TAG], ""),
+                None => reply(200, &[&fields[..], &[OLD]].concat(), "file"),
+            }
+        });
+        for name in ["a", "b", "b", "a", "c", "a", "b", "c"] {
+            let got = site.get("/", &format!("Origin: {name}\r\n"));
+            let allowed = got.expect_body("file");
+            assert_eq!(allowed.get("access-control-allow-origin"), Some(name));
+        }
     }
 }
 
@@ -298,4 +325,66 @@ fn a_304_that_makes_it_vary_by_anything_is_for_its_client_alone() {
     site.get("/", "").expect_body("1");
     site.get("/", "").expect(200).expect_body("1");
     site.get("/", "").expect_fwd("uri-miss").expect_body("3");
+}
+
+/// RFC 9111 section 3.5 speaks of any answer to credentials; and where nobody said that answers to cookies may be shared, a 304's
+/// fields are the client's as well. What is stored stays as it was, neither freshened nor gone.
+#[test]
+fn what_a_304_says_to_one_client_stays_with_it() {
+    const MODIFIED: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    const MINE: &str = "X-User: me";
+    for (stored, own, method) in [
+        (STALE, "Authorization: Basic eDp5\r\n", "GET"),
+        (MODIFIED, "Cookie: me=1\r\n", "GET"),
+        (MODIFIED, "Cookie: me=1\r\n", "HEAD"),
+        (STALE, "Prefer: me\r\nCache-Control: no-store\r\n", "GET"),
+        (STALE, "Prefer: me\r\nCache-Control: no-store\r\n", "HEAD"),
+    ] {
+        let site = Site::new(move |r| {
+            let mine = ["cookie", "authorization", "prefer"].iter();
+            let mine = mine.filter_map(|name| r.get(name)).count() > 0;
+            let mine = if mine { MINE } else { "X: x" };
+            let fields = [stored, "ETag: \"a\"", mine];
+            match (r.n, r.get("if-none-match")) {
+                (1, _) => reply(200, &fields, "body"),
+                (_, Some(_)) => reply(304, &fields, ""),
+                _ => {
+                    let whole = String::from_utf8(reply(200, &fields, "")).unwrap();
+                    whole.replace("Content-Length: 0\r\n", "").into_bytes()
+                }
+            }
+        });
+        site.get("/", "").expect_body("body");
+        let got = site.ask(method, "/", &format!("{own}Cache-Control: no-cache\r\n"));
+        assert_eq!(got.expect(200).get("x-user"), Some("me"), "{stored} {own}");
+        let other = site.get("/", "").expect_hit().expect_body("body");
+        assert_eq!(other.get("x-user"), None, "{stored} {own}");
+    }
+}
+
+/// RFC 9111 section 3.5: what is said to one who has credentials is for others only where the origin says so.
+#[test]
+fn a_304_to_credentials_is_for_its_client_alone_unless_it_may_be_shared() {
+    let cases = [
+        (FRESH, false),
+        ("Cache-Control: public, max-age=600", true),
+        ("Cache-Control: must-revalidate, max-age=600", true),
+        ("Cache-Control: s-maxage=600", true),
+    ];
+    for (control, shared) in cases {
+        let site = Site::new(move |r| match r.get("authorization") {
+            Some(_) => reply(304, &[control, "ETag: \"a\"", "X-User: one"], ""),
+            None if r.get("if-none-match").is_some() => reply(304, &[FRESH, "ETag: \"a\""], ""),
+            None => reply(200, &[STALE, OLD, "ETag: \"a\""], "body"),
+        });
+        site.get("/", "").expect_body("body");
+        let own = site.get("/", "Authorization: Basic eA==\r\n");
+        assert_eq!(own.expect_body("body").get("x-user"), Some("one"));
+        let other = site.get("/", "").expect(200).expect_body("body");
+        let said = other.get("x-user");
+        assert_eq!(said, shared.then_some("one"), "{control}");
+        // What was stored before is there still, to be validated.
+        assert_eq!(site.origin.count(), if shared { 2 } else { 3 });
+        assert!(shared || site.origin.last().get("if-none-match").is_some());
+    }
 }

@@ -210,3 +210,36 @@ fn the_stored_language_that_a_request_prefers_to_all_others_is_chosen() {
     ask("de").expect_hit().expect_body("de");
     ask("de;q=0.5, en;q=0.5").expect_fwd("vary-miss");
 }
+
+/// The origin reads what the proxy writes there, so what the client sent selects nothing.
+#[test]
+fn what_varies_by_the_address_of_the_client_is_not_shared() {
+    let site = Site::new(|r| {
+        let fields = ["Cache-Control: max-age=60", "Vary: Accept, x-forwarded-For"];
+        reply(200, &fields, r.n.to_string())
+    });
+    for (own, body) in [
+        ("", "1"),
+        ("", "2"),
+        ("X-Forwarded-For: 192.0.2.1\r\n", "3"),
+    ] {
+        let got = site.get("/", own).expect_body(body);
+        assert!(got.cache_status().contains("detail=vary-star"));
+    }
+}
+
+/// Nor does what is taken from a client that is not believed: it would be planted under what a trusted proxy in front of us says.
+#[test]
+fn what_varies_by_a_field_that_is_not_believed_is_not_stored_under_it() {
+    for field in ["X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded"] {
+        let site = Site::new(move |r| {
+            let fields = ["Cache-Control: max-age=60", &format!("Vary: {field}")];
+            reply(200, &fields, r.n.to_string())
+        });
+        for body in ["1", "2"] {
+            site.get("/", &format!("{field}: x\r\n")).expect_body(body);
+        }
+        site.get("/", "").expect_body("3");
+        site.get("/", "").expect_hit().expect_body("3");
+    }
+}

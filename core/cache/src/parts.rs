@@ -59,6 +59,14 @@ fn cut(blocks: &[Bytes], from: u64, until: u64, take: &mut impl FnMut(Bytes)) {
     }
 }
 
+/// Whether so many blocks are too many for a body of this length: each joining goes through all of them, and each may be the last
+/// byte that keeps a long one. Who asks byte by byte would have both grow with every request.
+pub(crate) fn is_crumbled(blocks: usize, length: u64) -> bool {
+    const AT_LEAST: u64 = 256;
+    const EACH: u64 = 2048;
+    blocks as u64 > AT_LEAST + length / EACH
+}
+
 /// What a part is before it is joined with others: its bytes and their place.
 #[derive(Debug)]
 pub(crate) struct Part {

@@ -146,6 +146,7 @@ impl Shard {
             followable,
             wanted,
             ask.validate,
+            self.newest,
             share,
         );
         self.fills.entry(key).or_default().push(Arc::clone(&inner));
@@ -323,7 +324,7 @@ impl Handler<AskShard> for Shard {
         let (key, now) = self.shared.index.get_with_key(&ask.key).unzip();
         if !ask.alone {
             let changed = match (&now, &ask.validate, &message.seen) {
-                (None, _, _) => false,
+                (None, _, seen) => seen.is_some(),
                 (Some(now), Some(stored), _) => !now.contains(stored),
                 (Some(now), None, Some(seen)) => !Arc::ptr_eq(now, seen),
                 (Some(_), None, None) => true,
@@ -380,6 +381,20 @@ impl Handler<Commit> for Shard {
             return Err(NoStoreReason::Expired);
         }
         let index = &self.shared.index;
+        // RFC 9111 section 4: "a cache MUST use the most recent one". What was stored since this was asked for and was received
+        // later answers all that this could. Of what was stored before the clock tells nothing: it may have been set.
+        let outrun = index.get(&fill.key).is_some_and(|slot| {
+            slot.variants().iter().any(|other| {
+                let (other_head, head) = (other.prepared(), stored.prepared());
+                other.stamp.load(Ordering::Relaxed) > fill.began
+                    && other_head.received > head.received
+                    && (other_head.vary.is_empty() || other_head.vary == head.vary)
+            })
+        });
+        if outrun {
+            self.trace(transaction, "outrun before commit");
+            return Err(NoStoreReason::Expired);
+        }
         self.markers.forget(|| index.hash(&fill.key));
         self.publish(&fill.key, &stored, None);
         self.shared.counts.stored.fetch_add(1, Ordering::Relaxed);

@@ -72,7 +72,7 @@ impl Shard {
     fn mark_fills(&mut self, purge: &Purge, found: &mut Purged) {
         for fill in self.fills.values().flatten() {
             let mut state = fill.lock();
-            if state.end.is_some() || state.invalidated {
+            if state.is_over() || state.invalidated {
                 continue;
             }
             let labels = match &state.head {

@@ -432,6 +432,63 @@ async fn a_newer_response_stored_meanwhile_is_not_replaced_by_a_freshened_one() 
     assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"newer");
 }
 
+/// RFC 9111 section 4: of several "a cache MUST use the most recent one", whichever body took longer to come.
+#[actix_rt::test]
+async fn a_response_that_came_late_does_not_take_the_place_of_a_newer_one() {
+    // A clock that was set back in between makes nothing newer than what is asked for afterwards.
+    for (slow, quick, stays) in [(100, 105, 105), (100, 100, 100), (105, 100, 105)] {
+        let cache = cache(MIB);
+        let mut late = lead(&cache, alone("a")).await;
+        late.respond(received_at(slow)).await.unwrap();
+        let mut other = lead(&cache, alone("a")).await;
+        other.respond(received_at(quick)).await.unwrap();
+        other.commit(Bytes::new()).await.unwrap();
+        let mut reader = late.reader();
+        let _ = late.commit(Bytes::new()).await;
+        assert!(
+            read_all(&mut reader).await.1.is_some(),
+            "its own client has all"
+        );
+        assert_eq!(hit(&cache, "a").unwrap().prepared().received, stays);
+        // What is asked for afterwards is newer, whatever the clock says.
+        let mut next = lead(&cache, alone("a")).await;
+        next.respond(received_at(50)).await.unwrap();
+        next.commit(Bytes::new()).await.unwrap();
+        assert_eq!(hit(&cache, "a").unwrap().prepared().received, 50);
+    }
+}
+
+/// Or each of them would fetch the whole by itself because one had credentials, and so would all who come after.
+#[actix_rt::test]
+async fn followers_of_a_validation_with_credentials_look_again_and_are_one_again() {
+    let cache = cache(MIB);
+    let old = store(&cache, "a", b"old").await;
+    let ask = || Ask {
+        validate: Some(Arc::clone(&old)),
+        ..plain("a")
+    };
+    let fill = lead(&cache, ask()).await;
+    let mut follower = follow(&cache, ask()).await;
+    fill.unpublished(prepared(Some(3)), NoStoreReason::Authorization);
+    assert!(matches!(follower.head().await, FillHead::Again));
+    settle(&cache).await;
+    let _next = lead(&cache, ask()).await;
+    follow(&cache, ask()).await;
+    assert!(Arc::ptr_eq(&hit(&cache, "a").unwrap(), &old));
+}
+
+/// Else it would go on with what was removed: complete it, or have an origin choose it.
+#[actix_rt::test]
+async fn who_saw_what_was_removed_since_looks_again() {
+    let cache = cache(MIB);
+    store(&cache, "a", b"old").await;
+    let seen = find(&cache, "a");
+    cache.invalidate(1, key("a")).await;
+    let answer = cache.ask_after(plain("a"), seen).await.unwrap();
+    assert!(matches!(answer, Answer::Again), "{answer:?}");
+    lead(&cache, plain("a")).await;
+}
+
 #[actix_rt::test]
 async fn what_was_removed_before_its_validation_was_asked_for_stays_removed() {
     for insists in [false, true] {

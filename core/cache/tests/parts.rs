@@ -5,8 +5,9 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
+use std::future::Future;
 use std::sync::Arc;
-use understudy_cache::{Answer, Cache, Fill, Prepared, Stored};
+use understudy_cache::{Answer, Cache, Fill, Prepared, Purge, Selector, Stored};
 use understudy_http::Fields;
 use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 
@@ -155,6 +156,36 @@ async fn parts_are_joined_up_to_the_largest_body_stored() {
 }
 
 #[actix_rt::test]
+async fn a_body_in_crumbs_is_not_joined_for_ever() {
+    let cache = cache(16 * MIB);
+    let body = pattern(8192);
+    for at in 0..1500 {
+        let one = span(at, at);
+        put(&cache, "a", tagged(8192, "\"a\""), one, cut(&body, one))
+            .await
+            .unwrap();
+        let held = held(&cache, "a").unwrap();
+        assert!(held.blocks().len() <= 300, "{at}");
+        assert_eq!(slice(&held, one).unwrap(), cut(&body, one));
+    }
+}
+
+#[actix_rt::test]
+async fn a_body_in_crumbs_does_not_keep_the_blocks_it_was_cut_from() {
+    let cache = cache(64 * MIB);
+    let body = pattern(16 * 1024);
+    let length = body.len() as u64;
+    for at in 1..1500 {
+        let rest = span(at, length - 1);
+        put(&cache, "a", tagged(length, "\"a\""), rest, cut(&body, rest))
+            .await
+            .unwrap();
+    }
+    let used = cache.stats().bytes;
+    assert!(used < 6 * MIB, "{used}");
+}
+
+#[actix_rt::test]
 async fn a_whole_takes_the_place_of_parts_and_a_late_part_does_not_take_its() {
     let (cache, body) = (cache(MIB), pattern(1000));
     let part = span(0, 99);
@@ -297,6 +328,35 @@ async fn what_broke_off_after_an_invalidation_is_not_kept() {
     settle(&cache).await;
     assert!(find(&cache, "a").is_none());
     assert_eq!(cache.stats().bytes, 0);
+}
+
+/// What it leaves is on its way to the shard, behind the purge, or behind a question and the purge.
+#[actix_rt::test]
+async fn what_broke_off_while_a_purge_waited_is_not_kept() {
+    for asked in [false, true] {
+        let cache = cache(MIB);
+        let mut fill = lead(&cache, plain("a")).await;
+        fill.respond(tagged(100, "\"a\"")).await.unwrap();
+        fill.append(&[7; 40]).unwrap();
+        fill.keep_incomplete(true);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut question = std::pin::pin!(cache.ask(alone("a")));
+        if asked {
+            assert!(question.as_mut().poll(&mut cx).is_pending());
+        }
+        let what = Purge {
+            what: vec![Selector::Key(key("a"))],
+            soft: false,
+            dry_run: false,
+            now: 10,
+        };
+        let mut purge = std::pin::pin!(cache.purge(1, what));
+        assert!(purge.as_mut().poll(&mut cx).is_pending());
+        fill.broken();
+        purge.await;
+        settle(&cache).await;
+        assert!(find(&cache, "a").is_none(), "asked: {asked}");
+    }
 }
 
 #[actix_rt::test]

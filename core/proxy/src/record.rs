@@ -65,19 +65,7 @@ pub struct ModuleRecord<'a> {
 impl Record<'_> {
     /// Squid's result code, without what tells of a client that went away.
     pub fn code(&self) -> &'static str {
-        match self.outcome {
-            // Memory is the only tier.
-            Outcome::Hit => "TCP_MEM_HIT",
-            Outcome::HitNotModified => "TCP_IMS_HIT",
-            Outcome::Stale | Outcome::Collapsed => "TCP_HIT",
-            Outcome::Revalidated => "TCP_REFRESH_UNMODIFIED",
-            // Something stale was stored, and the origin sent something new.
-            Outcome::Miss if self.forward == Some(Forward::Stale) => "TCP_REFRESH_MODIFIED",
-            Outcome::Miss | Outcome::Pass => "TCP_MISS",
-            Outcome::Tunnel => "TCP_TUNNEL",
-            Outcome::Denied => "TCP_DENIED",
-            Outcome::Local => "NONE",
-        }
+        self.outcome.code(self.forward)
     }
 }
 /// How a transaction was answered; Squid's words in the native log.
@@ -98,6 +86,24 @@ pub enum Outcome {
     Denied,
     /// Answered by the proxy itself (errors, PAC, TRACE).
     Local,
+}
+impl Outcome {
+    /// Squid's result code for it, and for why it was forwarded.
+    pub(crate) fn code(self, forward: Option<Forward>) -> &'static str {
+        match self {
+            // Memory is the only tier.
+            Outcome::Hit => "TCP_MEM_HIT",
+            Outcome::HitNotModified => "TCP_IMS_HIT",
+            Outcome::Stale | Outcome::Collapsed => "TCP_HIT",
+            Outcome::Revalidated => "TCP_REFRESH_UNMODIFIED",
+            // Something stale was stored, and the origin sent something new.
+            Outcome::Miss if forward == Some(Forward::Stale) => "TCP_REFRESH_MODIFIED",
+            Outcome::Miss | Outcome::Pass => "TCP_MISS",
+            Outcome::Tunnel => "TCP_TUNNEL",
+            Outcome::Denied => "TCP_DENIED",
+            Outcome::Local => "NONE",
+        }
+    }
 }
 /// Where records go. Called on workers: must not block.
 pub trait TransactionLog: std::fmt::Debug + Send + Sync {

@@ -157,7 +157,8 @@ impl Edits {
 
     /// Forgets everything, keeps the room.
     pub fn clear(&mut self) {
-        if !self.ops.is_empty() {
+        // Bytes may be there without an operation: of one that was refused.
+        if !self.ops.is_empty() || !self.bytes.is_empty() {
             self.undo(Mark::default());
         }
     }
@@ -261,11 +262,17 @@ impl Edits {
         })
     }
 
-    fn op(&mut self, op: Op) -> Result<(), Refused> {
-        // What an edit without bytes weighs is counted too, or a loop could fill the memory with them.
+    /// Whether there is room for an operation more. What an edit without bytes weighs is counted too, or a loop could fill the memory
+    /// with them.
+    fn has_room(&self) -> Result<(), Refused> {
         if self.ops.len() >= MAX_BYTES / 16 {
             return Err(Refused::TooMuch);
         }
+        Ok(())
+    }
+
+    fn op(&mut self, op: Op) -> Result<(), Refused> {
+        self.has_room()?;
         match op {
             Op::Set(_) => self.sets += 1,
             Op::NoStore | Op::Freshness(_) | Op::KeepLength | Op::Note(..) => self.asides += 1,
@@ -288,6 +295,8 @@ impl Edits {
     fn line(&mut self, name: &[u8], value: &[u8]) -> Result<u32, Refused> {
         field::check(name)?;
         self.fits(name.len() + value.len())?;
+        // All lines that are kept are written, so none may be left behind by an operation that is refused.
+        self.has_room()?;
         // Fewer than MAX_BYTES.
         let number = self.lines.len() as u32;
         match self.lines.push(name, value) {
@@ -418,6 +427,7 @@ impl Edits {
         if !field::is_value(value) {
             return Err(Refused::Value);
         }
+        self.fits(name.len() + value.len())?;
         let (name, value) = (self.push(name)?, self.push(value)?);
         self.op(Op::Note(name, value))
     }

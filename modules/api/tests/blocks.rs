@@ -65,3 +65,26 @@ fn a_block_that_has_no_room_is_not_set_at_all() {
     assert!(edits.is_at(mark));
     assert_eq!(edits.lines().len(), 2);
 }
+
+#[test]
+fn a_line_that_is_refused_for_want_of_room_is_not_among_the_lines() {
+    let mut edits = Edits::new();
+    while edits.no_store().is_ok() {}
+    let block = FieldBlock::new([("X-1", "a")]).unwrap();
+    assert!(edits.set(b"X-1", b"a").is_err());
+    assert!(edits.add(b"X-2", b"b").is_err());
+    assert!(edits.set_block(&block).is_err());
+    assert_eq!(edits.lines().text(), b"");
+    assert!(edits.all_set().is_some_and(|lines| lines.is_empty()));
+}
+
+#[test]
+fn what_was_refused_takes_no_room_from_who_has_the_record_next() {
+    let mut edits = Edits::new();
+    let (name, value) = (vec![b'n'; 1024], vec![b'v'; MAX_BYTES]);
+    for _ in 0..=MAX_BYTES / name.len() {
+        assert_eq!(edits.note(&name, &value), Err(Refused::TooMuch));
+        edits.clear();
+    }
+    edits.delete(b"X-1").unwrap();
+}

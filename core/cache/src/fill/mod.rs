@@ -394,14 +394,17 @@ impl Fill {
     }
 
     /// The validated response is good, but with this new head it may not be stored: it is for this client alone, and followers
-    /// fetch for themselves.
+    /// fetch for themselves; or look again, where it was this client's credentials that made it so.
     pub fn unpublished(mut self, prepared: Arc<Prepared>, reason: NoStoreReason) -> Arc<Stored> {
         let share = self.cache.budget().empty();
         let stored = match self.body_of() {
             Some(old) => old.freshened(prepared, share),
             None => Stored::new(prepared, Default::default(), Bytes::new(), share),
         };
-        self.turn_away(reason);
+        // What one client's credentials made of it tells nothing to others: they look again, and one of them asks without.
+        if reason != NoStoreReason::Authorization {
+            self.turn_away(reason);
+        }
         Arc::new(stored)
     }
 }

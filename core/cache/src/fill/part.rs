@@ -87,6 +87,8 @@ impl Fill {
             return None;
         }
         let message = self.part_message().ok()?;
+        // First, or the shard could forget it in between, and no purge would know of it.
+        self.inner.lock().leaves = true;
         self.inner.end(None, super::End::Broken);
         self.forgotten = true;
         Some(message)

@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) wanted: Wanted,
     /// The stored response this fill validates.
     pub(crate) validate: Option<Arc<Stored>>,
+    /// How many responses its shard had published when it began.
+    pub(crate) began: u64,
     state: Mutex<State>,
     _share: Reservation,
 }
@@ -72,6 +74,8 @@ pub(crate) struct State {
     pub(crate) part: Option<(ByteSpan, Option<u64>)>,
     /// Why the body goes on as a stream and is not stored.
     pub(crate) outgrown: Option<NoStoreReason>,
+    /// It broke off, and what it leaves is on its way to the shard.
+    pub(crate) leaves: bool,
     /// The key was invalidated while this fill was under way.
     pub(crate) invalidated: bool,
     /// Purges by what only the head will tell, from while there was none.
@@ -88,6 +92,7 @@ impl Inner {
         followable: bool,
         wanted: Wanted,
         validate: Option<Arc<Stored>>,
+        began: u64,
         share: Reservation,
     ) -> Arc<Inner> {
         Arc::new(Inner {
@@ -96,6 +101,7 @@ impl Inner {
             followable,
             wanted,
             validate,
+            began,
             state: Mutex::default(),
             _share: share,
         })
@@ -123,9 +129,9 @@ impl Inner {
         })
     }
 
-    /// Whether it ended.
+    /// Whether it ended, and nothing of it will be published any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end.is_some()
+        self.lock().is_over()
     }
 
     /// Ends the fill and wakes whoever waits; the first end stands. Followers without a head get
@@ -146,6 +152,11 @@ impl Inner {
 }
 
 impl State {
+    /// Whether it ended, and nothing of it will be published any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.is_some() && !self.leaves
+    }
+
     pub(crate) fn add_reader(&mut self, leader: bool) -> usize {
         self.followers += usize::from(!leader);
         let reader = Some(Reader {

@@ -12,7 +12,7 @@ use crate::{
     Prepared, Stored, TransactionId,
     fill::state::{End, Inner},
     messages::CommitPart,
-    parts::Part,
+    parts::{Part, is_crumbled},
 };
 use bytes::Bytes;
 
@@ -58,6 +58,7 @@ impl Shard {
         let fits = |held: &Stored| {
             let sum = held.length().saturating_add(part.span.len());
             sum.min(new.length.unwrap_or(u64::MAX)) <= most
+                && !is_crumbled(held.blocks().len(), held.length())
         };
         let held = slot.iter().flat_map(|slot| slot.parts()).find(|held| {
             held.prepared().vary == new.vary && fits(held) && combine(held.prepared(), new)

@@ -4,7 +4,7 @@
 //! names the one that does. Invariant: only strong tags take part. A weak one may stand for the same content in a coding that
 //! this client does not read.
 //! Awkward case: an origin that gives one strong tag to several codings, against RFC 9110 section 8.8.3.3. So a variant whose
-//! coding the request does not name is not offered at all.
+//! coding the request does not name is not offered at all, and no variant that was told apart by who asked.
 
 use super::conditional::strong_eq;
 use super::text::members;
@@ -13,6 +13,16 @@ use crate::{Fields, Name};
 /// The tag under which a stored variant may be offered for this request; `None` when it may not be.
 pub fn offered<'a>(request: Fields<'_>, stored: Fields<'a>) -> Option<&'a [u8]> {
     let tag = stored.get(Name::Etag).filter(|tag| strong_eq(tag, tag))?;
+    // A tag that is made of a version and not of the content would hand one user's page to another; and a 304 need not repeat
+    // Access-Control-Allow-Origin (RFC 9110 section 15.4.5), which would then name another site.
+    let told_apart = |name: &[u8]| {
+        [&b"authorization"[..], b"cookie", b"origin"]
+            .iter()
+            .any(|whose| name.eq_ignore_ascii_case(whose))
+    };
+    if stored.all(Name::Vary).flat_map(members).any(told_apart) {
+        return None;
+    }
     let readable = stored
         .all(Name::ContentEncoding)
         .flat_map(members)

@@ -3,7 +3,7 @@
 //! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain hit
 //! (fresh, or stale and validated behind the answer) for a plain GET is left to a transaction, which decides everything anew.
 
-use super::hooks::Handed;
+use super::hooks::{self, Handed};
 use super::{hit, internal, may_persist, on_the_spot, partition, ruled};
 use crate::client::Client;
 use crate::modules::FIRE;
@@ -29,6 +29,7 @@ use understudy_http::semantics::key::write_key;
 use understudy_http::semantics::reuse::{Reuse, Stale, may_reuse};
 use understudy_http::wire::target::{Authority, Scheme, Target, host, parse_target};
 use understudy_http::{Fields, Method, Name, RequestHead};
+use understudy_module::{Edits, Hook, LogEntry};
 
 /// What became of a request.
 pub(crate) enum Fast {
@@ -50,8 +51,8 @@ pub(crate) struct BlockedHit {
     pub(super) sent: usize,
     pub(super) url: Bytes,
     pub(super) persist: bool,
-    /// Modules that look at the body wait at this block.
-    pub(super) look: Option<(usize, Ran)>,
+    /// Modules that look at the body wait at this block, with what they said of it so far.
+    pub(super) look: Option<(usize, Ran, Box<Edits>)>,
     pub(crate) handed: Option<Box<Handed>>,
 }
 
@@ -366,39 +367,38 @@ impl Spot<'_, '_> {
                 tracing::debug!(id = %super::Id(id), step, "step");
             }
         }
-        if live.log.is_none() && send.party.is_none() {
+        if live.log.is_none() {
+            if let Some(party) = send.party.filter(|party| party.wants(Hook::Log)) {
+                let entry = LogEntry {
+                    status: prepared.status,
+                    elapsed,
+                    bytes_out: total as u64,
+                    body_out: stored.length(),
+                    body_in: 0,
+                    code: outcome.code(None),
+                    hierarchy: hooks::NOWHERE,
+                    timeout: "",
+                    error: "",
+                    aborted: false,
+                };
+                on_the_spot::tell(party, &entry, head.method_bytes(), key);
+            }
             return Ok(Fast::Answered { persist });
         }
-        let content_type = live.log.is_some().then(|| {
-            prepared.with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice))
-        });
-        let shown;
-        let url = match live.log {
-            Some(_) => {
-                shown = partition::shown(key);
-                &shown[..]
-            }
-            None => key,
-        };
-        let rules = match live.log {
-            Some(_) => {
-                let kind = content_type.as_ref().and_then(|kind| kind.as_deref());
-                let rules = &live.settings.rules;
-                ruled::names(rules, key, prepared.status, kind, stored.length())
-            }
-            None => String::new(),
-        };
+        let content_type = prepared
+            .with_fields(|fields| fields.get(Name::ContentType).map(Bytes::copy_from_slice));
+        let url = partition::shown(key);
+        let names = &live.settings.rules;
+        let length = stored.length();
+        let rules = ruled::names(names, key, prepared.status, content_type.as_deref(), length);
         let record = Record {
             id,
-            at: match live.log {
-                Some(_) => std::time::SystemTime::now(),
-                None => std::time::UNIX_EPOCH,
-            },
+            at: std::time::SystemTime::now(),
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
             method: head.method_bytes(),
-            url,
+            url: &url,
             version: head.version(),
             status: prepared.status,
             bytes_out: total as u64,
@@ -409,7 +409,7 @@ impl Spot<'_, '_> {
             not_stored: None,
             stale: (outcome == Outcome::Stale).then_some(Stale::WhileRevalidate),
             origin: None,
-            content_type: content_type.as_ref().and_then(|kind| kind.as_deref()),
+            content_type: content_type.as_deref(),
             referer: fields.get(Name::Referer),
             user_agent: fields.get(Name::UserAgent),
             error: None,

@@ -4,6 +4,7 @@
 
 use super::Transaction;
 use super::exchange::Exchanged;
+use super::select::revaries;
 use std::sync::Arc;
 use understudy_cache::{Prepared, Stored};
 use understudy_http::semantics::head_effects::{HeadEffect, effect};
@@ -31,14 +32,25 @@ impl Transaction {
         else {
             return;
         };
+        // The length of a body that modules would have changed is not that of what they made of it.
+        let told = exchanged.origin.changes_length().then(|| {
+            let mut head = exchanged.head.clone();
+            head.remove(Name::ContentLength);
+            head
+        });
+        let told = told.as_ref().unwrap_or(&exchanged.head);
         for stored in slot.all() {
             let prepared = stored.prepared();
             if prepared.status != 200 || !prepared.vary.matches(self.head.fields()) {
                 continue;
             }
             let length = stored.complete_length();
-            let effect =
-                prepared.with_fields(|fields| effect(fields, length, exchanged.head.fields()));
+            let head = told.fields();
+            let effect = prepared.with_fields(|fields| match revaries(head, fields) {
+                // It was stored under what it varied by, and nobody knows what else its request had.
+                true => HeadEffect::Stale,
+                false => effect(fields, length, head),
+            });
             match effect {
                 HeadEffect::Update => self.update(stored, exchanged).await,
                 HeadEffect::Stale => self.renew(stored, prepared.spent(self.now())).await,
@@ -55,10 +67,10 @@ impl Transaction {
         let Some(prepared) = self.freshened(stored, head, exchanged.request_time) else {
             return;
         };
-        match self.refused(&prepared, stored.length()) {
+        match self.refused(&prepared, stored.length(), self.head.fields()) {
             None => self.renew(stored, prepared).await,
             // A cookie is this client's, and nothing is said of the object.
-            Some(NoStoreReason::SetCookie) => {}
+            Some(NoStoreReason::SetCookie | NoStoreReason::Cookie) => {}
             // With the head it has now it would not have been stored.
             Some(_) => {
                 let cache = self.worker.cache.clone();

@@ -109,8 +109,8 @@ impl Transaction {
         self.tally.status = prepared.status;
         self.logged_url = Some(url);
         self.note_type(prepared);
-        if let Some((block, ran)) = look
-            && let Some(step) = self.look_on(&stored, block, ran).await
+        if let Some((block, ran, edits)) = look
+            && let Some(step) = self.look_on(&stored, block, ran, edits).await
         {
             return step;
         }

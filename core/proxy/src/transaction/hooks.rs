@@ -141,7 +141,9 @@ impl Transaction {
         if !edits.is_empty() && !applied {
             edited::request(&mut self.head, &edits);
             self.directives = RequestDirectives::parse(self.head.fields());
-            if edited::reroutes(&edits)
+            // A rule may put fields into the key, and they are what the origin will see of them.
+            let renames = self.live.settings.rules.speak_of_keys();
+            if (renames || edited::reroutes(&edits))
                 && let Err(refusal) = self.reroute(&edits)
             {
                 return Some(Step::Answer(refusal));
@@ -175,7 +177,8 @@ impl Transaction {
             return Ok(());
         }
         let target = edits.iter().rev().find_map(|edit| match edit {
-            Edit::Target(target) => Some(target),
+            // What is validated behind an answer has the name already that modules led its first request to.
+            Edit::Target(target) if !self.source.refreshes => Some(target),
             _ => None,
         });
         if let Some(target) = target {
@@ -371,9 +374,11 @@ fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
 /// Room for the word that says where an answer came from, whatever the address.
 type Hierarchy = [u8; 64];
 
+/// Where an answer out of the store came from.
+pub(super) const NOWHERE: &str = "HIER_NONE/-";
+
 /// Where an answer came from (the paper's LogHier), written into `room`: this is for every miss, and nothing is to be allocated.
 fn hierarchy<'a>(record: &Record<'_>, room: &'a mut Hierarchy) -> &'a str {
-    const NOWHERE: &str = "HIER_NONE/-";
     let Some(origin) = record.origin else {
         return NOWHERE;
     };

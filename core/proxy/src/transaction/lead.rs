@@ -200,6 +200,9 @@ impl Transaction {
             &freshness,
             &policy,
         )?;
+        if self.varies_by_ours(fields) {
+            return Err(NoStoreReason::VaryStar);
+        }
         let vary = VaryKey::of(fields, request).ok_or(NoStoreReason::VaryStar)?;
         let labels = labels::of(fields, &self.key())?;
         let written = if status == 204 { None } else { length };
@@ -237,7 +240,11 @@ impl Transaction {
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
             self.pump(fill, origin, upload.is_complete());
-            return self.deliver_not_modified(&prepared, true).await;
+            let own = Prepared {
+                head: own_head,
+                ..Prepared::clone(&prepared)
+            };
+            return self.deliver_not_modified(&own, true).await;
         }
         self.trace("deliver");
         let ranged = match fill.part() {

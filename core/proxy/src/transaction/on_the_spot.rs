@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
-use understudy_module::{Edit, Edits, Head, Hook, Lines, Part, Piece};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Part, Piece};
 
 /// Answers a plain hit.
 #[inline(never)]
@@ -33,7 +33,9 @@ pub(super) fn answer(
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
         let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
-        if !matches!(ran, Ran::Through) || edited::reroutes(&asked) {
+        // Where rules put fields into the key it may be another one now.
+        let renames = !asked.is_empty() && spot.live.settings.rules.speak_of_keys();
+        if !matches!(ran, Ran::Through) || renames || edited::reroutes(&asked) {
             return hand(party, ran, asked, false, None);
         }
         // Fields that nobody here reads change nothing of a hit: they are put to use only when it turns out to be none.
@@ -94,7 +96,8 @@ pub(super) fn answer(
     if party.wants(Hook::ReturnBody) && prepared.status != 204 {
         let method = head.method_bytes();
         for block in 0..stored.blocks().len().max(1) {
-            let ran = look(&party, &stored, block, method, key);
+            let mut said = Edits::new();
+            let ran = look(&party, &stored, block, method, key, &mut said);
             if matches!(ran, Ran::Through) {
                 continue;
             }
@@ -106,7 +109,7 @@ pub(super) fn answer(
                 sent: 0,
                 url: Bytes::copy_from_slice(key),
                 persist,
-                look: Some((block, ran)),
+                look: Some((block, ran, Box::new(said))),
                 handed: handed(party, Ran::Through, asked, applied, None),
                 stored,
             };
@@ -156,15 +159,17 @@ fn hand(
 }
 
 /// Shows a block of the body to the modules that look.
-fn look(party: &Party, stored: &Stored, block: usize, method: &[u8], key: &[u8]) -> Ran {
+fn look(
+    party: &Party,
+    stored: &Stored,
+    block: usize,
+    method: &[u8],
+    key: &[u8],
+    edits: &mut Edits,
+) -> Ran {
     static NOTHING: Bytes = Bytes::new();
-    let mut edits = Edits::new();
-    party.run(
-        Hook::ReturnBody,
-        0,
-        subject(stored, block, &NOTHING, method, key),
-        &mut edits,
-    )
+    let subject = subject(stored, block, &NOTHING, method, key);
+    party.run(Hook::ReturnBody, 0, subject, edits)
 }
 
 fn subject<'a>(
@@ -194,15 +199,16 @@ impl Transaction {
         stored: &Arc<Stored>,
         block: usize,
         mut ran: Ran,
+        mut edits: Box<Edits>,
     ) -> Option<Step> {
         let party = self.party.clone()?;
         let key = self.logged_url.clone().unwrap_or_default();
         let method = self.head.method_bytes();
         let nothing = Bytes::new();
         for at in block..stored.blocks().len().max(1) {
-            let mut edits = Edits::new();
             let subject = || subject(stored, at, &nothing, method, &key);
             if at > block {
+                edits.clear();
                 ran = party.run(Hook::ReturnBody, 0, subject(), &mut edits);
             }
             let ended = std::mem::replace(&mut ran, Ran::Through);
@@ -213,6 +219,17 @@ impl Transaction {
         }
         None
     }
+}
+
+/// Tells the modules that the transaction is over, where no record is written.
+pub(super) fn tell(party: &Party, entry: &LogEntry<'_>, method: &[u8], key: &[u8]) {
+    let subject = Subject {
+        method,
+        url: key,
+        part: Part::Log(entry),
+    };
+    // As below.
+    let _ = party.run(Hook::Log, 0, subject, &mut Edits::new());
 }
 
 /// Tells the modules that the transaction is over, and writes the record.

@@ -76,19 +76,35 @@ impl Transaction {
     /// Stores what was validated with its new head, if that may be stored: a 304 can make it private, or carry a cookie that is
     /// meant for one client, and a module has its say. Otherwise it is for this client alone.
     async fn kept(&mut self, fill: Fill, prepared: Arc<Prepared>, length: u64) -> Arc<Stored> {
-        let personal = self.is_personal(&prepared.directives);
+        let d = &prepared.directives;
+        // RFC 9111 section 3.5: what is said to one who has credentials is not said to others.
+        let own = self.head.fields().has(Name::Authorization)
+            && !(d.public || d.must_revalidate || d.s_maxage.is_some());
+        let personal = own || self.is_personal(d);
         let personal = personal.then_some(NoStoreReason::Authorization);
         let Some(why) = self
             .said_no()
             .or(personal)
-            .or_else(|| self.refused(&prepared, length))
+            .or_else(|| self.refused(&prepared, length, self.head.fields()))
+            // RFC 9111 section 5.2.1.5: "MUST NOT store any part of either this request or any response to it".
+            .or(self
+                .directives
+                .no_store
+                .then_some(NoStoreReason::RequestNoStore))
         else {
             return fill.freshen(prepared).await;
         };
         self.tally.not_stored = Some(why);
         let stored = fill.unpublished(prepared, why);
-        // A cookie is this answer's; everything else is said of the object.
-        if why != NoStoreReason::SetCookie {
+        // A cookie is this answer's, credentials are this request's; everything else is said of the object.
+        let of_the_object = !matches!(
+            why,
+            NoStoreReason::SetCookie
+                | NoStoreReason::Cookie
+                | NoStoreReason::Authorization
+                | NoStoreReason::RequestNoStore
+        );
+        if of_the_object {
             let cache = self.worker.cache.clone();
             cache.invalidate(self.id, self.key()).await;
         }
@@ -182,14 +198,21 @@ impl Transaction {
         })
     }
 
-    /// Why a response that is stored already may not be, with the head it has now. What the request was does not count: it was
-    /// stored for another.
-    pub(super) fn refused(&self, prepared: &Prepared, length: u64) -> Option<NoStoreReason> {
-        let nothing = Fields::new(&[], &[], &[]);
+    /// Why a response that is stored already may not be, with the head it has now. That has fields of the answer to this request,
+    /// so its credentials and cookies count as with any answer (RFC 9111 section 3.5); its directives do not.
+    pub(super) fn refused(
+        &self,
+        prepared: &Prepared,
+        length: u64,
+        request: Fields<'_>,
+    ) -> Option<NoStoreReason> {
         let stored = prepared.with_fields(|fields| {
+            if self.varies_by_ours(fields) {
+                return Err(NoStoreReason::VaryStar);
+            }
             may_store(
                 Method::Get,
-                nothing,
+                request,
                 &RequestDirectives::default(),
                 prepared.status,
                 fields,

@@ -14,7 +14,7 @@ use understudy_http::semantics::cache_status::Forward;
 use understudy_http::semantics::conditional::{self, Outcome};
 use understudy_http::semantics::select::{chose, offered};
 use understudy_http::semantics::vary::VaryKey;
-use understudy_http::{Name, ResponseHead};
+use understudy_http::{Fields, Name, ResponseHead};
 
 /// Most tags that a request lists.
 const MOST: usize = 16;
@@ -95,11 +95,9 @@ impl Transaction {
         head: &ResponseHead<Bytes>,
         old: &Stored,
     ) -> Prepared {
-        let new: Vec<&[u8]> = head.fields().all(Name::Vary).collect();
-        let changed = !new.is_empty()
-            && old
-                .prepared()
-                .with_fields(|fields| !fields.all(Name::Vary).eq(new.iter().copied()));
+        let changed = old
+            .prepared()
+            .with_fields(|fields| revaries(head.fields(), fields));
         if !chosen && !changed {
             return prepared;
         }
@@ -111,8 +109,9 @@ impl Transaction {
         }
     }
 
-    /// "All the stored responses with one of those same strong validators" are freshened by a 304 (section 4.3.4), not only the
-    /// one that is served.
+    /// "All the stored responses in the initial set with one of those same strong validators" are freshened by a 304 (section 4.3.4),
+    /// not only the one that is served. The set is "those that could have been chosen for that request", so Vary counts: what a 304
+    /// says in answer to this request (Access-Control-Allow-Origin above all) is no word on others'.
     pub(super) async fn freshen_alike(
         &self,
         head: &ResponseHead<Bytes>,
@@ -124,10 +123,12 @@ impl Transaction {
         };
         for stored in slot.variants() {
             let is_served = served.is_some_and(|served| Arc::ptr_eq(served, stored));
+            let prepared = stored.prepared();
             let alike = !is_served
-                && stored
-                    .prepared()
-                    .with_fields(|fields| chose(head.fields(), fields));
+                && prepared.vary.matches(self.head.fields())
+                && prepared.with_fields(|fields| {
+                    chose(head.fields(), fields) && !revaries(head.fields(), fields)
+                });
             if !alike {
                 continue;
             }
@@ -138,4 +139,9 @@ impl Transaction {
             }
         }
     }
+}
+
+/// Whether an answer says that what is stored varies by something else than it was stored under.
+pub(super) fn revaries(answer: Fields<'_>, stored: Fields<'_>) -> bool {
+    answer.has(Name::Vary) && !stored.all(Name::Vary).eq(answer.all(Name::Vary))
 }

@@ -2,7 +2,9 @@
 //! store, and answers to POST that answer later GETs.
 
 use super::exchange::Exchanged;
+use super::forwarded::Forwarded;
 use super::{Step, Transaction, partition, response_head};
+use crate::settings::Mode;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,6 +36,19 @@ impl Transaction {
             return Method::Get;
         }
         method
+    }
+
+    /// Whether an answer varies by a field that the origin got from us and not from this client (X-Forwarded-For behind a reverse
+    /// listener, and its kin when the client is not believed). What the client sent says nothing of what the origin decided by.
+    pub(super) fn varies_by_ours(&self, fields: Fields<'_>) -> bool {
+        if !matches!(self.source.listener.mode, Mode::Reverse { .. }) || !fields.has(Name::Vary) {
+            return false;
+        }
+        let ours = Forwarded::of(self.peer, &self.live.settings.access);
+        let mut names = fields.list(Name::Vary).map(Name::of);
+        names.any(|id| {
+            ours.replaces(id) && (id == Name::XForwardedFor || self.head.fields().has(id))
+        })
     }
 
     /// The head for the client whose request fetched it: it has what is withheld from the store.

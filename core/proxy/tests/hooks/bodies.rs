@@ -275,3 +275,39 @@ fn no_answer_follows_one_that_came_out_shorter_than_promised() {
         }
     });
 }
+
+#[test]
+fn more_modules_than_a_word_has_bits_change_a_body_each_in_its_turn() {
+    everywhere(|kind| async move {
+        // The last of them to be asked withholds, so that what the others made of a piece goes on from there.
+        let modules: Vec<Scripted> = (0..70)
+            .map(|n| {
+                let name: &'static str = Box::leak(format!("m{n}").into_boxed_str());
+                Scripted::new(name, &[Hook::ResponseBody], move |tx| {
+                    if n == 0 && !tx.is_last() {
+                        return Verdict::Hold;
+                    }
+                    let piece = if n == 0 {
+                        tx.whole().to_vec()
+                    } else {
+                        tx.piece().to_vec()
+                    };
+                    Verdict::Replace(piece.iter().map(|byte| byte.wrapping_add(1)).collect())
+                })
+            })
+            .collect();
+        let modules: Vec<&Scripted> = modules.iter().collect();
+        for count in [63, 64, 65, 70] {
+            let chunked = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n3\r\n000\r\n2\r\n11\r\n0\r\n\r\n"
+            );
+            let f = proxy(kind, &modules[..count], move |_| chunked.clone()).await;
+            let by = u8::try_from(count).unwrap();
+            let expected: Vec<u8> = b"00011".iter().map(|byte| byte.wrapping_add(by)).collect();
+            for hit in [false, true] {
+                let got = f.get("/").await;
+                assert_eq!(plain(&got), expected, "{count} {hit} {}", got.head);
+            }
+        }
+    });
+}

@@ -310,3 +310,47 @@ fn an_inline_call_beyond_its_deadline_is_counted_and_its_work_stands() {
         assert_eq!(loaded.sum().overdue, 1);
     });
 }
+
+/// Keeps the notes of each transaction.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<Vec<String>>>);
+
+impl understudy_proxy::TransactionLog for Notes {
+    fn log(&self, record: &understudy_proxy::Record<'_>) {
+        let notes = record.modules.iter().flat_map(|module| module.notes);
+        let names = notes.map(|(name, _)| String::from_utf8(name.clone()).unwrap());
+        self.0.lock().unwrap().push(names.collect());
+    }
+}
+
+#[test]
+fn what_is_noted_before_a_module_takes_its_time_is_in_the_log() {
+    everywhere(|kind| async move {
+        let mut m = Scripted::new("m", &[Hook::ReturnBody], |tx| {
+            tx.note("looked", "yes").unwrap();
+            tx.host().resume(tx.token(), Verdict::Continue);
+            Verdict::Pending
+        });
+        m.about = |about| about.only_looks = true;
+        let log = Arc::new(Notes::default());
+        let f = crate::scripted::logged(
+            kind,
+            &[&m],
+            |_| answer("200 OK", "Cache-Control: max-age=60\r\n", "abc"),
+            |_| {},
+            Some(log.clone()),
+        )
+        .await;
+        for transactions in 1..3 {
+            assert_eq!(f.get("/").await.body, b"abc");
+            while log.0.lock().unwrap().len() < transactions {
+                tokio::task::yield_now().await;
+            }
+            let notes = log.0.lock().unwrap()[transactions - 1].clone();
+            assert!(
+                notes.iter().any(|name| name == "looked"),
+                "{kind:?} {transactions}"
+            );
+        }
+    });
+}

@@ -167,6 +167,17 @@ pub async fn proxy_with(
     script: impl Fn(&str) -> String + Send + 'static,
     change: impl FnOnce(&mut understudy_proxy::Settings),
 ) -> Fixture {
+    logged(kind, modules, script, change, None).await
+}
+
+/// The same with a log.
+pub async fn logged(
+    kind: Kind,
+    modules: &[&Scripted],
+    script: impl Fn(&str) -> String + Send + 'static,
+    change: impl FnOnce(&mut understudy_proxy::Settings),
+    log: Option<Arc<dyn understudy_proxy::TransactionLog>>,
+) -> Fixture {
     let origin = Origin::start(script);
     let content = Content::new();
     let environment = Environment {
@@ -194,7 +205,7 @@ pub async fn proxy_with(
     }
     settings.modules = chain;
     change(&mut settings);
-    let proxy = Proxy::start(settings, None, &content).await.unwrap();
+    let proxy = Proxy::start(settings, log, &content).await.unwrap();
     let at = |name: &str| {
         let all = proxy.addresses();
         all.iter().find(|(n, _)| n == name).unwrap().1

@@ -177,3 +177,108 @@ fn a_module_leads_a_reverse_listener_into_no_other_part_of_the_store() {
         assert!(!f.get("/poisoned").await.is_hit());
     });
 }
+
+#[test]
+fn a_length_that_the_origin_tells_by_head_is_not_that_of_what_a_module_stored() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody], |tx| {
+            let mut twice = tx.piece().to_vec();
+            twice.extend_from_slice(tx.piece());
+            Verdict::Replace(twice.into())
+        });
+        const LINES: &str = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        let f = proxy(kind, &[&m], |head| {
+            let whole = answer("200 OK", LINES, "abc");
+            match head.starts_with("HEAD") {
+                true => whole.strip_suffix("abc").unwrap().to_owned(),
+                false => whole,
+            }
+        })
+        .await;
+        f.get("/").await;
+        let at = f.origin.at;
+        let got = crate::support::get(
+            f.forward,
+            &format!("HEAD http://{at}/ HTTP/1.1\r\nHost: {at}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
+        assert!(!got.is_hit(), "{}", got.head);
+        let got = f.get("/").await;
+        assert!(got.is_hit(), "{}", got.head);
+        assert_eq!(got.body, b"abcabc");
+    });
+}
+
+#[test]
+fn a_field_that_a_module_sets_is_the_one_that_a_rule_puts_into_the_key() {
+    use understudy_http::semantics::policy::{Overrides, Rule, Rules, When};
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            let device = tx.find("User-Agent").unwrap_or_default().to_vec();
+            tx.set("X-Device", device).unwrap();
+            Verdict::Continue
+        });
+        let script = |head: &str| {
+            let lines = head.lines();
+            let mut device = lines.filter_map(|line| line.strip_prefix("X-Device: "));
+            answer(
+                "200 OK",
+                "Cache-Control: max-age=60\r\n",
+                device.next().unwrap_or("none"),
+            )
+        };
+        let by_device = |settings: &mut understudy_proxy::Settings| {
+            let then = Overrides {
+                key_fields: Some(["x-device".into()].into()),
+                ..Overrides::default()
+            };
+            settings.rules = Rules::new(vec![Rule {
+                name: "devices".into(),
+                when: When::default(),
+                then,
+            }])
+            .unwrap()
+            .into();
+        };
+        let f = crate::scripted::proxy_with(kind, &[&m], script, by_device).await;
+        for (device, hit) in [("a", false), ("b", false), ("a", true), ("b", true)] {
+            let got = f.get_with("/", &format!("User-Agent: {device}\r\n")).await;
+            assert_eq!(got.body, device.as_bytes(), "{}", got.head);
+            assert_eq!(got.is_hit(), hit, "{}", got.head);
+            // What the client says itself of it is not what counts.
+            let lines = format!("User-Agent: {device}\r\nX-Device: c\r\n");
+            let got = f.get_with("/", &lines).await;
+            assert_eq!(got.body, device.as_bytes(), "{}", got.head);
+            assert!(got.is_hit(), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn what_is_validated_behind_an_answer_is_what_was_stored_and_not_led_elsewhere_once_more() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead], |tx| {
+            let target = String::from_utf8(tx.target().to_vec()).unwrap();
+            let path = match target.strip_prefix("http://") {
+                Some(rest) => &rest[rest.find('/').unwrap()..],
+                None => &target,
+            };
+            tx.set_target(format!("/p{path}")).unwrap();
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| {
+            let lines = "Cache-Control: max-age=0, stale-while-revalidate=60\r\nETag: \"a\"\r\n";
+            answer("200 OK", lines, "abc")
+        })
+        .await;
+        f.get("/x").await;
+        assert!(f.get("/x").await.is_hit());
+        while f.origin.count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let requests = f.origin.requests.lock().unwrap();
+        for request in requests.iter() {
+            assert!(request.starts_with("GET /p/x "), "{request}");
+        }
+    });
+}
