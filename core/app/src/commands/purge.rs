@@ -40,7 +40,7 @@ pub(crate) struct Purge {
     /// A cache group (RFC 9875); may be repeated
     #[arg(long, short, value_name = "GROUP")]
     group: Vec<String>,
-    /// Whose groups are meant, such as http://www.example.org; every origin's when left out
+    /// Whose groups are meant, such as `http://www.example.org`; every origin's when left out
     #[arg(long, value_name = "URL", requires = "group")]
     origin: Option<String>,
     /// Make it stale instead of removing it: it is validated when it is asked for next

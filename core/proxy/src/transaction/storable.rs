@@ -44,8 +44,7 @@ impl Transaction {
         if !matches!(self.source.listener.mode, Mode::Reverse { .. }) || !fields.has(Name::Vary) {
             return false;
         }
-        let access = &self.live.settings.access;
-        let ours = Forwarded::of(self.peer, access, self.source.internal);
+        let ours = Forwarded::of(self.peer, &self.live.settings.access, self.source.internal);
         let mut names = fields.list(Name::Vary).map(Name::of);
         names.any(|id| {
             ours.replaces(id) && (id == Name::XForwardedFor || self.head.fields().has(id))

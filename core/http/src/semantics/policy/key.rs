@@ -62,10 +62,9 @@ fn is_ambiguous(one: &[u8]) -> bool {
 /// Appends the parts of the key that are no part of the URL: each a name, `-` when the request has no such field or `=` and
 /// its lines with their lengths before them (`accept-language=2:de;`), and a semicolon.
 pub fn write_parts(policy: &Policy, request: Fields<'_>, out: &mut Vec<u8>) {
-    let crossing = if policy.key_fields.is_some() {
-        Crossing::of(request)
-    } else {
-        Crossing::default()
+    let crossing = match policy.key_fields {
+        Some(_) => Crossing::of(request),
+        None => Crossing::default(),
     };
     for name in policy.key_fields.iter().flat_map(|names| names.iter()) {
         // What Connection nominates does not reach the origin, so its answer is for those who have no such field.
