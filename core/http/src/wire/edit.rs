@@ -144,7 +144,8 @@ impl Kinds {
 fn place(bytes: &[u8], overlay: &[u8], table: &mut Vec<FieldSpan>, new: FieldSpan) {
     let name = new.name.of(bytes, overlay);
     let is_old = |old: &FieldSpan| {
-        old.id == new.id && (new.id != Name::Other || is_same(old.name.of(bytes, overlay), name))
+        old.id == new.id
+            && (new.id != Name::Other || is_same_name(old.name.of(bytes, overlay), name))
     };
     if !table.iter().any(is_old) {
         table.push(new);
@@ -164,7 +165,7 @@ fn place(bytes: &[u8], overlay: &[u8], table: &mut Vec<FieldSpan>, new: FieldSpa
 
 /// Whether two names are one. Names of a kind differ mostly in their last letter.
 #[inline]
-pub(super) fn is_same(a: &[u8], b: &[u8]) -> bool {
+pub fn is_same_name(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
         && a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
         && a.eq_ignore_ascii_case(b)

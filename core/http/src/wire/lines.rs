@@ -3,7 +3,7 @@
 //! Invariant: the text is `name: value CRLF` line behind line, each name a token and each value free of controls (RFC 9110
 //! sections 5.1 and 5.5), so any run of lines may be copied onto the wire or into a head without another look.
 
-use super::edit::{is_name, is_same, is_value};
+use super::edit::{is_name, is_same_name, is_value};
 use super::field::{FieldSpan, Name, Span};
 use super::head::HeadError;
 use super::list::trim;
@@ -158,7 +158,7 @@ impl FieldLines {
 
     fn has(&self, id: Name, name: &[u8]) -> bool {
         self.names()
-            .any(|(other, old)| other == id && (id != Name::Other || is_same(old, name)))
+            .any(|(other, old)| other == id && (id != Name::Other || is_same_name(old, name)))
     }
 
     /// The spans, with this added to their offsets.

@@ -13,4 +13,4 @@ mod name;
 mod parse;
 pub mod target;
 
-pub use edit::{is_name, is_value};
+pub use edit::{is_name, is_same_name, is_value};

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use understudy_http::wire::head::HeadError;
+use understudy_http::wire::is_same_name;
 use understudy_http::wire::lines::FieldLines;
 use understudy_http::{Name, RequestHead, ResponseHead};
 use understudy_module::{Edit, Edits, words};
@@ -201,7 +202,7 @@ pub(crate) fn text(head: &[u8], edits: &Edits, without: Option<&[u8]>) -> Vec<u8
         return out;
     }
     for (name, value) in understudy_module::all(understudy_module::Lines::Text(lines), edits) {
-        if !without.is_some_and(|other| same(other, name)) {
+        if !without.is_some_and(|other| is_same_name(other, name)) {
             line(&mut out, name, value);
         }
     }
@@ -244,7 +245,7 @@ fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>)
             Edit::Delete(name) => (name, None, true),
             _ => continue,
         };
-        let twice = |op: &Op<'_>| (replaces || op.replaces) && same(op.name, name);
+        let twice = |op: &Op<'_>| (replaces || op.replaces) && is_same_name(op.name, name);
         if ops.len() == QUICK || ops.iter().any(twice) {
             return false;
         }
@@ -288,18 +289,13 @@ fn quick(lines: &[u8], edits: &Edits, without: Option<&[u8]>, out: &mut Vec<u8>)
     true
 }
 
-/// Whether two names are one. Names that differ mostly do in their length or their last letter.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len()
-        && a.last().map(u8::to_ascii_lowercase) == b.last().map(u8::to_ascii_lowercase)
-        && a.eq_ignore_ascii_case(b)
-}
-
 /// Whether a line is of a field of this name.
 #[inline]
 fn is_of(whole: &[u8], name: &[u8]) -> bool {
-    whole.get(name.len()) == Some(&b':') && whole.get(..name.len()).is_some_and(|of| same(of, name))
+    whole.get(name.len()) == Some(&b':')
+        && whole
+            .get(..name.len())
+            .is_some_and(|of| is_same_name(of, name))
 }
 
 /// Whether edits are of fields that neither the cache nor the proxy reads.
