@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use understudy_abi::template::{self, Lang};
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_empty::Empty;
@@ -87,9 +88,12 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 4] = [
+const TESTS: [(&str, fn()); 5] = [
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
+    }),
+    ("ad_remover_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("ad-remover", Bare::new(AdRemover::default));
     }),
     ("add_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("add-headers", Bare::new(AddHeaders::default));
