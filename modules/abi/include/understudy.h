@@ -332,6 +332,9 @@ typedef struct us_host {
     /* In request_head and response_head: the head waits until this module's hook on the body behind it has given its first bytes, or
        all of it. Until then that hook may edit the head unseen, and respond(). */
     int (*withhold_head)(us_transaction *tx);
+
+    /* Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
+    int (*count)(us_proxy *proxy, us_bytes name, uint64_t amount);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */
