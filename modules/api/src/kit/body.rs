@@ -12,6 +12,8 @@ pub(crate) struct Body {
     pub(crate) held: Vec<Bytes>,
     out: Vec<u8>,
     length: usize,
+    /// The first part of the piece before the next was given.
+    again: bool,
 }
 
 impl Body {
@@ -28,17 +30,28 @@ impl Body {
         self.pieces.front()
     }
 
+    /// Whether a verdict would give the first part of a piece of which nothing is left.
+    pub(crate) fn is_spent(&self, verdict: &Verdict) -> bool {
+        let left = self.next().is_some_and(|(piece, _)| !piece.is_empty());
+        self.again && !left && matches!(verdict, Verdict::First(_))
+    }
+
     /// Does what a verdict about the next piece says.
     pub(crate) fn settle(&mut self, verdict: &Verdict) {
         let Some((piece, last)) = self.pieces.pop_front() else {
             return;
         };
+        self.again = matches!(verdict, Verdict::First(_));
         match verdict {
             Verdict::Hold if !last => {
                 self.held.push(piece);
                 return;
             }
             Verdict::Replace(bytes) => self.out.extend_from_slice(bytes),
+            Verdict::First(bytes) => {
+                self.out.extend_from_slice(bytes);
+                self.pieces.push_front((Bytes::new(), last));
+            }
             Verdict::Drop => {}
             // Hold at the end is Continue.
             _ => {
