@@ -57,6 +57,7 @@ fn a_request_head_is_seen_and_edited() {
         "delete b",
         "target /new",
         "KeepLength",
+        "WithholdHead",
         "note n: v",
     ];
     assert_eq!(bench.edits(), edits);
@@ -105,6 +106,7 @@ fn answers_objects_and_operations_are_built() {
         "NoStore",
         "Freshness(60)",
         "KeepLength",
+        "WithholdHead",
         "Address(2001:db8::1)",
         "note n: v",
     ];
@@ -166,7 +168,8 @@ fn each_number_is_its_verdict_and_others_are_failures() {
     let stuck = "Pending without a token can never be resumed";
     assert_eq!(answer("6\0"), Verdict::fail(stuck));
     assert_eq!(answer("7\0"), Verdict::fail("it gave no reason"));
-    assert_eq!(answer("8\0"), Verdict::fail("8 is no verdict"));
+    assert_eq!(answer("8\0"), Verdict::fail("US_FIRST without replace()"));
+    assert_eq!(answer("9\0"), Verdict::fail("9 is no verdict"));
     assert_eq!(answer("-1\0"), Verdict::fail("-1 is no verdict"));
 }
 

@@ -14,10 +14,14 @@ pub enum Verdict {
     Continue,
     /// No longer interested in this transaction: no further hook but `free`. Edits made are kept.
     Done,
-    /// Answer the client with this, now. In `request_head`, `request_out`, `response_head` and `response_return`.
+    /// Answer the client with this, now. In `request_head`, `request_out`, `response_head` and `response_return`, and in `request_body`
+    /// and `response_body` while the head waits ([`crate::Transaction::withhold_head`]).
     Respond(Box<Response>),
     /// Body hooks: this instead of the piece and of what was held.
     Replace(Bytes),
+    /// Body hooks: like `Replace`, and the rest follows. These bytes go on now, and the hook is called again for the same piece, which is
+    /// empty then, or what came meanwhile: so what is ready need not wait for a `Pending` behind it, also in the last piece.
+    First(Bytes),
     /// Body hooks: nothing instead of the piece and of what was held.
     Drop,
     /// Body hooks: keep the piece with what is held already, and give nothing on. The proxy keeps the bytes, within the module's
@@ -39,8 +43,12 @@ impl Verdict {
     pub fn fits(&self, hook: Hook) -> bool {
         match self {
             Verdict::Continue | Verdict::Done | Verdict::Fail(_) => true,
-            Verdict::Respond(_) => hook.is_head(),
-            Verdict::Replace(_) | Verdict::Drop | Verdict::Hold => hook.is_body(),
+            Verdict::Respond(_) => {
+                hook.is_head() || matches!(hook, Hook::RequestBody | Hook::ResponseBody)
+            }
+            Verdict::Replace(_) | Verdict::First(_) | Verdict::Drop | Verdict::Hold => {
+                hook.is_body()
+            }
             Verdict::Pending => hook.is_body() || hook.is_head() || hook == Hook::Resolve,
         }
     }
@@ -52,6 +60,7 @@ impl Verdict {
             Verdict::Done => "done",
             Verdict::Respond(_) => "respond",
             Verdict::Replace(_) => "replace",
+            Verdict::First(_) => "first",
             Verdict::Drop => "drop",
             Verdict::Hold => "hold",
             Verdict::Pending => "pending",

@@ -20,6 +20,7 @@ struct Kept {
     what: String,
     seen: u64,
     hooks: u32,
+    rest: Vec<u8>,
 }
 
 fn outcome(done: Result<(), Refused>, verdict: Verdict) -> Verdict {
@@ -188,6 +189,7 @@ impl Module for Everything {
         let what = kept(tx).what.clone();
         let done = match &*what {
             "status" => tx.set_status(418),
+            "late" | "late-answer" => tx.withhold_head(),
             "store" => tx.no_store(),
             "fresh" => tx.set_freshness(60),
             "sealed" => {
@@ -208,11 +210,33 @@ impl Module for Everything {
         kept.hooks -= 1;
         let what = kept.what.clone();
         match &*what {
-            "hold" if !tx.is_last() => Verdict::Hold,
+            "hold" | "late" | "late-answer" if !tx.is_last() => Verdict::Hold,
+            "late" => outcome(
+                tx.set_status(203)
+                    .and_then(|()| tx.set("X-Late", "1"))
+                    .and_then(|()| tx.delete("Server"))
+                    .and_then(|()| tx.set_freshness(5)),
+                Verdict::Continue,
+            ),
+            "late-answer" => match Response::text(403, "not here") {
+                Ok(page) => Verdict::Respond(Box::new(page)),
+                Err(refused) => Verdict::fail(refused.to_string()),
+            },
             "hold" => {
                 let mut whole = tx.whole().to_vec();
                 whole.reverse();
                 Verdict::Replace(whole.into())
+            }
+            "first" => {
+                let kept = tx.opaque().get_or_insert_with(Kept::default);
+                let mut all = std::mem::take(&mut kept.rest);
+                all.extend(tx.piece().to_ascii_uppercase());
+                if tx.piece().is_empty() {
+                    return Verdict::Replace(all.into());
+                }
+                let rest = all.split_off(all.len() / 2);
+                tx.opaque().get_or_insert_with(Kept::default).rest = rest;
+                Verdict::First(all.into())
             }
             "drop" => Verdict::Drop,
             "body-pending" => {
@@ -307,7 +331,10 @@ pub(crate) fn cases() -> Vec<Case> {
         "fresh",
         "sealed",
         "hold",
+        "late",
+        "late-answer",
         "body-pending",
+        "first",
     ]
     .map(case)
     .into();
@@ -338,7 +365,11 @@ pub(crate) fn cases() -> Vec<Case> {
             case.expect.forwarded.fields.extend([line]);
         }
     }
-    for (what, body) in [("hold", "dcba"), ("body-pending", "ABCD")] {
+    for (what, body) in [
+        ("hold", "dcba"),
+        ("body-pending", "ABCD"),
+        ("first", "ABCD"),
+    ] {
         for case in cases.iter_mut().filter(|case| case.name == what) {
             case.expect.stored.body = Some(body.into());
         }

@@ -132,6 +132,7 @@ impl GuestCalls {
                 (8, b"", address.as_bytes(), 0)
             }
             Edit::Note(name, value) => (9, name, value, 0),
+            Edit::WithholdHead => (10, b"", b"", 0),
         };
         // SAFETY: a function of the proxy's table, with an answer it made. It was checked when the record was written.
         unsafe {
@@ -204,6 +205,10 @@ impl Calls for GuestCalls {
                 Verdict::Replace(bytes) => {
                     (table.answer_replace_owned)(made, Owned::give(bytes));
                     number::REPLACE
+                }
+                Verdict::First(bytes) => {
+                    (table.answer_replace_owned)(made, Owned::give(bytes));
+                    number::FIRST
                 }
                 Verdict::Respond(response) => {
                     let lines = raw::fields(&response);
