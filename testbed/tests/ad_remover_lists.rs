@@ -5,8 +5,9 @@
 mod common;
 
 use common::{RUNTIMES, answer, ask, count, proxy, until, until_count};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use understudy_testbed::{Nginx, Origin, Request, Response, reply};
+use understudy_testbed::{Nginx, Origin, Request, Response, programs::free_port, reply, run};
 
 /// An origin of lists whose answer is changed by the test. With a tag it answers 304 to those that have it.
 struct Lists {
@@ -88,6 +89,7 @@ fn a_list_is_fetched_asked_for_again_and_swapped_in() {
 #[test]
 fn a_bad_download_leaves_the_list_there_is() {
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n/two/\n".to_vec();
+    let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n/one/\n/two".to_vec();
     let bad = [
         ("an error", reply(500, &[], "/two/\n")),
         (
@@ -101,6 +103,12 @@ fn a_bad_download_leaves_the_list_there_is() {
         ("nothing", reply(200, &[], "")),
         ("comments alone", reply(200, &[], "! /two/\n")),
         ("half a list", short),
+        ("half a list in chunks", chunks),
+        ("a picture", reply(200, &[], b"\x89PNG\r\n\x1a\n/two/\n")),
+        (
+            "a packed list",
+            reply(200, &["Content-Encoding: gzip"], "/two/\n"),
+        ),
         ("no HTTP", b"/two/\r\n\r\n".to_vec()),
     ];
     let (origin, lists) = (Origin::answering(answer), Lists::new(list("one", "/one/")));
@@ -145,18 +153,29 @@ fn the_copy_is_in_use_from_the_start_when_the_origin_is_gone() {
 fn a_list_may_come_by_https_from_who_is_trusted() {
     let site = tempfile::tempdir().unwrap();
     std::fs::write(site.path().join("list.txt"), "/one/\n").unwrap();
-    let nginx = Nginx::serving(site.path(), "");
+    let at = site.path().display();
+    // A certificate of an authority's own is none for a server.
+    let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca\n\
+                  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out csr.pem -subj /CN=localhost\n\
+                  echo subjectAltName=DNS:localhost > names\n\
+                  openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem";
+    run(Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(site.path()))
+    .expect(0);
+    let port = free_port();
+    let _nginx = Nginx::serving(
+        site.path(),
+        &format!(
+            "}} server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem; root {at};"
+        ),
+    );
     let list = format!(
-        "lists = [\"https://localhost:{}/list.txt\"]\nkeep = \"{{dir}}/lists\"\nrefresh = 1",
-        nginx.tls.port()
+        "lists = [\"https://localhost:{port}/list.txt\"]\nkeep = \"{{dir}}/lists\"\nrefresh = 1"
     );
     let origin = Origin::answering(answer);
     let url = format!("http://{}/one/a.gif", origin.addr);
-    let trusting = proxy(
-        &origin,
-        "inline",
-        &format!("{list}\nca = \"{}\"", nginx.certificate().display()),
-    );
+    let trusting = proxy(&origin, "inline", &format!("{list}\nca = \"{at}/ca.pem\""));
     until("the list", || ask(&trusting, &url, ""), is_removed);
     let careful = proxy(&origin, "inline", &list);
     until_count(&careful, "fetches_failed", |n| n > 0);

@@ -285,7 +285,7 @@ impl Module for AdRemover {
             Hook::Log,
         ];
         About {
-            timer: Some(Duration::from_secs(5)),
+            timer: Some(Duration::from_secs(1)),
             ..About::new("ad-remover", env!("CARGO_PKG_VERSION"), Hooks::of(&hooks))
         }
     }

@@ -36,7 +36,8 @@ pub(crate) fn stamps(options: &Options) -> Vec<Stamp> {
 /// # Errors
 /// When it is none: pages of error are answered with 200 by some.
 pub(crate) fn list(bytes: &[u8]) -> Result<String, String> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
+    let text =
+        String::from_utf8(bytes.to_vec()).map_err(|_| "it is no text in UTF-8".to_owned())?;
     if text
         .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
         .starts_with('<')
