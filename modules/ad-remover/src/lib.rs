@@ -109,7 +109,7 @@ impl AdRemover {
         }
         let url = as_asked(url);
         if Self::is_off(setup, tx)? {
-            tx.host().count("switched_off", 1);
+            tx.count("switched_off", 1);
             return Ok(Verdict::Done);
         }
         if tx.method() == b"CONNECT" {
@@ -137,7 +137,7 @@ impl AdRemover {
         let rule = match said {
             Said::Remove(rule) => rule,
             Said::Keep(rule) => {
-                tx.host().count("excepted", 1);
+                tx.count("excepted", 1);
                 note(tx, "rule", rule.as_deref())?;
                 return Ok(self.pass(setup, tx, kind, &url));
             }
@@ -145,13 +145,13 @@ impl AdRemover {
         };
         let name = Blanks::name(kind, &url, text(tx, "Accept"));
         note(tx, "removed", Some(name))?;
+        note(tx, "url", Some(&url))?;
         note(tx, "rule", rule.as_deref())?;
-        let host = tx.host();
-        host.count(REMOVED[kind as usize], 1);
+        tx.count(REMOVED[kind as usize], 1);
         if tx.method() != b"GET" && tx.method() != b"HEAD" {
             return Ok(on_the_spot(setup, tx, name));
         }
-        host.count(
+        tx.count(
             SAVED[kind as usize],
             self.sizes.saved(kind, setup.blanks.size(name)),
         );
@@ -228,7 +228,7 @@ fn tunnel(setup: &Setup, tx: &mut Transaction<'_>, authority: &str) -> Result<Ve
         Said::Remove(rule) if setup.options.refuses_tunnels => {
             note(tx, "removed", Some("tunnel"))?;
             note(tx, "rule", rule.as_deref())?;
-            tx.host().count("removed_tunnels", 1);
+            tx.count("removed_tunnels", 1);
             Response::text(403, "This host is on a list of advertisements.\n")
                 .map(|answer| Verdict::Respond(Box::new(answer)))
         }

@@ -28,6 +28,15 @@ pub(crate) struct Keeper {
     later: Mutex<HashMap<String, Instant>>,
 }
 
+/// While it is there the thread is at work, also when that ends in a panic.
+struct AtWork(Arc<Keeper>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.store(false, Ordering::Release);
+    }
+}
+
 impl Keeper {
     /// Puts this in force.
     pub(crate) fn put(self: &Arc<Self>, setup: Setup, host: &Host) {
@@ -45,16 +54,12 @@ impl Keeper {
         if !self.has_work(&setup) || self.at_work.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (me, its_host) = (self.clone(), host.clone());
-        let work = move || {
-            me.work(&setup, &its_host);
-            me.at_work.store(false, Ordering::Release);
-        };
+        let (mine, its_host) = (AtWork(self.clone()), host.clone());
+        let work = move || mine.0.work(&setup, &its_host);
         if let Err(why) = std::thread::Builder::new()
             .name("ad-lists".to_owned())
             .spawn(work)
         {
-            self.at_work.store(false, Ordering::Release);
             host.log(Level::Warn, &format!("no thread to fetch lists: {why}"));
         }
     }
@@ -135,7 +140,7 @@ fn fetched(place: &Place, is_list: bool, setup: &Setup) -> Result<(), String> {
     if is_list {
         setup::list(&bytes)?;
     } else {
-        setup::content(place, bytes.to_vec())?;
+        setup::content(place, &bytes)?;
     }
     kept(place.keep(&validators, &bytes))
 }
