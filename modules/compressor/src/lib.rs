@@ -84,8 +84,6 @@ fn verdict(outcome: Result<Verdict, Refused>) -> Verdict {
     outcome.unwrap_or_else(|refused| Verdict::fail(refused.to_string()))
 }
 
-const WITHHOLDS: bool = false;
-
 impl Compressor {
     fn options(&self) -> Arc<Options> {
         self.options
@@ -127,10 +125,10 @@ impl Compressor {
         }
         let tag = head::weakened(tx);
         let mut waits = None;
-        if head_only || length.is_some() || options.min_length == 0 || !WITHHOLDS {
+        if head_only || length.is_some() || options.min_length == 0 {
             head::recode(tx, Some(coding), tag)?;
         } else {
-            //tx.withhold_head()?;
+            tx.withhold_head()?;
             waits = Some(tag);
         }
         visit(tx).stream = (!head_only).then(|| {
