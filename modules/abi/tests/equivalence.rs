@@ -10,6 +10,7 @@ use understudy_abi::template::{self, Lang};
 use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
@@ -88,7 +89,7 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
     }),
@@ -100,6 +101,9 @@ const TESTS: [(&str, fn()); 5] = [
     }),
     ("body_and_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("body-and-headers", Bare::new(BodyAndHeaders::default));
+    }),
+    ("compressor_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("compressor", Bare::new(Compressor::default));
     }),
     (
         "a_module_in_c_is_the_same_everywhere",

@@ -7,6 +7,7 @@ use std::process::Command;
 use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_module::kit::{Bare, cases, check};
 
@@ -59,4 +60,9 @@ fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
     same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}
+
+#[test]
+fn the_compressor_is_the_same_linked_in_and_loaded() {
+    same("compressor", Bare::new(Compressor::default));
 }

@@ -39,6 +39,7 @@ fn linked(name: &str) -> Option<Linked> {
         "ad-remover" => || Arc::new(understudy_ad_remover::AdRemover::default()),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -135,7 +136,7 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_is_the_same_everywhere", || shipped("empty")),
     ("ad_remover_is_the_same_everywhere", || {
         shipped("ad-remover")
@@ -145,6 +146,9 @@ const TESTS: [(&str, fn()); 9] = [
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
+    }),
+    ("compressor_is_the_same_everywhere", || {
+        shipped("compressor")
     }),
     (
         "everything_is_the_same_everywhere",

@@ -19,6 +19,9 @@ const BUILTINS: &[(&str, Make)] = &[
     ("body-and-headers", || {
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
+    ("compressor", || {
+        Arc::new(understudy_compressor::Compressor::default())
+    }),
     ("empty", || Arc::new(understudy_empty::Empty)),
 ];
 
