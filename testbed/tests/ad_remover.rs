@@ -133,8 +133,8 @@ fn a_reverse_listener_has_blanks_of_its_own_and_a_purged_one_comes_back() {
         let first = get("/banners/a.png").expect(200);
         assert!(first.body.starts_with(b"\x89PNG"), "{runtime}");
         until("a blank", || get("/banners/b.png"), Response::is_hit);
-        let purged =
-            Client::to(site).ask("PURGE /image.png HTTP/1.1\r\nHost: ad-remover.invalid\r\n\r\n");
+        let purged = Client::to(site)
+            .ask("PURGE /ad-remover/image.png HTTP/1.1\r\nHost: ad-remover.invalid\r\n\r\n");
         assert!(
             purged.expect(200).text().contains("\"removed\":2"),
             "{runtime}"
@@ -143,6 +143,46 @@ fn a_reverse_listener_has_blanks_of_its_own_and_a_purged_one_comes_back() {
         until("it comes back", || get("/banners/d.png"), Response::is_hit);
         get("/pictures/a.png").expect_body("own /pictures/a.png");
         assert_eq!(origin.count(), 1);
+    }
+}
+
+#[test]
+fn a_reverse_listener_that_names_its_host_itself_has_blanks_too() {
+    let origin = Origin::answering(answer);
+    let proxy = proxy(
+        &origin,
+        "inline",
+        "rules = [\"/banners/$image\"]\nsample = 0",
+    );
+    let get = |path: &str| understudy_testbed::get(proxy.listener("set"), path, "any.test", "");
+    assert!(
+        get("/banners/a.png")
+            .expect(200)
+            .body
+            .starts_with(b"\x89PNG")
+    );
+    until("a blank", || get("/banners/b.png"), Response::is_hit);
+    // What is not one of them is the site's own.
+    get("/ad-remover/plan.html").expect_body("own /ad-remover/plan.html");
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn all_who_wait_for_a_blank_that_is_not_stored_get_it() {
+    for runtime in RUNTIMES {
+        let origin = Origin::answering(answer);
+        let proxy = proxy(&origin, runtime, "rules = [\"/banners/$image\"]");
+        let site = proxy.listener("site");
+        std::thread::scope(|scope| {
+            for n in 0..40 {
+                scope.spawn(move || {
+                    let path = format!("/banners/{n}.png");
+                    let answer = understudy_testbed::get(site, &path, "site.test", "").expect(200);
+                    assert!(answer.body.starts_with(b"\x89PNG"), "{runtime}");
+                });
+            }
+        });
+        assert_eq!(origin.count(), 0);
     }
 }
 

@@ -46,12 +46,12 @@ impl Keeper {
         self.look(host);
     }
 
-    /// Starts the work if there is any.
+    /// Has somebody look whether there is work: a file system that hangs is not for whoever calls this.
     pub(crate) fn look(self: &Arc<Self>, host: &Host) {
         let Some(setup) = self.setup.load_full() else {
             return;
         };
-        if !self.has_work(&setup) || self.at_work.swap(true, Ordering::AcqRel) {
+        if setup.options.places().next().is_none() || self.at_work.swap(true, Ordering::AcqRel) {
             return;
         }
         let (mine, its_host) = (AtWork(self.clone()), host.clone());
@@ -62,12 +62,6 @@ impl Keeper {
         {
             host.log(Level::Warn, &format!("no thread to fetch lists: {why}"));
         }
-    }
-
-    fn has_work(&self, setup: &Setup) -> bool {
-        let is_due = |place: &Place| self.is_due(place, setup);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != setup::stamps(&setup.options)
-            || setup.options.places().any(is_due)
     }
 
     fn is_due(&self, place: &Place, setup: &Setup) -> bool {
@@ -103,10 +97,11 @@ impl Keeper {
             }
         }
         let stamps = setup::stamps(&setup.options);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps.clone();
-        if stamps == setup.stamps {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *seen, stamps.clone()) == stamps || stamps == setup.stamps {
             return;
         }
+        drop(seen);
         match Setup::new(setup.options.clone()) {
             Ok(new) => {
                 let new = Arc::new(new);

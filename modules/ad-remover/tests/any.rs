@@ -83,7 +83,7 @@ fn every_request_of_a_listed_host_is_led_to_a_blank() {
         prop_assert_eq!(after.failure, None);
         let target = target_of(&after.request);
         prop_assert!(
-            target.starts_with("http://ad-remover.invalid/"),
+            target.starts_with("http://ad-remover.invalid/ad-remover/"),
             "{}",
             target
         );

@@ -26,6 +26,7 @@ pub fn proxy(origin: &Origin, runtime: &str, options: &str) -> Proxy {
             "workers = 2\n[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"loopback\"]\n\
              [[listen]]\nname = \"forward\"\naddress = \"127.0.0.1:0\"\n\
              [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\npurge = [\"loopback\"]\n\
+             [[listen]]\nname = \"set\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\nhost = \"set:own.test\"\n\
              [[upstream]]\nname = \"o\"\nservers = [\"{}\"]\n\
              [[module]]\nname = \"ads\"\nlibrary = \"builtin:ad-remover\"\nruntime = \"{runtime}\"\ndeadline = \"30s\"\n\
              [module.options]\n{options}\n",
