@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 #define US_MAJOR 1
-#define US_MINOR 0
+#define US_MINOR 1
 
 /* ---- Words ------------------------------------------------------------------------------------------------------------- */
 
@@ -326,6 +326,9 @@ typedef struct us_host {
     us_bytes (*status_text)(uint32_t status); /* StringFromStatus */
     us_proxy *(*proxy_ref)(us_proxy *proxy);
     void (*proxy_unref)(us_proxy *proxy);
+
+    /* Since 1.1. Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
+    int (*count)(us_proxy *proxy, us_bytes name, uint64_t amount);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */

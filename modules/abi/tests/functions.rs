@@ -34,6 +34,7 @@ fn options_descriptors_and_the_log_are_reached_in_init() {
     assert_eq!(about.timer, Some(Duration::from_secs(2)));
     let told = bench.asked.told.lock().unwrap().clone();
     let watched = [
+        "count a_count 3",
         "watch 3 Read 11",
         "unwatch 3 Read",
         "unwatch 4 Read",

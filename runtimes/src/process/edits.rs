@@ -1,11 +1,12 @@
-//! Edits, verdicts and answers as bytes.
+//! Edits, verdicts, answers and counts as bytes.
 //!
 //! Invariant: what is read was checked by the functions a module calls itself ([`Edits`], [`Response`]), so a child's frame can
 //! put nothing on the wire that a module may not.
 
 use super::wire::{Get, Malformed, Put};
+use crate::counts::Batch;
 use crate::failure::Failure;
-use understudy_module::{Bytes, Edit, Edits, Response, Verdict};
+use understudy_module::{Bytes, COUNTS, Edit, Edits, Response, Verdict, is_count_name};
 
 /// Longest text of a failure that crosses.
 const MAX_TEXT: usize = 4096;
@@ -47,6 +48,26 @@ fn pair(out: &mut Vec<u8>, tag: u8, name: &[u8], value: &[u8]) {
     out.u8(tag);
     out.bytes(name);
     out.bytes(value);
+}
+
+pub(crate) fn put_counts(out: &mut Vec<u8>, batch: &Batch) {
+    out.u32(batch.len() as u32);
+    for (name, amount) in batch {
+        out.text(name);
+        out.u64(*amount);
+    }
+}
+
+pub(crate) fn get_counts(get: &mut Get<'_>) -> Result<Batch, Malformed> {
+    let count = get.count(13)?;
+    if count > COUNTS {
+        return Err(Malformed("more counters than a module has"));
+    }
+    let one = |_| match get.text()? {
+        name if is_count_name(name) => Ok((name.to_owned(), get.u64()?)),
+        _ => Err(Malformed("a counter of no name")),
+    };
+    (0..count).map(one).collect()
 }
 
 pub(crate) fn get_edits(get: &mut Get<'_>) -> Result<Edits, Malformed> {

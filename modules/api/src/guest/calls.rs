@@ -260,4 +260,8 @@ impl Calls for GuestCalls {
     fn number(&self) -> u64 {
         ask!(self, number)
     }
+
+    fn count(&self, name: &str, amount: u64) {
+        ask!(self, count, Slice::of(name.as_bytes()), amount);
+    }
 }

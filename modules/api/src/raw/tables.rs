@@ -86,6 +86,7 @@ mirror!(
         status_text: unsafe extern "C" fn(u32) -> Slice,
         proxy_ref: unsafe extern "C" fn(Proxy) -> Proxy,
         proxy_unref: unsafe extern "C" fn(Proxy),
+        count: unsafe extern "C" fn(Proxy, Slice, u64) -> c_int,
     }
 );
 
