@@ -223,7 +223,8 @@ enum us_edit {
     US_EDIT_FRESHNESS = 6,   /* number: seconds */
     US_EDIT_KEEP_LENGTH = 7,
     US_EDIT_ADDRESS = 8,     /* value: the address as text */
-    US_EDIT_NOTE = 9         /* name, value */
+    US_EDIT_NOTE = 9,        /* name, value */
+    US_EDIT_WITHHOLD_HEAD = 10
 };
 
 /* ---- The proxy's functions --------------------------------------------------------------------------------------------- */
@@ -327,7 +328,13 @@ typedef struct us_host {
     us_proxy *(*proxy_ref)(us_proxy *proxy);
     void (*proxy_unref)(us_proxy *proxy);
 
-    /* Since 1.1. Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
+    /* Since 1.1. */
+
+    /* In request_head and response_head: the head waits until this module's hook on the body behind it has given its first bytes, or
+       all of it. Until then that hook may edit the head unseen, and respond(). */
+    int (*withhold_head)(us_transaction *tx);
+
+    /* Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
     int (*count)(us_proxy *proxy, us_bytes name, uint64_t amount);
 } us_host;
 
