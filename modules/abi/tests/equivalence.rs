@@ -15,6 +15,7 @@ use understudy_empty::Empty;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
 use understudy_runtimes::{Kind, Library, Limits, Spec, process, stages};
+use understudy_text_injector::TextInjector;
 
 const KINDS: [Kind; 3] = [Kind::Inline, Kind::Threads, Kind::Process];
 
@@ -104,6 +105,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("compressor_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("compressor", Bare::new(Compressor::default));
+    }),
+    ("text_injector_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("text-injector", Bare::new(TextInjector::default));
     }),
     (
         "a_module_in_c_is_the_same_everywhere",

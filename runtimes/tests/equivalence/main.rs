@@ -40,6 +40,7 @@ fn linked(name: &str) -> Option<Linked> {
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
+        "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -149,6 +150,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("compressor_is_the_same_everywhere", || {
         shipped("compressor")
+    }),
+    ("text_injector_is_the_same_everywhere", || {
+        shipped("text-injector")
     }),
     (
         "everything_is_the_same_everywhere",

@@ -23,6 +23,9 @@ const BUILTINS: &[(&str, Make)] = &[
         Arc::new(understudy_compressor::Compressor::default())
     }),
     ("empty", || Arc::new(understudy_empty::Empty)),
+    ("text-injector", || {
+        Arc::new(understudy_text_injector::TextInjector::default())
+    }),
 ];
 
 /// A module that is linked in.
