@@ -215,6 +215,7 @@ fn main() -> std::process::ExitCode {
                 bytes,
                 last: true,
                 held: &[],
+                head_waits: false,
             });
             let each = (1 << 28) / size as u64 / flight + 10;
             for (how, threshold) in [("socket", usize::MAX), ("arena", 0)] {
@@ -230,6 +231,7 @@ fn main() -> std::process::ExitCode {
             bytes,
             last: true,
             held: &[],
+            head_waits: false,
         });
         process::set_threshold(process::THRESHOLD);
         measure(&link, "10 KiB replace, as configured", flight, 2000, part, b"PUT").await;

@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 #define US_MAJOR 1
-#define US_MINOR 0
+#define US_MINOR 1
 
 /* ---- Words ------------------------------------------------------------------------------------------------------------- */
 
@@ -238,7 +238,8 @@ enum us_edit {
     US_EDIT_FRESHNESS = 6,   /* number: seconds */
     US_EDIT_KEEP_LENGTH = 7,
     US_EDIT_ADDRESS = 8,     /* value: the address as text */
-    US_EDIT_NOTE = 9         /* name, value */
+    US_EDIT_NOTE = 9,        /* name, value */
+    US_EDIT_WITHHOLD_HEAD = 10
 };
 
 /* ---- The proxy's functions --------------------------------------------------------------------------------------------- */
@@ -341,6 +342,12 @@ typedef struct us_host {
     us_bytes (*status_text)(uint32_t status); /* StringFromStatus */
     us_proxy *(*proxy_ref)(us_proxy *proxy);
     void (*proxy_unref)(us_proxy *proxy);
+
+    /* Since 1.1. */
+
+    /* In request_head and response_head: the head waits until this module's hook on the body behind it has given its first bytes, or
+       all of it. Until then that hook may edit the head unseen, and respond(). */
+    int (*withhold_head)(us_transaction *tx);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */

@@ -56,6 +56,7 @@ fn a_request_head_is_seen_and_edited() {
         "delete b",
         "target /new",
         "KeepLength",
+        "WithholdHead",
         "note n: v",
     ];
     assert_eq!(bench.edits(), edits);
@@ -104,6 +105,7 @@ fn answers_objects_and_operations_are_built() {
         "NoStore",
         "Freshness(60)",
         "KeepLength",
+        "WithholdHead",
         "Address(2001:db8::1)",
         "note n: v",
     ];

@@ -71,6 +71,7 @@ enum Op {
     NoStore,
     Freshness(u32),
     KeepLength,
+    WithholdHead,
     Address(IpAddr),
     Note(Span, Span),
 }
@@ -94,6 +95,8 @@ pub enum Edit<'a> {
     Freshness(u32),
     /// The module gives as many bytes of body back as it takes.
     KeepLength,
+    /// The head waits for what the module's hook on the body makes of it.
+    WithholdHead,
     /// Dial this address; several in order.
     Address(IpAddr),
     /// A word for the access log: name and value.
@@ -101,16 +104,37 @@ pub enum Edit<'a> {
 }
 
 impl Edit<'_> {
-    /// Whether this hook has what it edits.
+    /// Whether this hook has what it edits; a hook on a body has the head that waits for it ([`Edit::WithholdHead`]).
     pub fn fits(&self, hook: Hook) -> bool {
+        let late = matches!(hook, Hook::RequestBody | Hook::ResponseBody);
         match self {
-            Edit::Add(..) | Edit::Set(..) | Edit::Delete(_) | Edit::KeepLength => hook.is_head(),
-            Edit::Target(_) => matches!(hook, Hook::RequestHead | Hook::RequestOut),
-            Edit::Status(_) => matches!(hook, Hook::ResponseHead | Hook::ResponseReturn),
-            Edit::NoStore | Edit::Freshness(_) => hook == Hook::ResponseHead,
+            Edit::Add(..) | Edit::Set(..) | Edit::Delete(_) => hook.is_head() || late,
+            Edit::KeepLength => hook.is_head(),
+            Edit::WithholdHead => matches!(hook, Hook::RequestHead | Hook::ResponseHead),
+            Edit::Target(_) => {
+                matches!(
+                    hook,
+                    Hook::RequestHead | Hook::RequestOut | Hook::RequestBody
+                )
+            }
+            Edit::Status(_) => matches!(
+                hook,
+                Hook::ResponseHead | Hook::ResponseReturn | Hook::ResponseBody
+            ),
+            Edit::NoStore | Edit::Freshness(_) => {
+                matches!(hook, Hook::ResponseHead | Hook::ResponseBody)
+            }
             Edit::Address(_) => hook == Hook::Resolve,
             Edit::Note(..) => true,
         }
+    }
+
+    /// Whether it is about a head: in a hook on a body, about the one that waits for it.
+    pub fn is_of_head(&self) -> bool {
+        !matches!(
+            self,
+            Edit::Note(..) | Edit::Address(_) | Edit::KeepLength | Edit::WithholdHead
+        )
     }
 }
 
@@ -234,6 +258,7 @@ impl Edits {
             Op::NoStore => Edit::NoStore,
             Op::Freshness(seconds) => Edit::Freshness(seconds),
             Op::KeepLength => Edit::KeepLength,
+            Op::WithholdHead => Edit::WithholdHead,
             Op::Address(address) => Edit::Address(address),
             Op::Note(name, value) => Edit::Note(self.at(name), self.at(value)),
         })
@@ -275,7 +300,9 @@ impl Edits {
         self.has_room()?;
         match op {
             Op::Set(_) => self.sets += 1,
-            Op::NoStore | Op::Freshness(_) | Op::KeepLength | Op::Note(..) => self.asides += 1,
+            Op::NoStore | Op::Freshness(_) | Op::KeepLength | Op::WithholdHead | Op::Note(..) => {
+                self.asides += 1
+            }
             Op::Add(_) | Op::Delete(_) | Op::Target(_) | Op::Status(_) | Op::Address(_) => {}
         }
         self.ops.push(op);
@@ -408,6 +435,14 @@ impl Edits {
         self.op(Op::KeepLength)
     }
 
+    /// The head waits until the module's hook on the body behind it gave its first bytes.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn withhold_head(&mut self) -> Result<(), Refused> {
+        self.op(Op::WithholdHead)
+    }
+
     /// One more address to dial, behind those given before.
     ///
     /// # Errors
@@ -446,6 +481,7 @@ impl Edits {
             Edit::NoStore => self.no_store(),
             Edit::Freshness(seconds) => self.freshness(seconds),
             Edit::KeepLength => self.keep_length(),
+            Edit::WithholdHead => self.withhold_head(),
             Edit::Address(address) => self.address(address),
             Edit::Note(name, value) => self.note(name, value),
         }

@@ -54,6 +54,8 @@ pub struct Piece<'a> {
     pub last: bool,
     /// Pieces before it that the module holds.
     pub held: &'a [Bytes],
+    /// The head waits for what the module makes of it, and may be edited.
+    pub head_waits: bool,
 }
 
 /// What is known of a transaction when it is over.

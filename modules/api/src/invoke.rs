@@ -140,13 +140,22 @@ impl Record<'_> {
 
     /// Whether field lines may be edited now.
     fn editable(&self) -> Result<(), Refused> {
-        if self.head().is_none() {
+        if self.head().is_none() && !self.late() {
             Err(Refused::Place)
         } else if self.sealed {
             Err(Refused::Sealed)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether it is a piece of a body whose head waits.
+    fn late(&self) -> bool {
+        matches!(&self.event.part, Part::Piece(piece) if piece.head_waits)
+    }
+
+    fn late_in(&self, hook: Hook) -> bool {
+        self.event.hook == hook && self.late()
     }
 
     fn only_in(&self, fits: bool) -> Result<(), Refused> {
@@ -224,7 +233,8 @@ impl View for Record<'_> {
         edited.unwrap_or(target)
     }
     fn set_target(&mut self, target: &[u8]) -> Result<(), Refused> {
-        self.only_in(matches!(self.head(), Some(Head::Request { .. })))?;
+        let here = matches!(self.head(), Some(Head::Request { .. }));
+        self.only_in(here || self.late_in(Hook::RequestBody))?;
         self.edits.target(target)
     }
     fn status(&self) -> u16 {
@@ -243,16 +253,17 @@ impl View for Record<'_> {
                 return Err(Refused::Status);
             }
             Some(Head::Response { .. }) => {}
+            None if self.late_in(Hook::ResponseBody) => self.editable()?,
             _ => return Err(Refused::Place),
         }
         self.edits.status(status)
     }
     fn no_store(&mut self) -> Result<(), Refused> {
-        self.only_in(self.event.hook == Hook::ResponseHead)?;
+        self.only_in(self.event.hook == Hook::ResponseHead || self.late_in(Hook::ResponseBody))?;
         self.edits.no_store()
     }
     fn set_freshness(&mut self, seconds: u32) -> Result<(), Refused> {
-        self.only_in(self.event.hook == Hook::ResponseHead)?;
+        self.only_in(self.event.hook == Hook::ResponseHead || self.late_in(Hook::ResponseBody))?;
         self.edits.freshness(seconds)
     }
     fn keep_length(&mut self) -> Result<(), Refused> {
@@ -260,6 +271,12 @@ impl View for Record<'_> {
             return Err(Refused::Place);
         }
         self.edits.keep_length()
+    }
+    fn withhold_head(&mut self) -> Result<(), Refused> {
+        if !matches!(self.event.hook, Hook::RequestHead | Hook::ResponseHead) {
+            return Err(Refused::Place);
+        }
+        self.edits.withhold_head()
     }
     fn piece(&self) -> &Bytes {
         match &self.event.part {

@@ -59,6 +59,8 @@ pub trait View {
     fn set_freshness(&mut self, seconds: u32) -> Result<(), Refused>;
     #[allow(missing_docs)]
     fn keep_length(&mut self) -> Result<(), Refused>;
+    #[allow(missing_docs)]
+    fn withhold_head(&mut self) -> Result<(), Refused>;
     /// The piece of a body; empty in other hooks.
     fn piece(&self) -> &Bytes;
     /// Whether no piece follows.
@@ -256,6 +258,20 @@ impl<'a> Transaction<'a> {
     /// `Place` in other hooks.
     pub fn keep_length(&mut self) -> Result<(), Refused> {
         self.view.keep_length()
+    }
+
+    /// The head waits until this module's hook on the body behind it has given its first bytes, or all of it. Until then that hook
+    /// may `set`, `add` and `delete` fields, `set_status` and `set_target`, say `no_store` and `set_freshness`, and answer
+    /// [`crate::Verdict::Respond`]; what is stored is decided by the head as it is then. It does not see the head: what it
+    /// needs of it belongs into the opaque value. When the whole body was withheld, its length is told.
+    ///
+    /// In `request_head` for `request_body`, in `response_head` for `response_body`. A head without a body does not wait. What a
+    /// hook edited is undone when it later fails and the transaction goes on without it.
+    ///
+    /// # Errors
+    /// `Place` in other hooks.
+    pub fn withhold_head(&mut self) -> Result<(), Refused> {
+        self.view.withhold_head()
     }
 
     /// The piece of a body that is here. Cheap to clone; it may be kept.

@@ -14,7 +14,8 @@ pub enum Verdict {
     Continue,
     /// No longer interested in this transaction: no further hook but `free`. Edits made are kept.
     Done,
-    /// Answer the client with this, now. In `request_head`, `request_out`, `response_head` and `response_return`.
+    /// Answer the client with this, now. In `request_head`, `request_out`, `response_head` and `response_return`, and in `request_body`
+    /// and `response_body` while the head waits ([`crate::Transaction::withhold_head`]).
     Respond(Box<Response>),
     /// Body hooks: this instead of the piece and of what was held.
     Replace(Bytes),
@@ -39,7 +40,9 @@ impl Verdict {
     pub fn fits(&self, hook: Hook) -> bool {
         match self {
             Verdict::Continue | Verdict::Done | Verdict::Fail(_) => true,
-            Verdict::Respond(_) => hook.is_head(),
+            Verdict::Respond(_) => {
+                hook.is_head() || matches!(hook, Hook::RequestBody | Hook::ResponseBody)
+            }
             Verdict::Replace(_) | Verdict::Drop | Verdict::Hold => hook.is_body(),
             Verdict::Pending => hook.is_body() || hook.is_head() || hook == Hook::Resolve,
         }

@@ -39,6 +39,7 @@ pub(crate) fn put_edits<'e>(out: &mut Vec<u8>, edits: impl ExactSizeIterator<Ite
                 out.address(address);
             }
             Edit::Note(name, value) => pair(out, 9, name, value),
+            Edit::WithholdHead => out.u8(10),
         }
     }
 }
@@ -63,6 +64,7 @@ pub(crate) fn get_edits(get: &mut Get<'_>) -> Result<Edits, Malformed> {
             7 => Edit::KeepLength,
             8 => Edit::Address(get.address()?),
             9 => Edit::Note(get.bytes()?, get.bytes()?),
+            10 => Edit::WithholdHead,
             _ => return Err(Malformed("an edit of no kind")),
         };
         edits

@@ -59,6 +59,7 @@ pub(crate) enum SentPart<'a> {
     Piece {
         place: Place<'a>,
         last: bool,
+        head_waits: bool,
         /// How many pieces are held: the child has them.
         held: u32,
     },
@@ -110,6 +111,7 @@ pub(crate) fn put_event(
                     }
                 }
                 out.flag(piece.last);
+                out.flag(piece.head_waits);
                 out.u32(piece.held.len() as u32);
             }
             Part::Host { name, port, found } => {
@@ -195,6 +197,7 @@ fn get_part<'a>(get: &mut Get<'a>) -> Result<SentPart<'a>, Malformed> {
         2 => SentPart::Piece {
             place: Place::Here(get.bytes()?),
             last: get.flag()?,
+            head_waits: get.flag()?,
             held: get.u32()?,
         },
         3 => SentPart::Piece {
@@ -203,6 +206,7 @@ fn get_part<'a>(get: &mut Get<'a>) -> Result<SentPart<'a>, Malformed> {
                 len: get.u32()?,
             },
             last: get.flag()?,
+            head_waits: get.flag()?,
             held: get.u32()?,
         },
         4 => SentPart::Host {

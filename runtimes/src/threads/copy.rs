@@ -24,7 +24,7 @@ pub(super) struct Copied {
 enum Parts {
     Request(usize),
     Response(u16),
-    Piece(Bytes, bool, Vec<Bytes>),
+    Piece(Bytes, [bool; 2], Vec<Bytes>),
     Host(u16, Vec<IpAddr>),
     Log(Numbers, [usize; 4]),
 }
@@ -58,7 +58,8 @@ impl Copied {
                 Parts::Response(*status)
             }
             Part::Piece(piece) => {
-                Parts::Piece(piece.bytes.clone(), piece.last, piece.held.to_vec())
+                let flags = [piece.last, piece.head_waits];
+                Parts::Piece(piece.bytes.clone(), flags, piece.held.to_vec())
             }
             Part::Host { name, port, found } => {
                 text.extend_from_slice(name.as_bytes());
@@ -116,10 +117,11 @@ impl Copied {
                 status: *status,
                 lines: Lines::Text(behind),
             }),
-            Parts::Piece(bytes, last, held) => Part::Piece(Piece {
+            Parts::Piece(bytes, [last, head_waits], held) => Part::Piece(Piece {
                 bytes,
                 last: *last,
                 held,
+                head_waits: *head_waits,
             }),
             Parts::Host(port, found) => Part::Host {
                 name: word(self.url, self.text.len()),

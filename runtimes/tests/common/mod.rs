@@ -214,6 +214,7 @@ pub fn event(id: u64, hook: Hook) -> Event<'static> {
             bytes: &PIECE,
             last: true,
             held: &HELD,
+            head_waits: false,
         }),
         hook => return head(id, hook),
     };

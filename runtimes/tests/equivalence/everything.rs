@@ -188,6 +188,7 @@ impl Module for Everything {
         let what = kept(tx).what.clone();
         let done = match &*what {
             "status" => tx.set_status(418),
+            "late" | "late-answer" => tx.withhold_head(),
             "store" => tx.no_store(),
             "fresh" => tx.set_freshness(60),
             "sealed" => {
@@ -208,7 +209,18 @@ impl Module for Everything {
         kept.hooks -= 1;
         let what = kept.what.clone();
         match &*what {
-            "hold" if !tx.is_last() => Verdict::Hold,
+            "hold" | "late" | "late-answer" if !tx.is_last() => Verdict::Hold,
+            "late" => outcome(
+                tx.set_status(203)
+                    .and_then(|()| tx.set("X-Late", "1"))
+                    .and_then(|()| tx.delete("Server"))
+                    .and_then(|()| tx.set_freshness(5)),
+                Verdict::Continue,
+            ),
+            "late-answer" => match Response::text(403, "not here") {
+                Ok(page) => Verdict::Respond(Box::new(page)),
+                Err(refused) => Verdict::fail(refused.to_string()),
+            },
             "hold" => {
                 let mut whole = tx.whole().to_vec();
                 whole.reverse();
@@ -307,6 +319,8 @@ pub(crate) fn cases() -> Vec<Case> {
         "fresh",
         "sealed",
         "hold",
+        "late",
+        "late-answer",
         "body-pending",
     ]
     .map(case)

@@ -197,6 +197,7 @@ impl World {
                 bytes: &empty,
                 last: true,
                 held: &[],
+                head_waits: false,
             }),
         };
         let event = Event {
@@ -227,7 +228,12 @@ impl World {
             client: ([127, 0, 0, 1], 9).into(),
             method: b"GET",
             url: url.as_bytes(),
-            part: Part::Piece(Piece { bytes, last, held }),
+            part: Part::Piece(Piece {
+                bytes,
+                last,
+                held,
+                head_waits: false,
+            }),
         };
         self.call(visit, &event, &mut Edits::new()).await
     }

@@ -36,6 +36,8 @@ pub(super) struct Seen {
     off_response: bool,
     /// It keeps the length of the body behind the head it saw last.
     pub(super) keeps_length: bool,
+    /// The body hook that the head it saw last waits for.
+    pub(super) withholds: Option<Hook>,
     /// A call is on its way.
     busy: bool,
     /// What few transactions have.
@@ -259,6 +261,7 @@ impl Party {
             _ => return true,
         }
         seen.keeps_length = false;
+        seen.withholds = None;
         let matcher = &self.chain.matchers[index];
         if matcher.has_types()
             && let Part::Head(head) = event.part
@@ -283,7 +286,7 @@ impl Party {
         mark: Mark,
     ) -> Option<Ran> {
         if edits.says_more_since(mark) {
-            seen.note(edits, mark);
+            seen.note(hook, edits, mark);
         }
         match outcome {
             Ok(Verdict::Continue | Verdict::Done) => None,
@@ -518,10 +521,17 @@ impl Seen {
     }
 
     /// Keeps what a hook said beside its edits of the head.
-    fn note(&mut self, edits: &Edits, since: Mark) {
+    fn note(&mut self, hook: Hook, edits: &Edits, since: Mark) {
         for edit in edits.since(since) {
             match edit {
                 Edit::KeepLength => self.keeps_length = true,
+                Edit::WithholdHead => {
+                    self.withholds = match hook {
+                        Hook::RequestHead => Some(Hook::RequestBody),
+                        Hook::ResponseHead => Some(Hook::ResponseBody),
+                        _ => None,
+                    }
+                }
                 Edit::Note(name, value) => self.rare().note(name, value),
                 _ => {}
             }
@@ -529,9 +539,9 @@ impl Seen {
     }
 
     /// Keeps notes made in a body hook.
-    pub(super) fn note_all(&mut self, edits: &Edits) {
+    pub(super) fn note_all(&mut self, hook: Hook, edits: &Edits) {
         if !edits.is_empty() {
-            self.note(edits, Mark::default());
+            self.note(hook, edits, Mark::default());
         }
     }
 
@@ -582,7 +592,7 @@ mod tests {
         let mut edits = Edits::new();
         edits.note(b"word", &[b'x'; 1000]).unwrap();
         for _ in 0..10_000 {
-            seen.note_all(&edits);
+            seen.note_all(Hook::ReturnBody, &edits);
         }
         let notes = &seen.rare().notes;
         let bytes: usize = notes.iter().map(|(n, v)| n.len() + v.len()).sum();

@@ -138,23 +138,52 @@ impl Transaction {
             Ran::Closed => return Some(closed()),
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
         }
-        if !edits.is_empty() && !applied {
-            edited::request(&mut self.head, &edits);
-            self.directives = RequestDirectives::parse(self.head.fields());
-            // A rule may put fields into the key, and they are what the origin will see of them.
-            let renames = self.live.settings.rules.speak_of_keys();
-            if (renames || edited::reroutes(&edits))
-                && let Err(refusal) = self.reroute(&edits)
-            {
-                return Some(Step::Answer(refusal));
-            }
+        if !edits.is_empty()
+            && !applied
+            && let Err(refusal) = self.edit_request(&edits)
+        {
+            return Some(Step::Answer(refusal));
         }
         self.worker.asked.set(edits);
         if !self.body.is_empty() {
             let key = self.key();
             self.body.filter = party.filter(Hook::RequestBody, self.head.method_bytes(), &key);
+            if self
+                .body
+                .filter
+                .as_ref()
+                .is_some_and(|f| f.withholds_head())
+            {
+                // In a box, as it is rare.
+                let edits = match Box::pin(self.withheld_request()).await {
+                    Ok(edits) => edits,
+                    Err(step) => return Some(step),
+                };
+                if !edits.is_empty()
+                    && let Err(refusal) = self.edit_request(&edits)
+                {
+                    return Some(Step::Answer(refusal));
+                }
+            }
         }
         None
+    }
+
+    /// Puts modules' edits of the request to use.
+    fn edit_request(&mut self, edits: &Edits) -> Result<(), Refusal> {
+        edited::request(&mut self.head, edits);
+        self.directives = RequestDirectives::parse(self.head.fields());
+        // A rule may put fields into the key, and they are what the origin will see of them.
+        let renames = self.live.settings.rules.speak_of_keys();
+        if renames || edited::reroutes(edits) {
+            self.reroute(edits)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what modules said of storing.
+    pub(super) fn hear(&mut self, edits: &Edits) {
+        self.said.hear(edits);
     }
 
     /// What modules were asked on the spot, and what this transaction has no use for: refused, or no hit any more. A call on its
@@ -311,6 +340,10 @@ impl Transaction {
         if !matches!(exchanged.head.status(), 204 | 304) {
             let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), &key);
             exchanged.origin.through(filter);
+            if exchanged.origin.withholds_head() && !self.is_head() {
+                // In a box, as it is rare.
+                Box::pin(self.withheld_response(exchanged)).await?;
+            }
         }
         Ok(())
     }

@@ -60,6 +60,7 @@ mod ruled;
 mod select;
 mod storable;
 mod tunnel;
+mod withheld;
 
 pub(crate) use answer::too_many_connections;
 pub(crate) use foretell::foretell;

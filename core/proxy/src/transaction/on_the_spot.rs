@@ -187,6 +187,7 @@ fn subject<'a>(
             bytes: blocks.get(block).unwrap_or(nothing),
             last: block + 1 >= blocks.len(),
             held: &[],
+            head_waits: false,
         }),
     }
 }

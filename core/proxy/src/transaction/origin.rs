@@ -1,9 +1,11 @@
 //! An origin's answer on its way in: as it comes, or through the modules that hear `response_body`.
 
 use super::complete::Splice;
+use super::withheld::Ahead;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
+use understudy_module::Edits;
 use understudy_upstream::{OriginStream, UpstreamError};
 
 /// The answer's source.
@@ -15,6 +17,8 @@ pub(super) struct Origin {
     splice: Option<Box<Splice>>,
     /// It is a part, and what is looked at is the whole: its length.
     whole: Option<u64>,
+    /// What came out of modules while the head waited.
+    ahead: Option<Box<Ahead>>,
 }
 
 impl Origin {
@@ -24,6 +28,7 @@ impl Origin {
             filter: None,
             splice: None,
             whole: None,
+            ahead: None,
         }
     }
 
@@ -60,9 +65,42 @@ impl Origin {
         self.stream
     }
 
+    /// Whether the head waits for what modules make of the body.
+    pub(super) fn withholds_head(&self) -> bool {
+        self.filter.as_ref().is_some_and(|f| f.withholds_head())
+    }
+
+    /// Takes the body through its modules until something comes out; `heard`: the origin gave something.
+    pub(super) fn poll_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        heard: &mut bool,
+    ) -> Poll<Result<(), Break<&'static str>>> {
+        let (Some(filter), stream) = (&mut self.filter, &mut self.stream) else {
+            return Poll::Ready(Ok(()));
+        };
+        let ahead = self.ahead.get_or_insert_default();
+        ahead.poll(|| {
+            let polled = filter.poll(cx, |cx| {
+                let piece = stream.poll_piece(cx).map_err(|error| error.word());
+                *heard |= piece.is_ready();
+                piece
+            });
+            (polled, filter.is_closed())
+        })
+    }
+
+    /// The head waits no longer: what modules said of it.
+    pub(super) fn release_head(&mut self) -> Edits {
+        match &mut self.filter {
+            Some(filter) => filter.release_head(),
+            None => Edits::new(),
+        }
+    }
+
     /// Whether modules may change the body's length.
     pub(super) fn changes_length(&self) -> bool {
-        self.filter.as_ref().is_some_and(|f| f.changes_length())
+        self.known_length().is_none() && self.filter.as_ref().is_some_and(|f| f.changes_length())
     }
 
     /// Whether modules have bytes of the body of which nothing came out yet.
@@ -74,11 +112,18 @@ impl Origin {
     pub(super) fn body_length(&self) -> Option<u64> {
         if self.whole.is_some() {
             self.whole
+        } else if let Some(length) = self.known_length() {
+            Some(length)
         } else if self.changes_length() {
             None
         } else {
             self.stream.body_length()
         }
+    }
+
+    /// The length of what modules made of the body, when the head waited for all of it.
+    fn known_length(&self) -> Option<u64> {
+        self.ahead.as_ref().and_then(|ahead| ahead.length())
     }
 
     /// The next piece; an error is its word.
@@ -98,11 +143,15 @@ impl Origin {
         let Some(filter) = &mut self.filter else {
             return self.stream.poll_piece(cx).map_err(|e| e.word());
         };
+        if let Some(piece) = self.ahead.as_mut().and_then(|ahead| ahead.next()) {
+            return Poll::Ready(Ok(piece));
+        }
         let stream = &mut self.stream;
         let piece = filter.poll(cx, |cx| stream.poll_piece(cx));
         piece.map_err(|broken: Break<UpstreamError>| match broken {
             Break::Source(error) => error.word(),
-            Break::Module => super::hooks::FAILED,
+            // No answer can take the place of a body whose head is gone.
+            Break::Module | Break::Answer(_) => super::hooks::FAILED,
         })
     }
 

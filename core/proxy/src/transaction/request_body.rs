@@ -4,12 +4,14 @@
 //! never send anything, so its body can be neither waited for nor skipped.
 
 use super::refusal::Refusal;
+use super::withheld::Ahead;
 use crate::client::Client;
 use crate::modules::filter::{Break, Filter};
 use bytes::Bytes;
 use std::task::{Context, Poll, ready};
 use understudy_http::wire::body::{BodyError, BodyReader, Decoded};
 use understudy_http::wire::framing::Framing;
+use understudy_module::Edits;
 
 /// Unread body bytes that are read and thrown away to keep a connection; beyond, it is closed.
 pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
@@ -27,6 +29,8 @@ pub(super) struct RequestBody {
     unknown: bool,
     /// The modules on its way to the origin.
     pub(super) filter: Option<Filter>,
+    /// What came out of them while the head waited.
+    ahead: Option<Box<Ahead>>,
 }
 
 /// What a piece of the body gave.
@@ -58,11 +62,15 @@ impl RequestBody {
             expects,
             unknown: false,
             filter: None,
+            ahead: None,
         }
     }
 
     /// How it goes on to an origin: in chunks when modules may change its length.
     pub(super) fn framing_out(&self) -> Framing {
+        if let Some(length) = self.ahead.as_ref().and_then(|ahead| ahead.length()) {
+            return Framing::Length(length);
+        }
         match (&self.filter, self.framing) {
             (Some(filter), Framing::Length(_)) if filter.changes_length() => Framing::Chunked,
             (_, framing) => framing,
@@ -103,6 +111,11 @@ impl RequestBody {
         client: &mut Client,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Piece, Refusal>> {
+        match self.ahead.as_mut().and_then(|ahead| ahead.next()) {
+            Some(Decoded::End(trailers)) => return Poll::Ready(Ok(Piece::End(trailers))),
+            Some(Decoded::Data(piece)) => return Poll::Ready(Ok(Piece::Data(piece))),
+            Some(Decoded::More) | None => {}
+        }
         let Some(mut filter) = self.filter.take() else {
             return self.poll_received(client, cx);
         };
@@ -119,8 +132,40 @@ impl RequestBody {
             // A filter gives pieces and an end.
             Ok(Decoded::More) => Ok(Piece::Data(Bytes::new())),
             Err(Break::Source(refusal)) => Err(refusal),
-            Err(Break::Module) => Err(Refusal::new(502, super::hooks::FAILED)),
+            // No answer can take the place of a body whose head is gone.
+            Err(Break::Module | Break::Answer(_)) => Err(Refusal::new(502, super::hooks::FAILED)),
         })
+    }
+
+    /// Takes it through its modules until something comes out. The caller has armed the deadline.
+    pub(super) fn poll_ahead(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Break<Refusal>>> {
+        let Some(mut filter) = self.filter.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut ahead = self.ahead.take().unwrap_or_default();
+        let polled = ahead.poll(|| {
+            let polled = filter.poll(cx, |cx| {
+                self.poll_received(client, cx).map_ok(|piece| match piece {
+                    Piece::Data(piece) => Decoded::Data(piece),
+                    Piece::End(trailers) => Decoded::End(trailers),
+                })
+            });
+            (polled, filter.is_closed())
+        });
+        (self.filter, self.ahead) = (Some(filter), Some(ahead));
+        polled
+    }
+
+    /// The head waits no longer: what modules said of it.
+    pub(super) fn release_head(&mut self) -> Edits {
+        match &mut self.filter {
+            Some(filter) => filter.release_head(),
+            None => Edits::new(),
+        }
     }
 
     /// The next piece as it was received.

@@ -233,7 +233,9 @@ impl Transaction {
                         }
                         Poll::Ready(Ok(Decoded::More)) => {}
                         Poll::Ready(Err(Break::Source(word))) => return Poll::Ready(Err(word)),
-                        Poll::Ready(Err(Break::Module)) => return Poll::Ready(Err(FAILED)),
+                        Poll::Ready(Err(Break::Module | Break::Answer(_))) => {
+                            return Poll::Ready(Err(FAILED));
+                        }
                         Poll::Pending if !yielded => {
                             yielded = true;
                             cx.waker().wake_by_ref();

@@ -10,7 +10,7 @@ use understudy_module::{Bytes, Hook, Verdict};
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 
 /// A chunked body without its chunks.
-fn plain(got: &crate::support::Got) -> Vec<u8> {
+pub fn plain(got: &crate::support::Got) -> Vec<u8> {
     if !got.has("Transfer-Encoding: chunked") {
         return got.body.clone();
     }

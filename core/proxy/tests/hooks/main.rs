@@ -17,3 +17,4 @@ mod stored;
 #[allow(dead_code)]
 mod support;
 mod upstream;
+mod withheld;

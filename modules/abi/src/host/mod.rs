@@ -86,6 +86,7 @@ pub(crate) fn table() -> &'static HostTable {
         status_text,
         proxy_ref: proxy::proxy_ref,
         proxy_unref: proxy::unref,
+        withhold_head: transaction::withhold_head,
     };
     &TABLE
 }

@@ -191,6 +191,10 @@ pub(super) unsafe extern "C" fn keep_length(handle: Tx) -> i32 {
     edit(handle, |tx| tx.keep_length())
 }
 
+pub(super) unsafe extern "C" fn withhold_head(handle: Tx) -> i32 {
+    edit(handle, |tx| tx.withhold_head())
+}
+
 pub(super) unsafe extern "C" fn piece(handle: Tx) -> Slice {
     bytes(handle, |tx| Slice::of(tx.piece()))
 }

@@ -178,6 +178,7 @@ impl Bench {
             bytes: &bytes,
             last,
             held: &held,
+            head_waits: false,
         };
         self.call(hook, Part::Piece(piece))
     }

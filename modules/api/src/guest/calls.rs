@@ -138,6 +138,7 @@ impl GuestCalls {
                 (8, b"", address.as_bytes(), 0)
             }
             Edit::Note(name, value) => (9, name, value, 0),
+            Edit::WithholdHead => (10, b"", b"", 0),
         };
         // SAFETY: a function of the proxy's table, with an answer it made. It was checked when the record was written.
         unsafe {

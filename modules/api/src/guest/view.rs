@@ -160,6 +160,9 @@ impl View for GuestView<'_> {
     fn keep_length(&mut self) -> Result<(), Refused> {
         Refused::of_code(ask!(self, keep_length))
     }
+    fn withhold_head(&mut self) -> Result<(), Refused> {
+        Refused::of_code(ask!(self, withhold_head))
+    }
     fn piece(&self) -> &Bytes {
         self.piece.get_or_init(|| self.keep(self.held_count()))
     }

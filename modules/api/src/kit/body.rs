@@ -28,6 +28,11 @@ impl Body {
         self.pieces.front()
     }
 
+    /// Whether nothing went on yet.
+    pub(crate) fn gave_nothing(&self) -> bool {
+        self.out.is_empty()
+    }
+
     /// Does what a verdict about the next piece says.
     pub(crate) fn settle(&mut self, verdict: &Verdict) {
         let Some((piece, last)) = self.pieces.pop_front() else {

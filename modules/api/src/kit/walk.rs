@@ -76,6 +76,12 @@ pub(crate) struct Walk<'a> {
     keeps: bool,
     /// It keeps the length of the body under way.
     promised: bool,
+    /// It said in the last head hook that the head waits for the body behind it.
+    withholds: bool,
+    /// The head of the body under way waits, with these edits.
+    late: Option<Edits>,
+    /// The request's body, when it went before the request.
+    sent: Option<Option<Vec<u8>>>,
     url: Vec<u8>,
     head: HeadText,
     body: Option<Body>,
@@ -109,6 +115,9 @@ impl<'a> Walk<'a> {
             called: false,
             keeps: false,
             promised: false,
+            withholds: false,
+            late: None,
+            sent: None,
             url: Vec::new(),
             head,
             body: None,
@@ -229,6 +238,7 @@ impl<'a> Walk<'a> {
                     bytes,
                     last: *last,
                     held: body.map_or(&[], |body| &*body.held),
+                    head_waits: self.waits(),
                 })
             }
         };
@@ -240,6 +250,11 @@ impl<'a> Walk<'a> {
             url: &self.url,
             part,
         })
+    }
+
+    /// Whether the head of the body under way may still be edited.
+    fn waits(&self) -> bool {
+        self.late.is_some() && self.body.as_ref().is_some_and(Body::gave_nothing)
     }
 
     /// The words of the log for how it was answered.
@@ -279,6 +294,18 @@ impl<'a> Walk<'a> {
                     verdict.name()
                 );
                 return self.fail(hook, Failed::new("fail", why), seated);
+            }
+            let answers = matches!(verdict, Verdict::Respond(_));
+            if !self.waits() && (answers || outcome.edits.iter().any(|edit| edit.is_of_head())) {
+                let why = "it edits or answers in place of a head that does not wait";
+                return self.fail(hook, Failed::new("fail", why), seated);
+            }
+            if let Some(late) = &mut self.late {
+                // The room for edits is that of one hook.
+                let repeated = outcome.edits.iter().try_for_each(|edit| late.repeat(edit));
+                if let Err(refused) = repeated {
+                    return self.fail(hook, Failed::new("fail", refused.to_string()), seated);
+                }
             }
             if let Some(body) = &mut self.body {
                 body.settle(&verdict);
@@ -320,6 +347,7 @@ impl<'a> Walk<'a> {
         if hook.is_head() {
             self.head.apply(edits);
             self.keeps = false;
+            self.withholds = false;
         }
         for edit in edits.iter() {
             match edit {
@@ -332,6 +360,7 @@ impl<'a> Walk<'a> {
                     self.transcript.storing.push(format!("fresh for {seconds}"));
                 }
                 Edit::KeepLength => self.keeps = true,
+                Edit::WithholdHead => self.withholds = true,
                 Edit::Address(address) => self.addresses.push(address),
                 _ => {}
             }
@@ -363,6 +392,7 @@ impl<'a> Walk<'a> {
         if self.injects() {
             seated.answered(self.id);
         }
+        self.body = None;
         self.head = HeadText {
             status: response.status(),
             ..HeadText::default()
@@ -400,8 +430,13 @@ impl<'a> Walk<'a> {
                     let body = self.case.request_body.clone();
                     let body = body.filter(|body| !body.is_empty());
                     self.begin_body(body, Hook::RequestBody);
-                    self.go_out();
-                    self.step = Step::Asking;
+                    if self.late.is_some() {
+                        // What it makes of the body decides on what goes out.
+                        self.step = Step::Sending;
+                    } else {
+                        self.go_out();
+                        self.step = Step::Asking;
+                    }
                 }
             }
             Step::Asking => {
@@ -422,7 +457,16 @@ impl<'a> Walk<'a> {
                 self.step = Step::Sending;
             }
             Step::Sending => {
-                if let Some(body) = self.end_body(Hook::RequestBody, seated) {
+                if self.late.is_some() {
+                    if let Some(body) = self.end_body(Hook::RequestBody, seated) {
+                        self.find_url();
+                        self.transcript.request = Some(self.head.message(self.request_line()));
+                        self.sent = Some(body);
+                        self.go_out();
+                        self.step = Step::Asking;
+                    }
+                } else if let Some(body) = self.end_body(Hook::RequestBody, seated) {
+                    let body = self.sent.take().unwrap_or(body);
                     if let Some(message) = &mut self.transcript.forwarded {
                         message.body = body;
                     }
@@ -439,9 +483,9 @@ impl<'a> Walk<'a> {
             }
             Step::Storing => {
                 if let Some(body) = self.end_body(Hook::ResponseBody, seated) {
-                    if let Some(message) = &mut self.transcript.stored {
-                        message.body.clone_from(&body);
-                    }
+                    let mut message = self.head.message(self.head.status.to_string());
+                    message.body.clone_from(&body);
+                    self.transcript.stored = Some(message);
                     self.answer = body;
                     self.step = Step::Returning;
                 }
@@ -509,6 +553,8 @@ impl<'a> Walk<'a> {
             self.head.forget_length();
         }
         self.promised = std::mem::take(&mut self.keeps) && self.may_change(hook);
+        let withholds = std::mem::take(&mut self.withholds) && self.may_change(hook);
+        self.late = (withholds && body.is_some()).then(Edits::new);
         let cuts = match hook {
             Hook::RequestBody => &self.chunking.request,
             Hook::ResponseBody => &self.chunking.response,
@@ -527,6 +573,9 @@ impl<'a> Walk<'a> {
             let why = "it promised to keep the body's length, and did not";
             self.fail(hook, Failed::new("fail", why), seated);
             return None;
+        }
+        if let Some(late) = self.late.take() {
+            self.head.apply(&late);
         }
         Some(Some(bytes))
     }

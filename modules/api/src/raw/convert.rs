@@ -233,6 +233,7 @@ pub fn edit_of(edits: &mut Edits, kind: i32, name: &[u8], value: &[u8], number: 
             _ => return code::ARGUMENT,
         },
         9 => edits.note(name, value),
+        10 => edits.withhold_head(),
         _ => return code::ARGUMENT,
     };
     made.map_or_else(Refused::code, |()| code::OK)

@@ -16,7 +16,7 @@ use std::ffi::c_void;
 /// The version of the interface.
 pub const MAJOR: u16 = 1;
 /// See [`MAJOR`].
-pub const MINOR: u16 = 0;
+pub const MINOR: u16 = 1;
 /// What this proxy can do beyond its version.
 pub const FEATURES: u64 = 0;
 

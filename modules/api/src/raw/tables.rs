@@ -86,6 +86,7 @@ mirror!(
         status_text: unsafe extern "C" fn(u32) -> Slice,
         proxy_ref: unsafe extern "C" fn(Proxy) -> Proxy,
         proxy_unref: unsafe extern "C" fn(Proxy),
+        withhold_head: unsafe extern "C" fn(Tx) -> c_int,
     }
 );
 

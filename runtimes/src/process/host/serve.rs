@@ -208,10 +208,13 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     }
     let part = match &sent.part {
         SentPart::Head(head) => Part::Head(*head),
-        SentPart::Piece { last, .. } => Part::Piece(Piece {
+        SentPart::Piece {
+            last, head_waits, ..
+        } => Part::Piece(Piece {
             bytes: &bytes,
             last: *last,
             held: &kept,
+            head_waits: *head_waits,
         }),
         SentPart::Host { name, port, found } => Part::Host {
             name,

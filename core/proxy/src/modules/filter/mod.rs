@@ -13,7 +13,7 @@ use stages::{At, SoFar, Stages};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Part, Piece, Verdict};
+use understudy_module::{Edits, Event, Hook, Part, Piece, Response, Verdict};
 use understudy_runtimes::{Called, Kind};
 
 /// Which body, of which transaction.
@@ -60,6 +60,8 @@ pub(crate) enum Break<E> {
     Source(E),
     /// A module failed.
     Module,
+    /// A module answers in its place.
+    Answer(Box<Response>),
 }
 
 /// Most modules of the quick way: one bit each.
@@ -89,6 +91,8 @@ impl Party {
                 let keeps = seen.keeps_length || link.loaded().about().only_looks;
                 changes_length |= !keeps;
                 far |= link.loaded().spec().kind != Kind::Inline || place >= MOST;
+                // What is said of a head is said on the other way alone.
+                far |= seen.withholds == Some(hook);
                 if place < MOST {
                     terms.heard |= 1 << place;
                     terms.keeps |= u64::from(keeps) << place;
@@ -126,14 +130,25 @@ impl Way {
         order.map(|index| usize::from(*index))
     }
 
-    fn event<'a>(&'a self, bytes: &'a Bytes, last: bool, held: &'a [Bytes]) -> Event<'a> {
+    fn event<'a>(
+        &'a self,
+        bytes: &'a Bytes,
+        last: bool,
+        held: &'a [Bytes],
+        head_waits: bool,
+    ) -> Event<'a> {
         Event {
             hook: self.hook,
             id: self.party.id(),
             client: self.party.client(),
             method: &self.method,
             url: &self.key,
-            part: Part::Piece(Piece { bytes, last, held }),
+            part: Part::Piece(Piece {
+                bytes,
+                last,
+                held,
+                head_waits,
+            }),
         }
     }
 }
@@ -157,6 +172,21 @@ impl Filter {
         self.stages
             .as_ref()
             .is_some_and(|stages| stages.withholds())
+    }
+
+    /// Whether the head before this body waits for what a module makes of it.
+    pub(crate) fn withholds_head(&self) -> bool {
+        self.stages
+            .as_ref()
+            .is_some_and(|stages| stages.withholds_head())
+    }
+
+    /// The head waits no longer: what modules said of it, in the order of the modules.
+    pub(crate) fn release_head(&mut self) -> Edits {
+        match &mut self.stages {
+            Some(stages) => stages.release_head(),
+            None => Edits::new(),
+        }
     }
 
     /// Whether modules were told that the body is over: what they made of that is given once.
@@ -244,7 +274,8 @@ impl Filter {
                 return Quick::Not(place, piece, None);
             }
             let mut edits = Edits::new();
-            let called = link.call(&mut seen.visit, &way.event(&piece, last, &[]), &mut edits);
+            let event = way.event(&piece, last, &[], false);
+            let called = link.call(&mut seen.visit, &event, &mut edits);
             match called {
                 // By far the commonest.
                 Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => {}

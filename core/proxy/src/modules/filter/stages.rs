@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Hook, Verdict};
+use understudy_module::{Edit, Edits, Hook, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, Kind, Link};
 
 /// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
@@ -85,6 +85,10 @@ struct Stage {
     ended: bool,
     /// What the module said of the piece that waits first.
     answered: Option<Box<Called>>,
+    /// The head waits until it gave something.
+    withholds: bool,
+    /// What it made of the head.
+    late: Edits,
 }
 
 impl Stages {
@@ -110,6 +114,7 @@ impl Stages {
             .map(|(place, index)| {
                 let total = through + if place < passed { length } else { 0 };
                 let seen = members.get(index);
+                let withholds = seen.is_some_and(|seen| seen.withholds == Some(way.hook));
                 let has = |bits: u64| place < MOST && bits & (1 << place) != 0;
                 let (hears, keeps) = match terms {
                     Some(terms) => (has(terms.heard), has(terms.keeps)),
@@ -124,6 +129,8 @@ impl Stages {
                 Stage {
                     index,
                     keeps,
+                    // Who withholds is on this way from the start.
+                    withholds: withholds && hears && terms.is_none(),
                     // Those that do not hear of this body at all let it pass.
                     passing: !hears,
                     changed: has(changed),
@@ -169,6 +176,25 @@ impl Stages {
         stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
     }
 
+    /// Whether a module may still have a say on the head.
+    pub(super) fn withholds_head(&self) -> bool {
+        self.stages.iter().any(|stage| stage.withholds)
+    }
+
+    /// The head waits no longer: what modules said of it.
+    pub(super) fn release_head(&mut self) -> Edits {
+        let mut all = Edits::new();
+        for stage in &mut self.stages {
+            stage.withholds = false;
+            for edit in std::mem::take(&mut stage.late).iter() {
+                if let Err(refused) = all.repeat(edit) {
+                    tracing::warn!(%refused, "an edit of a head that waited is left out");
+                }
+            }
+        }
+        all
+    }
+
     /// Whether modules were told that the body is over: what they made of that is given once.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
@@ -183,7 +209,7 @@ impl Stages {
         match self.advance(way, cx) {
             Ok(true) => Poll::Pending,
             Ok(false) => Poll::Ready(()),
-            Err(ModuleFailed) => {
+            Err(_) => {
                 self.broken = true;
                 Poll::Ready(())
             }
@@ -202,9 +228,10 @@ impl Stages {
         }
         loop {
             let busy = self.between
-                && self
-                    .advance(way, cx)
-                    .map_err(|_: ModuleFailed| Break::Module)?;
+                && self.advance(way, cx).map_err(|stopped| match stopped {
+                    Stopped::Failed => Break::Module,
+                    Stopped::Answer(response) => Break::Answer(response),
+                })?;
             self.between &= busy || !self.is_idle();
             if let Some(piece) = self.out.pop_front() {
                 return Poll::Ready(Ok(Decoded::Data(piece)));
@@ -287,7 +314,7 @@ impl Stages {
     }
 
     /// Moves everything as far as it goes; says whether a module is being waited for.
-    fn advance(&mut self, way: &Way, cx: &mut Context<'_>) -> Result<bool, ModuleFailed> {
+    fn advance(&mut self, way: &Way, cx: &mut Context<'_>) -> Result<bool, Stopped> {
         let mut busy = false;
         for at in 0..self.stages.len() {
             loop {
@@ -324,7 +351,13 @@ impl Stages {
     }
 }
 
-struct ModuleFailed;
+/// The body goes no further.
+enum Stopped {
+    /// A module failed.
+    Failed,
+    /// A module answers in its place.
+    Answer(Box<Response>),
+}
 
 enum Went {
     /// One piece further.
@@ -356,7 +389,7 @@ impl Stage {
         let length = piece.len() as u64;
         let mut given = None;
         if !self.passing && seen.visit.is_open() {
-            let event = way.event(&piece, last, &[]);
+            let event = way.event(&piece, last, &[], self.waits());
             self.edits.clear();
             match link.call(&mut seen.visit, &event, &mut self.edits) {
                 Called::Now(Ok(Verdict::Continue)) if self.edits.is_empty() => {}
@@ -383,6 +416,11 @@ impl Stage {
         Ok(given.unwrap_or(piece))
     }
 
+    /// Whether it may edit the head.
+    fn waits(&self) -> bool {
+        self.withholds && self.given == 0 && !self.ended
+    }
+
     /// Whether the end is on its way to it, or was there.
     fn closes(&self) -> bool {
         self.ended
@@ -395,7 +433,7 @@ impl Stage {
         way: &Way,
         given: &mut SmallVec<[Bytes; 4]>,
         cx: &mut Context<'_>,
-    ) -> Result<Went, ModuleFailed> {
+    ) -> Result<Went, Stopped> {
         let (party, hook) = (&way.party, way.hook);
         let link = &party.chain.links[self.index];
         let mut members = party.members.borrow_mut();
@@ -444,11 +482,11 @@ impl Stage {
                     if self.is_off(last) {
                         // It was done with it too early.
                         link.accounts().cut.add(1);
-                        return Err(ModuleFailed);
+                        return Err(Stopped::Failed);
                     }
                     return Ok(Went::On);
                 }
-                let event = way.event(&piece, last, &self.held);
+                let event = way.event(&piece, last, &self.held, self.waits());
                 self.edits.clear();
                 match link.call(&mut seen.visit, &event, &mut self.edits) {
                     Called::Now(outcome) => (outcome, piece, last),
@@ -475,9 +513,17 @@ impl Stage {
         piece: Bytes,
         last: bool,
         given: &mut SmallVec<[Bytes; 4]>,
-    ) -> Result<Went, ModuleFailed> {
-        seen.note_all(&self.edits);
+    ) -> Result<Went, Stopped> {
+        seen.note_all(hook, &self.edits);
+        let outcome = match outcome {
+            Ok(verdict) => self
+                .about_head(&verdict)
+                .map(|()| verdict)
+                .map_err(|why| link.failed(&mut seen.visit, hook, Failure::Fail(why))),
+            failed => failed,
+        };
         let failure = match outcome {
+            Ok(Verdict::Respond(response)) => return Err(Stopped::Answer(response)),
             Ok(Verdict::Hold) if !last => {
                 if link.loaded().hold(piece.len() as u64) {
                     self.held_bytes += piece.len() as u64;
@@ -512,7 +558,7 @@ impl Stage {
                     let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
                     party.goes_on(self.index, seen, &failure);
                     link.accounts().cut.add(1);
-                    return Err(ModuleFailed);
+                    return Err(Stopped::Failed);
                 }
                 return Ok(Went::On);
             }
@@ -521,13 +567,31 @@ impl Stage {
         let open = party.goes_on(self.index, seen, &failure);
         if !open || self.changed {
             link.accounts().cut.add(1);
-            return Err(ModuleFailed);
+            return Err(Stopped::Failed);
         }
         self.passing = true;
+        // Nothing of what it made of the head stays, either.
+        self.late.clear();
         self.release(link, given);
         self.give(given, piece);
         self.ended = last;
         Ok(Went::On)
+    }
+
+    /// Keeps what a hook said of the head that waits; the error is for the log.
+    fn about_head(&mut self, verdict: &Verdict) -> Result<(), String> {
+        let mut of_head = self.edits.iter().filter(Edit::is_of_head).peekable();
+        if !self.waits() {
+            let late = of_head.peek().is_some() || matches!(verdict, Verdict::Respond(_));
+            return match late {
+                true => Err("it edits or answers in place of a head that does not wait".to_owned()),
+                false => Ok(()),
+            };
+        }
+        let late = &mut self.late;
+        of_head
+            .try_for_each(|edit| late.repeat(edit))
+            .map_err(|refused| refused.to_string())
     }
 
     /// Whether the body breaks the promise to keep its length. More than was taken is noticed at once: behind a length that was

@@ -1,0 +1,397 @@
+//! Heads that wait for what a module makes of the body behind them.
+
+use crate::bodies::plain;
+use crate::scripted::{Scripted, everywhere, proxy};
+use crate::support::{answer, get};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use understudy_module::{Answer, Edits, Hook, Refused, Response, Transaction, Verdict};
+
+const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
+const ANSWER: &[Hook] = &[Hook::ResponseHead, Hook::ResponseBody];
+const REQUEST: &[Hook] = &[Hook::RequestHead, Hook::RequestBody];
+
+/// A module whose heads wait for its bodies.
+fn waits(
+    hooks: &[Hook],
+    on: impl Fn(&mut Transaction<'_>) -> Verdict + Send + Sync + 'static,
+) -> Scripted {
+    Scripted::new("m", hooks, move |tx| match tx.hook() {
+        Hook::ResponseHead | Hook::RequestHead => {
+            tx.withhold_head().unwrap();
+            Verdict::Continue
+        }
+        _ => on(tx),
+    })
+}
+
+/// Holds what comes and says this at its end.
+fn at_end(tx: &mut Transaction<'_>, on: impl FnOnce(&mut Transaction<'_>) -> Verdict) -> Verdict {
+    match tx.is_last() {
+        true => on(tx),
+        false => Verdict::Hold,
+    }
+}
+
+#[test]
+fn what_the_body_hook_says_of_the_head_is_stored_and_sent_with_the_length() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| {
+            at_end(tx, |tx| {
+                tx.set("Content-Type", "text/reversed").unwrap();
+                tx.add("X-Length", tx.whole().len().to_string()).unwrap();
+                tx.set_status(203).unwrap();
+                let whole: Vec<u8> = tx.whole().iter().rev().copied().collect();
+                Verdict::Replace([&whole[..], b"."].concat().into())
+            })
+        });
+        let text = "abcdefg".repeat(50_000);
+        let mut expected: Vec<u8> = text.bytes().rev().collect();
+        expected.push(b'.');
+        let length = text.len();
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        for hit in [false, true] {
+            let got = f.get("/").await;
+            assert_eq!(got.is_hit(), hit, "{}", got.head);
+            assert!(got.head.starts_with("HTTP/1.1 203"), "{}", got.head);
+            assert!(got.has("Content-Type: text/reversed"), "{}", got.head);
+            assert!(got.has(&format!("X-Length: {length}")), "{}", got.head);
+            assert!(
+                got.has(&format!("Content-Length: {}", length + 1)),
+                "{}",
+                got.head
+            );
+            assert!(got.body == expected);
+        }
+    });
+}
+
+#[test]
+fn the_body_decides_whether_and_how_long_an_answer_is_stored() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| {
+            at_end(tx, |tx| {
+                match &tx.whole()[..] {
+                    b"never" => tx.no_store().unwrap(),
+                    b"long" => tx.set_freshness(60).unwrap(),
+                    _ => {}
+                }
+                Verdict::Continue
+            })
+        });
+        let f = proxy(kind, &[&m], |head| {
+            let (lines, body) = match head.split(' ').nth(1) {
+                Some("/never") => (CACHED, "never"),
+                _ => ("Cache-Control: max-age=0\r\n", "long"),
+            };
+            answer("200 OK", lines, body)
+        })
+        .await;
+        for (path, stored) in [("/never", false), ("/long", true)] {
+            f.get(path).await;
+            assert_eq!(f.get(path).await.is_hit(), stored, "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_body_hook_answers_in_place_of_the_origin_and_of_the_request() {
+    everywhere(|kind| async move {
+        let refusal = |tx: &mut Transaction<'_>| {
+            at_end(tx, |_| {
+                Verdict::Respond(Box::new(Response::text(403, "infected").unwrap()))
+            })
+        };
+        let m = waits(ANSWER, refusal);
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "virus")).await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.head.starts_with("HTTP/1.1 403"), "{}", got.head);
+            assert_eq!(got.body, b"infected");
+            assert!(!got.is_hit());
+        }
+
+        let m = waits(REQUEST, refusal);
+        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "abc")).await;
+        let at = f.origin.at;
+        let got = get(f.forward, &format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nvirus")).await;
+        assert!(got.head.starts_with("HTTP/1.1 403"), "{}", got.head);
+        assert_eq!(f.origin.count(), 0, "nothing goes out");
+    });
+}
+
+#[test]
+fn a_pending_body_hook_edits_the_head_with_its_answer() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| {
+            at_end(tx, |tx| {
+                let (host, token, whole) = (tx.host(), tx.token(), tx.whole());
+                std::thread::spawn(move || {
+                    let mut edits = Edits::new();
+                    edits.set(b"X-Seen", &whole).unwrap();
+                    host.resume(
+                        token,
+                        Answer {
+                            verdict: Verdict::Replace("made".into()),
+                            edits,
+                        },
+                    );
+                });
+                Verdict::Pending
+            })
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.has("X-Seen: abc"), "{}", got.head);
+            assert_eq!(got.body, b"made");
+        }
+    });
+}
+
+#[test]
+fn an_edit_is_refused_once_the_head_is_gone_or_never_waited() {
+    everywhere(|kind| async move {
+        // A module that says it waits and one that does not, and the piece from which on the head is gone.
+        for withholds in [true, false] {
+            let (tell, told) = mpsc::channel();
+            let m = Scripted::new("m", ANSWER, move |tx| {
+                if tx.hook() == Hook::ResponseHead {
+                    if withholds {
+                        tx.withhold_head().unwrap();
+                    }
+                    return Verdict::Continue;
+                }
+                tell.send((
+                    tx.set("X-A", "b"),
+                    tx.no_store(),
+                    tx.set_status(203),
+                    tx.find("X-A").is_some(),
+                ))
+                .unwrap();
+                Verdict::Continue
+            });
+            let f = proxy(kind, &[&m], |_| {
+                format!("HTTP/1.1 200 OK\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+            })
+            .await;
+            let got = f.get("/").await;
+            assert_eq!(plain(&got), b"abcdef");
+            assert_eq!(got.has("X-A: b"), withholds, "{}", got.head);
+            let mut all: Vec<_> = told.try_iter().collect();
+            let gone = (
+                Err(Refused::Place),
+                Err(Refused::Place),
+                Err(Refused::Place),
+                false,
+            );
+            assert_eq!(all.pop(), Some(gone), "the last piece");
+            if withholds {
+                assert_eq!(all.first(), Some(&(Ok(()), Ok(()), Ok(()), false)));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_late_edit_of_a_head_that_is_gone_is_a_failure() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody], |tx| {
+            let (host, token) = (tx.host(), tx.token());
+            let mut edits = Edits::new();
+            edits.set(b"X-A", b"b").unwrap();
+            host.resume(
+                token,
+                Answer {
+                    verdict: Verdict::Continue,
+                    edits,
+                },
+            );
+            Verdict::Pending
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        let f = proxy(kind, &[&m.open()], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        assert!(!got.has("X-A: b"), "{}", got.head);
+        assert_eq!(plain(&got), b"abc");
+    });
+}
+
+#[test]
+fn nothing_stays_of_a_head_edited_by_a_module_that_then_fails() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| {
+            let _ = tx.set("Content-Type", "image/webp");
+            at_end(tx, |_| Verdict::fail("it did not work"))
+        });
+        let f = proxy(kind, &[&m.clone().open()], |_| {
+            answer("200 OK", CACHED, "abc")
+        })
+        .await;
+        let got = f.get("/").await;
+        assert!(got.has("Content-Type: text/plain"), "{}", got.head);
+        assert_eq!(plain(&got), b"abc");
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+    });
+}
+
+#[test]
+fn two_modules_in_a_row_both_have_their_say() {
+    everywhere(|kind| async move {
+        let of = |name: &'static str| Scripted {
+            name,
+            ..waits(ANSWER, move |tx| {
+                at_end(tx, move |tx| {
+                    tx.add("X-By", name).unwrap();
+                    Verdict::Replace([&tx.whole()[..], name.as_bytes()].concat().into())
+                })
+            })
+        };
+        let f = proxy(kind, &[&of("a"), &of("b")], |_| {
+            answer("200 OK", CACHED, "x")
+        })
+        .await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.has("X-By: a") && got.has("X-By: b"), "{}", got.head);
+            assert!(got.has("Content-Length: 3"), "{}", got.head);
+            assert_eq!(got.body, b"xba");
+        }
+    });
+}
+
+#[test]
+fn a_head_without_a_body_does_not_wait() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |_| Verdict::fail("there is no body"));
+        let f = proxy(kind, &[&m], |head| match head.split(' ').nth(1) {
+            Some("/204") => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            _ => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n".to_owned(),
+        })
+        .await;
+        let got = f.get("/204").await;
+        assert!(got.head.starts_with("HTTP/1.1 204"), "{}", got.head);
+        let at = f.origin.at;
+        let got = get(
+            f.forward,
+            &format!("HEAD http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
+        assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+    });
+}
+
+#[test]
+fn the_first_bytes_are_not_kept_for_the_last() {
+    everywhere(|kind| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (go, gone) = mpsc::channel::<()>();
+        let origin = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+                .unwrap();
+            // The rest comes when the client has the first.
+            gone.recv().unwrap();
+            stream.write_all(b"def").unwrap();
+        });
+        let m = waits(ANSWER, |tx| {
+            let _ = tx.set("X-First", tx.piece().clone());
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let mut stream = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+        let request =
+            format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        while !got.ends_with(b"abc\r\n") {
+            assert!(stream.read_buf(&mut got).await.unwrap() > 0);
+        }
+        assert!(String::from_utf8_lossy(&got).contains("X-First: abc\r\n"));
+        go.send(()).unwrap();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert!(got.ends_with(b"def\r\n0\r\n\r\n"));
+        origin.join().unwrap();
+    });
+}
+
+#[test]
+fn an_origin_that_breaks_off_while_the_head_waits_is_told_properly() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| at_end(tx, |_| Verdict::Continue));
+        let f = proxy(kind, &[&m], |_| {
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Content-Length: 10\r\n\r\nabc")
+        })
+        .await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        }
+    });
+}
+
+/// An origin of one request whose body ends with an exclamation mark.
+fn takes() -> (SocketAddr, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let took = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut all, mut byte) = (Vec::new(), [0]);
+        while !all.ends_with(b"!") && stream.read(&mut byte).unwrap() == 1 {
+            all.push(byte[0]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        String::from_utf8(all).unwrap()
+    });
+    (at, took)
+}
+
+#[test]
+fn a_requests_head_is_edited_by_what_its_body_says() {
+    everywhere(|kind| async move {
+        let m = waits(REQUEST, |tx| {
+            at_end(tx, |tx| {
+                tx.set("X-Length", tx.whole().len().to_string()).unwrap();
+                tx.set_target("/other").unwrap();
+                Verdict::Replace([&tx.whole()[..], b"!"].concat().into())
+            })
+        });
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        // A client that sends its body at once, and one that waits for a 100.
+        for expect in ["", "Expect: 100-continue\r\n"] {
+            let (at, took) = takes();
+            let mut stream = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+            let head = format!(
+                "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\n{expect}Connection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut got = Vec::new();
+            if !expect.is_empty() {
+                while !got.ends_with(b"\r\n\r\n") {
+                    assert!(stream.read_buf(&mut got).await.unwrap() > 0);
+                }
+                assert_eq!(got, b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            stream.write_all(b"abc").await.unwrap();
+            stream.read_to_end(&mut got).await.unwrap();
+            let took = took.join().unwrap();
+            assert!(took.starts_with("POST /other HTTP/1.1"), "{took}");
+            assert!(took.contains("\r\nX-Length: 3\r\n"), "{took}");
+            assert!(took.contains("\r\nContent-Length: 4\r\n"), "{took}");
+            assert!(!took.contains("\r\nExpect:"), "{took}");
+            assert!(took.ends_with("\r\n\r\nabc!"), "{took}");
+        }
+    });
+}
