@@ -16,6 +16,9 @@ const BUILTINS: &[(&str, Make)] = &[
     ("body-and-headers", || {
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
+    ("content-manager", || {
+        Arc::new(understudy_content_manager::ContentManager::default())
+    }),
     ("empty", || Arc::new(understudy_empty::Empty)),
 ];
 
