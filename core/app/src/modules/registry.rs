@@ -22,6 +22,9 @@ const BUILTINS: &[(&str, Make)] = &[
     ("compressor", || {
         Arc::new(understudy_compressor::Compressor::default())
     }),
+    ("content-manager", || {
+        Arc::new(understudy_content_manager::ContentManager::default())
+    }),
     ("empty", || Arc::new(understudy_empty::Empty)),
     ("text-injector", || {
         Arc::new(understudy_text_injector::TextInjector::default())
