@@ -10,6 +10,7 @@ use understudy_abi::template::{self, Lang};
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_empty::Empty;
+use understudy_icap_client::IcapClient;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
 use understudy_runtimes::{Kind, Library, Limits, Spec, process, stages};
@@ -87,7 +88,7 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 4] = [
+const TESTS: [(&str, fn()); 5] = [
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
     }),
@@ -96,6 +97,9 @@ const TESTS: [(&str, fn()); 4] = [
     }),
     ("body_and_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("body-and-headers", Bare::new(BodyAndHeaders::default));
+    }),
+    ("icap_client_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("icap-client", Bare::new(IcapClient::default));
     }),
     (
         "a_module_in_c_is_the_same_everywhere",

@@ -7,6 +7,7 @@ use std::process::Command;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_empty::Empty;
+use understudy_icap_client::IcapClient;
 use understudy_module::kit::{Bare, cases, check};
 
 /// The module's shared object, built as its author would.
@@ -53,4 +54,9 @@ fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
     same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}
+
+#[test]
+fn the_icap_client_is_the_same_linked_in_and_loaded() {
+    same("icap-client", Bare::new(IcapClient::default));
 }

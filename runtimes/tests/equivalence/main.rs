@@ -38,6 +38,7 @@ fn linked(name: &str) -> Option<Linked> {
         "empty" => || Arc::new(understudy_empty::Empty),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -134,13 +135,16 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("empty_is_the_same_everywhere", || shipped("empty")),
     ("add_headers_is_the_same_everywhere", || {
         shipped("add-headers")
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
+    }),
+    ("icap_client_is_the_same_everywhere", || {
+        shipped("icap-client")
     }),
     (
         "everything_is_the_same_everywhere",

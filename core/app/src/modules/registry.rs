@@ -17,6 +17,9 @@ const BUILTINS: &[(&str, Make)] = &[
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
     ("empty", || Arc::new(understudy_empty::Empty)),
+    ("icap-client", || {
+        Arc::new(understudy_icap_client::IcapClient::default())
+    }),
 ];
 
 /// A module that is linked in.
