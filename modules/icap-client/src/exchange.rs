@@ -345,7 +345,7 @@ impl Exchange {
 
     /// Whether the service decides, or a connection is waited for: it needs no more of the body now.
     pub(crate) fn waits(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Asked(_)) || self.input.len() >= FULL
+        matches!(self.state, State::Waiting | State::Asked(_)) || self.input.len() >= FULL / 2
     }
 
     /// Bytes that wait to be sent.

@@ -170,8 +170,8 @@ impl Job {
             .stages
             .get(stage)
             .map_or(0, |stage| stage.exchange.output_len());
-        // Nobody takes what waits here before the proxy asks; but when it does, its question is answered only by reading on.
-        waiting < BETWEEN || (last && self.asking)
+        // Nobody takes what waits here before the proxy asks. A response that is awaited whole is bounded elsewhere.
+        waiting < BETWEEN || (last && self.needs_whole())
     }
 
     /// Whether the original of a service's message can still be had.
@@ -218,23 +218,20 @@ impl Job {
             });
         }
         let end = self.stages.last()?;
-        if end.exchange.output_len() > self.answer {
-            return self.fail("an adapted body is longer than option `answer` allows");
-        }
         let known = end.exchange.outcome().is_some();
         let (ended, waiting) = (end.exchange.output_ended(), end.exchange.output_len());
         let whole = known && self.needs_whole();
-        if known && ended && whole {
+        let mut stages = self.stages.iter();
+        let blocked = stages.any(|stage| stage.head.is_some() && stage.exchange.waits());
+        if whole && waiting > self.answer {
+            return self.fail("a service's response is longer than option `answer` allows");
+        }
+        if whole && ended {
             return self.respond();
         }
-        let blocked = self
-            .stages
-            .iter()
-            .any(|stage| stage.head.is_some() && stage.exchange.waits());
-        // Behind the last piece there is no other time to give: all of it is awaited. Before, what there is goes on.
-        let gives = !self.last && waiting > 0 && (!blocked || waiting >= FULL);
-        if known && !whole && (ended || gives) {
-            return self.give(ended);
+        if known && !whole && (ended || (waiting > 0 && self.body)) {
+            // What is there goes on at once; where no other piece may come now, the proxy asks again behind it.
+            return self.give(ended, !ended && (self.last || blocked));
         }
         if self.last || blocked {
             return None;
@@ -294,7 +291,7 @@ impl Job {
     }
 
     /// What there is goes to the proxy.
-    fn give(&mut self, ended: bool) -> Option<Answer> {
+    fn give(&mut self, ended: bool, first: bool) -> Option<Answer> {
         let mut edits = Edits::new();
         let body = self.stages.last_mut()?.exchange.output().join();
         if !self.told
@@ -305,6 +302,7 @@ impl Job {
         self.told = true;
         let verdict = match (self.body, body.is_empty()) {
             (true, true) => Verdict::Drop,
+            (true, false) if first => Verdict::First(body),
             (true, false) => Verdict::Replace(body),
             (false, true) => Verdict::Continue,
             (false, false) => return self.fail("a service gave a body to a request that has none"),

@@ -141,7 +141,12 @@ fn ask(tx: &mut Transaction<'_>, piece: Option<(Bytes, bool)>) -> Verdict {
     let (engine, id) = (engine.clone(), *id);
     let mut engine = engine.lock();
     match engine.ask(id, piece) {
-        Some(Answer { verdict, edits }) if edits.is_empty() => verdict,
+        // A first part is for those that waited.
+        Some(Answer { verdict, edits })
+            if edits.is_empty() && !matches!(verdict, Verdict::First(_)) =>
+        {
+            verdict
+        }
         Some(answer) => {
             let token = tx.token();
             tx.host().resume(token, answer);

@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) allow_206: bool,
     /// Bytes of a body that are kept, so that the original can still be had.
     pub(crate) keep: usize,
-    /// Bytes of an adapted body that wait here for the proxy to take them.
+    /// Bytes of a response that takes the place of what there was.
     pub(crate) answer: usize,
     pub(crate) bypass: bool,
     pub(crate) connections: usize,
@@ -96,7 +96,7 @@ impl Settings {
             allow_204: yes(host, "allow_204", true)?,
             allow_206: yes(host, "allow_206", true)?,
             keep: bytes(host, "keep", 256 * 1024)?,
-            answer: bytes(host, "answer", 64 * 1024 * 1024)?,
+            answer: bytes(host, "answer", 4 * 1024 * 1024)?,
             bypass: yes(host, "bypass", false)?,
             connections: at_least_one(host, "connections", 64)?,
             waiting: at_least_one(host, "waiting", 1024)?,

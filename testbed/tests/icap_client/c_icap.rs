@@ -33,7 +33,10 @@ impl CIcap {
     fn start(services: &str) -> CIcap {
         let dir = tempfile::tempdir().unwrap();
         let (place, port) = (dir.path().display(), free_port());
-        let find = Command::new("find").args(["/usr/lib", "-name", "srv_echo.so"]).output().unwrap();
+        let find = Command::new("find")
+            .args(["/usr/lib", "-name", "srv_echo.so"])
+            .output()
+            .unwrap();
         let echo = String::from_utf8(find.stdout).unwrap();
         let modules = Path::new(echo.trim()).parent().unwrap().display();
         let services = services.replace("DIR", &place.to_string());
@@ -64,7 +67,10 @@ impl CIcap {
     /// What it was asked, but for options.
     fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default();
-        text.lines().filter(|line| !line.starts_with("OPTIONS")).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| !line.starts_with("OPTIONS"))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn wait_log(&self, lines: usize) -> Vec<String> {
@@ -85,7 +91,10 @@ impl Drop for CIcap {
 fn origin() -> Origin {
     Origin::answering(|r| {
         let length: usize = r.target.trim_start_matches('/').parse().unwrap_or(5);
-        let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).chain(r.body.iter().copied()).collect();
+        let body: Vec<u8> = (0..length)
+            .map(|at| (at % 251) as u8)
+            .chain(r.body.iter().copied())
+            .collect();
         reply(200, &["Cache-Control: max-age=600", "X-Origin: yes"], body)
     })
 }
@@ -100,9 +109,17 @@ const ECHO: &str = "Service echo srv_echo.so\n";
 fn bodies_of_all_lengths_come_back_from_echo_and_are_stored() {
     let (origin, icap) = (origin(), CIcap::start(ECHO));
     for runtime in RUNTIMES {
-        for preview in ["", "preview = \"off\"\n", "allow_204 = false\nallow_206 = false\n"] {
+        for preview in [
+            "",
+            "preview = \"off\"\n",
+            "allow_204 = false\nallow_206 = false\n",
+        ] {
             let before = icap.log().len();
-            let proxy = proxy(&origin, runtime, &format!("respmod = [\"{}\"]\n{preview}", icap.uri("echo")));
+            let proxy = proxy(
+                &origin,
+                runtime,
+                &format!("respmod = [\"{}\"]\n{preview}", icap.uri("echo")),
+            );
             let lengths = [0, 1, 1023, 1024, 1025, 70_000, 1_000_000];
             for length in lengths {
                 for hit in [false, true] {
@@ -115,9 +132,17 @@ fn bodies_of_all_lengths_come_back_from_echo_and_are_stored() {
                 }
             }
             let log = icap.wait_log(before + lengths.len());
-            assert_eq!(log.len(), before + lengths.len(), "a hit asks no service: {log:#?}");
+            assert_eq!(
+                log.len(),
+                before + lengths.len(),
+                "a hit asks no service: {log:#?}"
+            );
             assert_eq!(counted(&proxy, "failures"), 0);
-            assert_eq!(counted(&proxy, "connections"), 1, "one connection serves them all");
+            assert_eq!(
+                counted(&proxy, "connections"),
+                1,
+                "one connection serves them all"
+            );
         }
     }
 }
@@ -126,13 +151,23 @@ fn bodies_of_all_lengths_come_back_from_echo_and_are_stored() {
 fn requests_with_and_without_bodies_come_back_from_echo() {
     let (origin, icap) = (origin(), CIcap::start(ECHO));
     for runtime in RUNTIMES {
-        let proxy = proxy(&origin, runtime, &format!("reqmod = [\"{}\"]\n", icap.uri("echo")));
+        let proxy = proxy(
+            &origin,
+            runtime,
+            &format!("reqmod = [\"{}\"]\n", icap.uri("echo")),
+        );
         get(proxy.addr(), "/10", "site.test", "").expect(200);
         for length in [0, 5, 1024, 5000, 300_000] {
-            let mut request = format!("POST /0 HTTP/1.1\r\nHost: site.test\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+            let mut request =
+                format!("POST /0 HTTP/1.1\r\nHost: site.test\r\nContent-Length: {length}\r\n\r\n")
+                    .into_bytes();
             request.extend(expected(length));
             let got = Client::to(proxy.addr()).ask(request).expect(200);
-            assert!(got.body == expected(length), "{runtime} {length}: {}", got.body.len());
+            assert!(
+                got.body == expected(length),
+                "{runtime} {length}: {}",
+                got.body.len()
+            );
             assert!(origin.last().body == expected(length));
         }
         assert_eq!(counted(&proxy, "failures"), 0);
@@ -152,7 +187,11 @@ fn a_url_that_is_on_a_list_is_blocked() {
         CIcap::start(&list.replace("DIR/list", &path.display().to_string()))
     };
     for runtime in RUNTIMES {
-        let proxy = proxy(&origin, runtime, &format!("reqmod = [\"{}\"]\n", icap.uri("url_check")));
+        let proxy = proxy(
+            &origin,
+            runtime,
+            &format!("reqmod = [\"{}\"]\n", icap.uri("url_check")),
+        );
         get(proxy.addr(), "/5", "site.test", "").expect(200);
         let before = origin.count();
         let got = get(proxy.addr(), "/5", "evil.test", "");
@@ -177,7 +216,9 @@ impl Clamd {
         std::fs::create_dir(dir.path().join("db")).unwrap();
         let signature = "44d88612fea8a8f36de82e1278abb02f:68:Eicar-Test\n";
         std::fs::write(dir.path().join("db/test.hdb"), signature).unwrap();
-        let config = format!("DatabaseDirectory {place}/db\nLocalSocket {place}/clamd.ctl\nForeground yes\nUser root\n");
+        let config = format!(
+            "DatabaseDirectory {place}/db\nLocalSocket {place}/clamd.ctl\nForeground yes\nUser root\n"
+        );
         let path = dir.path().join("clamd.conf");
         std::fs::write(&path, config).unwrap();
         let child = Command::new("/usr/sbin/clamd")
@@ -187,8 +228,14 @@ impl Clamd {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        wait("clamd", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
-        Clamd { child, socket, _dir: dir }
+        wait("clamd", || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+        Clamd {
+            child,
+            socket,
+            _dir: dir,
+        }
     }
 }
 
@@ -210,7 +257,11 @@ fn a_virus_does_not_come_through() {
     ));
     let origin = Origin::answering(|r| match r.target.as_str() {
         "/virus" => reply(200, &["Cache-Control: max-age=600"], EICAR.concat()),
-        _ => reply(200, &["Cache-Control: max-age=600"], "harmless ".repeat(5000)),
+        _ => reply(
+            200,
+            &["Cache-Control: max-age=600"],
+            "harmless ".repeat(5000),
+        ),
     });
     for runtime in RUNTIMES {
         let options = format!("respmod = [\"{}\"]\n", icap.uri("avscan"));

@@ -32,7 +32,8 @@ pub(crate) struct Server {
 }
 
 /// What makes a service that does all there is.
-pub(crate) const ALL: &str = "Methods: RESPMOD, REQMOD\r\nISTag: \"t-1\"\r\nAllow: 204, 206\r\nPreview: 16\r\n";
+pub(crate) const ALL: &str =
+    "Methods: RESPMOD, REQMOD\r\nISTag: \"t-1\"\r\nAllow: 204, 206\r\nPreview: 16\r\n";
 
 impl Server {
     /// A server that says these options, and whose script answers; `false` ends the connection.
@@ -47,7 +48,11 @@ impl Server {
             options: Arc::default(),
             ended: Arc::default(),
         };
-        let (seen, asked, ended) = (server.seen.clone(), server.options.clone(), server.ended.clone());
+        let (seen, asked, ended) = (
+            server.seen.clone(),
+            server.options.clone(),
+            server.ended.clone(),
+        );
         let (options, script) = (options.to_owned(), Arc::new(script));
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
@@ -59,11 +64,15 @@ impl Server {
                 let (seen, options, script) = (seen.clone(), options.clone(), script.clone());
                 let asked_options = asked.clone();
                 std::thread::spawn(move || {
-                    let mut peer = Peer { stream: BufReader::new(stream) };
+                    let mut peer = Peer {
+                        stream: BufReader::new(stream),
+                    };
                     while let Some(asked) = peer.asked(number + 1) {
                         if asked.head.starts_with("OPTIONS ") {
                             asked_options.fetch_add(1, Ordering::SeqCst);
-                            peer.send(format!("ICAP/1.0 200 OK\r\n{options}Encapsulated: null-body=0\r\n\r\n"));
+                            peer.send(format!(
+                                "ICAP/1.0 200 OK\r\n{options}Encapsulated: null-body=0\r\n\r\n"
+                            ));
                             continue;
                         }
                         seen.lock().unwrap().push(asked.clone());
@@ -103,8 +112,13 @@ impl Drop for Server {
 impl Asked {
     /// The value of a field of its ICAP head.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.split("\r\n").filter_map(|line| line.split_once(": "));
-        lines.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let mut lines = self
+            .head
+            .split("\r\n")
+            .filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 }
 
@@ -116,7 +130,12 @@ impl Peer {
                 return None;
             }
         }
-        let parts = head.split("Encapsulated: ").nth(1)?.split("\r\n").next()?.to_owned();
+        let parts = head
+            .split("Encapsulated: ")
+            .nth(1)?
+            .split("\r\n")
+            .next()?
+            .to_owned();
         let (last, length) = parts.rsplit(", ").next()?.split_once('=')?;
         let mut http = vec![0; length.parse().unwrap()];
         self.stream.read_exact(&mut http).ok()?;
@@ -136,7 +155,10 @@ impl Peer {
             if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
                 return (body, false);
             }
-            let (size, extension) = line.trim_end().split_once("; ").unwrap_or((line.trim_end(), ""));
+            let (size, extension) = line
+                .trim_end()
+                .split_once("; ")
+                .unwrap_or((line.trim_end(), ""));
             let mut data = vec![0; usize::from_str_radix(size, 16).unwrap() + 2];
             self.stream.read_exact(&mut data).unwrap();
             if data.len() == 2 {
@@ -167,7 +189,11 @@ impl Peer {
     /// Answers with this HTTP head (its end included) and body.
     pub(crate) fn adapt(&mut self, head: &str, body: &[u8]) {
         let response = head.starts_with("HTTP/");
-        let parts = if response { ("res-hdr", "res-body") } else { ("req-hdr", "req-body") };
+        let parts = if response {
+            ("res-hdr", "res-body")
+        } else {
+            ("req-hdr", "req-body")
+        };
         let mut all = format!(
             "ICAP/1.0 200 OK\r\nISTag: \"t-1\"\r\nEncapsulated: {}=0, {}={}\r\n\r\n{head}{:x}\r\n",
             parts.0,

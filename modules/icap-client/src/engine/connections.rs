@@ -34,6 +34,13 @@ pub(super) struct Conn {
     pub(super) since: Instant,
 }
 
+impl Conn {
+    /// Whether it waits until it can be written.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.writes
+    }
+}
+
 impl Engine {
     /// Opens a connection to a server.
     pub(super) fn open(&mut self, server: usize, using: Use, now: Instant) -> Result<u64, String> {

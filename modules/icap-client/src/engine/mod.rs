@@ -268,9 +268,8 @@ impl Engine {
                     let Some(there) = self.conns.get_mut(&conn) else {
                         continue;
                     };
-                    let before = there.out.len();
                     stage.exchange.send(&mut there.out);
-                    if there.out.len() > before {
+                    if !there.out.is_empty() && !there.is_blocked() {
                         there.since = now;
                         self.flush(conn, now);
                     }
