@@ -12,6 +12,7 @@ use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
 use understudy_empty::Empty;
+use understudy_icap_client::IcapClient;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
 use understudy_runtimes::{Kind, Library, Limits, Spec, process, stages};
@@ -108,6 +109,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("text_injector_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("text-injector", Bare::new(TextInjector::default));
+    }),
+    ("icap_client_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("icap-client", Bare::new(IcapClient::default));
     }),
     (
         "a_module_in_c_is_the_same_everywhere",

@@ -41,6 +41,7 @@ fn linked(name: &str) -> Option<Linked> {
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
         "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
+        "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -153,6 +154,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("text_injector_is_the_same_everywhere", || {
         shipped("text-injector")
+    }),
+    ("icap_client_is_the_same_everywhere", || {
+        shipped("icap-client")
     }),
     (
         "everything_is_the_same_everywhere",

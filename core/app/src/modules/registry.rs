@@ -29,6 +29,9 @@ const BUILTINS: &[(&str, Make)] = &[
     ("text-injector", || {
         Arc::new(understudy_text_injector::TextInjector::default())
     }),
+    ("icap-client", || {
+        Arc::new(understudy_icap_client::IcapClient::default())
+    }),
 ];
 
 /// A module that is linked in.
