@@ -8,6 +8,7 @@ use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_empty::Empty;
 use understudy_module::kit::{Bare, cases, check};
+use understudy_transcoder::Transcoder;
 
 /// The module's shared object, built as its author would.
 fn library(name: &str) -> PathBuf {
@@ -53,4 +54,9 @@ fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
     same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}
+
+#[test]
+fn the_module_that_transcodes_is_the_same_linked_in_and_loaded() {
+    same("transcoder", Bare::new(Transcoder::default));
 }

@@ -38,6 +38,7 @@ fn linked(name: &str) -> Option<Linked> {
         "empty" => || Arc::new(understudy_empty::Empty),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -72,10 +73,14 @@ fn program() -> std::path::PathBuf {
 fn check(name: &str, cases: &[Case]) -> Report {
     let linked = linked(name).unwrap();
     let bare = Bare::made_by(linked.0);
-    let real = KINDS.map(|kind| {
-        let library = library(name).unwrap();
-        stages::stage(kind, &spec(name), library, &program())
-    });
+    // Inline refuses who may wait.
+    let blocking = (linked.0)().about().blocking;
+    let real = KINDS
+        .into_iter()
+        .filter(|kind| !blocking || *kind != Kind::Inline);
+    let real: Vec<_> = real
+        .map(|kind| stages::stage(kind, &spec(name), library(name).unwrap(), &program()))
+        .collect();
     let mut all: Vec<&dyn Stage> = vec![&bare];
     all.extend(real.iter().map(|stage| stage as &dyn Stage));
     kit::check(&all, cases)
@@ -134,13 +139,16 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("empty_is_the_same_everywhere", || shipped("empty")),
     ("add_headers_is_the_same_everywhere", || {
         shipped("add-headers")
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
+    }),
+    ("transcoder_is_the_same_everywhere", || {
+        shipped("transcoder")
     }),
     (
         "everything_is_the_same_everywhere",

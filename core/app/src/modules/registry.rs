@@ -17,6 +17,9 @@ const BUILTINS: &[(&str, Make)] = &[
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
     ("empty", || Arc::new(understudy_empty::Empty)),
+    ("transcoder", || {
+        Arc::new(understudy_transcoder::Transcoder::default())
+    }),
 ];
 
 /// A module that is linked in.
