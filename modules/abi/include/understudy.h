@@ -46,7 +46,8 @@ enum us_verdict {
     US_DROP = 4,     /* Nothing instead of them. Body hooks. */
     US_HOLD = 5,     /* Keep the piece; a later verdict is about all that is held. Body hooks. */
     US_PENDING = 6,  /* The answer comes by resume(), with the token taken before. Heads, bodies, resolve. */
-    US_FAIL = 7      /* The module cannot do its work, its policy applies; what fail() returns. */
+    US_FAIL = 7,     /* The module cannot do its work, its policy applies; what fail() returns. */
+    US_FIRST = 8     /* After replace(): those bytes go on now, and the hook is called again for what is to follow. Body hooks. */
 };
 
 /* Which hook is called. */

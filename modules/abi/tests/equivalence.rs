@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use understudy_abi::template::{self, Lang};
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
@@ -94,15 +96,21 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: [(&str, fn()); 10] = [
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
+    }),
+    ("ad_remover_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("ad-remover", Bare::new(AdRemover::default));
     }),
     ("add_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("add-headers", Bare::new(AddHeaders::default));
     }),
     ("body_and_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("body-and-headers", Bare::new(BodyAndHeaders::default));
+    }),
+    ("compressor_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("compressor", Bare::new(Compressor::default));
     }),
     ("transcoder_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("transcoder", Bare::new(Transcoder::default));

@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_module::kit::{Bare, cases, check};
 use understudy_transcoder::Transcoder;
@@ -47,6 +49,11 @@ fn the_empty_module_is_the_same_linked_in_and_loaded() {
 }
 
 #[test]
+fn the_module_that_removes_ads_is_the_same_linked_in_and_loaded() {
+    same("ad-remover", Bare::new(AdRemover::default));
+}
+
+#[test]
 fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
     same("add-headers", Bare::new(AddHeaders::default));
 }
@@ -54,6 +61,11 @@ fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
     same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}
+
+#[test]
+fn the_compressor_is_the_same_linked_in_and_loaded() {
+    same("compressor", Bare::new(Compressor::default));
 }
 
 #[test]

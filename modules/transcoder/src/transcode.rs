@@ -174,7 +174,8 @@ fn still<D: ImageDecoder>(
         own => own,
     };
     let is_gray = !decoder.color_type().has_color();
-    if target == own && !(want.gray && !is_gray) && !want.shrinks(size) && !want.lessens(own) {
+    let loses_colors = want.gray && !is_gray;
+    if target == own && !loses_colors && !want.shrinks(size) && !want.lessens(own) {
         return Err(Kept::Fits);
     }
     let profile = decoder.icc_profile()?;

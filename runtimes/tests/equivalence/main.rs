@@ -36,8 +36,10 @@ impl Library for Linked {
 fn linked(name: &str) -> Option<Linked> {
     Some(Linked(match name {
         "empty" => || Arc::new(understudy_empty::Empty),
+        "ad-remover" => || Arc::new(understudy_ad_remover::AdRemover::default()),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
         "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
@@ -75,10 +77,10 @@ fn check(name: &str, cases: &[Case]) -> Report {
     let bare = Bare::made_by(linked.0);
     // Inline refuses who may wait.
     let blocking = (linked.0)().about().blocking;
-    let real = KINDS
+    let kinds = KINDS
         .into_iter()
         .filter(|kind| !blocking || *kind != Kind::Inline);
-    let real: Vec<_> = real
+    let real: Vec<_> = kinds
         .map(|kind| stages::stage(kind, &spec(name), library(name).unwrap(), &program()))
         .collect();
     let mut all: Vec<&dyn Stage> = vec![&bare];
@@ -139,13 +141,19 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 11] = [
     ("empty_is_the_same_everywhere", || shipped("empty")),
+    ("ad_remover_is_the_same_everywhere", || {
+        shipped("ad-remover")
+    }),
     ("add_headers_is_the_same_everywhere", || {
         shipped("add-headers")
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
+    }),
+    ("compressor_is_the_same_everywhere", || {
+        shipped("compressor")
     }),
     ("transcoder_is_the_same_everywhere", || {
         shipped("transcoder")

@@ -10,11 +10,17 @@ type Make = fn() -> Arc<dyn Module>;
 
 /// The modules built in, in the order of their names.
 const BUILTINS: &[(&str, Make)] = &[
+    ("ad-remover", || {
+        Arc::new(understudy_ad_remover::AdRemover::default())
+    }),
     ("add-headers", || {
         Arc::new(understudy_add_headers::AddHeaders::default())
     }),
     ("body-and-headers", || {
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
+    }),
+    ("compressor", || {
+        Arc::new(understudy_compressor::Compressor::default())
     }),
     ("empty", || Arc::new(understudy_empty::Empty)),
     ("transcoder", || {
