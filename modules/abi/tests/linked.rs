@@ -12,6 +12,7 @@ use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::kit::{Bare, cases, check};
 use understudy_text_injector::TextInjector;
+use understudy_transcoder::Transcoder;
 
 /// The module's shared object, built as its author would.
 fn library(name: &str) -> PathBuf {
@@ -77,4 +78,9 @@ fn the_module_that_inserts_text_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_icap_client_is_the_same_linked_in_and_loaded() {
     same("icap-client", Bare::new(IcapClient::default));
+}
+
+#[test]
+fn the_module_that_transcodes_is_the_same_linked_in_and_loaded() {
+    same("transcoder", Bare::new(Transcoder::default));
 }

@@ -42,6 +42,7 @@ fn linked(name: &str) -> Option<Linked> {
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
         "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
         "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
+        "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -76,10 +77,14 @@ fn program() -> std::path::PathBuf {
 fn check(name: &str, cases: &[Case]) -> Report {
     let linked = linked(name).unwrap();
     let bare = Bare::made_by(linked.0);
-    let real = KINDS.map(|kind| {
-        let library = library(name).unwrap();
-        stages::stage(kind, &spec(name), library, &program())
-    });
+    // Inline refuses who may wait.
+    let blocking = (linked.0)().about().blocking;
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| !blocking || *kind != Kind::Inline);
+    let real: Vec<_> = kinds
+        .map(|kind| stages::stage(kind, &spec(name), library(name).unwrap(), &program()))
+        .collect();
     let mut all: Vec<&dyn Stage> = vec![&bare];
     all.extend(real.iter().map(|stage| stage as &dyn Stage));
     kit::check(&all, cases)
@@ -157,6 +162,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("icap_client_is_the_same_everywhere", || {
         shipped("icap-client")
+    }),
+    ("transcoder_is_the_same_everywhere", || {
+        shipped("transcoder")
     }),
     (
         "everything_is_the_same_everywhere",

@@ -32,6 +32,9 @@ const BUILTINS: &[(&str, Make)] = &[
     ("icap-client", || {
         Arc::new(understudy_icap_client::IcapClient::default())
     }),
+    ("transcoder", || {
+        Arc::new(understudy_transcoder::Transcoder::default())
+    }),
 ];
 
 /// A module that is linked in.
