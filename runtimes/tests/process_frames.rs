@@ -42,7 +42,8 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         Just(Verdict::Drop),
         Just(Verdict::Hold),
         Just(Verdict::Pending),
-        bytes.prop_map(Verdict::Replace),
+        bytes.clone().prop_map(Verdict::Replace),
+        bytes.prop_map(Verdict::First),
         ".{0,40}".prop_map(Verdict::fail),
         response.prop_map(|(status, fields, body)| {
             let mut response = Response::new(status, body).unwrap();

@@ -168,7 +168,8 @@ fn each_number_is_its_verdict_and_others_are_failures() {
     let stuck = "Pending without a token can never be resumed";
     assert_eq!(answer("6\0"), Verdict::fail(stuck));
     assert_eq!(answer("7\0"), Verdict::fail("it gave no reason"));
-    assert_eq!(answer("8\0"), Verdict::fail("8 is no verdict"));
+    assert_eq!(answer("8\0"), Verdict::fail("US_FIRST without replace()"));
+    assert_eq!(answer("9\0"), Verdict::fail("9 is no verdict"));
     assert_eq!(answer("-1\0"), Verdict::fail("-1 is no verdict"));
 }
 

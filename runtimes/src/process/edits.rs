@@ -151,6 +151,10 @@ pub(crate) fn put_verdict(out: &mut Vec<u8>, verdict: &Verdict) {
             out.u8(3);
             out.bytes(bytes);
         }
+        Verdict::First(bytes) => {
+            out.u8(10);
+            out.bytes(bytes);
+        }
         Verdict::Drop => out.u8(4),
         Verdict::Hold => out.u8(5),
         Verdict::Pending => out.u8(6),
@@ -173,6 +177,7 @@ pub(crate) fn get_outcome(get: &mut Get<'_>) -> Result<Result<Verdict, Failure>,
         7 => Ok(Verdict::Fail(why(get)?.into())),
         8 => Err(Failure::Panic(why(get)?)),
         9 => Err(Failure::Unavailable),
+        10 => Ok(Verdict::First(Bytes::copy_from_slice(get.bytes()?))),
         _ => return Err(Malformed("a verdict of no kind")),
     })
 }

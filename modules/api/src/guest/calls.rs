@@ -206,6 +206,10 @@ impl Calls for GuestCalls {
                     (table.answer_replace_owned)(made, Owned::give(bytes));
                     number::REPLACE
                 }
+                Verdict::First(bytes) => {
+                    (table.answer_replace_owned)(made, Owned::give(bytes));
+                    number::FIRST
+                }
                 Verdict::Respond(response) => {
                     let lines = raw::fields(&response);
                     (table.answer_respond)(
