@@ -105,6 +105,7 @@ fn a_stale_compressed_page_is_validated_with_nginx() {
         // And for a client that has it already.
         let condition = format!("If-None-Match: {tag}\r\n");
         ask(&condition).expect(304);
+        assert_eq!(counted(&proxy, "compressed"), 1, "{runtime}");
         // And where nothing is stored: the proxy fetches all of it and compares the tags itself.
         let other = get(
             proxy.addr(),
@@ -121,7 +122,6 @@ fn a_stale_compressed_page_is_validated_with_nginx() {
             .skip(4 * n)
             .collect();
         assert_eq!(seen, ["200", "304", "304", "200"], "{runtime}");
-        assert_eq!(counted(&proxy, "compressed"), 2, "{runtime}");
     }
 }
 
