@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use understudy_abi::template::{self, Lang};
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
@@ -88,9 +89,12 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
+    }),
+    ("ad_remover_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("ad-remover", Bare::new(AdRemover::default));
     }),
     ("add_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("add-headers", Bare::new(AddHeaders::default));

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
@@ -44,6 +45,11 @@ fn same(name: &str, linked: Bare) {
 #[test]
 fn the_empty_module_is_the_same_linked_in_and_loaded() {
     same("empty", Bare::new(|| Empty));
+}
+
+#[test]
+fn the_module_that_removes_ads_is_the_same_linked_in_and_loaded() {
+    same("ad-remover", Bare::new(AdRemover::default));
 }
 
 #[test]

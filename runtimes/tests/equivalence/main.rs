@@ -36,6 +36,7 @@ impl Library for Linked {
 fn linked(name: &str) -> Option<Linked> {
     Some(Linked(match name {
         "empty" => || Arc::new(understudy_empty::Empty),
+        "ad-remover" => || Arc::new(understudy_ad_remover::AdRemover::default()),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
@@ -135,8 +136,11 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_is_the_same_everywhere", || shipped("empty")),
+    ("ad_remover_is_the_same_everywhere", || {
+        shipped("ad-remover")
+    }),
     ("add_headers_is_the_same_everywhere", || {
         shipped("add-headers")
     }),

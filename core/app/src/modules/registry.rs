@@ -10,6 +10,9 @@ type Make = fn() -> Arc<dyn Module>;
 
 /// The modules built in, in the order of their names.
 const BUILTINS: &[(&str, Make)] = &[
+    ("ad-remover", || {
+        Arc::new(understudy_ad_remover::AdRemover::default())
+    }),
     ("add-headers", || {
         Arc::new(understudy_add_headers::AddHeaders::default())
     }),
