@@ -12,9 +12,11 @@ use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
 use understudy_empty::Empty;
+use understudy_icap_client::IcapClient;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
 use understudy_runtimes::{Kind, Library, Limits, Spec, process, stages};
+use understudy_text_injector::TextInjector;
 use understudy_transcoder::Transcoder;
 
 const KINDS: [Kind; 3] = [Kind::Inline, Kind::Threads, Kind::Process];
@@ -111,6 +113,12 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("compressor_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("compressor", Bare::new(Compressor::default));
+    }),
+    ("text_injector_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("text-injector", Bare::new(TextInjector::default));
+    }),
+    ("icap_client_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("icap-client", Bare::new(IcapClient::default));
     }),
     ("transcoder_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("transcoder", Bare::new(Transcoder::default));

@@ -40,6 +40,8 @@ fn linked(name: &str) -> Option<Linked> {
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
+        "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
+        "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
         "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
@@ -154,6 +156,12 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("compressor_is_the_same_everywhere", || {
         shipped("compressor")
+    }),
+    ("text_injector_is_the_same_everywhere", || {
+        shipped("text-injector")
+    }),
+    ("icap_client_is_the_same_everywhere", || {
+        shipped("icap-client")
     }),
     ("transcoder_is_the_same_everywhere", || {
         shipped("transcoder")
