@@ -341,9 +341,44 @@ fn the_first_part_of_a_piece_goes_on_and_the_module_is_asked_for_the_rest() {
     });
 }
 
+/// Behind the last piece of the origin's a module may have any number of them, as a remote service gives them.
 #[test]
-fn a_piece_of_which_the_first_part_is_given_again_and_again_fails() {
+fn a_module_gives_as_many_first_parts_as_it_waits_for() {
     everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody], |tx| {
+            if !tx.is_last() {
+                return Verdict::Drop;
+            }
+            let count = tx.opaque().get_or_insert_with(|| 0_u32);
+            *count += 1;
+            let (count, host, token) = (*count, tx.host(), tx.token());
+            std::thread::spawn(move || {
+                let part = Bytes::from(format!("{count};"));
+                host.resume(
+                    token,
+                    match count < 100 {
+                        true => Verdict::First(part),
+                        false => Verdict::Replace(part),
+                    },
+                );
+            });
+            Verdict::Pending
+        });
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, "abc")).await;
+        let expected: String = (1..=100).map(|n| format!("{n};")).collect();
+        for _ in 0..2 {
+            assert_eq!(plain(&f.get("/").await), expected.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn first_parts_without_end_fail_on_the_workers_stack() {
+    everywhere(|kind| async move {
+        if kind != understudy_runtimes::Kind::Inline {
+            // Elsewhere each is waited for, and the client's pace is the module's.
+            return;
+        }
         let m = Scripted::new("m", &[Hook::ReturnBody], |_| {
             Verdict::First(Bytes::from_static(b"more"))
         });

@@ -5,6 +5,9 @@ use crate::verdict::Verdict;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
+/// Most first parts that a module may give of one piece here: a loop has more.
+const FIRSTS: usize = 64 * 1024;
+
 /// A body under way.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
@@ -12,8 +15,8 @@ pub(crate) struct Body {
     pub(crate) held: Vec<Bytes>,
     out: Vec<u8>,
     length: usize,
-    /// The first part of the piece before the next was given.
-    again: bool,
+    /// How many first parts were given of the piece before the next.
+    again: usize,
 }
 
 impl Body {
@@ -30,15 +33,15 @@ impl Body {
         self.pieces.front()
     }
 
-    /// Whether a verdict would give the first part of a piece of which nothing is left.
-    pub(crate) fn is_spent(&self, verdict: &Verdict) -> bool {
-        let left = self.next().is_some_and(|(piece, _)| !piece.is_empty());
-        self.again && !left && matches!(verdict, Verdict::First(_))
-    }
-
     /// Whether nothing went on yet.
     pub(crate) fn gave_nothing(&self) -> bool {
         self.out.is_empty()
+    }
+
+    /// Whether a verdict would give first parts without end.
+    pub(crate) fn is_spent(&self, verdict: &Verdict) -> bool {
+        let left = self.next().is_some_and(|(piece, _)| !piece.is_empty());
+        self.again > FIRSTS && !left && matches!(verdict, Verdict::First(_))
     }
 
     /// Does what a verdict about the next piece says.
@@ -46,7 +49,10 @@ impl Body {
         let Some((piece, last)) = self.pieces.pop_front() else {
             return;
         };
-        self.again = matches!(verdict, Verdict::First(_));
+        self.again = match verdict {
+            Verdict::First(_) => self.again + 1,
+            _ => 0,
+        };
         match verdict {
             Verdict::Hold if !last => {
                 self.held.push(piece);

@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
             }
             if let Some(body) = &mut self.body {
                 if body.is_spent(&verdict) {
-                    let why = "it gave the first part of a piece twice";
+                    let why = "it gives first parts of a piece without end";
                     return self.fail(hook, Failed::new("fail", why), seated);
                 }
                 body.settle(&verdict);

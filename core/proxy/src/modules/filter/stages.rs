@@ -450,6 +450,8 @@ impl Stage {
                     }
                     Poll::Ready(outcome) => {
                         seen.be_free();
+                        // Who waits between the parts it gives is no loop.
+                        self.again = false;
                         let (_, piece, last) = *away;
                         (outcome, piece, last)
                     }
@@ -541,7 +543,7 @@ impl Stage {
                 link.failed(&mut seen.visit, hook, Failure::Fail(why))
             }
             Ok(Verdict::First(_)) if self.again && piece.is_empty() => {
-                let why = "it gave the first part of a piece twice".to_owned();
+                let why = "it gave the first part of a piece twice without waiting".to_owned();
                 link.failed(&mut seen.visit, hook, Failure::Fail(why))
             }
             Ok(verdict) => {
