@@ -4,6 +4,7 @@
 //! hook. Calls, bytes and failures are exact in every runtime, and so is time in threads and processes.
 
 use crate::failure::Failure;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use understudy_module::Hook;
@@ -97,6 +98,8 @@ pub struct Sum {
     pub overdue: u64,
     pub opened: u64,
     pub closed: u64,
+    /// What the module counts itself, by name.
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// One hook, summed.

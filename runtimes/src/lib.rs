@@ -7,6 +7,7 @@
 
 pub mod accounts;
 mod actor;
+pub mod counts;
 mod failure;
 mod inline;
 mod life;

@@ -5,6 +5,7 @@
 
 use crate::accounts::{Accounts, Sum};
 use crate::actor::{Close, ModuleActor};
+use crate::counts::Counts;
 use crate::inline::Inline;
 use crate::life::Maker;
 use crate::office::{Mailboxes, Office, Services};
@@ -46,6 +47,7 @@ pub struct Loaded {
     office: Weak<Office>,
     actor: Addr<ModuleActor>,
     accounts: Mutex<Vec<Arc<Accounts>>>,
+    counts: Arc<Counts>,
     held: AtomicU64,
     unwatchable: Arc<AtomicU64>,
 }
@@ -91,6 +93,7 @@ pub async fn load(
         runtime,
         actor,
         accounts: Mutex::new(vec![office.accounts().clone()]),
+        counts: office.counts().clone(),
         held: AtomicU64::new(0),
         unwatchable,
     }))
@@ -185,6 +188,7 @@ impl Loaded {
         {
             accounts.add_to(&mut sum);
         }
+        self.counts.add_to(&mut sum.counts);
         sum
     }
 

@@ -5,6 +5,7 @@
 
 use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
+use crate::counts::Counts;
 use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
 use crate::seat::{Letter, Mailbox};
@@ -67,6 +68,8 @@ pub struct Office {
     mailboxes: Mailboxes,
     /// What is counted on no worker, or on any thread.
     accounts: Arc<Accounts>,
+    /// What the module counts itself.
+    counts: Arc<Counts>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -110,6 +113,7 @@ impl Office {
             services,
             mailboxes,
             accounts: Arc::default(),
+            counts: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -134,6 +138,18 @@ impl Office {
     /// What is counted of the module on no worker, or on any thread: only by `add_shared`.
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
+    }
+
+    /// What the module counts itself.
+    pub fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
+    /// Adds to a counter of the module's own.
+    pub fn count(&self, name: &str, amount: u64) {
+        if let Some(complaint) = self.counts.add(name, amount) {
+            self.log(Level::Warn, &complaint);
+        }
     }
 
     /// Tells it the runtime and the actor, once.
@@ -287,5 +303,8 @@ impl Calls for Local {
     }
     fn number(&self) -> u64 {
         number()
+    }
+    fn count(&self, name: &str, amount: u64) {
+        self.office.count(name, amount);
     }
 }

@@ -42,7 +42,8 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         Just(Verdict::Drop),
         Just(Verdict::Hold),
         Just(Verdict::Pending),
-        bytes.prop_map(Verdict::Replace),
+        bytes.clone().prop_map(Verdict::Replace),
+        bytes.prop_map(Verdict::First),
         ".{0,40}".prop_map(Verdict::fail),
         response.prop_map(|(status, fields, body)| {
             let mut response = Response::new(status, body).unwrap();
@@ -82,6 +83,7 @@ fn heard() -> impl Strategy<Value = Heard> {
         any::<u32>().prop_map(Heard::Release),
         (any::<u64>(), vec(any::<u8>(), 0..200))
             .prop_map(|(id, bytes)| Heard::Inject(id, bytes.into())),
+        vec(("[a-z0-9_]{1,20}", any::<u64>()), 1..8).prop_map(Heard::Counted),
     ]
 }
 
@@ -179,6 +181,20 @@ fn an_edit_a_module_may_not_make_is_an_error() {
         let at = at(part);
         content[at..at + other.len()].copy_from_slice(other);
         assert!(decode_reply(&content).is_err());
+    }
+}
+
+#[test]
+fn counters_that_no_module_has_are_an_error() {
+    let counted = |names: &[&str]| {
+        let batch = names.iter().map(|name| (name.to_string(), 1)).collect();
+        decode_reply(&content(&Heard::Counted(batch)))
+    };
+    assert!(counted(&["a"; 64]).is_ok());
+    assert!(counted(&["a"; 65]).is_err());
+    let long = "x".repeat(65);
+    for name in ["", "A", "a-b", "a\"} 1\nb", "\u{e4}", &long] {
+        assert!(counted(&["fine", name]).is_err(), "{name:?}");
     }
 }
 

@@ -15,7 +15,8 @@ cases! { Kind::Threads;
         fini_is_called_once_behind_the_last_transaction,
         refused_options_leave_the_old_ones_in_force,
         an_operation_submitted_in_init_completes_too,
-        what_was_counted_tells_calls_bytes_and_time;
+        what_was_counted_tells_calls_bytes_and_time,
+        what_a_module_counts_itself_is_told_by_name;
     failures:
         a_panic_in_each_hook_of_a_transaction_fails_that_one_alone,
         a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody,

@@ -282,6 +282,43 @@ fn what_modules_cost_is_counted() {
 }
 
 #[test]
+fn what_a_module_counts_itself_is_shown_in_every_runtime() {
+    let (origin, dir) = (plain(), tempfile::tempdir().unwrap());
+    let library = compiled("counting", dir.path());
+    let table = |runtime: &str| {
+        format!(
+            "[[module]]\nname = \"{runtime}\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n",
+            library.display()
+        )
+    };
+    let all: String = ["inline", "threads", "process"].map(table).concat();
+    let proxy = Launch::bare().config(&file(&origin, &all)).start();
+    for i in 0..3 {
+        ask(&proxy, &format!("/{i}"));
+    }
+    // Counted before the answer left, so it is there when the client has it.
+    let metrics = proxy.admin("/metrics").expect(200).text();
+    let listed = modules(&proxy, &["list", "--hooks"]).expect(0).text();
+    for runtime in ["inline", "threads", "process"] {
+        for (count, n) in [("answers", 3), ("bytes_512", 1536)] {
+            let line = format!(
+                "understudy_module_count_total{{module=\"{runtime}\",count=\"{count}\"}} {n}"
+            );
+            assert!(metrics.lines().any(|l| l == line), "{line}\n{metrics}");
+            assert_eq!(module(&proxy, runtime)["counts"][count], n, "{runtime}");
+            let row = ["count", count, &n.to_string()];
+            let rows = listed
+                .lines()
+                .filter(|l| l.split_whitespace().eq(row))
+                .count();
+            assert_eq!(rows, 3, "{listed}");
+        }
+        let counts = module(&proxy, runtime)["counts"].clone();
+        assert_eq!(counts.as_object().unwrap().len(), 2, "{counts}");
+    }
+}
+
+#[test]
 fn a_library_says_what_it_is_in_a_process_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let library = compiled("crash", dir.path());

@@ -54,6 +54,7 @@ impl Module for Guest {
     }
 
     fn timer(&self, host: &Host) {
+        host.count("rung", 1 << 33);
         let object = host.object("http://origin.test/").map(Operation::Query);
         object.into_iter().for_each(|query| host.submit(5, query));
     }

@@ -46,7 +46,8 @@ enum us_verdict {
     US_DROP = 4,     /* Nothing instead of them. Body hooks. */
     US_HOLD = 5,     /* Keep the piece; a later verdict is about all that is held. Body hooks. */
     US_PENDING = 6,  /* The answer comes by resume(), with the token taken before. Heads, bodies, resolve. */
-    US_FAIL = 7      /* The module cannot do its work, its policy applies; what fail() returns. */
+    US_FAIL = 7,     /* The module cannot do its work, its policy applies; what fail() returns. */
+    US_FIRST = 8     /* After replace(): those bytes go on now, and the hook is called again for what is to follow. Body hooks. */
 };
 
 /* Which hook is called. */
@@ -348,6 +349,9 @@ typedef struct us_host {
     /* In request_head and response_head: the head waits until this module's hook on the body behind it has given its first bytes, or
        all of it. Until then that hook may edit the head unseen, and respond(). */
     int (*withhold_head)(us_transaction *tx);
+
+    /* Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
+    int (*count)(us_proxy *proxy, us_bytes name, uint64_t amount);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */

@@ -133,6 +133,8 @@ pub(crate) fn verdict_of(number: c_int, payload: Payload) -> Verdict {
         (verdict::PENDING, _) => Verdict::Pending,
         (verdict::RESPOND, Payload::Response(response)) => Verdict::Respond(response),
         (verdict::REPLACE, Payload::Bytes(bytes)) => Verdict::Replace(bytes),
+        (verdict::FIRST, Payload::Bytes(bytes)) => Verdict::First(bytes),
+        (verdict::FIRST, _) => Verdict::fail("US_FIRST without replace()"),
         (verdict::RESPOND, _) => Verdict::fail("US_RESPOND without respond()"),
         (verdict::REPLACE, _) => Verdict::fail("US_REPLACE without replace()"),
         (verdict::FAIL, _) => {

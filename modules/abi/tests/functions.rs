@@ -34,6 +34,7 @@ fn options_descriptors_and_the_log_are_reached_in_init() {
     assert_eq!(about.timer, Some(Duration::from_secs(2)));
     let told = bench.asked.told.lock().unwrap().clone();
     let watched = [
+        "count a_count 3",
         "watch 3 Read 11",
         "unwatch 3 Read",
         "unwatch 4 Read",
@@ -170,7 +171,8 @@ fn each_number_is_its_verdict_and_others_are_failures() {
     let stuck = "Pending without a token can never be resumed";
     assert_eq!(answer("6\0"), Verdict::fail(stuck));
     assert_eq!(answer("7\0"), Verdict::fail("it gave no reason"));
-    assert_eq!(answer("8\0"), Verdict::fail("8 is no verdict"));
+    assert_eq!(answer("8\0"), Verdict::fail("US_FIRST without replace()"));
+    assert_eq!(answer("9\0"), Verdict::fail("9 is no verdict"));
     assert_eq!(answer("-1\0"), Verdict::fail("-1 is no verdict"));
 }
 

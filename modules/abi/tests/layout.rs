@@ -72,6 +72,7 @@ fn every_field_lies_where_c_puts_it() {
         ("US_HOLD", verdict::HOLD.into()),
         ("US_PENDING", verdict::PENDING.into()),
         ("US_FAIL", verdict::FAIL.into()),
+        ("US_FIRST", verdict::FIRST.into()),
         ("US_NAME", Refused::Name.code().into()),
         ("US_VALUE", Refused::Value.code().into()),
         ("US_FRAMING", Refused::Framing.code().into()),

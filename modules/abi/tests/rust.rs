@@ -156,6 +156,8 @@ fn an_answer_and_a_late_answer_cross() {
 fn operations_and_their_ends_cross() {
     let bench = Bench::load(&guest());
     bench.module.timer(&bench.host);
+    let told = std::mem::take(&mut *bench.asked.told.lock().unwrap());
+    assert_eq!(told, ["count rung 8589934592"]);
     let object = bench.host.object("http://origin.test/").unwrap();
     assert_eq!(
         *bench.asked.operations.lock().unwrap(),

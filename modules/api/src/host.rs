@@ -189,6 +189,19 @@ pub trait Calls: Send + Sync {
     fn perform(&self, operation: Operation) -> Option<Completion>;
     /// A number that was not given before in this process: for injections and readings in pieces.
     fn number(&self) -> u64;
+    /// Adds to a counter of the module's own. A name that [`is_count_name`] refuses is not counted.
+    fn count(&self, name: &str, amount: u64) {
+        let _ = (name, amount);
+    }
+}
+
+/// How many counters of its own a module may have.
+pub const COUNTS: usize = 64;
+
+/// Whether a counter of a module's own may have this name: it becomes a label of the metrics.
+pub fn is_count_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// The proxy, as a module reaches it; cheap to clone, usable from any thread.
@@ -290,6 +303,12 @@ impl Host {
     pub fn closing(&self, fd: RawFd) {
         self.calls.unwatch(fd, Interest::Read);
         self.calls.unwatch(fd, Interest::Write);
+    }
+
+    /// Adds to a counter of the module's own, from any thread: the proxy shows it with what it counts of the module itself. A
+    /// name is of `a-z`, `0-9` and `_`, 64 bytes at most; of names beyond [`COUNTS`] nothing is counted.
+    pub fn count(&self, name: &str, amount: u64) {
+        self.calls.count(name, amount);
     }
 
     /// Writes a line into the proxy's log, under the module's name.

@@ -149,6 +149,11 @@ impl<'a> Transaction<'a> {
         self.view.host().clone()
     }
 
+    /// Adds to a counter of the module's own, as [`Host::count`] does.
+    pub fn count(&self, name: &str, amount: u64) {
+        self.view.host().count(name, amount);
+    }
+
     /// A token for [`Host::resume`], to be taken before `Pending` is returned. Taken twice in one call it is the same.
     pub fn token(&mut self) -> Token {
         self.view.token()

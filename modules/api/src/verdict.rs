@@ -19,6 +19,9 @@ pub enum Verdict {
     Respond(Box<Response>),
     /// Body hooks: this instead of the piece and of what was held.
     Replace(Bytes),
+    /// Body hooks: like `Replace`, and the rest follows. These bytes go on now, and the hook is called again for the same piece, which is
+    /// empty then, or what came meanwhile: so what is ready need not wait for a `Pending` behind it, also in the last piece.
+    First(Bytes),
     /// Body hooks: nothing instead of the piece and of what was held.
     Drop,
     /// Body hooks: keep the piece with what is held already, and give nothing on. The proxy keeps the bytes, within the module's
@@ -43,7 +46,9 @@ impl Verdict {
             Verdict::Respond(_) => {
                 hook.is_head() || matches!(hook, Hook::RequestBody | Hook::ResponseBody)
             }
-            Verdict::Replace(_) | Verdict::Drop | Verdict::Hold => hook.is_body(),
+            Verdict::Replace(_) | Verdict::First(_) | Verdict::Drop | Verdict::Hold => {
+                hook.is_body()
+            }
             Verdict::Pending => hook.is_body() || hook.is_head() || hook == Hook::Resolve,
         }
     }
@@ -55,6 +60,7 @@ impl Verdict {
             Verdict::Done => "done",
             Verdict::Respond(_) => "respond",
             Verdict::Replace(_) => "replace",
+            Verdict::First(_) => "first",
             Verdict::Drop => "drop",
             Verdict::Hold => "hold",
             Verdict::Pending => "pending",

@@ -42,6 +42,30 @@ fn a_module_that_treats_bytes_one_by_one_passes_on_every_chunking() {
 }
 
 #[test]
+fn what_a_module_counts_is_told_by_the_stage() {
+    struct Pieces;
+    impl Module for Pieces {
+        fn about(&self) -> About {
+            About::new("pieces", "0", Hooks::of(&[Hook::ResponseHead]))
+        }
+        fn response_head(&self, tx: &mut Transaction<'_>) -> Verdict {
+            tx.count("heads", 2);
+            tx.host().count("No Name", 1);
+            Verdict::Continue
+        }
+    }
+    let stage = Bare::new(|| Pieces);
+    let report = check(&[&stage], &[body_case()]);
+    assert!(report.is_ok(), "{report}");
+    let counts: Vec<_> = stage.counts().into_iter().collect();
+    assert!(
+        matches!(&counts[..], [(name, n)] if name == "heads" && *n >= 2 * report.runs as u64),
+        "{counts:?} {}",
+        report.runs
+    );
+}
+
+#[test]
 fn what_is_held_is_given_whole_at_the_end() {
     struct Whole;
     impl Module for Whole {

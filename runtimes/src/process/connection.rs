@@ -214,6 +214,10 @@ impl Connection {
                     return Err(Malformed("a part of the arena that it does not have"));
                 }
             }
+            Heard::Counted(batch) => {
+                let office = &self.shared.office;
+                batch.iter().for_each(|(name, n)| office.count(name, *n));
+            }
             Heard::Inject(transaction, bytes) => {
                 // One that is over is no fault of the child.
                 if self.live.borrow().contains(&transaction) {

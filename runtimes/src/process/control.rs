@@ -1,9 +1,10 @@
 //! What the proxy and a child tell each other over the control socket: everything that is no event of a transaction.
 
-use super::edits::cut;
+use super::edits::{cut, get_counts, put_counts};
 use super::operation::{get_completion, get_operation, put_completion, put_operation};
 use super::wire::{Get, Malformed, Put, frame};
 use crate::accounts::Went;
+use crate::counts::Batch;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use understudy_module::{About, Completion, Hook, Hooks, Level, Operation};
@@ -53,6 +54,8 @@ pub(crate) enum Report {
     Told(u64, Result<(), String>),
     /// A call that is no event of a transaction, to be counted.
     Counted(Hook, Option<Duration>, Went),
+    /// What the module added to counters of its own where there is no answer to send it ahead of.
+    Added(Batch),
 }
 
 /// The longest time believed of one call.
@@ -177,6 +180,7 @@ impl Report {
                 out.u64(spent.as_nanos() as u64);
                 out.u8(*went as u8);
             }),
+            Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
         }
     }
 
@@ -224,6 +228,7 @@ impl Report {
                 };
                 Report::Counted(hook, spent, went)
             }
+            7 => Report::Added(get_counts(&mut get)?),
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

@@ -1,11 +1,12 @@
-//! Edits, verdicts and answers as bytes.
+//! Edits, verdicts, answers and counts as bytes.
 //!
 //! Invariant: what is read was checked by the functions a module calls itself ([`Edits`], [`Response`]), so a child's frame can
 //! put nothing on the wire that a module may not.
 
 use super::wire::{Get, Malformed, Put};
+use crate::counts::Batch;
 use crate::failure::Failure;
-use understudy_module::{Bytes, Edit, Edits, Response, Verdict};
+use understudy_module::{Bytes, COUNTS, Edit, Edits, Response, Verdict, is_count_name};
 
 /// Longest text of a failure that crosses.
 const MAX_TEXT: usize = 4096;
@@ -48,6 +49,26 @@ fn pair(out: &mut Vec<u8>, tag: u8, name: &[u8], value: &[u8]) {
     out.u8(tag);
     out.bytes(name);
     out.bytes(value);
+}
+
+pub(crate) fn put_counts(out: &mut Vec<u8>, batch: &Batch) {
+    out.u32(batch.len() as u32);
+    for (name, amount) in batch {
+        out.text(name);
+        out.u64(*amount);
+    }
+}
+
+pub(crate) fn get_counts(get: &mut Get<'_>) -> Result<Batch, Malformed> {
+    let count = get.count(13)?;
+    if count > COUNTS {
+        return Err(Malformed("more counters than a module has"));
+    }
+    let one = |_| match get.text()? {
+        name if is_count_name(name) => Ok((name.to_owned(), get.u64()?)),
+        _ => Err(Malformed("a counter of no name")),
+    };
+    (0..count).map(one).collect()
 }
 
 pub(crate) fn get_edits(get: &mut Get<'_>) -> Result<Edits, Malformed> {
@@ -130,6 +151,10 @@ pub(crate) fn put_verdict(out: &mut Vec<u8>, verdict: &Verdict) {
             out.u8(3);
             out.bytes(bytes);
         }
+        Verdict::First(bytes) => {
+            out.u8(10);
+            out.bytes(bytes);
+        }
         Verdict::Drop => out.u8(4),
         Verdict::Hold => out.u8(5),
         Verdict::Pending => out.u8(6),
@@ -152,6 +177,7 @@ pub(crate) fn get_outcome(get: &mut Get<'_>) -> Result<Result<Verdict, Failure>,
         7 => Ok(Verdict::Fail(why(get)?.into())),
         8 => Err(Failure::Panic(why(get)?)),
         9 => Err(Failure::Unavailable),
+        10 => Ok(Verdict::First(Bytes::copy_from_slice(get.bytes()?))),
         _ => return Err(Malformed("a verdict of no kind")),
     })
 }

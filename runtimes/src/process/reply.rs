@@ -1,8 +1,11 @@
 //! What a child says through a door, as bytes. Read by the proxy as hostile input.
 
-use super::edits::{get_edits, get_outcome, put_edits, put_outcome, put_verdict};
+use super::edits::{
+    get_counts, get_edits, get_outcome, put_counts, put_edits, put_outcome, put_verdict,
+};
 use super::event::Id;
 use super::wire::{Get, Malformed, Put, frame};
+use crate::counts::Batch;
 use crate::failure::Failure;
 use std::time::Duration;
 use understudy_module::{Answer, Bytes, Edit, Edits, Verdict};
@@ -11,6 +14,7 @@ const REPLY: u8 = 1;
 const RESUME: u8 = 2;
 const RELEASE: u8 = 3;
 const INJECT: u8 = 4;
+const COUNTED: u8 = 5;
 
 /// What came through a door from a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub enum Heard {
     Release(u32),
     /// Bytes for an answer in progress.
     Inject(u64, Bytes),
+    /// What the module added to counters of its own.
+    Counted(Batch),
 }
 
 /// Appends a reply. An outcome that is too long for a frame becomes a failure.
@@ -101,6 +107,13 @@ pub(crate) fn put_inject(out: &mut Vec<u8>, transaction: u64, bytes: &[u8]) {
     });
 }
 
+/// What the module added to counters of its own, if anything: ahead of the answer that it was counted for.
+pub(crate) fn put_counted(out: &mut Vec<u8>, batch: &Batch) {
+    if !batch.is_empty() {
+        frame(out, COUNTED, |out| put_counts(out, batch));
+    }
+}
+
 /// Reads the content of a frame that a child sent. Everything is checked that can be without knowing what was asked.
 ///
 /// # Errors
@@ -126,6 +139,7 @@ pub fn decode_reply(content: &[u8]) -> Result<Heard, Malformed> {
         },
         RELEASE => Heard::Release(get.u32()?),
         INJECT => Heard::Inject(get.u64()?, Bytes::copy_from_slice(get.bytes()?)),
+        COUNTED => Heard::Counted(get_counts(&mut get)?),
         _ => return Err(Malformed("a frame of no kind")),
     };
     get.end()?;
@@ -168,6 +182,7 @@ pub fn encode_reply(heard: &Heard) -> Vec<u8> {
         ),
         Heard::Release(offset) => put_release(&mut out, *offset),
         Heard::Inject(transaction, bytes) => put_inject(&mut out, *transaction, bytes),
+        Heard::Counted(batch) => put_counted(&mut out, batch),
     }
     out
 }

@@ -302,6 +302,10 @@ impl Running {
             Report::Counted(hook, spent, went) => {
                 shared.office.accounts().note(hook, spent, went);
             }
+            Report::Added(batch) => {
+                let office = &shared.office;
+                batch.iter().for_each(|(name, n)| office.count(name, *n));
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
                 let tell = self.child.orders.clone();

@@ -296,3 +296,39 @@ pub fn what_was_counted_tells_calls_bytes_and_time(kind: Kind) {
         link.leave(&mut visit, id);
     });
 }
+
+pub fn what_a_module_counts_itself_is_told_by_name(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = Script::new(|tx, _| {
+            tx.count("seen", 1);
+            tx.count("bytes", 1 << 40);
+            tx.count("Not A Name", 1);
+            let host = tx.host();
+            std::thread::spawn(move || host.count("elsewhere", 1))
+                .join()
+                .unwrap();
+            Verdict::Continue
+        });
+        let script = script.other(|hook, host, _| {
+            host.count(hook.name(), 1);
+            Ok(())
+        });
+        let link = worker.link(spec(kind), &script).await;
+        for _ in 0..3 {
+            worker.one(&link).await.unwrap();
+        }
+        tell(&link, Notice::Timer).await.unwrap();
+        let counts = link.loaded().sum().counts;
+        let expected = [
+            ("bytes", 3 << 40),
+            ("elsewhere", 3),
+            ("init", 1),
+            ("seen", 3),
+            ("timer", 1),
+        ];
+        assert_eq!(
+            counts,
+            expected.map(|(name, n)| (name.to_owned(), n)).into()
+        );
+    });
+}

@@ -20,6 +20,7 @@ struct Kept {
     what: String,
     seen: u64,
     hooks: u32,
+    rest: Vec<u8>,
 }
 
 fn outcome(done: Result<(), Refused>, verdict: Verdict) -> Verdict {
@@ -226,6 +227,17 @@ impl Module for Everything {
                 whole.reverse();
                 Verdict::Replace(whole.into())
             }
+            "first" => {
+                let kept = tx.opaque().get_or_insert_with(Kept::default);
+                let mut all = std::mem::take(&mut kept.rest);
+                all.extend(tx.piece().to_ascii_uppercase());
+                if tx.piece().is_empty() {
+                    return Verdict::Replace(all.into());
+                }
+                let rest = all.split_off(all.len() / 2);
+                tx.opaque().get_or_insert_with(Kept::default).rest = rest;
+                Verdict::First(all.into())
+            }
             "drop" => Verdict::Drop,
             "body-pending" => {
                 let (host, token) = (tx.host(), tx.token());
@@ -322,6 +334,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "late",
         "late-answer",
         "body-pending",
+        "first",
     ]
     .map(case)
     .into();
@@ -352,7 +365,11 @@ pub(crate) fn cases() -> Vec<Case> {
             case.expect.forwarded.fields.extend([line]);
         }
     }
-    for (what, body) in [("hold", "dcba"), ("body-pending", "ABCD")] {
+    for (what, body) in [
+        ("hold", "dcba"),
+        ("body-pending", "ABCD"),
+        ("first", "ABCD"),
+    ] {
         for case in cases.iter_mut().filter(|case| case.name == what) {
             case.expect.stored.body = Some(body.into());
         }

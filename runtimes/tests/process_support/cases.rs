@@ -24,6 +24,8 @@ cases! {
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
     addresses_injections_and_logs_cross
+    what_a_module_counts_crosses_ahead_of_its_answer
+    what_is_counted_where_nothing_is_answered_crosses_too
     settings_and_options_are_there
     a_module_that_may_wait_waits_for_an_operation
     a_panic_in_any_hook_fails_that_transaction_alone
@@ -161,6 +163,36 @@ async fn addresses_injections_and_logs_cross() {
     })
     .await;
     assert_eq!(injected, [Bytes::from_static(b"injected")]);
+}
+
+async fn what_a_module_counts_crosses_ahead_of_its_answer() {
+    for (library, threads) in [("probe", 1), ("probe", 3), ("blocking", 3)] {
+        let world = World::new(with(spec(library), |s| s.limits.threads = threads)).await;
+        let count = |name: &str| world.loaded.sum().counts.get(name).copied();
+        assert_eq!(count("begun"), Some(1));
+        for round in 1..=20 {
+            let (went, _) = world.head(round, Hook::RequestHead, "tally").await;
+            assert_eq!(
+                (went, count("tallied")),
+                (Ok(Verdict::Continue), Some(2 * round))
+            );
+            let (went, _) = world
+                .head(100 + round, Hook::RequestHead, "tally_later")
+                .await;
+            assert_eq!((went, count("later")), (Ok(Verdict::Done), Some(round)));
+        }
+    }
+}
+
+async fn what_is_counted_where_nothing_is_answered_crosses_too() {
+    let world = World::new(spec("timer")).await;
+    let count = |name: &str| world.loaded.sum().counts.get(name).copied();
+    let word = "tally_elsewhere";
+    world.head(1, Hook::RequestHead, word).await.0.unwrap();
+    for name in ["freed", "rung", "elsewhere"] {
+        until(name, || async { count(name).is_some() }).await;
+    }
+    assert_eq!((count("freed"), count("elsewhere")), (Some(1), Some(1)));
 }
 
 async fn settings_and_options_are_there() {

@@ -64,6 +64,27 @@ impl Probe {
                 let _ = tx.set("X-Count", seen.to_string());
                 Verdict::Continue
             }
+            "tally" => {
+                tx.count("tallied", 2);
+                Verdict::Continue
+            }
+            "tally_later" => {
+                let (host, token) = (tx.host(), tx.token());
+                std::thread::spawn(move || {
+                    host.count("later", 1);
+                    host.resume(token, Verdict::Done);
+                });
+                Verdict::Pending
+            }
+            "tally_elsewhere" => {
+                let host = tx.host();
+                std::thread::spawn(move || {
+                    // When the answer is long gone.
+                    std::thread::sleep(Duration::from_millis(50));
+                    host.count("elsewhere", 1);
+                });
+                Verdict::Continue
+            }
             "done" => Verdict::Done,
             "respond" => match Response::text(403, "no") {
                 Ok(mut response) => {
@@ -284,6 +305,7 @@ impl Module for Maker {
             let _ = self.1.pipe.set((reader, writer));
         }
         host.log(Level::Info, "begun");
+        host.count("begun", 1);
         say(host, "init");
         Ok(())
     }
@@ -333,12 +355,14 @@ impl Module for Maker {
     fn free(&self, transaction: u64, mut opaque: Opaque) {
         let seen = opaque.get::<Seen>().map_or(0, |seen| seen.hooks);
         if let Some(host) = self.1.host.get() {
+            host.count("freed", 1);
             say(host, &format!("free {transaction} {seen}"));
         }
         assert_ne!(transaction, PANICS_IN_FREE, "on purpose");
     }
 
     fn timer(&self, host: &Host) {
+        host.count("rung", 1);
         say(host, "timer");
     }
 

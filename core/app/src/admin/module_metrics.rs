@@ -97,6 +97,24 @@ pub(super) fn add(families: &mut Families, modules: &[ModuleReport]) {
         "1 for a module that runs as a process because it ended the proxy before.",
         summed(demoted),
     );
+    let counts = modules.iter().flat_map(|m| {
+        let counts = m.sum.counts.iter();
+        counts.map(|(name, n)| {
+            (
+                vec![("module", m.name.as_str()), ("count", name.as_str())],
+                *n as f64,
+            )
+        })
+    });
+    let counts = summed(counts);
+    // A family without a series would be no valid text; most modules count nothing themselves.
+    if !counts.is_empty() {
+        families.counter(
+            "understudy_module_count_total",
+            "What modules count themselves, by the names they give.",
+            counts,
+        );
+    }
     let gauges = modules.iter().flat_map(|m| {
         m.gauges.iter().map(|(name, n)| {
             (
@@ -191,6 +209,7 @@ mod tests {
         sum.hooks[Hook::ResponseBody as usize].bytes_in = 10 * calls;
         sum.failures[Failure::Deadline.kind()] = calls;
         sum.opened = calls;
+        sum.counts.insert("hits".to_owned(), 7 * calls);
         ModuleReport {
             name: "m".to_owned(),
             runtime: "process",
@@ -218,6 +237,7 @@ mod tests {
             "understudy_module_failures_total{module=\"m\",reason=\"panic\"} 0",
             "understudy_module_transactions_total{module=\"m\",outcome=\"opened\"} 4",
             "understudy_module_demoted{module=\"m\"} 1",
+            "understudy_module_count_total{module=\"m\",count=\"hits\"} 28",
             "understudy_module_held_bytes{module=\"m\"} 10",
             "understudy_module_runtime{module=\"m\",gauge=\"restarts\"} 4",
         ] {

@@ -64,6 +64,14 @@ pub(super) fn table(answer: &Value, hooks: bool) -> String {
                 String::new(),
             ]);
         }
+        // What the module counts itself has a name and a number.
+        let counts = module["counts"].as_object();
+        for (name, n) in counts.into_iter().flatten().filter(|_| hooks) {
+            let mut row = [const { String::new() }; HEAD.len()];
+            row[0] = format!("  count {name}");
+            row[3] = n.as_u64().unwrap_or(0).to_string();
+            rows.push(row);
+        }
     }
     aligned(&rows)
 }
@@ -126,6 +134,7 @@ mod tests {
             "name": "a", "runtime": "process", "state": "demoted", "library": "builtin:empty", "calls": 1234, "time": 0.000_25,
             "wait": 1.5, "bytes_in": 2048, "bytes_out": 3, "failures": {"died": 2, "fail": 1}, "held": 0,
             "gauges": {"restarts": 4}, "hooks": {"log": {"calls": 7, "time": 0, "wait": 0, "bytes_in": 0, "bytes_out": 0, "failures": 0}},
+            "counts": {"hits": 12, "saved_bytes": 34},
         }]});
         assert_eq!(
             table(&answer, false),
@@ -140,6 +149,15 @@ mod tests {
             .split_whitespace()
             .collect();
         assert_eq!(hook, ["log", "7", "0", "0", "0", "0", "0"]);
+        let counts: Vec<Vec<&str>> = with_hooks
+            .lines()
+            .skip(3)
+            .map(|l| l.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            counts,
+            [["count", "hits", "12"], ["count", "saved_bytes", "34"]]
+        );
         assert_eq!(
             table(&json!({"modules": []}), false),
             "no modules are loaded\n"

@@ -91,7 +91,7 @@ impl ModuleReport {
             "time": total.time.as_secs_f64(), "wait": total.wait.as_secs_f64(), "bytes_in": total.bytes_in,
             "bytes_out": total.bytes_out, "failures": failures, "held": self.held, "gauges": gauges, "hooks": hooks,
             "stray_resumes": self.sum.stray_resumes, "injections_dropped": self.sum.injections_dropped,
-            "overdue": self.sum.overdue,
+            "overdue": self.sum.overdue, "counts": self.sum.counts,
             "transactions": {"cut": self.sum.cut, "opened": self.sum.opened, "closed": self.sum.closed},
         })
     }

@@ -291,7 +291,7 @@ impl Party {
         match outcome {
             Ok(Verdict::Continue | Verdict::Done) => None,
             Ok(Verdict::Respond(response)) => Some(Ran::Answer(response)),
-            Ok(Verdict::Replace(_) | Verdict::Drop) => {
+            Ok(Verdict::Replace(_) | Verdict::First(_) | Verdict::Drop) => {
                 // Of bodies only those that are looked at come here.
                 let why = "a module that only looks changed a body".to_owned();
                 let link = &self.chain.links[index];

@@ -311,3 +311,80 @@ fn more_modules_than_a_word_has_bits_change_a_body_each_in_its_turn() {
         }
     });
 }
+
+/// The first half of each piece goes on by itself, and the rest is waited for, also behind the last piece.
+#[test]
+fn the_first_part_of_a_piece_goes_on_and_the_module_is_asked_for_the_rest() {
+    everywhere(|kind| async move {
+        for hook in [Hook::ResponseBody, Hook::ReturnBody] {
+            let m = Scripted::new("m", &[hook], |tx| {
+                let mut all = tx.opaque().get::<Vec<u8>>().map(std::mem::take);
+                let all = all.get_or_insert_default();
+                all.extend_from_slice(&upper(tx.piece()));
+                if !tx.piece().is_empty() {
+                    let rest = all.split_off(all.len() / 2);
+                    tx.opaque().set(rest);
+                    return Verdict::First(std::mem::take(all).into());
+                }
+                let rest = Verdict::Replace(std::mem::take(all).into());
+                tx.host().resume(tx.token(), rest);
+                Verdict::Pending
+            });
+            for text in ["abc".to_owned(), "abcdefg".repeat(100_000)] {
+                let whole = upper(text.as_bytes());
+                let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+                for _ in 0..2 {
+                    assert!(plain(&f.get("/").await) == whole, "{kind:?} {hook:?}");
+                }
+            }
+        }
+    });
+}
+
+/// Behind the last piece of the origin's a module may have any number of them, as a remote service gives them.
+#[test]
+fn a_module_gives_as_many_first_parts_as_it_waits_for() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::ResponseBody], |tx| {
+            if !tx.is_last() {
+                return Verdict::Drop;
+            }
+            let count = tx.opaque().get_or_insert_with(|| 0_u32);
+            *count += 1;
+            let (count, host, token) = (*count, tx.host(), tx.token());
+            std::thread::spawn(move || {
+                let part = Bytes::from(format!("{count};"));
+                host.resume(
+                    token,
+                    match count < 100 {
+                        true => Verdict::First(part),
+                        false => Verdict::Replace(part),
+                    },
+                );
+            });
+            Verdict::Pending
+        });
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, "abc")).await;
+        let expected: String = (1..=100).map(|n| format!("{n};")).collect();
+        for _ in 0..2 {
+            assert_eq!(plain(&f.get("/").await), expected.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn first_parts_without_end_fail_on_the_workers_stack() {
+    everywhere(|kind| async move {
+        if kind != understudy_runtimes::Kind::Inline {
+            // Elsewhere each is waited for, and the client's pace is the module's.
+            return;
+        }
+        let m = Scripted::new("m", &[Hook::ReturnBody], |_| {
+            Verdict::First(Bytes::from_static(b"more"))
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        let got = f.get("/").await;
+        // It was cut off: the end is missing.
+        assert!(!got.body.ends_with(b"0\r\n\r\n"), "{kind:?}");
+    });
+}

@@ -87,6 +87,7 @@ pub(crate) fn table() -> &'static HostTable {
         proxy_ref: proxy::proxy_ref,
         proxy_unref: proxy::unref,
         withhold_head: transaction::withhold_head,
+        count: proxy::count,
     };
     &TABLE
 }

@@ -55,6 +55,15 @@ pub(super) unsafe extern "C" fn number(handle: Proxy) -> u64 {
     with(handle, Host::number).unwrap_or(0)
 }
 
+pub(super) unsafe extern "C" fn count(handle: Proxy, name: Slice, amount: u64) -> i32 {
+    match lent(name).map(std::str::from_utf8) {
+        Ok(Ok(name)) if understudy_module::is_count_name(name) => {
+            done(handle, |host| host.count(name, amount))
+        }
+        _ => code::ARGUMENT,
+    }
+}
+
 fn interest_of(interest: i32) -> Option<Interest> {
     match interest {
         0 => Some(Interest::Read),

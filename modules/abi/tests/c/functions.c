@@ -32,7 +32,9 @@ static int init(void **self, us_proxy *proxy) {
     do { \
         if (!(what)) return (int)failed(__LINE__, #what); \
     } while (0)
-    SURE(us_has(host, proxy_unref));
+    SURE(us_has(host, proxy_unref) && us_has(host, count));
+    SURE(host->count(proxy, us_str("a_count"), 3) == US_OK && host->count(NULL, us_str("a_count"), 3) == US_ARGUMENT);
+    SURE(host->count(proxy, us_str("A count"), 3) == US_ARGUMENT && host->count(proxy, us_of(NULL, 3), 3) == US_ARGUMENT);
     SURE(host->option(proxy, us_str("color"), &value) == US_OK && owned_is(&value, "blue"));
     SURE(host->option(proxy, us_str("none"), &value) == US_ABSENT);
     SURE(host->option(NULL, us_str("color"), &value) == US_ARGUMENT);

@@ -97,6 +97,9 @@ impl Calls for Asked {
     fn number(&self) -> u64 {
         42
     }
+    fn count(&self, name: &str, amount: u64) {
+        self.tell(format!("count {name} {amount}"));
+    }
 }
 
 /// A module that is initialised, with its proxy.

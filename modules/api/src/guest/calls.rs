@@ -212,6 +212,10 @@ impl Calls for GuestCalls {
                     (table.answer_replace_owned)(made, Owned::give(bytes));
                     number::REPLACE
                 }
+                Verdict::First(bytes) => {
+                    (table.answer_replace_owned)(made, Owned::give(bytes));
+                    number::FIRST
+                }
                 Verdict::Respond(response) => {
                     let lines = raw::fields(&response);
                     (table.answer_respond)(
@@ -262,5 +266,9 @@ impl Calls for GuestCalls {
 
     fn number(&self) -> u64 {
         ask!(self, number)
+    }
+
+    fn count(&self, name: &str, amount: u64) {
+        ask!(self, count, Slice::of(name.as_bytes()), amount);
     }
 }

@@ -110,6 +110,11 @@ fn tell(tx: *mut TransactionHandle, verdict: Verdict) -> c_int {
         Verdict::Fail(why) => fail(&why),
         // SAFETY: a function of the proxy's table; the bytes are ours until it releases them.
         Verdict::Replace(bytes) => unsafe { (table().replace_owned)(tx, Owned::give(bytes)) },
+        // SAFETY: as above.
+        Verdict::First(bytes) => match unsafe { (table().replace_owned)(tx, Owned::give(bytes)) } {
+            number::REPLACE => number::FIRST,
+            refused => refused,
+        },
         Verdict::Respond(response) => {
             let fields: Vec<Field> = raw::fields(&response);
             // SAFETY: a function of the proxy's table, which copies what the pointers point to.

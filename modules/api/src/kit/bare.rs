@@ -8,7 +8,7 @@ use crate::edits::Edits;
 use crate::event::Event;
 use crate::host::{Answer, Host, Token};
 use crate::invoke::{guard, invoke};
-use crate::kit::calls::{BareCalls, News};
+use crate::kit::calls::{BareCalls, Counts, News};
 use crate::kit::stage::{Call, Failed, Outcome, Seated, Stage};
 use crate::module::Module;
 use crate::opaque::Opaque;
@@ -16,7 +16,7 @@ use crate::verdict::Verdict;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a `Pending` may last.
@@ -28,6 +28,7 @@ type Make = Arc<dyn Fn() -> Arc<dyn Module> + Send + Sync>;
 #[derive(Clone)]
 pub struct Bare {
     make: Make,
+    counts: Counts,
 }
 
 impl fmt::Debug for Bare {
@@ -46,14 +47,19 @@ impl Bare {
     pub fn made_by(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
         Bare {
             make: Arc::new(make),
+            counts: Counts::default(),
         }
     }
 
     /// Of a library that makes instances, such as one loaded from a file.
     pub fn shared(make: impl Fn() -> Arc<dyn Module> + Send + Sync + 'static) -> Bare {
-        Bare {
-            make: Arc::new(make),
-        }
+        Bare::made_by(make)
+    }
+
+    /// What the module counted by [`Host::count`] so far, on this stage and its clones.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let counts = self.counts.lock();
+        counts.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -64,7 +70,7 @@ impl Stage for Bare {
 
     fn open(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Seated>, String> {
         let about = guard(|| (self.make)().about()).map_err(|panicked| panicked.0)?;
-        let calls = Arc::new(BareCalls::new(options, about.blocking));
+        let calls = Arc::new(BareCalls::new(options, about.blocking, self.counts.clone()));
         let host = Host::new(calls.clone());
         let module = begin(&self.make, &host)?;
         Ok(Box::new(Open {

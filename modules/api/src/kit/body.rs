@@ -5,6 +5,9 @@ use crate::verdict::Verdict;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
+/// Most first parts that a module may give of one piece here: a loop has more.
+const FIRSTS: usize = 64 * 1024;
+
 /// A body under way.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
@@ -12,6 +15,8 @@ pub(crate) struct Body {
     pub(crate) held: Vec<Bytes>,
     out: Vec<u8>,
     length: usize,
+    /// How many first parts were given of the piece before the next.
+    again: usize,
 }
 
 impl Body {
@@ -33,10 +38,20 @@ impl Body {
         self.out.is_empty()
     }
 
+    /// Whether a verdict would give first parts without end.
+    pub(crate) fn is_spent(&self, verdict: &Verdict) -> bool {
+        let left = self.next().is_some_and(|(piece, _)| !piece.is_empty());
+        self.again > FIRSTS && !left && matches!(verdict, Verdict::First(_))
+    }
+
     /// Does what a verdict about the next piece says.
     pub(crate) fn settle(&mut self, verdict: &Verdict) {
         let Some((piece, last)) = self.pieces.pop_front() else {
             return;
+        };
+        self.again = match verdict {
+            Verdict::First(_) => self.again + 1,
+            _ => 0,
         };
         match verdict {
             Verdict::Hold if !last => {
@@ -44,6 +59,10 @@ impl Body {
                 return;
             }
             Verdict::Replace(bytes) => self.out.extend_from_slice(bytes),
+            Verdict::First(bytes) => {
+                self.out.extend_from_slice(bytes);
+                self.pieces.push_front((Bytes::new(), last));
+            }
             Verdict::Drop => {}
             // Hold at the end is Continue.
             _ => {

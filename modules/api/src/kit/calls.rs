@@ -2,18 +2,24 @@
 //!
 //! Stored objects there are none, and descriptors are not watched: that needs a runtime.
 
-use crate::host::{Answer, Calls, Completion, Interest, Level, Operation, Token};
+use crate::host::{
+    Answer, COUNTS, Calls, Completion, Interest, Level, Operation, Token, is_count_name,
+};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::os::fd::RawFd;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// What modules counted, by name.
+pub(crate) type Counts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// The functions behind the host.
 #[derive(Debug, Default)]
 pub(crate) struct BareCalls {
     options: BTreeMap<String, String>,
     blocking: bool,
+    counts: Counts,
     told: Mutex<Told>,
     bell: Condvar,
 }
@@ -34,10 +40,15 @@ pub(crate) enum News {
 }
 
 impl BareCalls {
-    pub(crate) fn new(options: &BTreeMap<String, String>, blocking: bool) -> BareCalls {
+    pub(crate) fn new(
+        options: &BTreeMap<String, String>,
+        blocking: bool,
+        counts: Counts,
+    ) -> BareCalls {
         BareCalls {
             options: options.clone(),
             blocking,
+            counts,
             ..BareCalls::default()
         }
     }
@@ -111,6 +122,12 @@ impl Calls for BareCalls {
         let mut told = self.told();
         told.number += 1;
         told.number
+    }
+    fn count(&self, name: &str, amount: u64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_count_name(name) && (counts.len() < COUNTS || counts.contains_key(name)) {
+            *counts.entry(name.to_owned()).or_default() += amount;
+        }
     }
 }
 

@@ -288,7 +288,11 @@ impl<'a> Walk<'a> {
         self.tell(hook, &verdict);
         self.read(hook, &outcome.edits);
         if hook.is_body() {
-            if self.about.only_looks && matches!(verdict, Verdict::Replace(_) | Verdict::Drop) {
+            let changes = matches!(
+                verdict,
+                Verdict::Replace(_) | Verdict::First(_) | Verdict::Drop
+            );
+            if self.about.only_looks && changes {
                 let why = format!(
                     "it declares that it only looks, and says {}",
                     verdict.name()
@@ -308,6 +312,10 @@ impl<'a> Walk<'a> {
                 }
             }
             if let Some(body) = &mut self.body {
+                if body.is_spent(&verdict) {
+                    let why = "it gives first parts of a piece without end";
+                    return self.fail(hook, Failed::new("fail", why), seated);
+                }
                 body.settle(&verdict);
             }
         }

@@ -39,6 +39,7 @@ pub mod verdict {
     pub const HOLD: i32 = 5;
     pub const PENDING: i32 = 6;
     pub const FAIL: i32 = 7;
+    pub const FIRST: i32 = 8;
 }
 
 /// `enum us_flag`.

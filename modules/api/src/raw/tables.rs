@@ -87,6 +87,7 @@ mirror!(
         proxy_ref: unsafe extern "C" fn(Proxy) -> Proxy,
         proxy_unref: unsafe extern "C" fn(Proxy),
         withhold_head: unsafe extern "C" fn(Tx) -> c_int,
+        count: unsafe extern "C" fn(Proxy, Slice, u64) -> c_int,
     }
 );
 

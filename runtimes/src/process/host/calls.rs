@@ -3,7 +3,7 @@
 use super::desk::{Desk, Ticket};
 use crate::life::Options;
 use crate::process::event::Id;
-use crate::process::reply::{put_inject, put_resume};
+use crate::process::reply::{put_counted, put_inject, put_resume};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,7 +52,11 @@ impl Calls for ChildCalls {
             }
         };
         if let Some(door) = door {
-            door.say(|out| put_resume(out, id, token.transaction, &answer));
+            let counted = self.desk.counts.take();
+            door.say(|out| {
+                put_counted(out, &counted);
+                put_resume(out, id, token.transaction, &answer);
+            });
         }
     }
     fn inject(&self, transaction: u64, bytes: Bytes) {
@@ -82,5 +86,8 @@ impl Calls for ChildCalls {
     }
     fn number(&self) -> u64 {
         self.desk.number()
+    }
+    fn count(&self, name: &str, amount: u64) {
+        self.desk.count(name, amount);
     }
 }

@@ -5,17 +5,23 @@
 use super::doors::{Door, Doors};
 use super::notices::{Notices, Told};
 use super::visits::Visits;
+use crate::counts::Counts;
 use crate::life::{Life, Maker};
 use crate::process::child::lock;
 use crate::process::control::{Hello, Map, Report};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock};
 use understudy_module::{About, Completion, Level, Operation};
+
+thread_local! {
+    static ANSWERS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Who waits for an operation.
 pub(super) enum Ticket {
@@ -37,6 +43,8 @@ pub(super) struct Desk {
     pub(super) visits: Visits,
     pub(super) doors: Doors,
     pub(super) notices: Notices,
+    /// What the module counts itself, and was not sent.
+    pub(super) counts: Counts,
     closing: AtomicBool,
 }
 
@@ -54,6 +62,7 @@ impl Desk {
             visits: Visits::default(),
             doors: Doors::new(hello.threads as usize).map_err(text)?,
             notices: Notices::new().map_err(text)?,
+            counts: Counts::default(),
             closing: AtomicBool::new(false),
         }))
     }
@@ -84,12 +93,37 @@ impl Desk {
         self.report(&Report::Log(level, text.to_owned()));
     }
 
+    /// Adds to a counter of the module's own. It goes with the next answer of this thread; a thread that gives none, since it is
+    /// the module's own, has it sent by the one of the notices.
+    pub(super) fn count(&self, name: &str, amount: u64) {
+        if let Some(complaint) = self.counts.add(name, amount) {
+            return self.log(Level::Warn, &complaint);
+        }
+        if self.counts.tell() && !ANSWERS.get() {
+            self.notices.ring();
+        }
+    }
+
+    /// This thread sends what is counted behind whatever it calls of the module.
+    pub(super) fn answers() {
+        ANSWERS.set(true);
+    }
+
+    /// Sends what was counted, where there is no answer to send it ahead of.
+    pub(super) fn tell_counts(&self) {
+        let counted = self.counts.take();
+        if !counted.is_empty() {
+            self.report(&Report::Added(counted));
+        }
+    }
+
     /// Makes the module and says that it is ready.
     pub(super) fn load(&self, maker: Maker, about: About) -> Result<(), String> {
         self.blocking.store(about.blocking, Ordering::Relaxed);
         let life = maker.make()?;
         let _ = self.maker.set(maker);
         *lock(&self.current) = Some(life);
+        self.tell_counts();
         self.report(&Report::Ready(about));
         // What came while there was nobody to tell.
         self.notices.ring();

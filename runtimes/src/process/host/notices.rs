@@ -103,7 +103,10 @@ impl Notices {
 
 /// Tells the module, for ever.
 pub(super) fn run(desk: &Arc<Desk>) {
+    Desk::answers();
     loop {
+        // Behind what was told below, and what threads of the module's own counted meanwhile.
+        desk.tell_counts();
         let ready = desk.notices.wait();
         // Never while it is being made: then there is nobody to tell.
         let Some(life) = desk.current() else {

@@ -104,6 +104,7 @@ fn begin(desk: &Arc<Desk>, hello: &Hello, library: Arc<dyn Library>) -> Result<(
     spawn(
         "hooks",
         Box::new(move || {
+            Desk::answers();
             let about = match library.make() {
                 Ok(module) => understudy_module::guard(|| module.about())
                     .map_err(|panicked| format!("about() panicked: {}", panicked.0)),

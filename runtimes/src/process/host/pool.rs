@@ -115,6 +115,7 @@ impl Queue {
 }
 
 fn work(desk: &Arc<Desk>, inner: &Inner) {
+    Desk::answers();
     loop {
         let mut queue = lock(&inner.queue);
         let mut job = loop {

@@ -6,7 +6,7 @@ use super::pool;
 use super::visits::{Visit, body};
 use crate::failure::Failure;
 use crate::process::event::{Id, Place, Sent, SentPart, Told, get_told};
-use crate::process::reply::put_reply;
+use crate::process::reply::{put_counted, put_reply};
 use crate::process::wire::next_frame;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -41,6 +41,7 @@ pub(super) fn run(desk: &Arc<Desk>, threads: usize) {
 }
 
 fn read(desk: &Arc<Desk>, reader: usize, pool: Option<&pool::Pool>, patient: bool) {
+    Desk::answers();
     let mut inputs: HashMap<u64, Input> = HashMap::new();
     let mut ready = Vec::new();
     loop {
@@ -98,6 +99,7 @@ fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
             None => free(desk, transaction),
         }
     }
+    desk.tell_counts();
     desk.end_if_over();
 }
 
@@ -106,6 +108,10 @@ pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Ins
     match get_told(content) {
         Ok(Told::Free(transaction)) => {
             free(desk, transaction);
+            let counted = desk.counts.take();
+            if !counted.is_empty() {
+                door.say(|out| put_counted(out, &counted));
+            }
             began
         }
         Ok(Told::Event(sent)) => event(desk, door, sent, began),
@@ -268,6 +274,10 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     }
     // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
     drop((bytes, kept));
-    door.say(|out| put_reply(out, sent.id, now - began, &outcome, edits.since(mark)));
+    let counted = desk.counts.take();
+    door.say(|out| {
+        put_counted(out, &counted);
+        put_reply(out, sent.id, now - began, &outcome, edits.since(mark));
+    });
     now
 }

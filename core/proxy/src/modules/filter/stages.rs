@@ -83,6 +83,8 @@ struct Stage {
     taken: u64,
     given: u64,
     ended: bool,
+    /// The module gave the first part of a piece, and is asked for the rest.
+    again: bool,
     /// What the module said of the piece that waits first.
     answered: Option<Box<Called>>,
     /// The head waits until it gave something.
@@ -170,10 +172,10 @@ impl Stages {
         self.left = left;
     }
 
-    /// Whether a module has bytes of which nothing came out yet.
+    /// Whether a module has bytes of which nothing came out yet. What one gave as the first part of a piece is not to wait.
     pub(super) fn withholds(&self) -> bool {
         let mut stages = self.stages.iter();
-        stages.any(|stage| stage.call.is_some() || !stage.held.is_empty())
+        stages.any(|stage| (stage.call.is_some() && !stage.again) || !stage.held.is_empty())
     }
 
     /// Whether a module may still have a say on the head.
@@ -448,6 +450,8 @@ impl Stage {
                     }
                     Poll::Ready(outcome) => {
                         seen.be_free();
+                        // Who waits between the parts it gives is no loop.
+                        self.again = false;
                         let (_, piece, last) = *away;
                         (outcome, piece, last)
                     }
@@ -532,12 +536,27 @@ impl Stage {
                 }
                 link.failed(&mut seen.visit, hook, Failure::Budget)
             }
-            Ok(Verdict::Replace(_) | Verdict::Drop) if link.loaded().about().only_looks => {
+            Ok(Verdict::Replace(_) | Verdict::First(_) | Verdict::Drop)
+                if link.loaded().about().only_looks =>
+            {
                 let why = "a module that only looks changed a body".to_owned();
                 link.failed(&mut seen.visit, hook, Failure::Fail(why))
             }
+            Ok(Verdict::First(_)) if self.again && piece.is_empty() => {
+                let why = "it gave the first part of a piece twice without waiting".to_owned();
+                link.failed(&mut seen.visit, hook, Failure::Fail(why))
+            }
             Ok(verdict) => {
+                self.again = matches!(verdict, Verdict::First(_));
                 match verdict {
+                    Verdict::First(bytes) => {
+                        self.changed = true;
+                        self.forget(link);
+                        self.give(given, bytes);
+                        // For what follows it is asked again; the end is still to come, if this was the last piece.
+                        self.waiting.push_front((Bytes::new(), last));
+                        return Ok(Went::On);
+                    }
                     Verdict::Replace(bytes) => {
                         self.changed = true;
                         self.forget(link);
