@@ -40,6 +40,9 @@ fn linked(name: &str) -> Option<Linked> {
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
+        "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
+        "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
+        "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -74,10 +77,14 @@ fn program() -> std::path::PathBuf {
 fn check(name: &str, cases: &[Case]) -> Report {
     let linked = linked(name).unwrap();
     let bare = Bare::made_by(linked.0);
-    let real = KINDS.map(|kind| {
-        let library = library(name).unwrap();
-        stages::stage(kind, &spec(name), library, &program())
-    });
+    // Inline refuses who may wait.
+    let blocking = (linked.0)().about().blocking;
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| !blocking || *kind != Kind::Inline);
+    let real: Vec<_> = kinds
+        .map(|kind| stages::stage(kind, &spec(name), library(name).unwrap(), &program()))
+        .collect();
     let mut all: Vec<&dyn Stage> = vec![&bare];
     all.extend(real.iter().map(|stage| stage as &dyn Stage));
     kit::check(&all, cases)
@@ -149,6 +156,15 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("compressor_is_the_same_everywhere", || {
         shipped("compressor")
+    }),
+    ("text_injector_is_the_same_everywhere", || {
+        shipped("text-injector")
+    }),
+    ("icap_client_is_the_same_everywhere", || {
+        shipped("icap-client")
+    }),
+    ("transcoder_is_the_same_everywhere", || {
+        shipped("transcoder")
     }),
     (
         "everything_is_the_same_everywhere",

@@ -22,7 +22,19 @@ const BUILTINS: &[(&str, Make)] = &[
     ("compressor", || {
         Arc::new(understudy_compressor::Compressor::default())
     }),
+    ("content-manager", || {
+        Arc::new(understudy_content_manager::ContentManager::default())
+    }),
     ("empty", || Arc::new(understudy_empty::Empty)),
+    ("text-injector", || {
+        Arc::new(understudy_text_injector::TextInjector::default())
+    }),
+    ("icap-client", || {
+        Arc::new(understudy_icap_client::IcapClient::default())
+    }),
+    ("transcoder", || {
+        Arc::new(understudy_transcoder::Transcoder::default())
+    }),
 ];
 
 /// A module that is linked in.
