@@ -85,7 +85,7 @@ impl Options {
             budget: number(host, "budget", 0.5, 0.0..=1024.0)?,
             streams: number(host, "streams", 128, 0..=1 << 20)?,
             ask_identity: number(host, "ask_identity", false, false..=true)?,
-            max_ratio: number(host, "max_ratio", 200, 1..=1 << 20)?,
+            max_ratio: number(host, "max_ratio", 200, 1..=1000)?,
         })
     }
 
