@@ -9,6 +9,7 @@ needed=(
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
     python3:python3 chromium:chromium make:make
+    nc:netcat-openbsd telnet:inetutils-telnet gzip:gzip
     cc:gcc ld:binutils node:nodejs npm:npm
 )
 missing=()

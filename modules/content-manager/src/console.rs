@@ -201,6 +201,7 @@ impl Console {
             .set_out_of_band_inline(true)
             .and_then(|()| stream.set_nonblocking(true));
         if let Some(word) = refused {
+            host.count("refused", 1);
             host.log(Level::Warn, &format!("{peer}: {}", word.trim_end()));
             // A buffer that is empty takes it.
             let _ = stream.write(word.as_bytes());
@@ -210,6 +211,7 @@ impl Console {
             return;
         }
         let _ = stream.set_nodelay(true);
+        host.count("sessions", 1);
         let id = host.number();
         let mut desk = Desk {
             host,
