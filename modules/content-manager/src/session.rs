@@ -305,6 +305,7 @@ impl Session {
             self.mode = Mode::Line;
         } else {
             self.wrong += 1;
+            desk.host.count("wrong_secrets", 1);
             desk.host.log(
                 understudy_module::Level::Warn,
                 &format!("wrong secret from {}", self.peer),
@@ -394,6 +395,7 @@ impl Session {
             most_shown: u64::MAX,
             most_listed: usize::MAX,
         };
+        desk.host.count("verbs", 1);
         let (run, step) = Run::begin(request, &env);
         self.run = Some(run);
         self.step(step, desk);
@@ -418,6 +420,13 @@ impl Session {
         for told in &step.told {
             self.open.note(told, self.used);
             self.tell(told);
+            match told {
+                Told::Failed(_) => desk.host.count("failed", 1),
+                Told::Progress {
+                    over: true, stored, ..
+                } => desk.host.count("preloaded", *stored),
+                _ => {}
+            }
         }
         // What does not complete is only told to the proxy, and nobody waits for it.
         let wait = !step.over && self.out.len() >= HIGH;
