@@ -7,6 +7,7 @@ mod admin;
 mod cli;
 mod commands;
 mod config;
+mod content;
 mod exit;
 mod log;
 mod messages;

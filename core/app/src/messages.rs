@@ -6,7 +6,9 @@ use crate::{
     modules::{change::Change, report::ModuleReport},
 };
 use actix::Message;
+use serde_json::{Map, Value};
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::SystemTime};
+use understudy_content_manager::verbs;
 use understudy_proxy::{explain, purge, stats::Snapshot};
 
 /// Asks how things are: for `/metrics` and `/status`.
@@ -28,6 +30,11 @@ pub(crate) struct ChangeModules(pub(crate) Change);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<purge::Receipt, Vec<String>>")]
 pub(crate) struct PurgeCache(pub(crate) purge::Request);
+
+/// Does a verb of the content manager; answers with a document, or with why it was not begun.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Map<String, Value>, String>")]
+pub(crate) struct Manage(pub(crate) verbs::Request);
 
 /// What would become of a request? Answers with what is wrong with the question, else.
 #[derive(Debug, Message)]

@@ -9,10 +9,11 @@ use crate::{
         self, Layers, Loaded, Problems, Values,
         problem::{Fault, Place},
     },
+    content,
     log::{Counts, Sink},
     messages::{
-        Ask, ChangeModules, Drain, Explain, Finish, Part, PurgeCache, Receipt, Reload, Reopen,
-        Report,
+        Ask, ChangeModules, Drain, Explain, Finish, Manage, Part, PurgeCache, Receipt, Reload,
+        Reopen, Report,
     },
     modules::{self, Manager, Plan, Wanted, change::Change, plan::Refusal},
     run::{announce, explain},
@@ -23,6 +24,7 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseActFuture,
     ResponseFuture, WrapFuture,
 };
+use serde_json::{Map, Value};
 use std::{
     net::SocketAddr,
     rc::Rc,
@@ -46,6 +48,7 @@ pub(crate) struct Overseer {
     pub(crate) admin: Option<Server>,
     pub(crate) health: Arc<Health>,
     pub(crate) modules: Manager,
+    pub(crate) content: Rc<content::Desk>,
     pub(crate) trace: Trace,
     pub(crate) started: SystemTime,
     pub(crate) reloads: (u64, u64),
@@ -100,6 +103,15 @@ impl Handler<PurgeCache> for Overseer {
     fn handle(&mut self, PurgeCache(asked): PurgeCache, _: &mut Self::Context) -> Self::Result {
         let proxy = self.proxy.clone();
         Box::pin(async move { proxy.purge(asked).await })
+    }
+}
+
+impl Handler<Manage> for Overseer {
+    type Result = ResponseFuture<Result<Map<String, Value>, String>>;
+
+    fn handle(&mut self, Manage(request): Manage, _: &mut Self::Context) -> Self::Result {
+        let desk = self.content.clone();
+        Box::pin(async move { desk.perform(request).await })
     }
 }
 

@@ -288,7 +288,7 @@ fn a_module_says_what_it_is_without_a_proxy() {
         &["modules", "check", "builtin:nothing"],
         1,
         &[
-            "no module called \"nothing\" is built in; built in are add-headers, body-and-headers, empty, icap-client",
+            "no module called \"nothing\" is built in; built in are ad-remover, add-headers, body-and-headers, compressor, content-manager, empty, icap-client, text-injector, transcoder",
         ],
     );
     holds(

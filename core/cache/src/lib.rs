@@ -15,6 +15,7 @@ mod attempts;
 mod fill;
 mod index;
 mod labels;
+mod list;
 mod markers;
 mod messages;
 mod parts;

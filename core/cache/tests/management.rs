@@ -3,6 +3,7 @@
 
 mod common;
 
+use actix_rt::Arbiter;
 use bytes::Bytes;
 use common::*;
 use std::sync::Arc;
@@ -144,4 +145,35 @@ async fn without_room_for_its_head_a_response_is_not_renewed() {
     let renewed = cache.renew(1, key("a"), &old, large).await;
     assert_eq!(renewed, Err(NoStoreReason::NoRoom));
     assert!(hit(&cache, "a").is_some());
+}
+
+#[actix_rt::test]
+async fn what_is_stored_is_listed_in_order_page_by_page_from_all_shards() {
+    let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
+    let cache = cache_on(MIB, &arbiters);
+    let mut names: Vec<String> = (0..40).map(|i| format!("a{i}")).collect();
+    for name in names.iter().map(String::as_str).chain(["b", "A"]) {
+        store(&cache, name, b"x").await;
+    }
+    names.sort();
+    let want: Vec<Bytes> = names.iter().map(|name| key(name)).collect();
+    for limit in [1, 7, 20, 39, 40, 41, 1000] {
+        let (mut told, mut after) = (Vec::new(), None);
+        loop {
+            let (page, more) = cache.list(key("a"), after, limit).await;
+            assert!(page.len() == limit || !more, "{limit}");
+            after = page.last().cloned();
+            told.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(told, want, "{limit}");
+    }
+    let none = (Vec::new(), false);
+    assert_eq!(cache.list(key("c"), None, 9).await, none);
+    assert_eq!(cache.list(key("a"), Some(key("b")), 9).await, none);
+    // To go on from before the beginning is to begin.
+    let (all, more) = cache.list(key("a"), Some(key("A")), 1000).await;
+    assert_eq!((all, more), (want, false));
 }

@@ -100,14 +100,16 @@ impl Proxy {
         let resolver = understudy_upstream::Shared::new(&settings.upstream);
         let open = Arc::new(AtomicUsize::new(0));
         let refusals = Arc::<Refusals>::default();
+        let all: Arc<[_]> = (0..count).map(|_| Arc::<WorkerStats>::default()).collect();
         let mut workers = Vec::with_capacity(count);
-        for (index, arbiter) in arbiters.into_iter().enumerate() {
-            let stats = Arc::new(WorkerStats::default());
+        for ((index, arbiter), stats) in arbiters.into_iter().enumerate().zip(all.iter()) {
+            let stats = stats.clone();
             let seed = Seed {
                 index,
                 epoch,
                 cache: cache.clone(),
                 stats: stats.clone(),
+                all: all.clone(),
                 open: open.clone(),
                 resolver: resolver.clone(),
                 settings: settings.clone(),

@@ -82,6 +82,8 @@ pub(crate) struct Worker {
     /// Exists even when nothing is to be stored; whether it is used is the settings' word.
     pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
+    /// Those of all workers.
+    pub(crate) all: Arc<[Arc<WorkerStats>]>,
     pub(crate) draining: Cell<bool>,
     pub(crate) connections: RefCell<Slab<Addr<Connection>>>,
     /// Open connections of all workers.
@@ -159,6 +161,7 @@ pub(crate) struct Seed {
     pub(crate) epoch: u64,
     pub(crate) cache: Cache,
     pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) all: Arc<[Arc<WorkerStats>]>,
     pub(crate) open: Arc<AtomicUsize>,
     pub(crate) resolver: Arc<understudy_upstream::Shared>,
     pub(crate) settings: Arc<Settings>,
@@ -196,6 +199,7 @@ impl WorkerActor {
             clock: Clock::new(),
             cache: seed.cache,
             stats: seed.stats,
+            all: seed.all,
             draining: Cell::new(false),
             connections: RefCell::new(Slab::new()),
             open: seed.open,

@@ -170,7 +170,9 @@ enum us_operation_kind {
     US_READ_WHOLE = 10,    /* Read it whole (ObjRead). OBJECT or ABSENT. */
     US_READ_START = 11,    /* Begin to read it, as `number` (ObjReadStart). OBJECT without body, or ABSENT. */
     US_READ_PART = 12,     /* The next piece, at most `limit` bytes (ObjReadPart). PART. */
-    US_READ_DONE = 13      /* No more of it is wanted (ObjReadDone). Does not complete. */
+    US_READ_DONE = 13,     /* No more of it is wanted (ObjReadDone). Does not complete. */
+    US_LIST = 14,          /* What is stored under keys that begin like `body`, behind `object` or NULL, `limit` at most. LISTED. */
+    US_STATISTICS = 15     /* How the proxy and its cache do, in figures. STATISTICS. */
 };
 
 /* An operation; begin with us_operation_of(kind) and fill in what the kind names. All is borrowed and copied. */
@@ -194,22 +196,36 @@ enum us_completion_kind {
     US_COMPLETED_FETCHED = 3,
     US_COMPLETED_OBJECT = 4,
     US_COMPLETED_PART = 5,
-    US_COMPLETED_FAILED = 6
+    US_COMPLETED_FAILED = 6,
+    US_COMPLETED_LISTED = 7,
+    US_COMPLETED_STATISTICS = 8
 };
+
+/* A stored object in a list. */
+typedef struct us_listed {
+    us_bytes key;          /* For object_of_key; the URL is what is before the first line feed. */
+    us_bytes content_type; /* Its ptr is NULL when it has none. */
+    uint64_t length;       /* Bytes of body. */
+    int64_t ttl;           /* Seconds until it is stale, negative when it is. */
+    uint32_t status;
+    uint32_t age;          /* Seconds. */
+} us_listed;
 
 /* How an operation ended. */
 typedef struct us_completion {
     uint32_t size;
     uint32_t kind;         /* enum us_completion_kind */
     uint32_t status;       /* FOUND, FETCHED, OBJECT */
-    uint32_t flag;         /* FETCHED: it is stored now. PART: it is the last. FOUND: it has a type. */
+    uint32_t flag;         /* FETCHED: it is stored now. PART: it is the last. FOUND: it has a type. LISTED: there is more. */
     uint64_t length;       /* FOUND: bytes of body. */
     int64_t ttl;           /* FOUND: seconds until it is stale, negative when it is. */
     uint32_t age;          /* FOUND: seconds. */
-    uint32_t field_count;  /* OBJECT */
+    uint32_t field_count;  /* OBJECT, STATISTICS: each is a name and a decimal number. */
     const us_field *fields;
-    us_bytes body;         /* OBJECT, PART */
+    us_bytes body;         /* OBJECT, PART. LISTED: the key behind which it goes on. */
     us_bytes text;         /* FOUND: the content type. FAILED: why. */
+    const us_listed *listed; /* LISTED; from here on only where `size` says so. */
+    uint64_t listed_count;
 } us_completion;
 
 /* Edits of an answer (answer_edit): which of name, value and number each uses. */

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use understudy_abi::template::{self, Lang};
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::Module;
 use understudy_module::kit::{self, Bare, Stage};
 use understudy_runtimes::{Kind, Library, Limits, Spec, process, stages};
+use understudy_text_injector::TextInjector;
+use understudy_transcoder::Transcoder;
 
 const KINDS: [Kind; 3] = [Kind::Inline, Kind::Threads, Kind::Process];
 
@@ -49,7 +53,12 @@ fn shipped(name: &str) -> PathBuf {
 fn same(linked: Option<Bare>, library: &Path, cases: &Path) {
     let own = library.to_owned();
     let bare = Bare::shared(move || Shared(own.clone()).make().unwrap());
-    let real = KINDS.map(|kind| {
+    // Inline refuses who may wait.
+    let blocking = Shared(library.to_owned()).make().unwrap().about().blocking;
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| !blocking || *kind != Kind::Inline);
+    let real = kinds.map(|kind| {
         let spec = Spec {
             name: "loaded".into(),
             library: library.to_str().unwrap().to_owned(),
@@ -60,6 +69,7 @@ fn same(linked: Option<Bare>, library: &Path, cases: &Path) {
         let library = Arc::new(Shared(library.to_owned()));
         stages::stage(kind, &spec, library, &std::env::current_exe().unwrap())
     });
+    let real: Vec<_> = real.collect();
     let mut all: Vec<&dyn Stage> = linked.iter().map(|stage| stage as &dyn Stage).collect();
     all.push(&bare);
     all.extend(real.iter().map(|stage| stage as &dyn Stage));
@@ -88,9 +98,12 @@ fn the_template_in_c_is_the_same() {
     same(None, &library, &dir.path().join("cases"));
 }
 
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("empty", Bare::new(|| Empty));
+    }),
+    ("ad_remover_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("ad-remover", Bare::new(AdRemover::default));
     }),
     ("add_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("add-headers", Bare::new(AddHeaders::default));
@@ -98,8 +111,17 @@ const TESTS: [(&str, fn()); 5] = [
     ("body_and_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("body-and-headers", Bare::new(BodyAndHeaders::default));
     }),
+    ("compressor_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("compressor", Bare::new(Compressor::default));
+    }),
+    ("text_injector_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("text-injector", Bare::new(TextInjector::default));
+    }),
     ("icap_client_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("icap-client", Bare::new(IcapClient::default));
+    }),
+    ("transcoder_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("transcoder", Bare::new(Transcoder::default));
     }),
     (
         "a_module_in_c_is_the_same_everywhere",

@@ -6,8 +6,8 @@ mod common;
 use common::{Bench, TOKEN, build};
 use std::time::Duration;
 use understudy_module::{
-    Bytes, Completion, Head, Hook, Interest, Lines, LogEntry, Opaque, Operation, Panicked, Part,
-    Response, Verdict,
+    Bytes, Completion, Head, Hook, Interest, Lines, LogEntry, ObjectId, ObjectInfo, Opaque,
+    Operation, Panicked, Part, Response, Verdict,
 };
 
 fn bench() -> Bench {
@@ -132,6 +132,9 @@ fn answers_objects_and_operations_are_built() {
         Operation::ReadStart(k(), 5),
         Operation::ReadPart(5, 7),
         Operation::ReadDone(5),
+        Operation::List("x".into(), Some(k()), 7),
+        Operation::Statistics,
+        Operation::List("".into(), None, 9),
     ];
     let submitted = bench.asked.operations.lock().unwrap().clone();
     assert_eq!(submitted, (0..).zip(expected).collect::<Vec<_>>());
@@ -213,6 +216,20 @@ fn what_is_no_transaction_s_reaches_the_module() {
     bench
         .module
         .completed(&bench.host, 6, Completion::Object(page(200, "text")));
+    let info = ObjectInfo {
+        status: 200,
+        length: 9,
+        age: 4,
+        ttl: -3,
+        content_type: Some("text/css".to_owned()),
+    };
+    let listed = Completion::Listed(
+        vec![(ObjectId::of_key(b"k"), info)],
+        Some(ObjectId::of_key(b"next")),
+    );
+    bench.module.completed(&bench.host, 7, listed);
+    let figures = Completion::Statistics(vec![("hits".to_owned(), u64::MAX)]);
+    bench.module.completed(&bench.host, 8, figures);
     bench.module.ready(&bench.host, 8, Interest::Write, 9);
     assert_eq!(
         bench.module.reconfigure(&bench.host),
@@ -223,6 +240,8 @@ fn what_is_no_transaction_s_reaches_the_module() {
     let expected = [
         "Info tick",
         "Info tag 6 kind 4 status 200 fields 1 text",
+        "Info listed k 200 4 -3 text/css, then next",
+        "Info hits=18446744073709551615",
         "Info ready 8 1 9",
         "Info fini",
     ];

@@ -38,6 +38,7 @@ fn every_field_lies_where_c_puts_it() {
         Token::LAYOUT,
         Entry::LAYOUT,
         Operation::LAYOUT,
+        Listed::LAYOUT,
         Completion::LAYOUT,
         HostTable::LAYOUT,
         ModuleTable::LAYOUT,

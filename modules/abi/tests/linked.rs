@@ -4,11 +4,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
+use understudy_compressor::Compressor;
 use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::kit::{Bare, cases, check};
+use understudy_text_injector::TextInjector;
+use understudy_transcoder::Transcoder;
 
 /// The module's shared object, built as its author would.
 fn library(name: &str) -> PathBuf {
@@ -47,6 +51,11 @@ fn the_empty_module_is_the_same_linked_in_and_loaded() {
 }
 
 #[test]
+fn the_module_that_removes_ads_is_the_same_linked_in_and_loaded() {
+    same("ad-remover", Bare::new(AdRemover::default));
+}
+
+#[test]
 fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
     same("add-headers", Bare::new(AddHeaders::default));
 }
@@ -57,6 +66,21 @@ fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
 }
 
 #[test]
+fn the_compressor_is_the_same_linked_in_and_loaded() {
+    same("compressor", Bare::new(Compressor::default));
+}
+
+#[test]
+fn the_module_that_inserts_text_is_the_same_linked_in_and_loaded() {
+    same("text-injector", Bare::new(TextInjector::default));
+}
+
+#[test]
 fn the_icap_client_is_the_same_linked_in_and_loaded() {
     same("icap-client", Bare::new(IcapClient::default));
+}
+
+#[test]
+fn the_module_that_transcodes_is_the_same_linked_in_and_loaded() {
+    same("transcoder", Bare::new(Transcoder::default));
 }

@@ -168,6 +168,7 @@ fn operations_and_their_ends_cross() {
         Err("blue it stays".to_owned())
     );
 
+    let object = |key: &str| understudy_module::ObjectId::of_key(key.as_bytes());
     let mut page = Response::new(200, "body").unwrap();
     page.add(b"A", b"b").unwrap();
     let info = ObjectInfo {
@@ -182,8 +183,24 @@ fn operations_and_their_ends_cross() {
         Completion::Found(info.clone()),
         Completion::Found(ObjectInfo {
             content_type: None,
-            ..info
+            ..info.clone()
         }),
+        Completion::Listed(Vec::new(), None),
+        Completion::Listed(
+            vec![
+                (object("a"), info.clone()),
+                (
+                    object("b"),
+                    ObjectInfo {
+                        content_type: None,
+                        ..info
+                    },
+                ),
+            ],
+            Some(object("b")),
+        ),
+        Completion::Statistics(Vec::new()),
+        Completion::Statistics(vec![("a".to_owned(), 0), ("b".to_owned(), u64::MAX)]),
         Completion::Absent,
         Completion::Fetched {
             status: 404,

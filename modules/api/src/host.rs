@@ -83,7 +83,16 @@ pub enum Operation {
     ReadPart(u64, usize),
     /// No more of it is wanted (ObjReadDone). Does not complete.
     ReadDone(u64),
+    /// What is stored under keys that begin like this, in their order: behind this one if it is given, and at most so many (and at
+    /// most [`MOST_LISTED`]). Not in the paper. Completes with `Listed`. Of a walk from page to page each object that is there all
+    /// the time is told once.
+    List(Bytes, Option<ObjectId>, usize),
+    /// How the proxy and its cache do, in figures. Not in the paper. Completes with `Statistics`.
+    Statistics,
 }
+
+/// The most that one `List` tells.
+pub const MOST_LISTED: usize = 256;
 
 /// How an operation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +116,10 @@ pub enum Completion {
     Part(Bytes, bool),
     /// It could not be done; why.
     Failed(String),
+    /// What is stored, as a `Query` of each would tell; and where to go on, when there is more.
+    Listed(Vec<(ObjectId, ObjectInfo)>, Option<ObjectId>),
+    /// Figures, by name. Which there are may change; each keeps its meaning.
+    Statistics(Vec<(String, u64)>),
 }
 
 /// What is known of a stored object.

@@ -31,8 +31,8 @@ pub use event::{Event, LogEntry, Part, Piece};
 pub use field_block::FieldBlock;
 pub use head::{Head, Lines, all, values};
 pub use host::{
-    Answer, COUNTS, Calls, Completion, Host, Interest, Level, ObjectId, ObjectInfo, Operation,
-    Token, is_count_name,
+    Answer, COUNTS, Calls, Completion, Host, Interest, Level, MOST_LISTED, ObjectId, ObjectInfo,
+    Operation, Token, is_count_name,
 };
 pub use invoke::{Panicked, Tokens, guard, invoke};
 pub use module::Module;

@@ -47,6 +47,13 @@ pub(crate) fn put_operation(out: &mut Vec<u8>, operation: &Operation) {
             out.u64(*most as u64);
         }
         Operation::ReadDone(of) => number(out, 13, *of),
+        Operation::List(prefix, after, limit) => {
+            out.u8(14);
+            out.bytes(prefix);
+            put_after(out, after.as_ref());
+            out.u64(*limit as u64);
+        }
+        Operation::Statistics => out.u8(15),
     }
 }
 
@@ -70,6 +77,12 @@ pub(crate) fn get_operation(get: &mut Get<'_>) -> Result<Operation, Malformed> {
             usize::try_from(get.u64()?).unwrap_or(usize::MAX),
         ),
         13 => Operation::ReadDone(get.u64()?),
+        14 => Operation::List(
+            Bytes::copy_from_slice(get.bytes()?),
+            get_after(get)?,
+            usize::try_from(get.u64()?).unwrap_or(usize::MAX),
+        ),
+        15 => Operation::Statistics,
         _ => return Err(Malformed("an operation of no kind")),
     })
 }
@@ -79,14 +92,7 @@ pub(crate) fn put_completion(out: &mut Vec<u8>, completion: &Completion) {
         Completion::Done => out.u8(0),
         Completion::Found(info) => {
             out.u8(1);
-            out.u16(info.status);
-            out.u64(info.length);
-            out.u32(info.age);
-            out.u64(info.ttl as u64);
-            out.flag(info.content_type.is_some());
-            if let Some(content_type) = &info.content_type {
-                out.text(content_type);
-            }
+            put_info(out, info);
         }
         Completion::Absent => out.u8(2),
         Completion::Fetched { status, stored } => {
@@ -107,22 +113,30 @@ pub(crate) fn put_completion(out: &mut Vec<u8>, completion: &Completion) {
             out.u8(6);
             out.text(cut(why));
         }
+        Completion::Listed(objects, next) => {
+            out.u8(7);
+            put_after(out, next.as_ref());
+            out.u32(objects.len() as u32);
+            for (object, info) in objects {
+                out.bytes(object.key());
+                put_info(out, info);
+            }
+        }
+        Completion::Statistics(figures) => {
+            out.u8(8);
+            out.u32(figures.len() as u32);
+            for (name, value) in figures {
+                out.text(name);
+                out.u64(*value);
+            }
+        }
     }
 }
 
 pub(crate) fn get_completion(get: &mut Get<'_>) -> Result<Completion, Malformed> {
     Ok(match get.u8()? {
         0 => Completion::Done,
-        1 => Completion::Found(ObjectInfo {
-            status: get.u16()?,
-            length: get.u64()?,
-            age: get.u32()?,
-            ttl: get.u64()? as i64,
-            content_type: match get.flag()? {
-                true => Some(get.text()?.to_owned()),
-                false => None,
-            },
-        }),
+        1 => Completion::Found(get_info(get)?),
         2 => Completion::Absent,
         3 => Completion::Fetched {
             status: get.u16()?,
@@ -131,6 +145,114 @@ pub(crate) fn get_completion(get: &mut Get<'_>) -> Result<Completion, Malformed>
         4 => Completion::Object(Box::new(get_response(get)?)),
         5 => Completion::Part(Bytes::copy_from_slice(get.bytes()?), get.flag()?),
         6 => Completion::Failed(get.text()?.to_owned()),
+        7 => {
+            let next = get_after(get)?;
+            // Each takes bytes of the frame, so a count that lies ends with it.
+            let objects = (0..get.u32()?)
+                .map(|_| Ok((ObjectId::of_key(get.bytes()?), get_info(get)?)))
+                .collect::<Result<_, Malformed>>()?;
+            Completion::Listed(objects, next)
+        }
+        8 => {
+            let figures = (0..get.u32()?)
+                .map(|_| Ok((get.text()?.to_owned(), get.u64()?)))
+                .collect::<Result<_, Malformed>>()?;
+            Completion::Statistics(figures)
+        }
         _ => return Err(Malformed("a completion of no kind")),
     })
+}
+
+fn put_info(out: &mut Vec<u8>, info: &ObjectInfo) {
+    out.u16(info.status);
+    out.u64(info.length);
+    out.u32(info.age);
+    out.u64(info.ttl as u64);
+    out.flag(info.content_type.is_some());
+    if let Some(content_type) = &info.content_type {
+        out.text(content_type);
+    }
+}
+
+fn get_info(get: &mut Get<'_>) -> Result<ObjectInfo, Malformed> {
+    Ok(ObjectInfo {
+        status: get.u16()?,
+        length: get.u64()?,
+        age: get.u32()?,
+        ttl: get.u64()? as i64,
+        content_type: match get.flag()? {
+            true => Some(get.text()?.to_owned()),
+            false => None,
+        },
+    })
+}
+
+fn put_after(out: &mut Vec<u8>, after: Option<&ObjectId>) {
+    out.flag(after.is_some());
+    if let Some(after) = after {
+        out.bytes(after.key());
+    }
+}
+
+fn get_after(get: &mut Get<'_>) -> Result<Option<ObjectId>, Malformed> {
+    Ok(match get.flag()? {
+        true => Some(ObjectId::of_key(get.bytes()?)),
+        false => None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn info(content_type: Option<&str>) -> ObjectInfo {
+        ObjectInfo {
+            status: 200,
+            length: 1 << 40,
+            age: 7,
+            ttl: -9,
+            content_type: content_type.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn lists_and_statistics_cross_as_they_are_and_what_is_cut_off_is_an_error() {
+        let k = || ObjectId::of_key(b"http://a:80/\nup");
+        for operation in [
+            Operation::List("http://".into(), Some(k()), 9),
+            Operation::List("".into(), None, usize::MAX),
+            Operation::Statistics,
+        ] {
+            let mut out = Vec::new();
+            put_operation(&mut out, &operation);
+            assert_eq!(get_operation(&mut Get::new(&out)), Ok(operation));
+            for end in 0..out.len() {
+                assert!(get_operation(&mut Get::new(&out[..end])).is_err(), "{end}");
+            }
+        }
+        for completion in [
+            Completion::Listed(Vec::new(), None),
+            Completion::Listed(
+                vec![(k(), info(None)), (k(), info(Some("text/css")))],
+                Some(k()),
+            ),
+            Completion::Statistics(vec![("hits".to_owned(), u64::MAX), (String::new(), 0)]),
+        ] {
+            let mut out = Vec::new();
+            put_completion(&mut out, &completion);
+            assert_eq!(get_completion(&mut Get::new(&out)), Ok(completion));
+            for end in 0..out.len() {
+                assert!(get_completion(&mut Get::new(&out[..end])).is_err(), "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_beyond_what_is_there_is_an_error_and_takes_no_memory() {
+        for kind in [7, 8] {
+            let bytes = [&[kind][..], &[0; 1], &[0xff; 8]].concat();
+            assert!(get_completion(&mut Get::new(&bytes)).is_err());
+        }
+    }
 }

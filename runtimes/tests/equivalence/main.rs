@@ -36,9 +36,13 @@ impl Library for Linked {
 fn linked(name: &str) -> Option<Linked> {
     Some(Linked(match name {
         "empty" => || Arc::new(understudy_empty::Empty),
+        "ad-remover" => || Arc::new(understudy_ad_remover::AdRemover::default()),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
+        "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
         "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
+        "transcoder" => || Arc::new(understudy_transcoder::Transcoder::default()),
         "everything" => || Arc::new(everything::Everything::default()),
         "by-thread" => || Arc::new(odd::ByThread),
         "by-process" => || Arc::new(odd::ByProcess),
@@ -73,10 +77,14 @@ fn program() -> std::path::PathBuf {
 fn check(name: &str, cases: &[Case]) -> Report {
     let linked = linked(name).unwrap();
     let bare = Bare::made_by(linked.0);
-    let real = KINDS.map(|kind| {
-        let library = library(name).unwrap();
-        stages::stage(kind, &spec(name), library, &program())
-    });
+    // Inline refuses who may wait.
+    let blocking = (linked.0)().about().blocking;
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| !blocking || *kind != Kind::Inline);
+    let real: Vec<_> = kinds
+        .map(|kind| stages::stage(kind, &spec(name), library(name).unwrap(), &program()))
+        .collect();
     let mut all: Vec<&dyn Stage> = vec![&bare];
     all.extend(real.iter().map(|stage| stage as &dyn Stage));
     kit::check(&all, cases)
@@ -135,16 +143,28 @@ fn what_cannot_be_checked_is_told() {
     assert!(report.to_string().contains("/no/such/place"), "{report}");
 }
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: &[(&str, fn())] = &[
     ("empty_is_the_same_everywhere", || shipped("empty")),
+    ("ad_remover_is_the_same_everywhere", || {
+        shipped("ad-remover")
+    }),
     ("add_headers_is_the_same_everywhere", || {
         shipped("add-headers")
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
     }),
+    ("compressor_is_the_same_everywhere", || {
+        shipped("compressor")
+    }),
+    ("text_injector_is_the_same_everywhere", || {
+        shipped("text-injector")
+    }),
     ("icap_client_is_the_same_everywhere", || {
         shipped("icap-client")
+    }),
+    ("transcoder_is_the_same_everywhere", || {
+        shipped("transcoder")
     }),
     (
         "everything_is_the_same_everywhere",

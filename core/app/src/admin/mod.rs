@@ -1,8 +1,10 @@
 //! The listener for operators: a small actix-web server on a thread of its own.
 //!
-//! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules` and `POST /purge` change anything.
+//! Invariant: it asks the overseer by message and never touches the proxy; only `POST /modules`, `POST /purge` and `POST /content`
+//! change anything.
 //! Awkward case: a Unix socket left behind by a process that died is removed, one that somebody answers on is not.
 
+mod content;
 mod explain;
 mod index;
 mod livez;
@@ -152,6 +154,11 @@ fn routes(config: &mut web::ServiceConfig) {
             web::resource("/purge")
                 .app_data(purge::payload_config())
                 .route(web::post().to(purge::post)),
+        )
+        .service(
+            web::resource("/content")
+                .app_data(content::json_config())
+                .route(web::post().to(content::post)),
         )
         .service(
             web::resource("/explain")

@@ -10,15 +10,30 @@ type Make = fn() -> Arc<dyn Module>;
 
 /// The modules built in, in the order of their names.
 const BUILTINS: &[(&str, Make)] = &[
+    ("ad-remover", || {
+        Arc::new(understudy_ad_remover::AdRemover::default())
+    }),
     ("add-headers", || {
         Arc::new(understudy_add_headers::AddHeaders::default())
     }),
     ("body-and-headers", || {
         Arc::new(understudy_body_and_headers::BodyAndHeaders::default())
     }),
+    ("compressor", || {
+        Arc::new(understudy_compressor::Compressor::default())
+    }),
+    ("content-manager", || {
+        Arc::new(understudy_content_manager::ContentManager::default())
+    }),
     ("empty", || Arc::new(understudy_empty::Empty)),
+    ("text-injector", || {
+        Arc::new(understudy_text_injector::TextInjector::default())
+    }),
     ("icap-client", || {
         Arc::new(understudy_icap_client::IcapClient::default())
+    }),
+    ("transcoder", || {
+        Arc::new(understudy_transcoder::Transcoder::default())
     }),
 ];
 

@@ -6,9 +6,9 @@
 
 use super::fetch::{self, Fetches};
 use super::injection::{self, Injection};
-use super::objects;
 use super::reading::Reading;
 use super::work::{Tell, Work};
+use super::{listing, objects};
 use crate::messages::{Forget, Perform};
 use crate::worker::{Worker, WorkerActor};
 use actix::Handler;
@@ -117,6 +117,13 @@ impl Desk {
             Operation::ReadDone(number) => {
                 self.with(owner, |owned| owned.readings.remove(&number));
             }
+            Operation::List(prefix, after, limit) => {
+                let worker = worker.clone();
+                actix_rt::spawn(async move {
+                    tell.done(listing::list(&worker, prefix, after, limit).await);
+                });
+            }
+            Operation::Statistics => tell.later(listing::statistics(worker)),
         }
     }
 

@@ -8,6 +8,7 @@
 mod desk;
 pub(crate) mod fetch;
 mod injection;
+mod listing;
 mod objects;
 mod reading;
 mod work;
@@ -126,6 +127,8 @@ fn worker_of(
             object.key().hash(&mut hasher);
             hasher.finish()
         }
+        // Any would do.
+        List(..) | Statistics => 0,
     };
     let at = chosen.checked_rem(workers.len() as u64)?;
     workers.get(at as usize)?.upgrade()

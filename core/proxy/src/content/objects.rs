@@ -23,9 +23,12 @@ pub(super) fn newest(worker: &Worker, key: &[u8]) -> Option<Arc<Stored>> {
 
 /// How it is.
 pub(super) fn query(worker: &Worker, key: &[u8]) -> Completion {
-    let Some(stored) = newest(worker, key) else {
-        return Completion::Absent;
-    };
+    info(worker, key).map_or(Completion::Absent, Completion::Found)
+}
+
+/// What is known of it, if it is there.
+pub(super) fn info(worker: &Worker, key: &[u8]) -> Option<ObjectInfo> {
+    let stored = newest(worker, key)?;
     let prepared = stored.prepared();
     let now = worker.clock.now();
     let content_type = prepared.with_fields(|fields| {
@@ -33,7 +36,7 @@ pub(super) fn query(worker: &Worker, key: &[u8]) -> Completion {
             .get(Name::ContentType)
             .map(|value| String::from_utf8_lossy(value).into_owned())
     });
-    Completion::Found(ObjectInfo {
+    Some(ObjectInfo {
         status: prepared.status,
         length: stored.length(),
         age: prepared.freshness.age(now),

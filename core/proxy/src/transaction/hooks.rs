@@ -220,6 +220,7 @@ impl Transaction {
                 _ => self.head.set_target(target),
             }
         }
+        let before = self.route.as_ref().map(|route| route.host.clone());
         let original = self.original_destination()?;
         let wanted = route::find(
             &self.source,
@@ -229,6 +230,13 @@ impl Transaction {
             original,
         )?;
         match wanted {
+            // Not the address that the client dialled: it is of another host.
+            Wanted::Fetch(route)
+                if target.is_some() && before.is_some_and(|host| host != route.host) =>
+            {
+                self.route = Some(route.by_name());
+                Ok(())
+            }
             Wanted::Fetch(route) => {
                 self.route = Some(route);
                 Ok(())

@@ -25,6 +25,25 @@ pub(super) struct Route {
     pub(super) verify: Option<SocketAddr>,
 }
 
+impl Route {
+    /// Transparent: a module led the request to another host than the client dialled, so that is found by its name, and no client's
+    /// word is in it.
+    pub(super) fn by_name(mut self) -> Route {
+        if self.verify.is_none() {
+            return self;
+        }
+        let Ok(Authority { host, port }) = Authority::parse(&self.host) else {
+            return self;
+        };
+        let (Ok(host), port) = (utf8(host), port.unwrap_or(80)) else {
+            return self;
+        };
+        self.destination = Destination::Host { host, port };
+        self.verify = None;
+        self
+    }
+}
+
 /// What a request wants.
 #[derive(Debug)]
 pub(super) enum Wanted {

@@ -1,7 +1,7 @@
 //! Query, removal and expiration.
 
 use crate::support::{Fixture, answer, body, response};
-use understudy_module::{Completion, Operation};
+use understudy_module::{Completion, MOST_LISTED, ObjectId, ObjectInfo, Operation};
 
 /// Far from now, either way, so that no clock matters.
 const FAR: i64 = 3_000_000_000;
@@ -152,4 +152,90 @@ async fn objects_of_a_reverse_listener_have_their_upstream_in_their_name() {
     assert_eq!(f.perform(inject).await, Completion::Done);
     let got = f.get_reverse("/b").await;
     assert!(got.is_hit() && got.body == b"made", "{got:?}");
+}
+
+async fn list(
+    f: &Fixture,
+    prefix: &str,
+    after: Option<&ObjectId>,
+    limit: usize,
+) -> (Vec<(ObjectId, ObjectInfo)>, Option<ObjectId>) {
+    let prefix = f.object(prefix).key().to_vec().into();
+    match f
+        .perform(Operation::List(prefix, after.cloned(), limit))
+        .await
+    {
+        Completion::Listed(objects, next) => (objects, next),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[actix_rt::test]
+async fn a_list_tells_each_object_as_a_query_does_from_page_to_page() {
+    let f = Fixture::start(fresh).await;
+    for i in 0..5 {
+        f.get(&format!("/in/{i}")).await;
+    }
+    f.get("/out").await;
+    let (mut told, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let (page, next) = list(&f, "/in/", after.as_ref(), 2).await;
+        told.extend(page);
+        pages += 1;
+        match next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(pages, 3);
+    let keys: Vec<_> = told.iter().map(|(object, _)| object.clone()).collect();
+    let want: Vec<_> = (0..5).map(|i| f.object(&format!("/in/{i}"))).collect();
+    assert_eq!(keys, want);
+    for (object, info) in told {
+        let asked = f.info(&object).await;
+        assert_eq!(
+            (asked.status, asked.length, asked.content_type),
+            (info.status, info.length, info.content_type)
+        );
+    }
+    assert_eq!(list(&f, "/none", None, 2).await, (Vec::new(), None));
+}
+
+#[actix_rt::test]
+async fn a_list_is_never_longer_than_a_page_may_be() {
+    let f = Fixture::start(fresh).await;
+    for i in 0..=MOST_LISTED {
+        let inject = Operation::Inject(f.object(&format!("/{i}")), response("x"));
+        assert_eq!(f.perform(inject).await, Completion::Done);
+    }
+    for (limit, length) in [(0, 1), (1, 1), (usize::MAX, MOST_LISTED)] {
+        let (page, next) = list(&f, "/", None, limit).await;
+        assert_eq!(page.len(), length);
+        assert_eq!(next.as_ref(), page.last().map(|(object, _)| object));
+    }
+}
+
+#[actix_rt::test]
+async fn statistics_count_what_is_stored_and_how_clients_were_answered() {
+    let f = Fixture::start(fresh).await;
+    let figure = async |name: &str| match f.perform(Operation::Statistics).await {
+        Completion::Statistics(all) => all.iter().find(|(n, _)| n == name).unwrap().1,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(figure("objects").await, 0);
+    // Two workers, each counting for itself.
+    for _ in 0..8 {
+        f.get("/a").await;
+    }
+    f.get("/b").await;
+    for (name, want) in [
+        ("objects", 2),
+        ("requests", 9),
+        ("hits", 7),
+        ("misses", 2),
+        ("origin_requests", 2),
+    ] {
+        assert_eq!(figure(name).await, want, "{name}");
+    }
+    assert!(figure("bytes").await > 0);
 }

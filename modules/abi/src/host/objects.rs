@@ -92,6 +92,12 @@ fn operation_of(mirror: *const raw::Operation) -> Result<Operation, i32> {
             Operation::ReadPart(mirror.number, limit)
         }
         13 => Operation::ReadDone(mirror.number),
+        14 => {
+            let after = (!mirror.object.is_null()).then(object).transpose()?;
+            let limit = usize::try_from(mirror.limit).unwrap_or(usize::MAX);
+            Operation::List(body()?, after, limit)
+        }
+        15 => Operation::Statistics,
         _ => return Err(code::ARGUMENT),
     })
 }

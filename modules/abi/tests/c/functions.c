@@ -185,7 +185,7 @@ static enum us_verdict request_out(void *self, us_transaction *tx, void **opaque
     host->object_unref(NULL);
     CHECK(host->object_key(NULL).len == 0);
     object = host->object_of_key(us_str("k"));
-    for (kind = US_QUERY; kind <= US_READ_DONE; ++kind) {
+    for (kind = US_QUERY; kind <= US_STATISTICS; ++kind) {
         operation = us_operation_of((enum us_operation_kind)kind, object);
         operation.number = 5;
         operation.seconds = -6;
@@ -198,6 +198,9 @@ static enum us_verdict request_out(void *self, us_transaction *tx, void **opaque
     }
     operation.kind = 99;
     CHECK(host->submit(proxy, 0, &operation) == US_ARGUMENT && host->submit(proxy, 0, NULL) == US_ARGUMENT);
+    operation = us_operation_of(US_LIST, NULL); /* From the beginning, and of all. */
+    operation.limit = 9;
+    CHECK(host->submit(proxy, 16, &operation) == US_OK);
     operation = us_operation_of(US_QUERY, NULL);
     CHECK(host->submit(proxy, 0, &operation) == US_ARGUMENT);
     operation = us_operation_of(US_QUERY, object);
@@ -293,6 +296,14 @@ static void completed(void *self, us_proxy *proxy, uint64_t tag, const us_comple
     (void)self;
     snprintf(text, sizeof text, "tag %u kind %u status %u fields %u %.*s", (unsigned)tag, c->kind, c->status, c->field_count,
              (int)c->body.len, c->body.len ? c->body.ptr : "");
+    if (c->kind == US_COMPLETED_LISTED && c->listed_count == 1 && c->flag) {
+        const us_listed *one = c->listed;
+        snprintf(text, sizeof text, "listed %.*s %u %u %d %.*s, then %.*s", (int)one->key.len, one->key.ptr, one->status, one->age,
+                 (int)one->ttl, (int)one->content_type.len, one->content_type.ptr, (int)c->body.len, c->body.ptr);
+    }
+    if (c->kind == US_COMPLETED_STATISTICS && c->field_count == 1)
+        snprintf(text, sizeof text, "%.*s=%.*s", (int)c->fields->name.len, c->fields->name.ptr, (int)c->fields->value.len,
+                 c->fields->value.ptr);
     host->log(proxy, US_INFO, us_str(text));
 }
 

@@ -96,6 +96,12 @@ impl GuestCalls {
                 mirror.number = *number;
                 (13, None)
             }
+            Operation::List(prefix, after, limit) => {
+                mirror.body = Slice::of(prefix);
+                mirror.limit = *limit as u64;
+                (14, after.as_ref())
+            }
+            Operation::Statistics => (15, None),
         };
         mirror.kind = kind;
         let object: *mut ObjectHandle = object.map_or(std::ptr::null_mut(), |object| {

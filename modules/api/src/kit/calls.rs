@@ -139,6 +139,8 @@ pub fn completion(operation: &Operation) -> Option<Completion> {
         | Operation::SetExpiration(..)
         | Operation::Read(_)
         | Operation::ReadStart(..) => Some(Completion::Absent),
+        Operation::List(..) => Some(Completion::Listed(Vec::new(), None)),
+        Operation::Statistics => Some(Completion::Statistics(Vec::new())),
         Operation::Delete(_) | Operation::Inject(..) | Operation::InjectDone(_) => {
             Some(Completion::Done)
         }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: two transcripts of one case are equal byte for byte, whatever the chunking, the stage and the other transactions. So
 //! pieces of a body are folded into one, a body in which the module failed is left out (how much of it was given away before
-//! depends on its pieces), and the transaction's id, which is another each time, is written as `ID`.
+//! depends on its pieces), and hooks are compared up to the body in which the module was done (how many pieces that took depends on
+//! them too; what it then makes of the rest has to be the same). The transaction's id, which is another each time, is written as `ID`.
 
 use crate::about::Hook;
 
@@ -70,11 +71,19 @@ pub struct Transcript {
 impl Transcript {
     /// What is compared, part by part.
     pub fn sections(&self) -> Vec<(&'static str, Vec<u8>)> {
+        self.sections_with(usize::MAX)
+    }
+
+    /// The same, of the hooks those up to the body of this place.
+    fn sections_with(&self, until: usize) -> Vec<(&'static str, Vec<u8>)> {
         let mut all = Vec::new();
         let hooks: Vec<String> = self
             .hooks
             .iter()
-            .map(|(hook, verdict)| match *verdict {
+            .take(until.saturating_add(1))
+            .enumerate()
+            .map(|(at, (hook, verdict))| match *verdict {
+                _ if at == until => hook.name().to_owned(),
                 "" => hook.name().to_owned(),
                 verdict => format!("{} {verdict}", hook.name()),
             })
@@ -111,7 +120,13 @@ impl Transcript {
 
     /// The first difference, in words; `None` when they are equal. `self` is what was expected.
     pub fn difference(&self, other: &Transcript) -> Option<String> {
-        let (expected, found) = (self.sections(), other.sections());
+        let done = |of: &Transcript| {
+            let mut hooks = of.hooks.iter();
+            hooks.position(|(hook, verdict)| hook.is_body() && *verdict == "done")
+        };
+        let until = done(self).into_iter().chain(done(other)).min();
+        let until = until.unwrap_or(usize::MAX);
+        let (expected, found) = (self.sections_with(until), other.sections_with(until));
         for (name, bytes) in &expected {
             match found.iter().find(|(n, _)| n == name) {
                 None => return Some(format!("there is no {name}{}", other.reason())),

@@ -1,8 +1,8 @@
 //! Between the mirrors and what the rest of the crate speaks.
 
-use super::{Address, Completion, Field, Owned, Slice, code};
+use super::{Address, Completion, Field, Listed, Owned, Slice, code};
 use crate::edits::{Edits, Refused};
-use crate::host::{self, ObjectInfo};
+use crate::host::{self, ObjectId, ObjectInfo};
 use crate::verdict::Response;
 use bytes::Bytes;
 use std::ffi::c_void;
@@ -246,6 +246,8 @@ pub struct Lifted {
     // First, so that a pointer to the mirror is one to the whole.
     raw: Completion,
     _fields: Vec<Field>,
+    _listed: Vec<Listed>,
+    _numbers: Vec<String>,
     _completion: host::Completion,
 }
 
@@ -264,8 +266,11 @@ impl Lifted {
             fields: std::ptr::null(),
             body: Slice::NONE,
             text: Slice::NONE,
+            listed: std::ptr::null(),
+            listed_count: 0,
         };
         let mut lines = Vec::new();
+        let (mut listed, mut numbers) = (Vec::new(), Vec::new());
         // What is pointed to is on the heap, and stays there when the completion is moved into the box: a response, a string,
         // shared bytes.
         match &completion {
@@ -304,10 +309,33 @@ impl Lifted {
                 raw.kind = 6;
                 raw.text = Slice::of(why.as_bytes());
             }
+            host::Completion::Listed(objects, next) => {
+                raw.kind = 7;
+                if let Some(next) = next {
+                    raw.flag = 1;
+                    raw.body = Slice::of(next.key());
+                }
+                listed = objects.iter().map(Listed::of).collect();
+                raw.listed = listed.as_ptr();
+                raw.listed_count = listed.len() as u64;
+            }
+            host::Completion::Statistics(figures) => {
+                raw.kind = 8;
+                numbers = figures.iter().map(|(_, n)| n.to_string()).collect();
+                let line = |((name, _), number): (&(String, u64), &String)| Field {
+                    name: Slice::of(name.as_bytes()),
+                    value: Slice::of(number.as_bytes()),
+                };
+                lines = figures.iter().zip(&numbers).map(line).collect();
+                raw.fields = lines.as_ptr();
+                raw.field_count = lines.len() as u32;
+            }
         }
         Box::new(Lifted {
             raw,
             _fields: lines,
+            _listed: listed,
+            _numbers: numbers,
             _completion: completion,
         })
     }
@@ -315,6 +343,51 @@ impl Lifted {
     /// The mirror.
     pub fn raw(&self) -> &Completion {
         &self.raw
+    }
+}
+
+impl Listed {
+    fn of((object, info): &(ObjectId, ObjectInfo)) -> Listed {
+        let content_type = info.content_type.as_ref();
+        Listed {
+            key: Slice::of(object.key()),
+            content_type: content_type.map_or(Slice::NONE, |text| Slice::of(text.as_bytes())),
+            length: info.length,
+            ttl: info.ttl,
+            status: info.status.into(),
+            age: info.age,
+        }
+    }
+
+    /// # Safety
+    /// What it points to must be there.
+    unsafe fn lower(&self) -> (ObjectId, ObjectInfo) {
+        // SAFETY: the caller's promise.
+        let (key, text) = unsafe { (self.key.get(), self.content_type.get()) };
+        let there = !self.content_type.ptr.is_null();
+        let text = String::from_utf8_lossy(text.unwrap_or_default());
+        let info = ObjectInfo {
+            status: u16::try_from(self.status).unwrap_or_default(),
+            length: self.length,
+            age: self.age,
+            ttl: self.ttl,
+            content_type: there.then(|| text.into_owned()),
+        };
+        (ObjectId::of_key(key.unwrap_or_default()), info)
+    }
+}
+
+/// So many of these; none where that cannot be.
+///
+/// # Safety
+/// They must be there, unless `first` is NULL.
+unsafe fn several<'a, T>(first: *const T, count: u64) -> &'a [T] {
+    match usize::try_from(count) {
+        Ok(count) if !first.is_null() && count <= isize::MAX as usize / size_of::<T>() => {
+            // SAFETY: the caller's promise; NULL and a length beyond memory were refused.
+            unsafe { std::slice::from_raw_parts(first, count) }
+        }
+        _ => &[],
     }
 }
 
@@ -355,6 +428,25 @@ impl Completion {
             }
             5 => host::Completion::Part(body, self.flag != 0),
             6 => host::Completion::Failed(text),
+            7 if self.size as usize >= size_of::<Completion>() => {
+                // SAFETY: the caller's promise.
+                let listed = unsafe { several(self.listed, self.listed_count) };
+                // SAFETY: the same.
+                let objects = listed.iter().map(|one| unsafe { one.lower() });
+                let next = (self.flag != 0).then(|| ObjectId::of_key(&body));
+                host::Completion::Listed(objects.collect(), next)
+            }
+            8 => {
+                // SAFETY: the caller's promise.
+                let lines = unsafe { several(self.fields, self.field_count.into()) };
+                let figure = |line: &Field| {
+                    // SAFETY: the same.
+                    let (name, value) = unsafe { (line.name.get()?, line.value.get()?) };
+                    let value = std::str::from_utf8(value).ok()?.parse().ok()?;
+                    Some((String::from_utf8_lossy(name).into_owned(), value))
+                };
+                host::Completion::Statistics(lines.iter().filter_map(figure).collect())
+            }
             kind => host::Completion::Failed(format!("a completion of unknown kind {kind}")),
         }
     }

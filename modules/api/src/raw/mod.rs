@@ -179,6 +179,18 @@ mirror!(
 );
 
 mirror!(
+    /// A stored object in a list.
+    Listed = "us_listed" {
+        key: Slice,
+        content_type: Slice,
+        length: u64,
+        ttl: i64,
+        status: u32,
+        age: u32,
+    }
+);
+
+mirror!(
     /// How an operation ended.
     Completion = "us_completion" {
         size: u32,
@@ -192,5 +204,7 @@ mirror!(
         fields: *const Field,
         body: Slice,
         text: Slice,
+        listed: *const Listed,
+        listed_count: u64,
     }
 );
