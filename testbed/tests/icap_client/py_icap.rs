@@ -213,7 +213,9 @@ fn everything(uri: &str, more: &str) {
             get(requests.addr(), "/old", "site.test", "").get("x-path"),
             Some("/new")
         );
-        get(requests.addr(), "/blocked", "site.test", "").expect(403).expect_body("blocked");
+        get(requests.addr(), "/blocked", "site.test", "")
+            .expect(403)
+            .expect_body("blocked");
         let long = "y".repeat(200_000);
         let post = format!(
             "POST /old HTTP/1.1\r\nHost: site.test\r\nContent-Length: 200000\r\n\r\n{long}"
