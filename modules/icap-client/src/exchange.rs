@@ -389,3 +389,7 @@ fn pass(skip: &mut u64, mut piece: Bytes, output: &mut Queue) {
     piece.advance(left_out as usize);
     output.push(piece);
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

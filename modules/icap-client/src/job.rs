@@ -171,7 +171,12 @@ impl Job {
             .get(stage)
             .map_or(0, |stage| stage.exchange.output_len());
         // Nobody takes what waits here before the proxy asks. A response that is awaited whole is bounded elsewhere.
-        waiting < BETWEEN || (last && self.needs_whole())
+        waiting < BETWEEN || (last && (self.is_early() || self.needs_whole()))
+    }
+
+    /// Whether this is a request's, and its head has not gone on.
+    fn is_early(&self) -> bool {
+        self.method == Method::Reqmod && self.body && !self.told
     }
 
     /// Whether the original of a service's message can still be had.
@@ -223,15 +228,18 @@ impl Job {
         let whole = known && self.needs_whole();
         let mut stages = self.stages.iter();
         let blocked = stages.any(|stage| stage.head.is_some() && stage.exchange.waits());
-        if whole && waiting > self.answer {
-            return self.fail("a service's response is longer than option `answer` allows");
+        // A request whose head waits is asked about at `request_out` before its body goes on, which must not wait for this hook.
+        let early = self.is_early();
+        if (whole || (early && self.last)) && waiting > self.answer {
+            return self.fail("what a service made is longer than option `answer` allows");
         }
         if whole && ended {
             return self.respond();
         }
-        if known && !whole && (ended || (waiting > 0 && self.body)) {
+        let gives = waiting > 0 && self.body && !(early && self.last);
+        if known && !whole && (ended || gives) {
             // What is there goes on at once; where no other piece may come now, the proxy asks again behind it.
-            return self.give(ended, !ended && (self.last || blocked));
+            return self.give(ended, !ended && !early && (self.last || blocked));
         }
         if self.last || blocked {
             return None;

@@ -396,8 +396,8 @@ fn services_of_a_chain_see_what_those_before_left() {
         })
     };
     let (first, second) = (mark("A"), mark("B"));
-    let same = Server::start(ALL, |peer, asked| {
-        peer.all(asked);
+    let same = Server::start(ALL, |peer, _| {
+        peer.chunks();
         peer.unchanged();
         true
     });

@@ -93,7 +93,9 @@ impl Engine {
             Use::Idle => {}
             Use::Options(_) => {
                 self.servers[server].asking = false;
-                self.blame(server, why, true, now);
+                if !stale {
+                    self.blame(server, why, true, now);
+                }
             }
             Use::Message(job, at) => {
                 if !stale || at_once {
@@ -234,7 +236,7 @@ impl Engine {
         conn.closes |= closes;
         self.news.push_back(News::Look(job));
         if let Some(istag) = istag
-            && self.servers[server].istag(&istag, now)
+            && self.servers[server].istag(&istag)
         {
             self.count("istag_changes");
         }
@@ -298,10 +300,17 @@ impl Engine {
 
     /// Asks a server for its options.
     pub(super) fn ask_options(&mut self, server: usize, now: Instant) {
-        self.servers[server].asking = true;
-        let using = Use::Options(Box::default());
-        match self.open(server, using, now) {
+        let most = self.most(server);
+        let there = &mut self.servers[server];
+        let opened = match there.idle.pop() {
+            Some(idle) => Ok(idle),
+            // One of those that are busy will be free.
+            None if there.open >= most => return,
+            None => self.open(server, Use::Idle, now),
+        };
+        match opened {
             Ok(id) => {
+                self.servers[server].asking = true;
                 let uri = &self.servers[server].uri;
                 let mut out = Vec::new();
                 write_options(
@@ -311,13 +320,12 @@ impl Engine {
                     &mut out,
                 );
                 if let Some(conn) = self.conns.get_mut(&id) {
+                    (conn.using, conn.since) = (Use::Options(Box::default()), now);
                     conn.out.extend_from_slice(&out);
                 }
+                self.flush(id, now);
             }
-            Err(why) => {
-                self.servers[server].asking = false;
-                self.blame(server, &why, true, now);
-            }
+            Err(why) => self.blame(server, &why, true, now),
         }
     }
 

@@ -265,11 +265,11 @@ impl Engine {
             };
             match stage.conn {
                 Some(conn) => {
-                    let Some(there) = self.conns.get_mut(&conn) else {
-                        continue;
-                    };
-                    stage.exchange.send(&mut there.out);
-                    if !there.out.is_empty() && !there.is_blocked() {
+                    while let Some(there) = self.conns.get_mut(&conn) {
+                        stage.exchange.send(&mut there.out);
+                        if there.out.is_empty() || there.is_blocked() {
+                            break;
+                        }
                         there.since = now;
                         self.flush(conn, now);
                     }
