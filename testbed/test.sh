@@ -8,7 +8,7 @@ needed=(
     nginx:nginx-light curl:curl openssl:openssl
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
-    python3:python3 chromium:chromium make:make
+    python3:python3 chromium:chromium make:make zstd:zstd
     cc:gcc ld:binutils node:nodejs npm:npm
 )
 missing=()
@@ -17,6 +17,7 @@ for entry in "${needed[@]}"; do
 done
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+[ -d /usr/share/doc/apache2-doc/manual ] || missing+=(apache2-doc)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then

@@ -262,12 +262,19 @@ impl Module for TextInjector {
     fn response_return(&self, tx: &mut Transaction<'_>) -> Verdict {
         match stores(tx) {
             Some(false) => went(head(tx)),
+            // It comes before the pieces that are to be stored.
+            Some(true) if visit(tx).is_some_and(|visit| visit.body.is_some()) => {
+                went(tx.keep_length().map(|()| Verdict::Continue))
+            }
             _ => Verdict::Done,
         }
     }
 
     fn return_body(&self, tx: &mut Transaction<'_>) -> Verdict {
-        piece(tx)
+        match stores(tx) {
+            Some(true) => Verdict::Continue,
+            _ => piece(tx),
+        }
     }
 
     fn ready(&self, _: &Host, fd: RawFd, interest: Interest, tag: u64) {

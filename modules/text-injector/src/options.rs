@@ -1,7 +1,7 @@
 //! The options: read once when they change, refused with the name of the first that is wrong.
 //!
 //! Invariant: what is kept here can be used as it stands; a selector parses, a template names nothing unknown, a field name is a token.
-//! Awkward case: a text that is stored is for everybody whose request has the same fields, so it may depend on those alone, and they
+//! Awkward case: a text that is stored is for besidebody whose request has the same fields, so it may depend on those alone, and they
 //! are named in `Vary`.
 
 use crate::template::Template;
@@ -73,8 +73,8 @@ pub(crate) struct Options {
     pub(crate) vary: Vec<String>,
     pub(crate) ask: Template,
     pub(crate) selector: Selector,
-    /// The selector of every element.
-    pub(crate) every: Selector,
+    /// The selector of what is looked at beside: all that may end a head, or what a page says of itself.
+    pub(crate) beside: Selector,
     /// The place is the head, which a page may have without saying so.
     pub(crate) head: bool,
     pub(crate) position: Position,
@@ -149,7 +149,7 @@ impl Options {
             selector: selector
                 .parse()
                 .map_err(|why| format!("option `selector`: {why}"))?,
-            every: "*"
+            beside: if selector == "head" { "*" } else { "meta" }
                 .parse()
                 .map_err(|why| format!("option `selector`: {why}"))?,
             position: choice(&one("position", "append"), "position", &position)?,

@@ -176,7 +176,7 @@ impl Scanner {
         let (position, to) = (options.position, found.clone());
         let place = handler(&options.selector, move |el| matched(el, position, &to));
         let (head, to) = (options.head, found.clone());
-        let every = handler(&options.every, move |el| {
+        let beside = handler(&options.beside, move |el| {
             if el.tag_name() == "meta" {
                 meta(el, &to);
             }
@@ -187,7 +187,7 @@ impl Scanner {
             .with_encoding(encoding.unwrap_or_else(AsciiCompatibleEncoding::utf_8))
             .with_strict(false)
             .append_element_content_handler(place)
-            .append_element_content_handler(every);
+            .append_element_content_handler(beside);
         let count = out.clone();
         let sink: Box<dyn FnMut(&[u8]) + Send> = Box::new(move |bytes| {
             count.fetch_add(bytes.len(), Ordering::Relaxed);

@@ -74,8 +74,7 @@ impl Template {
 
     /// The line for a transaction. `fields`: the values of [`Template::fields`].
     pub(crate) fn line(&self, tx: &Transaction<'_>, fields: &[Vec<u8>]) -> Option<String> {
-        let url = tx.url();
-        let host = url.split(|byte| *byte == b'/').nth(2).unwrap_or_default();
+        let (scheme, host, path) = parts(tx.url());
         let mut line = String::new();
         for part in &self.parts {
             match part {
@@ -83,7 +82,7 @@ impl Template {
                 // The address alone: the port says nothing of who it is.
                 Part::Client => write!(line, "{}", tx.client().ip()).ok()?,
                 Part::Host => word(&mut line, host),
-                Part::Url => word(&mut line, url),
+                Part::Url => word(&mut line, &[scheme, host, path].concat()),
                 Part::Field(number) => word(
                     &mut line,
                     fields.get(*number).map_or(b"", |value| &value[..]),
@@ -92,6 +91,20 @@ impl Template {
         }
         (line.len() <= MAX_LINE).then_some(line)
     }
+}
+
+/// Scheme, authority and the rest of a URL. The port that goes without saying is in the cache's keys, and not told.
+fn parts(url: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let slash = |text: &[u8]| text.iter().position(|byte| *byte == b'/');
+    let start = slash(url).map_or(url.len(), |at| (at + 2).min(url.len()));
+    let (scheme, rest) = url.split_at(start);
+    let (host, path) = rest.split_at(slash(rest).unwrap_or(rest.len()));
+    let plain = match scheme {
+        b"http://" => host.strip_suffix(b":80"),
+        b"https://" => host.strip_suffix(b":443"),
+        _ => None,
+    };
+    (scheme, plain.unwrap_or(host), path)
 }
 
 /// One word; `-` when there is nothing, so that words can be counted.
@@ -125,6 +138,23 @@ mod tests {
             let mut line = String::new();
             word(&mut line, bytes);
             assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn the_port_that_goes_without_saying_is_not_told() {
+        for (url, expected) in [
+            ("http://a:80/b/c:80", "http://,a,/b/c:80"),
+            ("https://a:443/", "https://,a,/"),
+            ("http://a:443/", "http://,a:443,/"),
+            ("http://[::1]:80/", "http://,[::1],/"),
+            ("a", "a,,"),
+            ("", ",,"),
+            ("/", "/,,"),
+        ] {
+            let (scheme, host, path) = parts(url.as_bytes());
+            let all = [scheme, host, path].map(|part| std::str::from_utf8(part).unwrap());
+            assert_eq!(all.join(","), expected);
         }
     }
 
