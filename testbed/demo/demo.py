@@ -10,7 +10,7 @@ image is coloured, the injected line is missing, the browser complained, or the 
 PROGRAM does not have is left out, and said so; with --need that fails. With --out the screenshots go there.
 Needs Pillow, Chromium, and c-icap for the ICAP client.
 """
-import argparse, contextlib, io, json, os, pathlib, shutil, socket, subprocess, sys, tempfile, time, urllib.request
+import argparse, contextlib, io, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'bench')]
@@ -141,7 +141,7 @@ def run(program, site, runtime, a):
         ads = site.asked[gazette.ADS] + site.asked[gazette.TRACK]
         origin = site.asked.copy()
         second, *_ = visit(proxy, site.url)
-        stored = console(port, 'list http://news.localhost') if 'content-manager' in names else ''
+        stored = console(port, f'list {site.url}') if 'content-manager' in names else ''
         counts = {name: m.get('counts', {}) for name, m in proxy.modules().items()} if runtime else {}
         failures = {name: m['failures'] for name, m in proxy.modules().items() if m['failures']} if runtime else {}
         for what in first.complaints + second.complaints:
@@ -166,8 +166,8 @@ def run(program, site, runtime, a):
 
 
 def saved(picture, path):
-    """A small PNG: a screenshot needs no more than 96 colours."""
-    picture.resize((SIZE[0] * 4 // 5, SIZE[1] * 4 // 5), Image.Resampling.LANCZOS).quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    """A small PNG: a screenshot needs no more than 256 colours."""
+    picture.resize((SIZE[0] * 4 // 5, SIZE[1] * 4 // 5), Image.Resampling.LANCZOS).quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main():
@@ -177,6 +177,7 @@ def main():
     ap.add_argument('--runtimes', default=','.join(RUNTIMES))
     ap.add_argument('--need', action='store_true', help='every module must be there')
     a = ap.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended before it was done'))  # So that nothing started here is left.
     with gazette.Site() as site:
         rows = [run(a.program, site, runtime, a) for runtime in [None] + a.runtimes.split(',')]
     before, pictures = rows[0][0], [shown for row, shown in rows[1:]]
