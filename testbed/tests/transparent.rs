@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, TcpListener};
 use understudy_testbed::{
     Client, Launch, Origin, Proxy, Response,
+    modules::compiled,
     netns::{Namespace, join},
     reply,
 };
@@ -50,6 +51,12 @@ fn blocks(heading: &str, language: &str) -> Vec<String> {
 /// Builds the network, applies the document's rules and starts its listener.
 #[track_caller]
 fn net(rules: &str, listener: &str) -> Net {
+    net_with(rules, listener, "")
+}
+
+/// The same with these tables of modules.
+#[track_caller]
+fn net_with(rules: &str, listener: &str, modules: &str) -> Net {
     let (client, router, servers) = (
         Namespace::new("c"),
         Namespace::new("r"),
@@ -87,7 +94,9 @@ fn net(rules: &str, listener: &str) -> Net {
         .pop()
         .expect("the section has a listener");
     let proxy = Launch::bare()
-        .config(&format!("{listen}\n[timeouts]\nconnect = \"2s\"\n"))
+        .config(&format!(
+            "{listen}\n[timeouts]\nconnect = \"2s\"\n{modules}\n"
+        ))
         .behind(&["ip", "netns", "exec", &router.name])
         .start();
     let server = |address: &'static str, name: &'static str| {
@@ -222,6 +231,47 @@ fn tproxy_keeping_the_client_s_address() {
     serves(&net, CLIENT);
     keeps_names_apart(&net);
     is_no_open_relay(&net);
+}
+
+#[test]
+fn a_module_leads_to_another_host_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = compiled("leads", dir.path());
+    let module = format!(
+        "[[module]]\nname = \"leads\"\nlibrary = \"{}\"\n[module.options]\nto = \"http://two.test/there\"",
+        library.display()
+    );
+    let net = net_with("Redirect", "Redirect", &module);
+    net.get(ONE, "one.test", "/led").expect_body("two /there");
+    assert_eq!(net.two.last().get("host"), Some("two.test"));
+    // No client's word is in it, so what comes is for all.
+    let shared = net.get(ONE, "unknown.test", "/led");
+    shared.expect_hit().expect_body("two /there");
+    net.get(TWO, "two.test", "/there").expect_hit();
+    assert_eq!((net.one.count(), net.two.count()), (0, 1));
+}
+
+#[test]
+fn advertisements_are_hits_for_intercepted_clients() {
+    for runtime in ["inline", "threads", "process"] {
+        let module = format!(
+            "[[module]]\nname = \"ads\"\nlibrary = \"builtin:ad-remover\"\nruntime = \"{runtime}\"\n\
+             [module.options]\nrules = [\"||one.test/banners/\"]"
+        );
+        let net = net_with("Redirect", "Redirect", &module);
+        // The first may come before the blanks are stored.
+        let first = net.get(ONE, "one.test", "/banners/a.gif").expect(200);
+        assert!(first.body.starts_with(b"GIF89a"), "{runtime}");
+        let ads = || net.get(ONE, "one.test", "/banners/b.gif").expect(200);
+        let end = std::time::Instant::now() + understudy_testbed::PATIENCE;
+        while !ads().is_hit() {
+            assert!(std::time::Instant::now() < end, "{runtime}: no hit");
+        }
+        // Also where the name is nobody's.
+        net.get(TWO, "ads.doubleclick.net", "/c.gif").expect_hit();
+        net.get(ONE, "one.test", "/a.gif").expect_body("one /a.gif");
+        assert_eq!((net.one.count(), net.two.count()), (1, 0), "{runtime}");
+    }
 }
 
 #[test]

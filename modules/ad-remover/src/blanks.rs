@@ -12,6 +12,9 @@ use understudy_module::{Bytes, Host, ObjectId, Operation, Response};
 /// Name, kind, media type, bytes.
 type Shipped = (&'static str, Kind, &'static str, &'static [u8]);
 
+/// What their paths begin with: on no host is there anything else of this name.
+const PATH: &str = "ad-remover";
+
 macro_rules! blank {
     ($name:literal, $kind:ident, $type:literal) => {
         (
@@ -84,7 +87,7 @@ impl Blanks {
 
     /// Its URL.
     pub(crate) fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}", self.host)
+        format!("http://{}/{PATH}/{name}", self.host)
     }
 
     /// The host they are of.
@@ -92,11 +95,15 @@ impl Blanks {
         &self.host
     }
 
-    /// The name in a key of this host; `None` when it is another's.
-    pub(crate) fn named<'a>(&self, url: &'a [u8]) -> Option<&'a [u8]> {
-        url.strip_prefix(b"http://")?
-            .strip_prefix(self.host.as_bytes())?
-            .strip_prefix(b":80/")
+    /// The name of the blank in a key; `None` when it is another object's. A reverse listener may have put a host of its own into it: then
+    /// the path tells.
+    pub(crate) fn named<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
+        let key = std::str::from_utf8(key).ok()?;
+        let (url, part) = key.split_once('\n').unwrap_or((key, ""));
+        let (authority, path) = url.strip_prefix("http://")?.split_once('/')?;
+        let is_ours = authority.strip_suffix(":80") == Some(self.host.as_str());
+        let name = path.strip_prefix(PATH)?.strip_prefix('/')?.as_bytes();
+        (is_ours || (!part.is_empty() && self.get(name).is_some())).then_some(name)
     }
 
     /// The answer of this name.

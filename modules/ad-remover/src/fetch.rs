@@ -1,12 +1,16 @@
 //! Fetches what changed at a URL, on a thread of its own.
 //!
-//! Invariant: what is given back is whole. A body that ends early or grows too large is an error, and so is every status but 200 and 304;
-//! then the copy there is stays in use. Awkward case: pages of error that say 200. What they are is for the caller to see.
+//! Invariant: what is given back is whole, as far as that can be known. A body that is shorter than announced or grows too large is an
+//! error, and so is every status but 200 and 304; then the copy there is stays in use. Awkward case: a body without an announced length,
+//! whose early end the client does not tell from a good one. It must end with a line at least.
 
 use crate::place::{MOST, Validators};
 use awc::error::{PayloadError, SendRequestError};
 use awc::http::StatusCode;
-use awc::http::header::{ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use awc::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
 use awc::{Client, ClientResponse, Connector};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
@@ -81,11 +85,20 @@ pub(crate) fn changed(
             etag: field(&response, ETAG),
             modified: field(&response, LAST_MODIFIED),
         };
+        let announced: Option<usize> = field(&response, CONTENT_LENGTH).parse().ok();
+        // None was asked for.
+        if !field(&response, CONTENT_ENCODING).is_empty() {
+            return Err("it came with a Content-Encoding".to_owned());
+        }
         let body = response.body().limit(MOST as usize).await;
         let body = body.map_err(|why| match why {
             PayloadError::Overflow => format!("it is larger than {MOST} bytes"),
             why => why.to_string(),
         })?;
+        let is_whole = announced.map_or(body.ends_with(b"\n"), |length| length == body.len());
+        if !is_whole {
+            return Err(format!("it ended early, at byte {}", body.len()));
+        }
         Ok(Some((validators, body)))
     })
 }

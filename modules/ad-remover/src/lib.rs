@@ -104,12 +104,12 @@ impl AdRemover {
         let (Some(setup), Ok(url)) = (setup.as_ref(), std::str::from_utf8(tx.url())) else {
             return Ok(Verdict::Done);
         };
-        if setup.blanks.named(url.as_bytes()).is_some() {
+        if setup.blanks.named(tx.key()).is_some() {
             return Ok(Verdict::Continue);
         }
         let url = as_asked(url);
         if Self::is_off(setup, tx)? {
-            tx.host().count("switched_off", 1);
+            tx.count("switched_off", 1);
             return Ok(Verdict::Done);
         }
         if tx.method() == b"CONNECT" {
@@ -137,24 +137,22 @@ impl AdRemover {
         let rule = match said {
             Said::Remove(rule) => rule,
             Said::Keep(rule) => {
-                tx.host().count("excepted", 1);
-                note(tx, "rule", rule.as_deref())?;
+                tx.count("excepted", 1);
+                note(tx, "rule", rule.as_deref());
                 return Ok(self.pass(setup, tx, kind, &url));
             }
             Said::Nothing => return Ok(self.pass(setup, tx, kind, &url)),
         };
         let name = Blanks::name(kind, &url, text(tx, "Accept"));
-        note(tx, "removed", Some(name))?;
-        note(tx, "rule", rule.as_deref())?;
-        let host = tx.host();
-        host.count(REMOVED[kind as usize], 1);
+        note(tx, "removed", Some(name));
+        note(tx, "url", Some(&url));
+        note(tx, "rule", rule.as_deref());
+        tx.count(&format!("removed_{}", kind.name()), 1);
         if tx.method() != b"GET" && tx.method() != b"HEAD" {
             return Ok(on_the_spot(setup, tx, name));
         }
-        host.count(
-            SAVED[kind as usize],
-            self.sizes.saved(kind, setup.blanks.size(name)),
-        );
+        let saved = self.sizes.saved(kind, setup.blanks.size(name));
+        tx.count(&format!("saved_bytes_{}", kind.name()), saved);
         rewrite(setup, tx, name)?;
         Ok(Verdict::Continue)
     }
@@ -176,26 +174,6 @@ impl AdRemover {
     }
 }
 
-/// The counters of what was removed, and of the bytes that were not fetched, by kind.
-const REMOVED: [&str; 7] = [
-    "removed_image",
-    "removed_script",
-    "removed_style",
-    "removed_page",
-    "removed_media",
-    "removed_data",
-    "removed_other",
-];
-const SAVED: [&str; 7] = [
-    "saved_bytes_image",
-    "saved_bytes_script",
-    "saved_bytes_style",
-    "saved_bytes_page",
-    "saved_bytes_media",
-    "saved_bytes_data",
-    "saved_bytes_other",
-];
-
 /// The URL as a page has it: a key always has its port, which rules do not expect.
 fn as_asked(key: &str) -> String {
     let end = key
@@ -206,9 +184,9 @@ fn as_asked(key: &str) -> String {
     format!("{}{path}", origin.strip_suffix(":80").unwrap_or(origin))
 }
 
-/// A word for the log, if there is one.
-fn note(tx: &mut Transaction<'_>, name: &str, value: Option<&str>) -> Result<(), Refused> {
-    value.map_or(Ok(()), |value| tx.note(name, value))
+/// A word for the log, if there is one. What may not be written there is no reason to fail.
+fn note(tx: &mut Transaction<'_>, name: &str, value: Option<&str>) {
+    let _ = value.map(|value| tx.note(name, value));
 }
 
 /// A tunnel shows a host and nothing else: no page, no path, no type. What is refused is what rules take as a whole from everybody.
@@ -226,9 +204,9 @@ fn tunnel(setup: &Setup, tx: &mut Transaction<'_>, authority: &str) -> Result<Ve
     };
     match setup.rules.ask(&sight) {
         Said::Remove(rule) if setup.options.refuses_tunnels => {
-            note(tx, "removed", Some("tunnel"))?;
-            note(tx, "rule", rule.as_deref())?;
-            tx.host().count("removed_tunnels", 1);
+            note(tx, "removed", Some("tunnel"));
+            note(tx, "rule", rule.as_deref());
+            tx.count("removed_tunnels", 1);
             Response::text(403, "This host is on a list of advertisements.\n")
                 .map(|answer| Verdict::Respond(Box::new(answer)))
         }
@@ -285,7 +263,7 @@ impl Module for AdRemover {
             Hook::Log,
         ];
         About {
-            timer: Some(Duration::from_secs(5)),
+            timer: Some(Duration::from_secs(2)),
             ..About::new("ad-remover", env!("CARGO_PKG_VERSION"), Hooks::of(&hooks))
         }
     }
@@ -307,7 +285,7 @@ impl Module for AdRemover {
         let setup = self.keeper.setup.load();
         let Some((setup, path)) = setup
             .as_ref()
-            .and_then(|setup| Some((setup, setup.blanks.named(tx.url())?)))
+            .and_then(|setup| Some((setup, setup.blanks.named(tx.key())?)))
         else {
             return Verdict::Continue;
         };

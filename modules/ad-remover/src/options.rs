@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use understudy_module::{Host, ObjectId};
+use understudy_module::{Edits, Host, ObjectId};
 
 /// The options.
 #[derive(Debug)]
@@ -96,6 +96,15 @@ impl Options {
                 "option `host`: {name:?} is no host name in lower case"
             ));
         }
+        let switch = host.option("switch");
+        if let Some(name) = switch
+            .as_ref()
+            .filter(|name| Edits::new().delete(name.as_bytes()).is_err())
+        {
+            return Err(format!(
+                "option `switch`: {name:?} is no field name that may be used"
+            ));
+        }
         Ok(Options {
             lists: lists.map_err(about("lists"))?,
             rules: all(host, "rules"),
@@ -103,7 +112,7 @@ impl Options {
             refresh: Duration::from_secs(number(host, "refresh", 86_400)?.max(1)),
             tls: fetch::tls(ca.as_deref()).map_err(about("ca"))?,
             clients: clients.map_err(about("clients"))?,
-            switch: host.option("switch"),
+            switch,
             refuses_tunnels: word(host, "tunnels", ["refuse", "pass"])?,
             sample: number(host, "sample", 8)?,
             explain: !word(host, "explain", ["false", "true"])?,

@@ -88,34 +88,46 @@ impl Place {
         matches!(self, Place::Url { .. }) && modified.map_or(true, is_old)
     }
 
-    /// The bytes; `None` when they were never fetched.
+    /// What its bytes are; `None` when they were never fetched. A copy that is not good is forgotten, and due again.
     ///
     /// # Errors
-    /// A file that cannot be read, or is too large.
-    pub(crate) fn read(&self) -> Result<Option<Vec<u8>>, String> {
-        match (self, limited(self.path())) {
-            (Place::Url { .. }, read) => Ok(read.ok().and_then(|all| self.opened(&all))),
-            (Place::File(_), Ok(bytes)) => Ok(Some(bytes)),
-            (Place::File(path), Err(why)) => Err(format!("{}: {why}", path.display())),
+    /// A file that cannot be read, is too large, or is not what it should be.
+    pub(crate) fn read<T>(
+        &self,
+        of: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let all = limited(self.path());
+        if let Place::File(path) = self {
+            let told = |why: String| format!("{}: {why}", path.display());
+            let bytes = all.map_err(|why| told(why.to_string()))?;
+            return of(&bytes).map(Some).map_err(told);
         }
+        let Ok(all) = all else { return Ok(None) };
+        let good = self.opened(&all).and_then(|(_, bytes)| of(bytes).ok());
+        if good.is_none() {
+            // When it cannot be removed, it is due when it is old.
+            let _ = fs::remove_file(self.path());
+        }
+        Ok(good)
     }
 
-    /// The bytes of a copy, if it is one of this URL.
-    fn opened(&self, all: &[u8]) -> Option<Vec<u8>> {
-        let (line, bytes) = split(all)?;
-        (line.first() == Some(&self.name().as_str())).then(|| bytes.to_vec())
+    /// The validators and bytes of a copy, if it is one of this URL.
+    fn opened<'a>(&self, all: &'a [u8]) -> Option<(Validators, &'a [u8])> {
+        let end = all.iter().position(|byte| *byte == b'\n')?;
+        let mut words = std::str::from_utf8(&all[..end]).ok()?.split('\t');
+        if words.next() != Some(&self.name()) {
+            return None;
+        }
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        let (etag, modified) = (word(), word());
+        Some((Validators { etag, modified }, &all[end + 1..]))
     }
 
     /// The validators of the copy.
     pub(crate) fn validators(&self) -> Validators {
         let all = limited(self.path()).unwrap_or_default();
-        match split(&all) {
-            Some((line, _)) if line.first() == Some(&self.name().as_str()) => Validators {
-                etag: line.get(1).copied().unwrap_or_default().to_owned(),
-                modified: line.get(2).copied().unwrap_or_default().to_owned(),
-            },
-            _ => Validators::default(),
-        }
+        let opened = self.opened(&all);
+        opened.map_or_else(Validators::default, |(validators, _)| validators)
     }
 
     /// Replaces the copy.
@@ -140,13 +152,6 @@ impl Place {
         let file = File::options().append(true).open(self.path())?;
         file.set_modified(SystemTime::now())
     }
-}
-
-/// The words of the first line, and what is behind it.
-fn split(all: &[u8]) -> Option<(Vec<&str>, &[u8])> {
-    let end = all.iter().position(|byte| *byte == b'\n')?;
-    let line = std::str::from_utf8(&all[..end]).ok()?;
-    Some((line.split('\t').collect(), &all[end + 1..]))
 }
 
 fn limited(path: &Path) -> io::Result<Vec<u8>> {

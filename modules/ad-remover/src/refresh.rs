@@ -28,6 +28,15 @@ pub(crate) struct Keeper {
     later: Mutex<HashMap<String, Instant>>,
 }
 
+/// While it is there the thread is at work, also when that ends in a panic.
+struct AtWork(Arc<Keeper>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.store(false, Ordering::Release);
+    }
+}
+
 impl Keeper {
     /// Puts this in force.
     pub(crate) fn put(self: &Arc<Self>, setup: Setup, host: &Host) {
@@ -37,32 +46,22 @@ impl Keeper {
         self.look(host);
     }
 
-    /// Starts the work if there is any.
+    /// Has somebody look whether there is work: a file system that hangs is not for whoever calls this.
     pub(crate) fn look(self: &Arc<Self>, host: &Host) {
         let Some(setup) = self.setup.load_full() else {
             return;
         };
-        if !self.has_work(&setup) || self.at_work.swap(true, Ordering::AcqRel) {
+        if setup.options.places().next().is_none() || self.at_work.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (me, its_host) = (self.clone(), host.clone());
-        let work = move || {
-            me.work(&setup, &its_host);
-            me.at_work.store(false, Ordering::Release);
-        };
+        let (mine, its_host) = (AtWork(self.clone()), host.clone());
+        let work = move || mine.0.work(&setup, &its_host);
         if let Err(why) = std::thread::Builder::new()
             .name("ad-lists".to_owned())
             .spawn(work)
         {
-            self.at_work.store(false, Ordering::Release);
             host.log(Level::Warn, &format!("no thread to fetch lists: {why}"));
         }
-    }
-
-    fn has_work(&self, setup: &Setup) -> bool {
-        let is_due = |place: &Place| self.is_due(place, setup);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != setup::stamps(&setup.options)
-            || setup.options.places().any(is_due)
     }
 
     fn is_due(&self, place: &Place, setup: &Setup) -> bool {
@@ -98,10 +97,11 @@ impl Keeper {
             }
         }
         let stamps = setup::stamps(&setup.options);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps.clone();
-        if stamps == setup.stamps {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *seen, stamps.clone()) == stamps || stamps == setup.stamps {
             return;
         }
+        drop(seen);
         match Setup::new(setup.options.clone()) {
             Ok(new) => {
                 let new = Arc::new(new);
@@ -135,7 +135,7 @@ fn fetched(place: &Place, is_list: bool, setup: &Setup) -> Result<(), String> {
     if is_list {
         setup::list(&bytes)?;
     } else {
-        setup::content(place, bytes.to_vec())?;
+        setup::content(place, &bytes)?;
     }
     kept(place.keep(&validators, &bytes))
 }

@@ -36,7 +36,8 @@ pub(crate) fn stamps(options: &Options) -> Vec<Stamp> {
 /// # Errors
 /// When it is none: pages of error are answered with 200 by some.
 pub(crate) fn list(bytes: &[u8]) -> Result<String, String> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
+    let text =
+        String::from_utf8(bytes.to_vec()).map_err(|_| "it is no text in UTF-8".to_owned())?;
     if text
         .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
         .starts_with('<')
@@ -53,14 +54,14 @@ pub(crate) fn list(bytes: &[u8]) -> Result<String, String> {
 ///
 /// # Errors
 /// When the type is not known, or it is empty or too large.
-pub(crate) fn content(place: &Place, bytes: Vec<u8>) -> Result<(&'static str, Bytes), String> {
+pub(crate) fn content(place: &Place, bytes: &[u8]) -> Result<(&'static str, Bytes), String> {
     match (asked::by_ending(&place.name()), bytes.len()) {
         ("", _) => Err("its ending says no media type".to_owned()),
         (_, 0) => Err("it is empty".to_owned()),
         (_, length) if length > MOST_CONTENT => {
             Err(format!("it is larger than {MOST_CONTENT} bytes"))
         }
-        (r#type, _) => Ok((r#type, bytes.into())),
+        (r#type, _) => Ok((r#type, Bytes::copy_from_slice(bytes))),
     }
 }
 
@@ -77,15 +78,11 @@ impl Setup {
             lists.push(SHIPPED.to_owned());
         }
         for place in &options.lists {
-            if let Some(bytes) = place.read()? {
-                lists.push(list(&bytes).map_err(|why| format!("{}: {why}", place.name()))?);
-            }
+            lists.extend(place.read(list)?);
         }
         let mut preferred: Vec<(Kind, &'static str, Bytes)> = Vec::new();
         for (kind, place) in &options.preferred {
-            if let Some(bytes) = place.read()? {
-                let made = content(place, bytes);
-                let (r#type, bytes) = made.map_err(|why| format!("{}: {why}", place.name()))?;
+            if let Some((r#type, bytes)) = place.read(|bytes| content(place, bytes))? {
                 preferred.push((*kind, r#type, bytes));
             }
         }

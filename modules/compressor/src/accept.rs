@@ -44,6 +44,26 @@ impl Accept {
         (weight > 0 && Some(weight) >= self.identity).then_some(*best)
     }
 
+    /// The same said in one way, so that what is stored serves all who accept the same: the codings of the highest weight, in our
+    /// order. `plain`: none. Nothing when the client accepts none of ours, and wants one.
+    pub(crate) fn normal(&self, plain: bool) -> Option<String> {
+        let best = self.choose(&Coding::ALL).filter(|_| !plain);
+        let Some(best) = best else {
+            return self.takes_identity().then(|| "identity".to_owned());
+        };
+        let best = self.codings[best as usize];
+        let equal = |one: &Coding| self.codings[*one as usize] == best;
+        let mut names: Vec<&str> = Coding::ALL
+            .into_iter()
+            .filter(equal)
+            .map(Coding::name)
+            .collect();
+        if !self.takes_identity() {
+            names.push("identity;q=0");
+        }
+        Some(names.join(", "))
+    }
+
     /// Whether the client takes this coding.
     pub(crate) fn takes(&self, coding: Coding) -> bool {
         self.codings[coding as usize] > 0
@@ -103,6 +123,32 @@ mod tests {
             let accept = Accept::of([field.as_bytes()].into_iter());
             assert_eq!(accept.choose(&[Zstd, Br, Gzip]), chosen, "{field}");
         }
+    }
+
+    #[test]
+    fn who_accepts_the_same_says_the_same() {
+        for (field, normal) in [
+            ("gzip", Some("gzip")),
+            ("gzip, deflate", Some("gzip")),
+            ("deflate , X-GZIP;q=1.0,compress", Some("gzip")),
+            ("zstd, br, deflate, gzip", Some("gzip, br, zstd")),
+            ("br;q=0.9, gzip;q=0.9, zstd;q=0.1", Some("gzip, br")),
+            ("*", Some("gzip, br, zstd")),
+            ("gzip, *;q=0", Some("gzip, identity;q=0")),
+            ("deflate", Some("identity")),
+            ("gzip;q=0.1, identity", Some("identity")),
+            ("deflate, identity;q=0", None),
+        ] {
+            let accept = Accept::of([field.as_bytes()].into_iter());
+            assert_eq!(accept.normal(false).as_deref(), normal, "{field:?}");
+            // It means the same to whoever reads it.
+            let again = normal.map(|normal| Accept::of([normal.as_bytes()].into_iter()));
+            let again = again.and_then(|again| again.normal(false));
+            assert_eq!(again.as_deref(), normal, "{field:?}");
+        }
+        let accept = |field: &str| Accept::of([field.as_bytes()].into_iter()).normal(true);
+        assert_eq!(accept("gzip, br").as_deref(), Some("identity"));
+        assert_eq!(accept("gzip, *;q=0"), None);
     }
 
     #[test]

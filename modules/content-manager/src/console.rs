@@ -22,6 +22,8 @@ const WAITING: i32 = 64;
 const MOST_WRONG: u32 = 9;
 const WRONG_FOR: Duration = Duration::from_secs(60);
 const MOST_ADDRESSES: usize = 1024;
+/// What is told when nobody listens here any more.
+const GONE: &str = "\nthe console was moved, replaced or unloaded; connect again\n";
 
 /// The listening socket.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl Console {
                 )
             })?;
             if let Some(old) = self.port.replace(port) {
-                host.closing(old.socket.as_raw_fd());
+                shut(host, &old);
             }
         }
         self.options = Some(options);
@@ -138,7 +140,7 @@ impl Console {
     /// Ends all.
     pub(crate) fn close(&mut self, host: &Host) {
         if let Some(port) = self.port.take() {
-            host.closing(port.socket.as_raw_fd());
+            shut(host, &port);
         }
         let Some(options) = self.options.take() else {
             return;
@@ -146,7 +148,7 @@ impl Console {
         for (_, session) in self.sessions.drain() {
             let asked = &mut self.asked;
             session.end(
-                "\nthe module was replaced or unloaded; connect again\n",
+                GONE,
                 &mut Desk {
                     host,
                     options: &options,
@@ -218,6 +220,16 @@ impl Console {
         self.sessions.insert(id, session);
         self.with(id, host, |session, desk| session.go(desk));
     }
+}
+
+/// Listens no more. Who has connected already would see the connection cut, so he is told; what is watched is a duplicate, so the socket
+/// is shut down to turn whoever comes now to who listens next.
+fn shut(host: &Host, port: &Port) {
+    while let Ok((mut late, _)) = port.socket.accept() {
+        let _ = late.write(GONE.as_bytes());
+    }
+    let _ = socket2::SockRef::from(&port.socket).shutdown(std::net::Shutdown::Both);
+    host.closing(port.socket.as_raw_fd());
 }
 
 /// Listens.

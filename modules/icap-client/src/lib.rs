@@ -165,15 +165,20 @@ fn ask(tx: &mut Transaction<'_>, piece: Option<(Bytes, bool)>) -> Verdict {
 /// The request that is here, as an ICAP service wants it: with its whole URL (RFC 3507 section 4.8.1 shows it so).
 fn request(tx: &Transaction<'_>) -> Head {
     let target = tx.target();
-    let whole = if target.starts_with(b"/") {
-        // The URL asked for, up to its path.
+    let mut whole = target.to_vec();
+    if target.starts_with(b"/") {
         let url = tx.url();
-        let slashes = url.iter().enumerate().filter(|(_, b)| **b == b'/').nth(2);
-        let authority = &url[..slashes.map_or(url.len(), |(at, _)| at)];
-        [authority, target].concat()
-    } else {
-        target.to_vec()
-    };
+        let mut slashes = url.iter().enumerate().filter(|(_, b)| **b == b'/');
+        let (scheme, authority) = (slashes.nth(1), slashes.next());
+        let (scheme, authority) = (
+            scheme.map_or(0, |(at, _)| at + 1),
+            authority.map_or(url.len(), |(at, _)| at),
+        );
+        // The URL names the port in any case; as the client wrote it is how lists have it.
+        let host = tx.find("host").filter(|host| !host.is_empty());
+        let host = host.unwrap_or(&url[scheme..authority]);
+        whole = [&url[..scheme], host, target].concat();
+    }
     Head::new(Start::Request(tx.method().to_vec(), whole), tx.lines())
 }
 

@@ -45,9 +45,9 @@ fn assert_whole(made: &Made, what: &str) {
 }
 
 #[test]
-fn an_image_cut_off_anywhere_is_kept_or_makes_a_whole_one() {
+fn an_image_that_is_cut_off_is_kept_or_makes_a_whole_one() {
     for (name, bytes) in images() {
-        for length in 0..bytes.len() {
+        for length in (0..bytes.len()).step_by(11) {
             for want in wants() {
                 if let Ok(made) = transcode(&bytes[..length], &want, PIXELS) {
                     // Palettes change without a look at the pixels: these are as broken as they were.
@@ -61,14 +61,12 @@ fn an_image_cut_off_anywhere_is_kept_or_makes_a_whole_one() {
 }
 
 #[test]
-fn an_image_with_any_byte_changed_never_panics() {
+fn an_image_with_a_byte_changed_never_panics() {
     for (_, bytes) in images() {
-        for at in 0..bytes.len() {
-            for change in [0x01, 0x80, 0xff] {
-                let mut changed = bytes.clone();
-                changed[at] ^= change;
-                let _ = transcode(&changed, &wants()[at % 3], PIXELS);
-            }
+        for at in (0..bytes.len()).step_by(3) {
+            let mut changed = bytes.clone();
+            changed[at] ^= [0x01, 0x80, 0xff, 0x10][at % 4];
+            let _ = transcode(&changed, &wants()[at % 2], PIXELS);
         }
     }
 }

@@ -12,8 +12,6 @@ pub(crate) struct Asked {
     /// Its head, and the HTTP heads in it.
     pub(crate) head: String,
     pub(crate) http: String,
-    /// Which connection it came on, from 1.
-    pub(crate) connection: usize,
     /// Whether a body follows.
     pub(crate) body: bool,
 }
@@ -55,7 +53,7 @@ impl Server {
         );
         let (options, script) = (options.to_owned(), Arc::new(script));
         std::thread::spawn(move || {
-            for (number, stream) in listener.incoming().enumerate() {
+            for stream in listener.incoming() {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
@@ -67,7 +65,7 @@ impl Server {
                     let mut peer = Peer {
                         stream: BufReader::new(stream),
                     };
-                    while let Some(asked) = peer.asked(number + 1) {
+                    while let Some(asked) = peer.asked() {
                         if asked.head.starts_with("OPTIONS ") {
                             asked_options.fetch_add(1, Ordering::SeqCst);
                             peer.send(format!(
@@ -123,7 +121,7 @@ impl Asked {
 }
 
 impl Peer {
-    fn asked(&mut self, connection: usize) -> Option<Asked> {
+    fn asked(&mut self) -> Option<Asked> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.stream.read_line(&mut head).unwrap_or(0) == 0 {
@@ -142,7 +140,6 @@ impl Peer {
         Some(Asked {
             http: String::from_utf8(http).unwrap(),
             body: !last.starts_with("null"),
-            connection,
             head,
         })
     }
@@ -166,6 +163,12 @@ impl Peer {
             }
             body.extend_from_slice(&data[..data.len() - 2]);
         }
+    }
+
+    /// Some bytes, whatever they are.
+    pub(crate) fn some(&mut self) -> usize {
+        let mut room = [0; 16 * 1024];
+        self.stream.read(&mut room).unwrap_or(0)
     }
 
     /// All of a body, asking for the rest behind a preview.

@@ -74,7 +74,9 @@ impl Chain {
             .filter(|link| of(link).any(ON_HITS))
             .all(|link| {
                 let looks = !of(link).has(Hook::ReturnBody) || link.loaded().about().only_looks;
-                link.loaded().spec().kind == Kind::Inline && looks
+                // One that changes bodies may say of a head that this is none of its.
+                let may = looks || of(link).has(Hook::ResponseReturn);
+                link.loaded().spec().kind == Kind::Inline && may
             });
         Chain {
             matchers,

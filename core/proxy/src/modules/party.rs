@@ -92,6 +92,16 @@ pub(crate) enum Ran {
     Busy(usize),
 }
 
+/// Who hears the body of an answer on its way to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Nobody,
+    /// Modules that only look.
+    Lookers,
+    /// One that may change it.
+    Changers,
+}
+
 /// A hook in the middle of its modules.
 #[derive(Debug)]
 pub(crate) struct Suspended {
@@ -160,6 +170,20 @@ impl Party {
     #[inline]
     pub(crate) fn wants(&self, hook: Hook) -> bool {
         self.chain.wants(hook)
+    }
+
+    /// Who hears the body behind a head that was shown.
+    pub(crate) fn audience(&self) -> Audience {
+        let mut found = Audience::Nobody;
+        for (link, seen) in self.chain.links.iter().zip(self.members.borrow().iter()) {
+            if link.loaded().hooks().has(Hook::ReturnBody) && seen.hears(Hook::ReturnBody) {
+                if !link.loaded().about().only_looks {
+                    return Audience::Changers;
+                }
+                found = Audience::Lookers;
+            }
+        }
+        found
     }
 
     /// Asks the modules from this place on, as far as they answer at once.

@@ -1,4 +1,4 @@
-//! Plain hits that meet modules, on the spot: all of them inline, and their hooks on bodies only look.
+//! Plain hits that meet modules, on the spot: all of them inline, and their hooks on this body only look.
 //!
 //! The same steps as without modules, with a direct call at each hook. Whatever does not end at once is handed to a transaction, with
 //! what was said so far, so no hook is called twice.
@@ -8,7 +8,7 @@ use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
 use crate::modules::edited::{self, Made};
-use crate::modules::party::{Party, Ran, Subject};
+use crate::modules::party::{Audience, Party, Ran, Subject};
 use crate::record::Record;
 use crate::worker::Live;
 use bytes::Bytes;
@@ -82,6 +82,11 @@ pub(super) fn answer(
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
+        if party.audience() == Audience::Changers {
+            // One did not say that it is done, and its hook on the body may say anything.
+            let returned = Some(Box::new((ran, edits)));
+            return hand(party, Ran::Through, asked, applied, returned);
+        }
         match edited::made(&prepared.head, &edits) {
             Made::Same => {}
             Made::More(lines) => added = lines,
@@ -93,7 +98,8 @@ pub(super) fn answer(
         added,
         party: Some(&party),
     };
-    if party.wants(Hook::ReturnBody) && prepared.status != 204 {
+    let looked_at = party.wants(Hook::ReturnBody) && party.audience() == Audience::Lookers;
+    if looked_at && prepared.status != 204 {
         let method = head.method_bytes();
         for block in 0..stored.blocks().len().max(1) {
             let mut said = Edits::new();

@@ -73,6 +73,36 @@ fn what_becomes_of_a_body_on_return_is_this_clients_alone() {
     });
 }
 
+/// Which of the two it is, a head says: the path of a hit that is answered on the spot, and of one that is not.
+#[test]
+fn a_module_that_is_done_with_a_head_is_not_asked_about_its_body() {
+    everywhere(|kind| async move {
+        let hooks = &[Hook::RequestHead, Hook::ResponseReturn, Hook::ReturnBody];
+        let m = Scripted::new("m", hooks, |tx| match tx.hook() {
+            Hook::ResponseReturn => {
+                tx.set("X-Returned", "yes").unwrap();
+                match tx.url().ends_with(b"/plain") {
+                    true => Verdict::Done,
+                    false => Verdict::Continue,
+                }
+            }
+            Hook::ReturnBody => Verdict::Replace(upper(tx.piece())),
+            _ => Verdict::Continue,
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        for (path, body, asked) in [("/plain", "abc", false), ("/upper", "ABC", true)] {
+            for hit in [false, true, true] {
+                let got = f.get(path).await;
+                assert_eq!(got.is_hit(), hit, "{path}");
+                assert!(got.has("X-Returned: yes"), "{}", got.head);
+                assert_eq!(plain(&got), body.as_bytes(), "{path} {hit}");
+            }
+            assert_eq!(m.trace.count("m.return_body") > 0, asked, "{path}");
+        }
+        assert_eq!(m.trace.count("m.response_return"), 6);
+    });
+}
+
 /// Its length is told by the end of the connection alone, so the cache starts to store it and gives up on the way.
 #[test]
 fn a_body_that_grows_too_long_to_be_stored_still_reaches_its_client_through_modules() {

@@ -85,11 +85,11 @@ impl Told {
             Told::Found(object) => line(format!("stored: {}", info(object))),
             Told::Absent => line("not stored".to_owned()),
             Told::Done(what) => line((*what).to_owned()),
+            Told::Fetched { status: 304, .. } => line("fetched: 304, still good".to_owned()),
             Told::Fetched {
                 status,
                 stored: true,
             } => line(format!("fetched: {status}, stored")),
-            Told::Fetched { status: 304, .. } => line("fetched: 304, still good".to_owned()),
             Told::Fetched { status, .. } => line(format!("fetched: {status}, not stored")),
             Told::Head(head) => {
                 let mut text = format!("{}\n", head.status());
