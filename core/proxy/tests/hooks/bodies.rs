@@ -418,3 +418,22 @@ fn first_parts_without_end_fail_on_the_workers_stack() {
         assert!(!got.body.ends_with(b"0\r\n\r\n"), "{kind:?}");
     });
 }
+
+/// What is not stored passes both hooks in one task: while the second waits for the module, the first has to take its answer.
+#[test]
+fn a_module_of_both_hooks_on_a_body_that_is_not_stored_hears_all_of_it_twice() {
+    everywhere(|kind| async move {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let to = heard.clone();
+        let m = Scripted::new("m", &[Hook::ResponseBody, Hook::ReturnBody], move |tx| {
+            to.fetch_add(tx.piece().len(), Ordering::SeqCst);
+            Verdict::Continue
+        });
+        let text = "x".repeat(300_000);
+        let whole = text.clone();
+        let passed = "Cache-Control: no-store\r\nContent-Type: text/plain\r\n";
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", passed, &text)).await;
+        assert!(plain(&f.get("/").await) == whole.as_bytes(), "{kind:?}");
+        assert_eq!(heard.load(Ordering::SeqCst), 600_000, "{kind:?}");
+    });
+}
