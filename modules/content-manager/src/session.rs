@@ -192,7 +192,7 @@ impl Session {
             Err(_) => self.dead = true,
         }
         if self.run.is_some()
-            && let Some(at) = interrupt(&self.input, self.telnet.echoes)
+            && let Some(at) = interrupt(&self.input, &self.telnet)
         {
             self.input.drain(..at);
             self.cancel(desk);
