@@ -162,7 +162,7 @@ fn what_is_not_changed_stays_as_it_is_in_and_behind_the_preview() {
     });
     let origin = origin();
     for runtime in RUNTIMES {
-        let proxy = proxy(&origin, runtime, &respmod(&server, ""));
+        let proxy = proxy(&origin, runtime, &respmod(&server, "keep = \"256K\"\n"));
         for path in [
             "/5",
             "/5?behind=1",
