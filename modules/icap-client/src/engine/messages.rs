@@ -48,7 +48,7 @@ impl Engine {
             }
             // One whose hook has not returned yet is forgotten by that.
             if job.over && job.reply.is_none() {
-                self.leave(&job);
+                self.leave(id, &job);
             } else {
                 self.jobs.insert(id, job);
             }

@@ -185,13 +185,18 @@ impl Engine {
     /// Nobody asks about this message any more.
     pub(crate) fn forget(&mut self, id: u64) {
         if let Some(job) = self.jobs.remove(&id) {
-            self.leave(&job);
+            self.leave(id, &job);
             self.work(Instant::now());
         }
     }
 
     /// A message is over; what services still say of it is of no use.
-    fn leave(&mut self, job: &Job) {
+    fn leave(&mut self, id: u64, job: &Job) {
+        for stage in job.stages.iter().filter(|stage| stage.conn.is_none()) {
+            self.services[stage.service]
+                .waiting
+                .retain(|waits| waits.job != id);
+        }
         for conn in job.stages.iter().filter_map(|stage| stage.conn) {
             self.close(conn);
         }
