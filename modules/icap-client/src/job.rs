@@ -62,6 +62,8 @@ pub(crate) struct Job {
     /// The answer, when its hook has not.
     pub(crate) reply: Option<Answer>,
     pub(crate) failed: Option<String>,
+    /// What a service says it found: for the access log.
+    pub(crate) found: Option<String>,
     pub(crate) over: bool,
 }
 
@@ -114,6 +116,7 @@ impl Job {
             token: None,
             reply: None,
             failed: None,
+            found: None,
             over: false,
         }
     }
@@ -197,7 +200,13 @@ impl Job {
                 self.over = true;
                 Some(Verdict::fail(why).into())
             }
-            None => self.verdict(),
+            None => self.verdict().map(|mut answer| {
+                // A value that may not stand in a log is left out.
+                if let Some(found) = self.found.take() {
+                    let _ = answer.edits.note(b"found", found.trim().as_bytes());
+                }
+                answer
+            }),
         };
         self.asking = answer.is_none();
         answer
