@@ -6,13 +6,12 @@
 PROGRAM is a release build. Prints for each module and runtime processor time per request of proxy, pool and children together, the
 difference to no module in the same round, and requests and MB of plain content a second with that module alone. Beside them nginx with
 gzip at the same level, and Squid with the same c-icap echo service (its time is that of Squid alone); for ICAP also the median time to an
-answer at a steady rate over one connection. Needs wrk, nginx, squid, c-icap, and Pillow for the transcoder.
+answer to one client that pauses between requests. Needs wrk, nginx, squid, c-icap, and Pillow for the transcoder.
 A whole run takes six minutes or so; with --seconds 1 it shows that everything works.
 """
 import argparse, contextlib, io, os, socket, statistics, subprocess, sys, tempfile, time
 from bench import wrk
 from icap import CIcap
-from modules import paced
 from peers import Origin, Peer, free_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -66,6 +65,38 @@ class Contents(Origin):
         return command
 
 
+def steady(address, path, seconds):
+    """Median time to a whole answer, in microseconds, of requests one after the other with pauses: who waits here takes no core from
+    the servers."""
+    host, port = address.split(':')
+    took, n, until = [], 0, time.monotonic() + seconds
+    with socket.create_connection((host, int(port)), 20) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while time.monotonic() < until or not took:
+            time.sleep(0.002)
+            n += 1
+            began = time.perf_counter_ns()
+            s.sendall(f'GET {path(n)} HTTP/1.1\r\nHost: h.test\r\n\r\n'.encode())
+            got = b''
+            while not whole(got):
+                piece = s.recv(1 << 16)
+                if not piece:
+                    raise RuntimeError('the connection was closed')
+                got += piece
+            took.append((time.perf_counter_ns() - began) / 1000)
+    return statistics.median(took)
+
+
+def whole(got):
+    head, end, body = got.partition(b'\r\n\r\n')
+    head = head.lower()
+    if not end:
+        return False
+    if b'transfer-encoding: chunked' in head:
+        return body.endswith(b'0\r\n\r\n')
+    return len(body) >= int(head.split(b'content-length:')[1].split(b'\r\n')[0])
+
+
 class Work:
     """Requests that wrk sends."""
 
@@ -87,6 +118,8 @@ def measure(peer, work, a):
         before = peer.cpu_seconds()
         r = wrk(peer, '/', a.seconds, a.conns, f.name)
         us = (peer.cpu_seconds() - before) / max(r['n'], 1) * 1e6
+    if not r['n']:
+        return dict(us=float('nan'), rps=0.0, note='  nothing was answered in time')
     note = '' if r['bad'] == '0' and not r['errors'] else f'  bad {r["bad"]} {r["errors"]}'
     return dict(us=us, rps=r['rps'], note=note)
 
@@ -111,7 +144,7 @@ class Bench:
             with Peer(spec, self.origin.address) as peer:
                 row = measure(peer, work, self.a)
                 if pace:
-                    row['p50'] = paced(peer.address, pace, 300, min(2, self.a.seconds))[0]
+                    row['p50'] = steady(peer.address, pace, min(2, self.a.seconds))
         except (RuntimeError, OSError, IndexError, ValueError) as e:
             print(f'{title}: {spec.split("=")[0]}: {e}', file=sys.stderr)
             return

@@ -16,18 +16,22 @@ fn a_page_is_whole_gray_and_without_advertisements_and_nobody_complains() {
     run(&mut pip).expect(0);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/demo.py");
     let out = tempfile::tempdir().unwrap();
-    let told = run(Command::new("python3")
-        .arg(demo)
-        .arg(binary())
-        .args(["--need", "--out"])
-        .arg(out.path())
-        .env("PYTHONPATH", library.path())
-        .env("PYTHONDONTWRITEBYTECODE", "1"))
-    .expect(0);
-    assert!(
-        told.stdout.ends_with("nothing is wrong\n"),
-        "{}",
-        told.text()
-    );
-    assert!(out.path().join("demo-after.png").exists());
+    let mut shown = Vec::new();
+    for runtime in ["inline", "threads", "process"] {
+        let told = run(Command::new("python3")
+            .arg(&demo)
+            .arg(binary())
+            .args(["--need", "--runtimes", runtime, "--out"])
+            .arg(out.path())
+            .env("PYTHONPATH", library.path())
+            .env("PYTHONDONTWRITEBYTECODE", "1"))
+        .expect(0);
+        assert!(
+            told.stdout.ends_with("nothing is wrong\n"),
+            "{runtime}: {}",
+            told.text()
+        );
+        shown.push(std::fs::read(out.path().join("demo-after.png")).unwrap());
+    }
+    assert!(shown.iter().all(|picture| *picture == shown[0]));
 }
