@@ -1,7 +1,7 @@
 //! What a text makes of validators, parts, encodings and what is stored.
 
 use crate::peer::Peer;
-use crate::{PAGE, RUNTIMES, count, get, origin, proxy, with};
+use crate::{PAGE, RUNTIMES, counted, get, origin, proxy, with};
 use std::process::Command;
 use understudy_testbed::{Client, Launch, Nginx, Origin, modules::config, reply, run};
 
@@ -80,7 +80,7 @@ fn what_is_no_page_keeps_its_length_and_its_validator() {
             "{runtime}"
         );
         plain.expect_body(PAGE);
-        assert_eq!(count(&proxy, "pages"), 0);
+        counted(&proxy, "pages", 0);
     }
 }
 
@@ -145,7 +145,7 @@ fn a_stored_page_of_ours_stays_ours_when_the_origin_says_it_is_good() {
         // Parts are those of the page that is stored.
         let part = get(&mut client, "/", "Range: bytes=0-9\r\nIf-Range: \"1\"\r\n");
         part.expect(200).expect_body(with(PAGE, "+"));
-        assert_eq!(count(&proxy, "inserted"), 1);
+        counted(&proxy, "inserted", 1);
     }
 }
 
@@ -178,7 +178,7 @@ fn a_compressed_page_is_left_alone_and_by_option_not_asked_for() {
             } else {
                 assert_eq!(got.get("content-encoding"), Some("gzip"), "{runtime}");
                 assert_eq!(&got.body[..2], b"\x1f\x8b");
-                assert_eq!(count(&proxy, "skipped_encoded"), 1);
+                counted(&proxy, "skipped_encoded", 1);
             }
             // Whatever is no page is compressed as ever.
             let style = get(
