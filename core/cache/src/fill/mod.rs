@@ -162,6 +162,12 @@ impl Fill {
         self.part.map(|span| span.len()).or(prepared.length)
     }
 
+    /// The origin gave something, though there is no head to be put to use yet: followers wait on.
+    pub fn heard(&self) {
+        let mut state = self.inner.lock();
+        state.heard = state.heard.wrapping_add(1);
+    }
+
     /// A reader for the leader's own client, from the first byte.
     pub fn reader(&self) -> FillReader {
         let place = self.inner.lock().add_reader(true);

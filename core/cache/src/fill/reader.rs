@@ -31,6 +31,11 @@ impl FillReader {
         self.fill.lock().poll_head(self.place, cx)
     }
 
+    /// How often the leader heard of it while there was no head ([`crate::Fill::heard`]).
+    pub fn heard(&self) -> u64 {
+        self.fill.lock().heard
+    }
+
     /// The next piece after those already given.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<FillEvent> {
         let (event, leader) = self.fill.lock().poll_next(self.place, cx);

@@ -68,6 +68,8 @@ struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
+    /// How often its leader heard of it while there was no head.
+    pub(crate) heard: u64,
     pub(crate) body: Blocks,
     pub(crate) end: Option<End>,
     /// Where in the whole the body belongs, when it is a part; and its length, if the origin said it beforehand.

@@ -17,12 +17,23 @@ impl Transaction {
     pub(super) async fn follow(&mut self, mut reader: FillReader) -> Step {
         let forward = self.tally.forward.unwrap_or(Forward::Miss);
         // The leader has as long as anybody to connect and wait for an answer.
-        let limit = self.live.settings.timeouts.first_byte
+        let mut limit = self.live.settings.timeouts.first_byte
             + self
                 .route
                 .as_ref()
                 .map_or(Duration::ZERO, |r| self.time_to_connect(&r.destination));
-        let prepared = match within(&self.client.deadline, limit, reader.head()).await {
+        let mut heard = 0;
+        let head = loop {
+            let head = within(&self.client.deadline, limit, reader.head()).await;
+            let so_far = reader.heard();
+            if head.is_some() || so_far == heard {
+                break head;
+            }
+            // The head waits for what modules make of the body, and that comes.
+            limit = limit.max(self.live.settings.timeouts.between_bytes);
+            heard = so_far;
+        };
+        let prepared = match head {
             // The time is up: as if the origin had not answered this request itself.
             None => return self.failed_behind(Refusal::new(504, "http_response_timeout")),
             Some(FillHead::Shared(prepared)) => prepared,

@@ -8,6 +8,7 @@ use super::exchange::Exchanged;
 use super::refusal::Refusal;
 use super::request_out::Purpose;
 use super::route::{self, Wanted};
+use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
@@ -17,11 +18,12 @@ use bytes::Bytes;
 use std::future::poll_fn;
 use std::io::Write;
 use std::rc::Rc;
+use understudy_cache::Fill;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::{Method, Name};
-use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Mark, Part};
+use understudy_module::{Edit, Edits, Head, Hook, Hooks, Lines, LogEntry, Mark, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
@@ -298,8 +300,12 @@ impl Transaction {
         }
     }
 
-    /// What modules make of an origin's head, and of the body behind it.
-    pub(super) async fn heard(&mut self, exchanged: &mut Exchanged) -> Result<(), Step> {
+    /// What modules make of an origin's head, and of the body behind it. `fill`: whose followers wait for it.
+    pub(super) async fn heard(
+        &mut self,
+        exchanged: &mut Exchanged,
+        fill: Option<&Fill>,
+    ) -> Result<(), Unheard> {
         self.said = Said::default();
         let Some(party) = self.party.clone() else {
             return Ok(());
@@ -310,7 +316,8 @@ impl Transaction {
         if let Some(filter) = &mut self.body.filter {
             // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
             // back, and here nobody else would take it.
-            poll_fn(|cx| filter.poll_rest(cx)).await;
+            let next = Hooks::of(&[Hook::ResponseHead, Hook::ResponseReturn]);
+            poll_fn(|cx| filter.poll_free(next, cx)).await;
         }
         let key = self.key();
         if party.wants(Hook::ResponseHead) {
@@ -335,8 +342,8 @@ impl Transaction {
                 }
             };
             match ran {
-                Ran::Answer(response) => return Err(Step::Respond(response)),
-                Ran::Closed => return Err(closed()),
+                Ran::Answer(response) => return Err(Unheard::Ends(Step::Respond(response))),
+                Ran::Closed => return Err(Unheard::Ends(closed())),
                 Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
             if !edits.is_empty() {
@@ -350,7 +357,7 @@ impl Transaction {
             exchanged.origin.through(filter);
             if exchanged.origin.withholds_head() && !self.is_head() {
                 // In a box, as it is rare.
-                Box::pin(self.withheld_response(exchanged)).await?;
+                Box::pin(self.withheld_response(exchanged, fill)).await?;
             }
         }
         Ok(())

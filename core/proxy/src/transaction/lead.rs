@@ -10,6 +10,7 @@ use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
 use super::returning::From;
+use super::withheld::Unheard;
 use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -67,8 +68,12 @@ impl Transaction {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, validate, failure),
         };
-        if let Err(step) = self.heard(&mut exchanged).await {
-            return step;
+        match self.heard(&mut exchanged, Some(&fill)).await {
+            Ok(()) => {}
+            Err(Unheard::Ends(step)) => return step,
+            Err(Unheard::BrokeOff(word)) => {
+                return self.lead_failed(fill, validate, Failure::BrokeOff(word));
+            }
         }
         let status = exchanged.head.status();
         let Some(stored) = validate else {

@@ -5,6 +5,8 @@
 
 use super::exchange::Exchanged;
 use super::part::Errand;
+use super::refusal::Failure;
+use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::record::Outcome;
 use std::sync::Arc;
@@ -30,8 +32,12 @@ impl Transaction {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, errand.validates(), failure),
         };
-        if let Err(step) = self.heard(&mut exchanged).await {
-            return step;
+        match self.heard(&mut exchanged, Some(&fill)).await {
+            Ok(()) => {}
+            Err(Unheard::Ends(step)) => return step,
+            Err(Unheard::BrokeOff(word)) => {
+                return self.lead_failed(fill, errand.validates(), Failure::BrokeOff(word));
+            }
         }
         match (exchanged.head.status(), errand) {
             (304, Errand::Validate(held)) => self.validated(fill, held, exchanged).await,

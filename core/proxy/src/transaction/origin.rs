@@ -5,7 +5,7 @@ use super::withheld::Ahead;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::Edits;
+use understudy_module::{Edits, Hooks};
 use understudy_upstream::{OriginStream, UpstreamError};
 
 /// The answer's source.
@@ -95,6 +95,14 @@ impl Origin {
         match &mut self.filter {
             Some(filter) => filter.release_head(),
             None => Edits::new(),
+        }
+    }
+
+    /// Waits until no module that wants one of these hooks has a piece.
+    pub(super) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.filter {
+            Some(filter) => filter.poll_free(hooks, cx),
+            None => Poll::Ready(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::refusal::Failure;
 use super::request_out::Purpose;
+use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::record::Outcome;
 use understudy_http::semantics::reuse::{Stale, is_error};
@@ -24,8 +25,10 @@ impl Transaction {
                     return step;
                 }
                 self.invalidate(&exchanged.head).await;
-                if let Err(step) = self.heard(&mut exchanged).await {
-                    return step;
+                match self.heard(&mut exchanged, None).await {
+                    Ok(()) => {}
+                    Err(Unheard::Ends(step)) => return step,
+                    Err(Unheard::BrokeOff(word)) => return self.failed(Failure::BrokeOff(word)),
                 }
                 self.head_effects(&exchanged).await;
                 self.relay_or_store(exchanged, purges).await

@@ -129,6 +129,8 @@ pub(super) enum Failure {
     Upstream(UpstreamError),
     /// The origin did not answer within `connect` or `first_byte`.
     Slow(&'static str),
+    /// The origin's answer broke off before anything of it was put to use.
+    BrokeOff(&'static str),
     /// The request could not be sent whole: its body was late, too large or malformed.
     Request(Refusal),
     /// The client went away.
@@ -141,7 +143,7 @@ impl Failure {
     pub(super) fn is_error(&self) -> bool {
         match self {
             Failure::Upstream(error) => !matches!(error, UpstreamError::Refused(_)),
-            Failure::Slow(_) => true,
+            Failure::Slow(_) | Failure::BrokeOff(_) => true,
             Failure::Request(_) | Failure::Gone => false,
         }
     }
@@ -150,6 +152,7 @@ impl Failure {
         match self {
             Failure::Upstream(error) => Refusal::upstream(error),
             Failure::Slow(word) => Refusal::new(504, word),
+            Failure::BrokeOff(word) => Refusal::new(502, word),
             Failure::Request(refusal) => refusal.clone(),
             Failure::Gone => Refusal::new(499, "client-gone"),
         }

@@ -16,6 +16,15 @@ use understudy_http::semantics::storing::{NoStoreReason, is_explicit, may_store}
 use understudy_http::semantics::update::{outdates, validates, write_updated};
 use understudy_http::wire::head::{HeadLimits, parse_response};
 use understudy_http::{Fields, Method, Name, ResponseHead};
+use understudy_module::Hook;
+
+/// Whether a field is a digest of a body (RFC 9530).
+fn is_digest(name: &[u8]) -> bool {
+    let digests = ["content-digest", "repr-digest", "digest", "content-md5"];
+    digests
+        .iter()
+        .any(|digest| name.eq_ignore_ascii_case(digest.as_bytes()))
+}
 
 impl Transaction {
     /// Whether this stored response may be served although it is stale, because the origin failed.
@@ -151,6 +160,11 @@ impl Transaction {
         let old = stored.prepared();
         let answer = head.clone();
         response_head::own(&mut head, &self.live.pseudonym, now);
+        if self.live.chain.wants(Hook::ResponseBody) {
+            // What is stored may be what modules made of a body, and a head without one says nothing of that.
+            let typed = old.with_fields(|fields| fields.has(Name::ContentType));
+            head.remove_if(|id, name, _| typed && id == Name::ContentType || is_digest(name));
+        }
         let mut merged = Vec::with_capacity(old.head.len() + 128);
         let line = memchr::memchr(b'\n', &old.head)? + 1;
         merged.extend_from_slice(&old.head[..line]);

@@ -2,7 +2,8 @@
 //!
 //! Before anything is decided by such a head (what is stored, where a request goes, how it is framed) the body is taken through its
 //! modules until its first bytes come out, or its end; what they said of the head meanwhile is put to use, and what came out lies
-//! [`Ahead`] of the rest. Awkward case: a client that waits for a 100 before it sends the body a module wants to see.
+//! [`Ahead`] of the rest. Awkward cases: a client that waits for a 100 before it sends the body a module wants to see; a module that
+//! has a piece still when it is to be asked what comes next, while nobody takes the body any further.
 
 use super::exchange::Exchanged;
 use super::hooks::{FAILED, closed};
@@ -15,9 +16,10 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use understudy_cache::Fill;
 use understudy_http::wire::body::Decoded;
 use understudy_http::{Name, Version};
-use understudy_module::Edits;
+use understudy_module::{Edits, Hook, Hooks};
 
 /// What came out of modules before the head was released.
 #[derive(Debug, Default)]
@@ -72,12 +74,21 @@ impl Ahead {
     }
 }
 
+/// Why nothing comes of an answer whose head is here.
+pub(super) enum Unheard {
+    /// The transaction goes on with this step.
+    Ends(Step),
+    /// The origin broke off while the head waited. Nothing of it has gone out, so it is as if it had not answered.
+    BrokeOff(&'static str),
+}
+
 impl Transaction {
     /// Lets modules look at the answer's body before its head is put to use.
     pub(super) async fn withheld_response(
         &mut self,
         exchanged: &mut Exchanged,
-    ) -> Result<(), Step> {
+        fill: Option<&Fill>,
+    ) -> Result<(), Unheard> {
         let patience = self.live.settings.timeouts.between_bytes;
         self.client.deadline.arm_now(patience);
         let Exchanged { origin, upload, .. } = &mut *exchanged;
@@ -88,6 +99,7 @@ impl Transaction {
                 Poll::Pending => {
                     if heard {
                         self.client.deadline.arm_now(patience);
+                        fill.into_iter().for_each(Fill::heard);
                     }
                     let late = self.client.deadline.poll(cx);
                     late.map(|()| Err(Break::Source("between-bytes-timeout")))
@@ -98,12 +110,17 @@ impl Transaction {
         .await;
         match polled {
             Ok(()) => {}
-            Err(Break::Answer(response)) => return Err(Step::Respond(response)),
-            Err(Break::Module) => return Err(closed()),
-            // Nothing of it has gone out, so the client can still be told properly.
-            Err(Break::Source(word)) => return Err(Step::Answer(Refusal::new(502, word))),
+            Err(Break::Answer(response)) => return Err(Unheard::Ends(Step::Respond(response))),
+            Err(Break::Module) => return Err(Unheard::Ends(closed())),
+            Err(Break::Source(word)) => return Err(Unheard::BrokeOff(word)),
         }
         let edits = exchanged.origin.release_head();
+        // It is returned before anybody takes more of either body.
+        let next = Hooks::of(&[Hook::ResponseReturn]);
+        poll_fn(|cx| exchanged.origin.poll_free(next, cx)).await;
+        if let Some(filter) = &mut self.body.filter {
+            poll_fn(|cx| filter.poll_free(next, cx)).await;
+        }
         if !edits.is_empty() {
             edited::response(&mut exchanged.head, &edits);
             self.hear(&edits);
@@ -142,7 +159,14 @@ impl Transaction {
         })
         .await;
         match polled {
-            Ok(()) => Ok(self.body.release_head()),
+            Ok(()) => {
+                let edits = self.body.release_head();
+                if let Some(filter) = &mut self.body.filter {
+                    let next = [Hook::RequestOut, Hook::Resolve, Hook::ResponseReturn];
+                    poll_fn(|cx| filter.poll_free(Hooks::of(&next), cx)).await;
+                }
+                Ok(edits)
+            }
             Err(Break::Answer(response)) => Err(Step::Respond(response)),
             Err(Break::Module) => Err(Step::Answer(Refusal::new(502, FAILED))),
             Err(Break::Source(refusal)) if refusal.word == "request-body-truncated" => {

@@ -5,7 +5,7 @@ use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, body, get};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use understudy_module::{Bytes, Hook, Verdict};
+use understudy_module::{Bytes, Hook, Transaction, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 
@@ -485,5 +485,72 @@ fn a_body_that_is_skipped_passes_by_with_its_length() {
                 assert!(plain(&got) == expected, "{kind:?} {skipped:?} {life}");
             }
         }
+    });
+}
+
+/// Gives more than it took at first, and is waited for behind that.
+fn more_first(tx: &mut Transaction<'_>) -> Verdict {
+    if !tx.piece().is_empty() {
+        return Verdict::First(Bytes::from_static(b"abcHTTP/1.1 200 OK"));
+    }
+    let (host, token) = (tx.host(), tx.token());
+    std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        host.resume(token, Verdict::Continue);
+    });
+    Verdict::Pending
+}
+
+#[test]
+fn a_first_part_longer_than_a_length_that_is_kept_never_goes_out() {
+    everywhere(|kind| async move {
+        for hooks in [
+            [Hook::ResponseHead, Hook::ResponseBody],
+            [Hook::ResponseReturn, Hook::ReturnBody],
+        ] {
+            let m = Scripted::new("m", &hooks, |tx| match tx.hook().is_head() {
+                true => {
+                    tx.keep_length().unwrap();
+                    Verdict::Continue
+                }
+                false => more_first(tx),
+            });
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+            let got = f.get("/").await;
+            assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn a_first_part_longer_than_a_requests_kept_length_never_reaches_the_origin() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestBody], |tx| match tx
+            .hook()
+            .is_head()
+        {
+            true => {
+                tx.keep_length().unwrap();
+                Verdict::Continue
+            }
+            false => more_first(tx),
+        });
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let took = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let (mut stream, _) = listener.accept().unwrap();
+            std::io::Read::read_to_end(&mut stream, &mut all).unwrap();
+            String::from_utf8(all).unwrap()
+        });
+        let request = format!(
+            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
+        );
+        let got = get(f.forward, &request).await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        let took = took.join().unwrap();
+        let body = took.split_once("\r\n\r\n").unwrap().1;
+        assert!(body.len() <= 3, "{took}");
     });
 }

@@ -1,7 +1,7 @@
 //! Heads that wait for what a module makes of the body behind them.
 
 use crate::bodies::plain;
-use crate::scripted::{Scripted, everywhere, proxy};
+use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, get};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -392,6 +392,189 @@ fn a_requests_head_is_edited_by_what_its_body_says() {
             assert!(took.contains("\r\nContent-Length: 4\r\n"), "{took}");
             assert!(!took.contains("\r\nExpect:"), "{took}");
             assert!(took.ends_with("\r\n\r\nabc!"), "{took}");
+        }
+    });
+}
+
+/// Gives what it has as the first part, and is waited for behind that.
+fn in_parts(tx: &mut Transaction<'_>) -> Verdict {
+    if !tx.piece().is_empty() {
+        return Verdict::First(tx.whole());
+    }
+    let (host, token) = (tx.host(), tx.token());
+    std::thread::spawn(move || host.resume(token, Verdict::Replace("!".into())));
+    Verdict::Pending
+}
+
+#[test]
+fn a_module_that_still_has_a_part_of_a_body_is_asked_its_other_hooks_behind_that() {
+    everywhere(|kind| async move {
+        let on = |tx: &mut Transaction<'_>| match tx.hook().is_body() {
+            true => in_parts(tx),
+            false => Verdict::Continue,
+        };
+        for other in [Hook::RequestOut, Hook::Resolve, Hook::ResponseReturn] {
+            let m = waits(&[REQUEST, &[other]].concat(), on);
+            let (at, took) = takes();
+            let f = proxy(kind, &[&m], |_| String::new()).await;
+            let request = format!(
+                "POST http://localhost:{0}/ HTTP/1.1\r\nHost: localhost:{0}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+                at.port()
+            );
+            get(f.forward, &request).await;
+            assert!(took.join().unwrap().ends_with("abc\r\n1\r\n!"), "{other:?}");
+        }
+        let m = waits(&[ANSWER, &[Hook::ResponseReturn]].concat(), on);
+        for lines in [CACHED, "Cache-Control: no-store\r\n"] {
+            let f = proxy(kind, &[&m], |_| answer("200 OK", lines, "abc")).await;
+            assert_eq!(plain(&f.get("/").await), b"abc!");
+        }
+    });
+}
+
+#[test]
+fn a_hit_is_returned_past_a_module_that_still_has_a_part_of_the_requests_body() {
+    everywhere(|kind| async move {
+        let m = waits(
+            &[REQUEST, &[Hook::ResponseReturn]].concat(),
+            |tx| match tx.hook().is_body() {
+                true => in_parts(tx),
+                false => Verdict::Continue,
+            },
+        );
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+        f.get("/").await;
+        let at = f.origin.at;
+        let lines = "Content-Length: 3\r\nConnection: close\r\n\r\nabc";
+        let request = format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{lines}");
+        let got = get(f.forward, &request).await;
+        assert!(got.is_hit(), "{}", got.head);
+        assert_eq!(got.body, b"abc");
+    });
+}
+
+#[test]
+fn the_type_that_a_body_hook_gave_is_not_taken_back_by_a_head_or_a_304() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| {
+            at_end(tx, |tx| {
+                tx.set("Content-Type", "image/webp").unwrap();
+                Verdict::Replace("webp".into())
+            })
+        });
+        let f = proxy(kind, &[&m], |head| {
+            let lines = "Cache-Control: max-age=60\r\nETag: \"a\"\r\nContent-Type: image/jpeg\r\n";
+            match head.contains("If-None-Match") {
+                true => format!("HTTP/1.1 304 Not Modified\r\nConnection: close\r\n{lines}\r\n"),
+                false if head.starts_with("HEAD") => answer("200 OK", lines, ""),
+                false => answer("200 OK", lines, "jpeg"),
+            }
+        })
+        .await;
+        let at = f.origin.at;
+        f.get("/").await;
+        let again = "Cache-Control: no-cache\r\nConnection: close\r\n\r\n";
+        let head = format!("HEAD http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{again}");
+        get(f.forward, &head).await;
+        let got = f.get("/").await;
+        assert!(got.is_hit(), "{}", got.head);
+        assert!(got.has("Content-Type: image/webp"), "{}", got.head);
+        let got = f.get_with("/", "Cache-Control: no-cache\r\n").await;
+        assert!(got.head.contains("fwd-status=304"), "{}", got.head);
+        assert!(got.has("Content-Type: image/webp"), "{}", got.head);
+        assert_eq!(got.body, b"webp");
+    });
+}
+
+#[test]
+fn what_is_stored_stands_in_for_an_origin_that_breaks_off_while_the_head_waits() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| at_end(tx, |_| Verdict::Continue));
+        let f = proxy(kind, &[&m], |head| {
+            let lines = "Cache-Control: max-age=0, stale-if-error=60\r\nETag: \"a\"\r\n";
+            match head.contains("If-None-Match") {
+                true => format!(
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\n{lines}Content-Length: 10\r\n\r\nabc"
+                ),
+                false => answer("200 OK", lines, "stored"),
+            }
+        })
+        .await;
+        for _ in 0..2 {
+            let got = f.get("/").await;
+            assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+            assert_eq!(got.body, b"stored");
+        }
+        assert_eq!(f.origin.count(), 2);
+    });
+}
+
+#[test]
+fn followers_wait_as_long_as_a_body_comes_before_its_head() {
+    everywhere(|kind| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let origin = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\n{CACHED}Content-Length: 20\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            for _ in 0..20 {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                stream.write_all(b"x").unwrap();
+            }
+        });
+        let m = waits(ANSWER, |tx| at_end(tx, |_| Verdict::Continue));
+        let f = proxy_with(
+            kind,
+            &[&m],
+            |_| String::new(),
+            |settings| {
+                settings.timeouts.first_byte = std::time::Duration::from_millis(200);
+                settings.timeouts.connect = std::time::Duration::from_millis(200);
+            },
+        )
+        .await;
+        let request =
+            format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        let (a, b) = tokio::join!(get(f.forward, &request), get(f.forward, &request));
+        for got in [a, b] {
+            assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+            assert_eq!(got.body, b"xxxxxxxxxxxxxxxxxxxx");
+        }
+        origin.join().unwrap();
+    });
+}
+
+#[test]
+fn a_pipelined_request_behind_one_that_a_body_hook_answered_is_another_or_none() {
+    everywhere(|kind| async move {
+        let m = waits(REQUEST, |_| {
+            Verdict::Respond(Box::new(Response::text(403, "infected").unwrap()))
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "next")).await;
+        let at = f.origin.at;
+        let next = format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        for (body, served) in [
+            ("Content-Length: 5\r\n\r\nvirus".to_owned(), true),
+            (
+                format!("Content-Length: 60000\r\n\r\n{}", "v".repeat(60_000)),
+                true,
+            ),
+            (
+                format!("Content-Length: 200000\r\n\r\n{}", "v".repeat(200_000)),
+                false,
+            ),
+        ] {
+            let request = format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\n{body}{next}");
+            let got = get(f.forward, &request).await;
+            assert!(got.head.starts_with("HTTP/1.1 403"), "{}", got.head);
+            let rest = String::from_utf8(got.body.clone()).unwrap();
+            let rest = rest.strip_prefix("infected").unwrap();
+            assert_eq!(rest.contains("HTTP/1.1 200"), served, "{rest}");
+            assert_eq!(rest.ends_with("next"), served, "{rest}");
+            assert!(!served || !got.has("Connection: close"), "{}", got.head);
         }
     });
 }

@@ -13,7 +13,7 @@ use stages::{At, SoFar, Stages};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Part, Piece, Response, Verdict};
+use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Response, Verdict};
 use understudy_runtimes::{Called, Kind};
 
 /// Which body, of which transaction.
@@ -197,11 +197,11 @@ impl Filter {
         }
     }
 
-    /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
-    /// something else while nobody polls this.
-    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until no module that wants one of these hooks has a piece: what comes out meanwhile is there for the next `poll`. For whoever
+    /// is about to ask them something else while nobody polls this.
+    pub(crate) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.stages {
-            Some(stages) => stages.poll_rest(&self.way, cx),
+            Some(stages) => stages.poll_free(&self.way, hooks, cx),
             None => Poll::Ready(()),
         }
     }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Hook, Response, Verdict};
+use understudy_module::{Edit, Edits, Hook, Hooks, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, Kind, Link};
 
 /// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
@@ -85,6 +85,8 @@ struct Stage {
     ended: bool,
     /// The module gave the first part of a piece, and is asked for the rest.
     again: bool,
+    /// It is not to be asked about another piece just now.
+    rests: bool,
     /// What the module said of the piece that waits first.
     answered: Option<Box<Called>>,
     /// The head waits until it gave something.
@@ -202,19 +204,23 @@ impl Stages {
         self.closed
     }
 
-    /// Waits until no module has a piece: what comes out meanwhile is there for the next `poll`. For whoever wants to ask one of them
-    /// something else while nobody polls this.
-    pub(super) fn poll_rest(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.between || self.broken {
-            return Poll::Ready(());
+    /// Waits until no module that wants one of these hooks has a piece, and gives them no other: what comes out meanwhile is there for
+    /// the next `poll`. For whoever is about to ask them something else while nobody polls this.
+    pub(super) fn poll_free(&mut self, way: &Way, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+        let links = &way.party.chain.links;
+        for stage in &mut self.stages {
+            let link = links.get(stage.index);
+            stage.rests = link.is_some_and(|link| link.loaded().hooks().any(hooks));
         }
-        match self.advance(way, cx) {
-            Ok(true) => Poll::Pending,
-            Ok(false) => Poll::Ready(()),
-            Err(_) => {
-                self.broken = true;
-                Poll::Ready(())
-            }
+        let asked = |stage: &Stage| stage.rests && stage.call.is_some();
+        if !self.broken && self.stages.iter().any(asked) {
+            self.broken = self.advance(way, cx).is_err();
+        }
+        let busy = !self.broken && self.stages.iter().any(asked);
+        self.stages.iter_mut().for_each(|stage| stage.rests = false);
+        match busy {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
         }
     }
 
@@ -457,6 +463,7 @@ impl Stage {
                     }
                 }
             }
+            None if self.rests => return Ok(Went::Idle),
             None => {
                 let asks = !self.waiting.is_empty() && !self.passing;
                 if asks && seen.poll_free(cx).is_pending() {
@@ -556,7 +563,6 @@ impl Stage {
                         self.give(given, bytes);
                         // For what follows it is asked again; the end is still to come, if this was the last piece.
                         self.waiting.push_front((Bytes::new(), last));
-                        return Ok(Went::On);
                     }
                     Verdict::Replace(bytes) => {
                         self.changed = true;
@@ -572,8 +578,8 @@ impl Stage {
                         self.give(given, piece);
                     }
                 }
-                self.ended = last;
-                if self.is_off(last) {
+                self.ended = last && !self.again;
+                if self.is_off(self.ended) {
                     let why = "the body did not keep its length".to_owned();
                     let failure = link.failed(&mut seen.visit, hook, Failure::Fail(why));
                     party.goes_on(self.index, seen, &failure);
