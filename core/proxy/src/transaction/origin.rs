@@ -5,7 +5,7 @@ use super::withheld::Ahead;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Hooks};
+use understudy_module::{Edits, Hook, Hooks};
 use understudy_upstream::{OriginStream, UpstreamError};
 
 /// The answer's source.
@@ -116,7 +116,7 @@ impl Origin {
     pub(super) fn poll_modules(&mut self, cx: &mut Context<'_>) {
         if let Some(filter) = &mut self.filter {
             // What comes out is there for the next `poll_piece`; that something is still away wakes this task.
-            let _ = filter.poll_rest(cx);
+            let _ = filter.poll_free(Hooks::of(&[Hook::ReturnBody]), cx);
         }
     }
 
