@@ -8,6 +8,7 @@ needed=(
     nginx:nginx-light curl:curl openssl:openssl
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
+    nc:netcat-openbsd telnet:inetutils-telnet gzip:gzip
     python3:python3 chromium:chromium make:make zstd:zstd
     cc:gcc ld:binutils node:nodejs npm:npm
     c-icap:c-icap clamd:clamav-daemon
