@@ -6,7 +6,7 @@
 //! has a piece still when it is to be asked what comes next, while nobody takes the body any further.
 
 use super::exchange::Exchanged;
-use super::hooks::{FAILED, closed};
+use super::hooks::closed;
 use super::refusal::{Failure, Refusal};
 use super::{Step, Transaction};
 use crate::client::Queue;
@@ -114,7 +114,10 @@ impl Transaction {
             Err(Break::Module) => return Err(Unheard::Ends(closed())),
             Err(Break::Source(word)) => return Err(Unheard::BrokeOff(word)),
         }
-        let edits = exchanged.origin.release_head();
+        let edits = exchanged.origin.release_head().map_err(|why| {
+            tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
+            Unheard::Ends(closed())
+        })?;
         // It is returned before anybody takes more of either body.
         let next = Hooks::of(&[Hook::ResponseReturn]);
         poll_fn(|cx| exchanged.origin.poll_free(next, cx)).await;
@@ -160,7 +163,10 @@ impl Transaction {
         .await;
         match polled {
             Ok(()) => {
-                let edits = self.body.release_head();
+                let edits = self.body.release_head().map_err(|why| {
+                    tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
+                    closed()
+                })?;
                 if let Some(filter) = &mut self.body.filter {
                     let next = [Hook::RequestOut, Hook::Resolve, Hook::ResponseReturn];
                     poll_fn(|cx| filter.poll_free(Hooks::of(&next), cx)).await;
@@ -168,7 +174,7 @@ impl Transaction {
                 Ok(edits)
             }
             Err(Break::Answer(response)) => Err(Step::Respond(response)),
-            Err(Break::Module) => Err(Step::Answer(Refusal::new(502, FAILED))),
+            Err(Break::Module) => Err(closed()),
             Err(Break::Source(refusal)) if refusal.word == "request-body-truncated" => {
                 Err(self.failed(Failure::Gone))
             }

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use understudy_module::{Answer, Edits, Hook, Refused, Response, Transaction, Verdict};
+use understudy_proxy::settings::{Intercept, Mode};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 const ANSWER: &[Hook] = &[Hook::ResponseHead, Hook::ResponseBody];
@@ -575,6 +576,77 @@ fn a_pipelined_request_behind_one_that_a_body_hook_answered_is_another_or_none()
             assert_eq!(rest.contains("HTTP/1.1 200"), served, "{rest}");
             assert_eq!(rest.ends_with("next"), served, "{rest}");
             assert!(!served || !got.has("Connection: close"), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn modules_that_say_more_of_a_head_than_it_takes_fail_together() {
+    everywhere(|kind| async move {
+        let of = |name: &'static str| Scripted {
+            name,
+            ..waits(ANSWER, move |tx| {
+                at_end(tx, move |tx| {
+                    for n in 0..3 {
+                        tx.add(&format!("X-{name}{n}"), "x".repeat(50_000)).unwrap();
+                    }
+                    Verdict::Continue
+                })
+            })
+        };
+        let (a, b) = (of("a"), of("b"));
+        for (modules, status) in [(&[&a][..], "200"), (&[&a, &b], "502")] {
+            let f = proxy(kind, modules, |_| answer("200 OK", CACHED, "x")).await;
+            let got = f.get("/").await;
+            let line = got.head.lines().next().unwrap();
+            assert!(line.contains(status), "{line}");
+        }
+    });
+}
+
+#[test]
+fn an_intercepted_request_that_was_led_to_another_host_stays_there_when_its_body_says_more() {
+    everywhere(|kind| async move {
+        for late in ["/late", ""] {
+            let (at, took) = takes();
+            let m = Scripted::new("m", REQUEST, move |tx| {
+                if tx.hook() == Hook::RequestHead {
+                    tx.withhold_head().unwrap();
+                    tx.set_target(format!("http://{at}/early")).unwrap();
+                    return Verdict::Continue;
+                }
+                at_end(tx, |tx| {
+                    tx.set("Host", "elsewhere.test").unwrap();
+                    if !late.is_empty() {
+                        tx.set_target(late).unwrap();
+                    }
+                    Verdict::Continue
+                })
+            });
+            let f = proxy_with(
+                kind,
+                &[&m],
+                |_| String::new(),
+                |settings| {
+                    settings.listeners[0].address = "0.0.0.0:0".parse().unwrap();
+                    settings.listeners[0].mode = Mode::Transparent {
+                        intercept: Intercept::Tproxy,
+                        keep_client_address: false,
+                    };
+                },
+            )
+            .await;
+            let dialled = SocketAddr::from(([127, 0, 0, 2], f.forward.port()));
+            let request = "POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\n!";
+            let got = get(dialled, request).await;
+            assert!(got.head.starts_with("HTTP/1.1 204"), "{}", got.head);
+            let took = took.join().unwrap();
+            let path = if late.is_empty() { "/early" } else { late };
+            assert!(
+                took.starts_with(&format!("POST {path} HTTP/1.1\r\n")),
+                "{took}"
+            );
+            assert!(took.contains(&format!("Host: {at}\r\n")), "{took}");
         }
     });
 }
