@@ -27,7 +27,7 @@ pub(super) struct Ahead {
     pieces: VecDeque<Bytes>,
     /// The body ended, with these trailers.
     end: Option<Bytes>,
-    /// Its whole length, when it ended.
+    /// Its whole length, when it ended and no trailers are behind it.
     length: Option<u64>,
 }
 
@@ -48,8 +48,10 @@ impl Ahead {
                     }
                 }
                 Poll::Ready(Ok(Decoded::End(trailers))) => {
+                    let length = self.pieces.iter().map(|piece| piece.len() as u64);
+                    // Trailers need chunks (RFC 9112 section 7.1.2).
+                    self.length = trailers.is_empty().then(|| length.sum());
                     self.end = Some(trailers);
-                    self.length = Some(self.pieces.iter().map(|piece| piece.len() as u64).sum());
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(Decoded::More)) => {}
@@ -68,7 +70,7 @@ impl Ahead {
         }
     }
 
-    /// The length of the whole body, when it is here.
+    /// The length of the whole body, when it is here and may be told.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
     }

@@ -650,3 +650,30 @@ fn an_intercepted_request_that_was_led_to_another_host_stays_there_when_its_body
         }
     });
 }
+
+#[test]
+fn trailers_behind_a_body_that_was_withheld_whole_are_kept_both_ways() {
+    everywhere(|kind| async move {
+        let on = |tx: &mut Transaction<'_>| at_end(tx, |tx| Verdict::Replace(tx.whole()));
+        let chunks = "3\r\nabc\r\n0\r\nX-End: 1\r\n\r\n";
+        let m = waits(ANSWER, on);
+        let f = proxy(kind, &[&m], move |_| {
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n{chunks}")
+        })
+        .await;
+        let got = f.get("/").await;
+        assert_eq!(got.body, chunks.as_bytes(), "{}", got.head);
+        assert!(!got.head.contains("Content-Length"), "{}", got.head);
+
+        let m = waits(REQUEST, on);
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let (at, took) = takes();
+        let head = format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n");
+        let chunks = "3\r\nabc\r\n0\r\nX-End: !\r\n\r\n";
+        let request = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        get(f.forward, &request).await;
+        let took = took.join().unwrap();
+        assert!(took.ends_with("3\r\nabc\r\n0\r\nX-End: !"), "{took}");
+        assert!(!took.contains("Content-Length"), "{took}");
+    });
+}
