@@ -99,10 +99,10 @@ impl Compressor {
 
     /// The origin confirms what is stored, or what the client has: this head becomes part of that one (RFC 9111 section 3.2).
     pub(crate) fn validated(&self, tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
-        if tx.find("Vary").is_some() {
-            head::vary(tx)?;
-        }
         if visit(tx).renamed {
+            if tx.find("Vary").is_some() {
+                head::vary(tx)?;
+            }
             let tag = head::weakened(tx);
             head::retag(tx, tag)?;
         }

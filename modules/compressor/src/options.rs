@@ -16,6 +16,10 @@ const TYPES: &str = "!text/event-stream, text/*, *+json, *+xml, *+text, applicat
     application/x-sh, application/x-perl, application/x-python, application/postscript, font/ttf, font/otf, font/collection, \
     font/sfnt, image/bmp, image/x-icon, image/vnd.microsoft.icon, model/*";
 
+/// Their names.
+const KNOWN: &str =
+    "codings, level, types, min_length, flush, budget, streams, ask_identity, max_ratio";
+
 /// The options in force. Those of `default` do nothing: `init` reads the real ones.
 #[derive(Debug, Default)]
 #[allow(missing_docs)]
@@ -40,24 +44,12 @@ impl Options {
     /// # Errors
     /// A sentence that names the first that is wrong.
     pub(crate) fn read(host: &Host) -> Result<Options, String> {
-        const KNOWN: [&str; 9] = [
-            "codings",
-            "level",
-            "types",
-            "min_length",
-            "flush",
-            "budget",
-            "streams",
-            "ask_identity",
-            "max_ratio",
-        ];
         for (name, _) in host.options() {
-            let base = name.split('.').next().unwrap_or_default();
-            if !KNOWN.contains(&base) {
-                return Err(format!(
-                    "there is no option `{name}`; there are {}",
-                    KNOWN.join(", ")
-                ));
+            if !KNOWN
+                .split(", ")
+                .any(|known| name.split('.').next() == Some(known))
+            {
+                return Err(format!("there is no option `{name}`; there are {KNOWN}"));
             }
         }
         let codings = list(host, "codings", "zstd, br, gzip")
@@ -85,7 +77,7 @@ impl Options {
             budget: number(host, "budget", 0.5, 0.0..=1024.0)?,
             streams: number(host, "streams", 128, 0..=1 << 20)?,
             ask_identity: number(host, "ask_identity", false, false..=true)?,
-            max_ratio: number(host, "max_ratio", 200, 1..=1 << 20)?,
+            max_ratio: number(host, "max_ratio", 200, 1..=1000)?,
         })
     }
 
