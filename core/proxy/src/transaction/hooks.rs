@@ -319,7 +319,7 @@ impl Transaction {
         if let Some(filter) = &mut self.body.filter {
             // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
             // back, and here nobody else would take it.
-            let next = Hooks::of(&[Hook::ResponseHead, Hook::ResponseReturn]);
+            let next = Hooks::of(&[Hook::ResponseHead]);
             poll_fn(|cx| filter.poll_free(next, cx)).await;
         }
         let key = self.key();

@@ -120,12 +120,9 @@ impl Transaction {
             tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
             Unheard::Ends(closed())
         })?;
-        // It is returned before anybody takes more of either body.
+        // It is returned before anybody takes more of the body.
         let next = Hooks::of(&[Hook::ResponseReturn]);
         poll_fn(|cx| exchanged.origin.poll_free(next, cx)).await;
-        if let Some(filter) = &mut self.body.filter {
-            poll_fn(|cx| filter.poll_free(next, cx)).await;
-        }
         if !edits.is_empty() {
             edited::response(&mut exchanged.head, &edits);
             self.hear(&edits);
@@ -170,7 +167,7 @@ impl Transaction {
                     closed()
                 })?;
                 if let Some(filter) = &mut self.body.filter {
-                    let next = [Hook::RequestOut, Hook::Resolve, Hook::ResponseReturn];
+                    let next = [Hook::RequestOut, Hook::Resolve];
                     poll_fn(|cx| filter.poll_free(Hooks::of(&next), cx)).await;
                 }
                 Ok(edits)

@@ -2,7 +2,7 @@
 
 use crate::bodies::plain;
 use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
-use crate::support::{answer, get};
+use crate::support::{Got, answer, get};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -675,5 +675,87 @@ fn trailers_behind_a_body_that_was_withheld_whole_are_kept_both_ways() {
         let took = took.join().unwrap();
         assert!(took.ends_with("3\r\nabc\r\n0\r\nX-End: !"), "{took}");
         assert!(!took.contains("Content-Length"), "{took}");
+    });
+}
+
+/// Gives what it takes in every way there is, one after the other.
+fn in_every_way(tx: &mut Transaction<'_>) -> Verdict {
+    let count = tx.opaque().get_or_insert_with(|| 0_u32);
+    *count += 1;
+    let (count, whole) = (*count, tx.whole());
+    match count % 4 {
+        0 if !tx.is_last() => Verdict::Hold,
+        1 if !whole.is_empty() => Verdict::First(whole),
+        2 => {
+            let (host, token) = (tx.host(), tx.token());
+            std::thread::spawn(move || host.resume(token, Verdict::Replace(whole)));
+            Verdict::Pending
+        }
+        _ => Verdict::Replace(whole),
+    }
+}
+
+#[test]
+fn modules_of_all_hooks_that_give_in_every_way_give_everything() {
+    everywhere(|kind| async move {
+        let of = |name: &'static str| Scripted {
+            name,
+            ..waits(crate::scripted::ALL, |tx| match tx.hook().is_body() {
+                true => in_every_way(tx),
+                false => Verdict::Continue,
+            })
+        };
+        let (a, b) = (of("a"), of("b"));
+        let text = "abcdefgh".repeat(40_000);
+        for lines in [CACHED, "Cache-Control: no-store\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let at = listener.local_addr().unwrap();
+            let reply = answer("200 OK", lines, &text);
+            let origin = std::thread::spawn(move || {
+                let mut took = Vec::new();
+                for stream in listener.incoming().take(3) {
+                    let (mut stream, mut all) = (stream.unwrap(), Vec::new());
+                    let mut some = [0; 65536];
+                    while !all.ends_with(b"\r\n\r\n")
+                        || all.starts_with(b"POST") && !all.ends_with(b"\n0\r\n\r\n")
+                    {
+                        let count = stream.read(&mut some).unwrap();
+                        assert!(count > 0, "{}", String::from_utf8_lossy(&all));
+                        all.extend_from_slice(&some[..count]);
+                    }
+                    let end = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+                    let body = all.split_off(end);
+                    let head = "Transfer-Encoding: chunked".to_owned();
+                    if !body.is_empty() {
+                        took.push(plain(&Got { head, body }));
+                    }
+                    stream.write_all(reply.as_bytes()).unwrap();
+                }
+                took
+            });
+            let f = proxy(kind, &[&a, &b], |_| String::new()).await;
+            for (path, method) in [("a", "GET"), ("b", "POST"), ("c", "POST")] {
+                let post = method == "POST";
+                let body = if post { &text[..] } else { "" };
+                let length = if post {
+                    format!("Content-Length: {}\r\n", body.len())
+                } else {
+                    String::new()
+                };
+                let request = format!(
+                    "{method} http://localhost:{0}/{path} HTTP/1.1\r\nHost: localhost:{0}\r\n{length}Connection: close\r\n\r\n{body}",
+                    at.port()
+                );
+                let got = get(f.forward, &request).await;
+                assert!(
+                    got.head.starts_with("HTTP/1.1 200"),
+                    "{method} {}",
+                    got.head
+                );
+                assert!(plain(&got) == text.as_bytes(), "{method} {}", got.head);
+            }
+            let took = origin.join().unwrap();
+            assert!(took.len() == 2 && took.iter().all(|took| took == text.as_bytes()));
+        }
     });
 }
