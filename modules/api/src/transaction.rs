@@ -273,7 +273,7 @@ impl<'a> Transaction<'a> {
     /// needs of it belongs into the opaque value. When the whole body was withheld, its length is told.
     ///
     /// In `request_head` for `request_body`, in `response_head` for `response_body`. A head without a body does not wait. What a
-    /// hook edited is undone when it later fails and the transaction goes on without it.
+    /// hook edited is undone when it fails while the head waits and the transaction goes on without it.
     ///
     /// # Errors
     /// `Place` in other hooks.

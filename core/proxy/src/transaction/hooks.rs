@@ -7,7 +7,7 @@
 use super::exchange::Exchanged;
 use super::refusal::Refusal;
 use super::request_out::Purpose;
-use super::route::{self, Wanted};
+use super::route::{self, Route, Wanted};
 use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::modules::edited::{self, Made};
@@ -212,10 +212,13 @@ impl Transaction {
             Edit::Target(target) if !self.source.refreshes => Some(target),
             _ => None,
         });
+        // An edit before may have led an intercepted request to another host already: it stays there.
+        let led = self.route.as_ref().is_some_and(Route::is_by_name);
+        let forward = matches!(self.source.listener.mode, Mode::Forward);
         if let Some(target) = target {
             let host = self.route.as_ref().map(|route| route.host.clone());
-            match (&self.source.listener.mode, host) {
-                (Mode::Forward, Some(host)) if target.first() == Some(&b'/') => {
+            match host {
+                Some(host) if (forward || led) && target.first() == Some(&b'/') => {
                     let whole = [b"http://", &host[..], target].concat();
                     self.head.set_target(&whole);
                 }
@@ -234,7 +237,7 @@ impl Transaction {
         match wanted {
             // Not the address that the client dialled: it is of another host.
             Wanted::Fetch(route)
-                if target.is_some() && before.is_some_and(|host| host != route.host) =>
+                if led || target.is_some() && before.is_some_and(|host| host != route.host) =>
             {
                 self.route = Some(route.by_name());
                 Ok(())
@@ -316,7 +319,7 @@ impl Transaction {
         if let Some(filter) = &mut self.body.filter {
             // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
             // back, and here nobody else would take it.
-            let next = Hooks::of(&[Hook::ResponseHead, Hook::ResponseReturn]);
+            let next = Hooks::of(&[Hook::ResponseHead]);
             poll_fn(|cx| filter.poll_free(next, cx)).await;
         }
         let key = self.key();

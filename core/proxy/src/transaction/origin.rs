@@ -5,7 +5,7 @@ use super::withheld::Ahead;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Hook, Hooks};
+use understudy_module::{Edits, Hook, Hooks, Refused};
 use understudy_upstream::{OriginStream, UpstreamError};
 
 /// The answer's source.
@@ -91,10 +91,10 @@ impl Origin {
     }
 
     /// The head waits no longer: what modules said of it.
-    pub(super) fn release_head(&mut self) -> Edits {
+    pub(super) fn release_head(&mut self) -> Result<Edits, Refused> {
         match &mut self.filter {
             Some(filter) => filter.release_head(),
-            None => Edits::new(),
+            None => Ok(Edits::new()),
         }
     }
 

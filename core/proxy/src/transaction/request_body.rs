@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::task::{Context, Poll, ready};
 use understudy_http::wire::body::{BodyError, BodyReader, Decoded};
 use understudy_http::wire::framing::Framing;
-use understudy_module::Edits;
+use understudy_module::{Edits, Refused};
 
 /// Unread body bytes that are read and thrown away to keep a connection; beyond, it is closed.
 pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
@@ -161,10 +161,10 @@ impl RequestBody {
     }
 
     /// The head waits no longer: what modules said of it.
-    pub(super) fn release_head(&mut self) -> Edits {
+    pub(super) fn release_head(&mut self) -> Result<Edits, Refused> {
         match &mut self.filter {
             Some(filter) => filter.release_head(),
-            None => Edits::new(),
+            None => Ok(Edits::new()),
         }
     }
 

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Head, Hook, Lines, Part};
+use understudy_module::{Edits, Head, Hook, Hooks, Lines, Part};
 use understudy_runtimes::Seat;
 
 /// Most bytes gathered for one write.
@@ -115,6 +115,11 @@ impl Transaction {
         let key = self.key_asked();
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
+            if let Some(filter) = &mut self.body.filter {
+                // A module may have a piece of the request still, and here nobody else would take it back.
+                let next = Hooks::of(&[Hook::ResponseReturn]);
+                poll_fn(|cx| filter.poll_free(next, cx)).await;
+            }
             let edits = {
                 let (head, method) = (&returning.head, self.head.method_bytes());
                 let subject = || Subject {

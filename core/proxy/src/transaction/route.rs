@@ -26,6 +26,11 @@ pub(super) struct Route {
 }
 
 impl Route {
+    /// Whether its host is found by its name.
+    pub(super) fn is_by_name(&self) -> bool {
+        matches!(self.destination, Destination::Host { .. })
+    }
+
     /// Transparent: a module led the request to another host than the client dialled, so that is found by its name, and no client's
     /// word is in it.
     pub(super) fn by_name(mut self) -> Route {

@@ -6,7 +6,7 @@
 //! has a piece still when it is to be asked what comes next, while nobody takes the body any further.
 
 use super::exchange::Exchanged;
-use super::hooks::{FAILED, closed};
+use super::hooks::closed;
 use super::refusal::{Failure, Refusal};
 use super::{Step, Transaction};
 use crate::client::Queue;
@@ -27,7 +27,7 @@ pub(super) struct Ahead {
     pieces: VecDeque<Bytes>,
     /// The body ended, with these trailers.
     end: Option<Bytes>,
-    /// Its whole length, when it ended.
+    /// Its whole length, when it ended and no trailers are behind it.
     length: Option<u64>,
 }
 
@@ -48,8 +48,10 @@ impl Ahead {
                     }
                 }
                 Poll::Ready(Ok(Decoded::End(trailers))) => {
+                    let length = self.pieces.iter().map(|piece| piece.len() as u64);
+                    // Trailers need chunks (RFC 9112 section 7.1.2).
+                    self.length = trailers.is_empty().then(|| length.sum());
                     self.end = Some(trailers);
-                    self.length = Some(self.pieces.iter().map(|piece| piece.len() as u64).sum());
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(Decoded::More)) => {}
@@ -68,7 +70,7 @@ impl Ahead {
         }
     }
 
-    /// The length of the whole body, when it is here.
+    /// The length of the whole body, when it is here and may be told.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
     }
@@ -114,13 +116,13 @@ impl Transaction {
             Err(Break::Module) => return Err(Unheard::Ends(closed())),
             Err(Break::Source(word)) => return Err(Unheard::BrokeOff(word)),
         }
-        let edits = exchanged.origin.release_head();
-        // It is returned before anybody takes more of either body.
+        let edits = exchanged.origin.release_head().map_err(|why| {
+            tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
+            Unheard::Ends(closed())
+        })?;
+        // It is returned before anybody takes more of the body.
         let next = Hooks::of(&[Hook::ResponseReturn]);
         poll_fn(|cx| exchanged.origin.poll_free(next, cx)).await;
-        if let Some(filter) = &mut self.body.filter {
-            poll_fn(|cx| filter.poll_free(next, cx)).await;
-        }
         if !edits.is_empty() {
             edited::response(&mut exchanged.head, &edits);
             self.hear(&edits);
@@ -160,15 +162,18 @@ impl Transaction {
         .await;
         match polled {
             Ok(()) => {
-                let edits = self.body.release_head();
+                let edits = self.body.release_head().map_err(|why| {
+                    tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
+                    closed()
+                })?;
                 if let Some(filter) = &mut self.body.filter {
-                    let next = [Hook::RequestOut, Hook::Resolve, Hook::ResponseReturn];
+                    let next = [Hook::RequestOut, Hook::Resolve];
                     poll_fn(|cx| filter.poll_free(Hooks::of(&next), cx)).await;
                 }
                 Ok(edits)
             }
             Err(Break::Answer(response)) => Err(Step::Respond(response)),
-            Err(Break::Module) => Err(Step::Answer(Refusal::new(502, FAILED))),
+            Err(Break::Module) => Err(closed()),
             Err(Break::Source(refusal)) if refusal.word == "request-body-truncated" => {
                 Err(self.failed(Failure::Gone))
             }

@@ -2,12 +2,13 @@
 
 use crate::bodies::plain;
 use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
-use crate::support::{answer, get};
+use crate::support::{Got, answer, get};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use understudy_module::{Answer, Edits, Hook, Refused, Response, Transaction, Verdict};
+use understudy_proxy::settings::{Intercept, Mode};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 const ANSWER: &[Hook] = &[Hook::ResponseHead, Hook::ResponseBody];
@@ -575,6 +576,186 @@ fn a_pipelined_request_behind_one_that_a_body_hook_answered_is_another_or_none()
             assert_eq!(rest.contains("HTTP/1.1 200"), served, "{rest}");
             assert_eq!(rest.ends_with("next"), served, "{rest}");
             assert!(!served || !got.has("Connection: close"), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn modules_that_say_more_of_a_head_than_it_takes_fail_together() {
+    everywhere(|kind| async move {
+        let of = |name: &'static str| Scripted {
+            name,
+            ..waits(ANSWER, move |tx| {
+                at_end(tx, move |tx| {
+                    for n in 0..3 {
+                        tx.add(&format!("X-{name}{n}"), "x".repeat(50_000)).unwrap();
+                    }
+                    Verdict::Continue
+                })
+            })
+        };
+        let (a, b) = (of("a"), of("b"));
+        for (modules, status) in [(&[&a][..], "200"), (&[&a, &b], "502")] {
+            let f = proxy(kind, modules, |_| answer("200 OK", CACHED, "x")).await;
+            let got = f.get("/").await;
+            let line = got.head.lines().next().unwrap();
+            assert!(line.contains(status), "{line}");
+        }
+    });
+}
+
+#[test]
+fn an_intercepted_request_that_was_led_to_another_host_stays_there_when_its_body_says_more() {
+    everywhere(|kind| async move {
+        for late in ["/late", ""] {
+            let (at, took) = takes();
+            let m = Scripted::new("m", REQUEST, move |tx| {
+                if tx.hook() == Hook::RequestHead {
+                    tx.withhold_head().unwrap();
+                    tx.set_target(format!("http://{at}/early")).unwrap();
+                    return Verdict::Continue;
+                }
+                at_end(tx, |tx| {
+                    tx.set("Host", "elsewhere.test").unwrap();
+                    if !late.is_empty() {
+                        tx.set_target(late).unwrap();
+                    }
+                    Verdict::Continue
+                })
+            });
+            let f = proxy_with(
+                kind,
+                &[&m],
+                |_| String::new(),
+                |settings| {
+                    settings.listeners[0].address = "0.0.0.0:0".parse().unwrap();
+                    settings.listeners[0].mode = Mode::Transparent {
+                        intercept: Intercept::Tproxy,
+                        keep_client_address: false,
+                    };
+                },
+            )
+            .await;
+            let dialled = SocketAddr::from(([127, 0, 0, 2], f.forward.port()));
+            let request = "POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\n!";
+            let got = get(dialled, request).await;
+            assert!(got.head.starts_with("HTTP/1.1 204"), "{}", got.head);
+            let took = took.join().unwrap();
+            let path = if late.is_empty() { "/early" } else { late };
+            assert!(
+                took.starts_with(&format!("POST {path} HTTP/1.1\r\n")),
+                "{took}"
+            );
+            assert!(took.contains(&format!("Host: {at}\r\n")), "{took}");
+        }
+    });
+}
+
+#[test]
+fn trailers_behind_a_body_that_was_withheld_whole_are_kept_both_ways() {
+    everywhere(|kind| async move {
+        let on = |tx: &mut Transaction<'_>| at_end(tx, |tx| Verdict::Replace(tx.whole()));
+        let chunks = "3\r\nabc\r\n0\r\nX-End: 1\r\n\r\n";
+        let m = waits(ANSWER, on);
+        let f = proxy(kind, &[&m], move |_| {
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{CACHED}Transfer-Encoding: chunked\r\n\r\n{chunks}")
+        })
+        .await;
+        let got = f.get("/").await;
+        assert_eq!(got.body, chunks.as_bytes(), "{}", got.head);
+        assert!(!got.head.contains("Content-Length"), "{}", got.head);
+
+        let m = waits(REQUEST, on);
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let (at, took) = takes();
+        let head = format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n");
+        let chunks = "3\r\nabc\r\n0\r\nX-End: !\r\n\r\n";
+        let request = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        get(f.forward, &request).await;
+        let took = took.join().unwrap();
+        assert!(took.ends_with("3\r\nabc\r\n0\r\nX-End: !"), "{took}");
+        assert!(!took.contains("Content-Length"), "{took}");
+    });
+}
+
+/// Gives what it takes in every way there is, one after the other.
+fn in_every_way(tx: &mut Transaction<'_>) -> Verdict {
+    let count = tx.opaque().get_or_insert_with(|| 0_u32);
+    *count += 1;
+    let (count, whole) = (*count, tx.whole());
+    match count % 4 {
+        0 if !tx.is_last() => Verdict::Hold,
+        1 if !whole.is_empty() => Verdict::First(whole),
+        2 => {
+            let (host, token) = (tx.host(), tx.token());
+            std::thread::spawn(move || host.resume(token, Verdict::Replace(whole)));
+            Verdict::Pending
+        }
+        _ => Verdict::Replace(whole),
+    }
+}
+
+#[test]
+fn modules_of_all_hooks_that_give_in_every_way_give_everything() {
+    everywhere(|kind| async move {
+        let of = |name: &'static str| Scripted {
+            name,
+            ..waits(crate::scripted::ALL, |tx| match tx.hook().is_body() {
+                true => in_every_way(tx),
+                false => Verdict::Continue,
+            })
+        };
+        let (a, b) = (of("a"), of("b"));
+        let text = "abcdefgh".repeat(40_000);
+        for lines in [CACHED, "Cache-Control: no-store\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let at = listener.local_addr().unwrap();
+            let reply = answer("200 OK", lines, &text);
+            let origin = std::thread::spawn(move || {
+                let mut took = Vec::new();
+                for stream in listener.incoming().take(3) {
+                    let (mut stream, mut all) = (stream.unwrap(), Vec::new());
+                    let mut some = [0; 65536];
+                    while !all.ends_with(b"\r\n\r\n")
+                        || all.starts_with(b"POST") && !all.ends_with(b"\n0\r\n\r\n")
+                    {
+                        let count = stream.read(&mut some).unwrap();
+                        assert!(count > 0, "{}", String::from_utf8_lossy(&all));
+                        all.extend_from_slice(&some[..count]);
+                    }
+                    let end = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+                    let body = all.split_off(end);
+                    let head = "Transfer-Encoding: chunked".to_owned();
+                    if !body.is_empty() {
+                        took.push(plain(&Got { head, body }));
+                    }
+                    stream.write_all(reply.as_bytes()).unwrap();
+                }
+                took
+            });
+            let f = proxy(kind, &[&a, &b], |_| String::new()).await;
+            for (path, method) in [("a", "GET"), ("b", "POST"), ("c", "POST")] {
+                let post = method == "POST";
+                let body = if post { &text[..] } else { "" };
+                let length = if post {
+                    format!("Content-Length: {}\r\n", body.len())
+                } else {
+                    String::new()
+                };
+                let request = format!(
+                    "{method} http://localhost:{0}/{path} HTTP/1.1\r\nHost: localhost:{0}\r\n{length}Connection: close\r\n\r\n{body}",
+                    at.port()
+                );
+                let got = get(f.forward, &request).await;
+                assert!(
+                    got.head.starts_with("HTTP/1.1 200"),
+                    "{method} {}",
+                    got.head
+                );
+                assert!(plain(&got) == text.as_bytes(), "{method} {}", got.head);
+            }
+            let took = origin.join().unwrap();
+            assert!(took.len() == 2 && took.iter().all(|took| took == text.as_bytes()));
         }
     });
 }

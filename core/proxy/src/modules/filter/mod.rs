@@ -13,7 +13,7 @@ use stages::{At, SoFar, Stages};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Response, Verdict};
+use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response, Verdict};
 use understudy_runtimes::{Called, Kind};
 
 /// Which body, of which transaction.
@@ -181,11 +181,11 @@ impl Filter {
             .is_some_and(|stages| stages.withholds_head())
     }
 
-    /// The head waits no longer: what modules said of it, in the order of the modules.
-    pub(crate) fn release_head(&mut self) -> Edits {
+    /// The head waits no longer: what modules said of it, in the order of the modules; an error when that is too much for one head.
+    pub(crate) fn release_head(&mut self) -> Result<Edits, Refused> {
         match &mut self.stages {
             Some(stages) => stages.release_head(),
-            None => Edits::new(),
+            None => Ok(Edits::new()),
         }
     }
 

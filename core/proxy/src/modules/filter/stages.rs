@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edit, Edits, Hook, Hooks, Response, Verdict};
+use understudy_module::{Edit, Edits, Hook, Hooks, Refused, Response, Verdict};
 use understudy_runtimes::{Call, Called, Failure, Kind, Link};
 
 /// Pieces that wait for a module that is busy are joined up to this size: tiny chunks would each cost a crossing.
@@ -185,18 +185,15 @@ impl Stages {
         self.stages.iter().any(|stage| stage.withholds)
     }
 
-    /// The head waits no longer: what modules said of it.
-    pub(super) fn release_head(&mut self) -> Edits {
+    /// The head waits no longer: what modules said of it; an error when that is too much for one head.
+    pub(super) fn release_head(&mut self) -> Result<Edits, Refused> {
         let mut all = Edits::new();
         for stage in &mut self.stages {
             stage.withholds = false;
-            for edit in std::mem::take(&mut stage.late).iter() {
-                if let Err(refused) = all.repeat(edit) {
-                    tracing::warn!(%refused, "an edit of a head that waited is left out");
-                }
-            }
+            let late = std::mem::take(&mut stage.late);
+            late.iter().try_for_each(|edit| all.repeat(edit))?;
         }
-        all
+        Ok(all)
     }
 
     /// Whether modules were told that the body is over: what they made of that is given once.
