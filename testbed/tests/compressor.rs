@@ -229,7 +229,10 @@ fn a_slow_page_trickles_in_every_coding() {
                 .unwrap();
             let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();
             for n in 0..4 {
-                let line = lines.next().unwrap().unwrap();
+                let line = lines.next();
+                let line =
+                    line.unwrap_or_else(|| panic!("{runtime} {accept} {length:?}: no line {n}"));
+                let line = line.unwrap();
                 assert_eq!(line.trim(), format!("line {n}"), "{runtime} {accept}");
                 let _ = told.send(());
             }
