@@ -135,6 +135,22 @@ fn clients_of_every_coding_at_once_get_each_its_own() {
 }
 
 #[test]
+fn what_is_not_stored_is_compressed_for_each() {
+    for runtime in RUNTIMES {
+        let fields = [HTML, "Cache-Control: no-store"];
+        let origin = Origin::answering(move |_| reply(200, &fields, text(700_000)));
+        let proxy = start(&origin, runtime, "");
+        for accept in ["gzip", "br", "zstd"] {
+            let (head, body) = curl(&proxy, "/", accept);
+            assert!(body == text(700_000), "{runtime} {accept}");
+            let coded = head.contains(&format!("\r\ncontent-encoding: {accept}\r\n"));
+            assert!(coded, "{runtime}: {head}");
+        }
+        assert_eq!(origin.count(), 3, "{runtime}");
+    }
+}
+
+#[test]
 fn what_was_stored_is_told_with_its_own_length() {
     for runtime in RUNTIMES {
         let origin = pages();
