@@ -8,8 +8,10 @@ needed=(
     nginx:nginx-light curl:curl openssl:openssl
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
+    nc:netcat-openbsd telnet:inetutils-telnet gzip:gzip
     python3:python3 chromium:chromium make:make zstd:zstd
     cc:gcc ld:binutils node:nodejs npm:npm
+    c-icap:c-icap clamd:clamav-daemon
 )
 missing=()
 for entry in "${needed[@]}"; do
@@ -18,6 +20,8 @@ done
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 [ -d /usr/share/doc/apache2-doc/manual ] || missing+=(apache2-doc)
+ls /usr/lib/*/c_icap/srv_url_check.so >/dev/null 2>&1 || missing+=(libc-icap-mod-urlcheck)
+ls /usr/lib/*/c_icap/virus_scan.so >/dev/null 2>&1 || missing+=(libc-icap-mod-virus-scan)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then

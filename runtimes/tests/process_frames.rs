@@ -10,7 +10,7 @@ use understudy_runtimes::process::{Heard, MAX_FRAME, decode_reply, encode_reply,
 
 fn edits() -> impl Strategy<Value = Edits> {
     let value = "[a-z0-9 ]{0,20}";
-    vec((0u8..11, "[a-zA-Z]{1,12}", value, any::<u32>()), 0..6).prop_map(|all| {
+    vec((0u8..12, "[a-zA-Z]{1,12}", value, any::<u32>()), 0..6).prop_map(|all| {
         let mut edits = Edits::new();
         for (kind, name, value, number) in all {
             // A name that is the proxy's own is refused, and then there is one edit less.
@@ -26,6 +26,7 @@ fn edits() -> impl Strategy<Value = Edits> {
                 7 => edits.keep_length(),
                 8 => edits.address(std::net::Ipv4Addr::from(number).into()),
                 9 => edits.withhold_head(),
+                10 => edits.skip_body(),
                 _ => edits.note(name, value),
             };
         }

@@ -19,7 +19,7 @@ class CIcap:
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix='icap-')
         os.chmod(self.dir, 0o777)
-        modules = os.path.dirname(glob.glob('/usr/lib/**/srv_echo.so', recursive=True)[0])
+        modules = os.path.dirname((glob.glob('/usr/lib/*/c_icap/srv_echo.so') + glob.glob('/usr/lib/c_icap/srv_echo.so'))[0])
         with open(f'{self.dir}/c-icap.conf', 'w') as f:
             f.write(f'''PidFile {self.dir}/pid
 CommandsSocket {self.dir}/ctl

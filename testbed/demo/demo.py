@@ -10,7 +10,7 @@ image is coloured, the injected line is missing, the browser complained, or the 
 PROGRAM does not have is left out, and said so; with --need that fails. With --out the screenshots go there.
 Needs Pillow, Chromium, and c-icap for the ICAP client.
 """
-import argparse, contextlib, io, json, os, pathlib, shutil, socket, subprocess, sys, tempfile, time, urllib.request
+import argparse, contextlib, io, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'bench')]
@@ -107,15 +107,24 @@ def colour(picture):
     return max(ImageChops.difference(x, y).getextrema()[1] for x, y in ((r, g), (g, b), (r, b)))
 
 
+def settled(browser):
+    """What is shown when it has not changed for a while: the clock's hand goes round once."""
+    shown, same = browser.screenshot(SIZE[1]), 0
+    while same < 4:
+        time.sleep(0.3)
+        before, shown = shown, browser.screenshot(SIZE[1])
+        same = same + 1 if shown == before else 0
+    return Image.open(io.BytesIO(shown)).convert('RGB')
+
+
 def visit(proxy, url):
     """Loads the page in a new browser."""
     with Browser(proxy.address, SIZE) as browser:
         loaded = browser.load(url, COMPLETE)
-        time.sleep(1)  # The clock's hand goes round once.
         said = browser.evaluate('document.getElementById("said").textContent')
         injected = browser.evaluate('document.getElementById("injected")?.textContent ?? ""')
         hero = json.loads(browser.evaluate('JSON.stringify(document.querySelector(".wide").getBoundingClientRect())'))
-        shown = Image.open(io.BytesIO(browser.screenshot(SIZE[1]))).convert('RGB')
+        shown = settled(browser)
     box = [int(hero['left']) + 2, int(hero['top']) + 2, int(hero['right']) - 2, int(hero['bottom']) - 2]
     return loaded, said, injected, shown, colour(shown.crop(box))
 
@@ -137,11 +146,15 @@ def run(program, site, runtime, a):
         names = [name for name, *_ in modules]
         proxy = stack.enter_context(Proxy(program, modules, folder))
         site.asked.clear()
-        first, said, injected, shown, coloured = visit(proxy, site.url)
+        try:
+            first, said, injected, shown, coloured = visit(proxy, site.url)
+        except RuntimeError as e:
+            told = pathlib.Path(proxy.said.name).read_text()
+            sys.exit(f'{runtime or "no modules"}: {e}\nasked of the origin: {dict(site.asked)}\nthe proxy said:\n{told}')
         ads = site.asked[gazette.ADS] + site.asked[gazette.TRACK]
         origin = site.asked.copy()
         second, *_ = visit(proxy, site.url)
-        stored = console(port, 'list http://news.localhost') if 'content-manager' in names else ''
+        stored = console(port, f'list {site.url}') if 'content-manager' in names else ''
         counts = {name: m.get('counts', {}) for name, m in proxy.modules().items()} if runtime else {}
         failures = {name: m['failures'] for name, m in proxy.modules().items() if m['failures']} if runtime else {}
         for what in first.complaints + second.complaints:
@@ -166,8 +179,8 @@ def run(program, site, runtime, a):
 
 
 def saved(picture, path):
-    """A small PNG: a screenshot needs no more than 96 colours."""
-    picture.resize((SIZE[0] * 4 // 5, SIZE[1] * 4 // 5), Image.Resampling.LANCZOS).quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    """A small PNG: a screenshot needs no more than 256 colours."""
+    picture.resize((SIZE[0] * 4 // 5, SIZE[1] * 4 // 5), Image.Resampling.LANCZOS).quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main():
@@ -177,6 +190,7 @@ def main():
     ap.add_argument('--runtimes', default=','.join(RUNTIMES))
     ap.add_argument('--need', action='store_true', help='every module must be there')
     a = ap.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended before it was done'))  # So that nothing started here is left.
     with gazette.Site() as site:
         rows = [run(a.program, site, runtime, a) for runtime in [None] + a.runtimes.split(',')]
     before, pictures = rows[0][0], [shown for row, shown in rows[1:]]
@@ -188,8 +202,9 @@ def main():
               f'| {row["requests"]} | {row["origin"]} | {row["origin_bytes"]:,} | {row["ads"]} |')
     wrong = [f'{row["runtime"]}: {what}' for row, _ in rows for what in row['wrong']]
     for n, picture in enumerate(pictures[1:], 1):
-        if ImageChops.difference(pictures[0], picture).getbbox():
-            wrong.append(f'{rows[1][0]["runtime"]} and {rows[n + 1][0]["runtime"]} do not show the same')
+        where = ImageChops.difference(pictures[0], picture).getbbox()
+        if where:
+            wrong.append(f'{rows[1][0]["runtime"]} and {rows[n + 1][0]["runtime"]} do not show the same within {where}')
             if a.out:
                 saved(picture, a.out / f'demo-after-{rows[n + 1][0]["runtime"]}.png')
     for row, _ in rows[1:]:

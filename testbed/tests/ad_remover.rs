@@ -211,6 +211,8 @@ fn scripts_that_ask_across_origins_are_allowed_to_see_nothing() {
         "POST http://ads.doubleclick.net/bid HTTP/1.1\r\nHost: ads.doubleclick.net\r\nSec-Fetch-Dest: empty\r\nContent-Length: 2\r\n\r\n{}",
     );
     post.expect(200).expect_body("{}\n");
+    let socket = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    ask(&proxy, "http://ads.doubleclick.net/live", socket).expect(200);
     assert_eq!(origin.count(), 0);
 }
 
@@ -321,7 +323,15 @@ fn preferred_content_takes_the_place_of_a_kind() {
         assert!(image.text().contains("no ads"));
         let script = ask(&proxy, "http://ads.doubleclick.net/a.js", "").expect(200);
         assert!(script.body.is_empty(), "other kinds are blank");
-        // The file changes: so does the answer, without a command.
+        let site = |path: &str| {
+            understudy_testbed::get(proxy.listener("site"), path, "ads.doubleclick.net", "")
+        };
+        until(
+            "it is stored there too",
+            || site("/a.gif"),
+            |a| a.is_hit() && a.text().contains("no ads"),
+        );
+        // The file changes: so do all answers, without a command.
         std::fs::write(
             notice.path(),
             "<svg xmlns=\"http://www.w3.org/2000/svg\"><text>still none</text></svg>",
@@ -332,5 +342,10 @@ fn preferred_content_takes_the_place_of_a_kind() {
             || ask(&proxy, "http://ads.doubleclick.net/b.png", ""),
             |a| a.text().contains("still none"),
         );
+        site("/b.gif")
+            .expect(200)
+            .text()
+            .find("still none")
+            .unwrap();
     }
 }

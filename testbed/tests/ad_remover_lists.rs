@@ -150,6 +150,31 @@ fn the_copy_is_in_use_from_the_start_when_the_origin_is_gone() {
 }
 
 #[test]
+fn preferred_content_may_come_from_a_url() {
+    for runtime in RUNTIMES {
+        let (origin, site) = (
+            Origin::answering(answer),
+            Origin::answering(|_| reply(200, &[], "<svg>ours</svg>")),
+        );
+        let options = format!(
+            "replace.image = \"http://{}/a.svg\"\nkeep = \"{{dir}}/kept\"",
+            site.addr
+        );
+        let proxy = proxy(&origin, runtime, &options);
+        let get = || ask(&proxy, "http://ads.doubleclick.net/a.png", "").expect(200);
+        let ours = until("it is there", get, |a| {
+            a.is_hit() && a.text() == "<svg>ours</svg>"
+        });
+        assert_eq!(ours.get("content-type"), Some("image/svg+xml"), "{runtime}");
+        assert_eq!(
+            site.count(),
+            1,
+            "{runtime}: it is fetched once, not for each client"
+        );
+    }
+}
+
+#[test]
 fn a_list_may_come_by_https_from_who_is_trusted() {
     let site = tempfile::tempdir().unwrap();
     std::fs::write(site.path().join("list.txt"), "/one/\n").unwrap();

@@ -30,6 +30,7 @@ fn proxy(origin: &Origin, runtime: &str, options: &str) -> Proxy {
         "[[module]]\nname = \"icap\"\nlibrary = \"builtin:icap-client\"\n{runtime}[module.options]\n{options}\n"
     );
     let config = understudy_testbed::modules::config(origin, &table);
+    let config = format!("{config}[log]\naccess = \"-\"\nformat = \"json\"\n");
     Launch::bare().config(&config).start()
 }
 

@@ -12,7 +12,8 @@ mod pages;
 #[path = "text_injector/peer.rs"]
 mod peer;
 
-use understudy_testbed::{Client, Launch, Origin, Proxy, modules::config};
+use std::time::{Duration, Instant};
+use understudy_testbed::{Client, Launch, Origin, PATIENCE, Proxy, modules::config};
 
 /// The runtimes.
 const RUNTIMES: [&str; 3] = ["inline", "threads", "process"];
@@ -54,8 +55,20 @@ fn get(client: &mut Client, path: &str, fields: &str) -> understudy_testbed::Res
     ))
 }
 
-/// What the module counted under this name so far.
-fn count(proxy: &Proxy, name: &str) -> u64 {
-    let counts = understudy_testbed::modules::module(proxy, "text")["counts"].clone();
-    counts[name].as_u64().unwrap_or(0)
+/// Waits until the module has counted so much under this name: a child's counts come a little behind its answers.
+#[track_caller]
+fn counted(proxy: &Proxy, name: &str, expected: u64) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let counts = understudy_testbed::modules::module(proxy, "text")["counts"].clone();
+        let found = counts[name].as_u64().unwrap_or(0);
+        if found == expected {
+            return;
+        }
+        assert!(
+            found < expected && Instant::now() < end,
+            "{name} is {found}, not {expected}: {counts}"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

@@ -96,8 +96,8 @@ def make(directory):
         write("cut.png", file.read()[:5000])
     write("page.png", b"<html>not found</html>")
     # Work for seconds: noise does not compress.
-    noise = Image.effect_noise((320, 320), 90).convert("RGB")
-    save(noise, "noise.png")
+    save(Image.effect_noise((150, 150), 90).convert("RGB"), "slow.png")
+    save(Image.effect_noise((320, 320), 90).convert("RGB"), "noise.png")
     # Beyond what a small child has, once the limit on pixels is lifted.
     save(Image.new("RGB", (9000, 9000), (200, 20, 20)), "large.png")
 

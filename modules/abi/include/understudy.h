@@ -240,7 +240,8 @@ enum us_edit {
     US_EDIT_KEEP_LENGTH = 7,
     US_EDIT_ADDRESS = 8,     /* value: the address as text */
     US_EDIT_NOTE = 9,        /* name, value */
-    US_EDIT_WITHHOLD_HEAD = 10
+    US_EDIT_WITHHOLD_HEAD = 10,
+    US_EDIT_SKIP_BODY = 11
 };
 
 /* ---- The proxy's functions --------------------------------------------------------------------------------------------- */
@@ -352,6 +353,9 @@ typedef struct us_host {
 
     /* Adds to a counter of the module's own: a-z, 0-9 and _, 64 bytes, 64 names. */
     int (*count)(us_proxy *proxy, us_bytes name, uint64_t amount);
+
+    /* In request_head, response_head and response_return: this module's hook on the body behind it is not called. */
+    int (*skip_body)(us_transaction *tx);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@ use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
+use understudy_content_manager::ContentManager;
 use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::Module;
@@ -110,6 +111,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("body_and_headers_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("body-and-headers", Bare::new(BodyAndHeaders::default));
+    }),
+    ("content_manager_loaded_is_the_same_everywhere", || {
+        shipped_is_the_same("content-manager", Bare::new(ContentManager::default));
     }),
     ("compressor_loaded_is_the_same_everywhere", || {
         shipped_is_the_same("compressor", Bare::new(Compressor::default));

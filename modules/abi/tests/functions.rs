@@ -58,6 +58,7 @@ fn a_request_head_is_seen_and_edited() {
         "target /new",
         "KeepLength",
         "WithholdHead",
+        "SkipBody",
         "note n: v",
     ];
     assert_eq!(bench.edits(), edits);
@@ -107,6 +108,7 @@ fn answers_objects_and_operations_are_built() {
         "Freshness(60)",
         "KeepLength",
         "WithholdHead",
+        "SkipBody",
         "Address(2001:db8::1)",
         "note n: v",
     ];

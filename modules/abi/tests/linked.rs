@@ -8,6 +8,7 @@ use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
 use understudy_compressor::Compressor;
+use understudy_content_manager::ContentManager;
 use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::kit::{Bare, cases, check};
@@ -63,6 +64,11 @@ fn the_module_that_adds_headers_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_module_that_replaces_bodies_is_the_same_linked_in_and_loaded() {
     same("body-and-headers", Bare::new(BodyAndHeaders::default));
+}
+
+#[test]
+fn the_content_manager_is_the_same_linked_in_and_loaded() {
+    same("content-manager", Bare::new(ContentManager::default));
 }
 
 #[test]

@@ -42,11 +42,19 @@ const SHIPPED: [Shipped; 12] = [
     blank!("empty.txt", Other, "text/plain"),
 ];
 
-/// The answers, by name.
+/// The answers.
 #[derive(Debug)]
 pub(crate) struct Blanks {
     host: String,
-    all: Vec<(&'static str, Response)>,
+    all: Vec<Blank>,
+}
+
+#[derive(Debug)]
+struct Blank {
+    name: &'static str,
+    /// Its name, and what tells preferred content from other that was stored before under the same name.
+    path: String,
+    answer: Response,
 }
 
 impl Blanks {
@@ -58,17 +66,22 @@ impl Blanks {
         host: &str,
         preferred: &[(Kind, &'static str, Bytes)],
     ) -> Result<Blanks, String> {
-        let all = SHIPPED.iter().map(|(name, kind, r#type, bytes)| {
+        let blank = |(name, kind, r#type, bytes): &Shipped| {
             let preferred = preferred.iter().find(|(of, _, _)| of == kind);
-            let (r#type, body) = match preferred {
-                Some((_, r#type, body)) => (*r#type, body.clone()),
-                None => (*r#type, Bytes::from_static(bytes)),
-            };
-            answer(r#type, body).map(|made| (*name, made))
-        });
+            let (r#type, body) = preferred.map_or_else(
+                || (*r#type, Bytes::from_static(bytes)),
+                |(_, r#type, body)| (*r#type, body.clone()),
+            );
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            let tag = format!("{:016x}", hasher.finish());
+            let path = preferred.map_or_else(|| (*name).to_owned(), |_| format!("{name}?{tag}"));
+            let answer = answer(r#type, &tag, body)?;
+            Ok(Blank { name, path, answer })
+        };
         Ok(Blanks {
             host: host.to_owned(),
-            all: all.collect::<Result<_, _>>()?,
+            all: SHIPPED.iter().map(blank).collect::<Result<_, String>>()?,
         })
     }
 
@@ -85,9 +98,14 @@ impl Blanks {
         said.or(first).map_or("empty.txt", |(name, ..)| name)
     }
 
-    /// Its URL.
+    /// The URL of the blank of this name.
     pub(crate) fn url(&self, name: &str) -> String {
-        format!("http://{}/{PATH}/{name}", self.host)
+        let path = self.of(name).map_or(name, |blank| &blank.path);
+        format!("http://{}/{PATH}/{path}", self.host)
+    }
+
+    fn of(&self, name: &str) -> Option<&Blank> {
+        self.all.iter().find(|blank| blank.name == name)
     }
 
     /// The host they are of.
@@ -95,34 +113,33 @@ impl Blanks {
         &self.host
     }
 
-    /// The name of the blank in a key; `None` when it is another object's. A reverse listener may have put a host of its own into it: then
+    /// The path of the blank in a key; `None` when it is another object's. A reverse listener may have put a host of its own into it: then
     /// the path tells.
-    pub(crate) fn named<'a>(&self, key: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn named<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
         let key = std::str::from_utf8(key).ok()?;
         let (url, part) = key.split_once('\n').unwrap_or((key, ""));
         let (authority, path) = url.strip_prefix("http://")?.split_once('/')?;
         let is_ours = authority.strip_suffix(":80") == Some(self.host.as_str());
-        let name = path.strip_prefix(PATH)?.strip_prefix('/')?.as_bytes();
-        (is_ours || (!part.is_empty() && self.get(name).is_some())).then_some(name)
+        let path = path.strip_prefix(PATH)?.strip_prefix('/')?;
+        (is_ours || (!part.is_empty() && self.at(path).is_some())).then_some(path)
+    }
+
+    /// The answer at this path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Response> {
+        let found = self.all.iter().find(|blank| blank.path == path);
+        found.map(|blank| &blank.answer)
     }
 
     /// The answer of this name.
-    pub(crate) fn get(&self, name: &[u8]) -> Option<&Response> {
-        let found = self.all.iter().find(|(of, _)| of.as_bytes() == name);
-        found.map(|(_, response)| response)
-    }
-
-    /// Bytes of the body of this name.
-    pub(crate) fn size(&self, name: &str) -> u64 {
-        let response = self.get(name.as_bytes());
-        response.map_or(0, |response| response.body().len() as u64)
+    pub(crate) fn get(&self, name: &str) -> Option<&Response> {
+        self.of(name).map(|blank| &blank.answer)
     }
 
     /// Puts them into the cache, where forward and transparent listeners look.
     pub(crate) fn store(&self, host: &Host) {
-        for (name, response) in &self.all {
-            if let Some(object) = host.object(&self.url(name)) {
-                submit(host, object, response);
+        for blank in &self.all {
+            if let Some(object) = host.object(&self.url(blank.name)) {
+                submit(host, object, &blank.answer);
             }
         }
     }
@@ -133,11 +150,9 @@ pub(crate) fn submit(host: &Host, object: ObjectId, response: &Response) {
     host.submit(0, Operation::Inject(object, Box::new(response.clone())));
 }
 
-fn answer(r#type: &str, body: Bytes) -> Result<Response, String> {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    let etag = format!("\"{:016x}\"", hasher.finish());
+fn answer(r#type: &str, tag: &str, body: Bytes) -> Result<Response, String> {
     let mut response = Response::new(200, body).map_err(|refused| refused.to_string())?;
+    let etag = format!("\"{tag}\"");
     let fields = [
         ("Content-Type", r#type),
         ("Cache-Control", "public, max-age=3600, s-maxage=31536000"),

@@ -151,7 +151,13 @@ impl AdRemover {
         if tx.method() != b"GET" && tx.method() != b"HEAD" {
             return Ok(on_the_spot(setup, tx, name));
         }
-        let saved = self.sizes.saved(kind, setup.blanks.size(name));
+        let saved = self.sizes.saved(
+            kind,
+            setup
+                .blanks
+                .get(name)
+                .map_or(0, |blank| blank.body().len() as u64),
+        );
         tx.count(&format!("saved_bytes_{}", kind.name()), saved);
         rewrite(setup, tx, name)?;
         Ok(Verdict::Continue)
@@ -226,7 +232,7 @@ fn rewrite(setup: &Setup, tx: &mut Transaction<'_>, name: &str) -> Result<(), Re
 
 /// The answer to what is no GET: the blank itself, since no cache answers a POST, and leave for a script's preflight.
 fn on_the_spot(setup: &Setup, tx: &Transaction<'_>, name: &str) -> Verdict {
-    let answer = match (tx.method(), setup.blanks.get(name.as_bytes())) {
+    let answer = match (tx.method(), setup.blanks.get(name)) {
         (b"OPTIONS", _) => preflight(tx),
         (_, Some(blank)) => Ok(blank.clone()),
         (_, None) => Response::new(204, ""),
@@ -289,7 +295,7 @@ impl Module for AdRemover {
         else {
             return Verdict::Continue;
         };
-        let answer = match setup.blanks.get(path) {
+        let answer = match setup.blanks.at(path) {
             Some(blank) => {
                 blanks::submit(&tx.host(), tx.object(), blank);
                 Ok(blank.clone())

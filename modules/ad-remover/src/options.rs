@@ -7,6 +7,7 @@ use crate::asked::Kind;
 use crate::clients::Clients;
 use crate::fetch;
 use crate::place::Place;
+use crate::rules;
 use rustls::ClientConfig;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,20 +54,24 @@ impl Options {
     /// A sentence that names the option.
     pub(crate) fn read(host: &Host) -> Result<Options, String> {
         for (name, _) in host.options() {
-            let family = name
-                .trim_end_matches(|c: char| c.is_ascii_digit())
-                .trim_end_matches('.');
-            let replaces = || {
-                Kind::ALL
-                    .iter()
-                    .any(|kind| name == format!("replace.{}", kind.name()))
-            };
-            if !KNOWN.contains(&family) && !replaces() {
+            // Members of lists are numbered.
+            let is =
+                |known: &&str| match name.strip_prefix(known).map(|rest| rest.strip_prefix('.')) {
+                    Some(Some(number)) => number.parse::<usize>().is_ok(),
+                    Some(None) => name == **known,
+                    None => false,
+                };
+            let replaces = |kind: &Kind| name.strip_prefix("replace.") == Some(kind.name());
+            if !KNOWN.iter().any(is) && !Kind::ALL.iter().any(replaces) {
+                let known = KNOWN.join(", ");
                 return Err(format!(
-                    "option `{name}`: there is none; there are replace.KIND, {}",
-                    KNOWN.join(", ")
+                    "option `{name}`: there is none; there are replace.KIND, {known}"
                 ));
             }
+        }
+        let rules = all(host, "rules");
+        if let Some(none) = rules.iter().find(|rule| !rules::has_any(rule)) {
+            return Err(format!("option `rules`: {none:?} is no rule for requests"));
         }
         let about = |name: &'static str| move |why: String| format!("option `{name}`: {why}");
         let keep = host.option("keep").map(PathBuf::from);
@@ -107,7 +112,7 @@ impl Options {
         }
         Ok(Options {
             lists: lists.map_err(about("lists"))?,
-            rules: all(host, "rules"),
+            rules,
             preferred: preferred.map_err(about("replace"))?,
             refresh: Duration::from_secs(number(host, "refresh", 86_400)?.max(1)),
             tls: fetch::tls(ca.as_deref()).map_err(about("ca"))?,

@@ -8,8 +8,6 @@ use adblock::Engine;
 use adblock::lists::{FilterSet, ParseOptions, ParsedLine, RuleTypes, parse_filter};
 use adblock::request::{Request, RequestError};
 
-const NETWORK: RuleTypes = RuleTypes::NetworkOnly;
-
 /// The rules of some lists.
 pub(crate) struct Rules(Engine);
 
@@ -43,20 +41,20 @@ pub(crate) struct Sight<'a> {
 
 fn options() -> ParseOptions {
     ParseOptions {
-        rule_types: NETWORK,
+        rule_types: RuleTypes::NetworkOnly,
         ..ParseOptions::default()
     }
 }
 
-/// How many rules for requests a text has.
-pub(crate) fn count(text: &str) -> usize {
-    let is_rule = |line: &&str| {
+/// Whether a text has a rule for requests.
+pub(crate) fn has_any(text: &str) -> bool {
+    let is_rule = |line| {
         matches!(
             parse_filter(line, false, options()),
             Ok(ParsedLine::Network(_))
         )
     };
-    text.lines().filter(is_rule).count()
+    text.lines().any(is_rule)
 }
 
 impl Rules {

@@ -44,10 +44,10 @@ pub(crate) fn list(bytes: &[u8]) -> Result<String, String> {
     {
         return Err("it is a page, not a list".to_owned());
     }
-    match rules::count(&text) {
-        0 => Err("there is no rule in it".to_owned()),
-        _ => Ok(text),
+    if !rules::has_any(&text) {
+        return Err("there is no rule in it".to_owned());
     }
+    Ok(text)
 }
 
 /// The content of this place in these bytes, with its media type.

@@ -36,6 +36,12 @@ fn an_option_that_cannot_be_is_refused_by_its_name() {
             "x",
             "option `list`: there is none; there are replace.KIND, ca,",
         ),
+        ("refresh1", "5", "option `refresh1`: there is none"),
+        (
+            "rules.0",
+            "##.banner",
+            "option `rules`: \"##.banner\" is no rule for requests",
+        ),
         (
             "replace.images",
             "x",

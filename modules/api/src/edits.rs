@@ -72,6 +72,7 @@ enum Op {
     Freshness(u32),
     KeepLength,
     WithholdHead,
+    SkipBody,
     Address(IpAddr),
     Note(Span, Span),
 }
@@ -97,6 +98,8 @@ pub enum Edit<'a> {
     KeepLength,
     /// The head waits for what the module's hook on the body makes of it.
     WithholdHead,
+    /// The module's hook on the body behind this head is not called.
+    SkipBody,
     /// Dial this address; several in order.
     Address(IpAddr),
     /// A word for the access log: name and value.
@@ -111,6 +114,7 @@ impl Edit<'_> {
             Edit::Add(..) | Edit::Set(..) | Edit::Delete(_) => hook.is_head() || late,
             Edit::KeepLength => hook.is_head(),
             Edit::WithholdHead => matches!(hook, Hook::RequestHead | Hook::ResponseHead),
+            Edit::SkipBody => hook.is_head() && hook != Hook::RequestOut,
             Edit::Target(_) => {
                 matches!(
                     hook,
@@ -133,7 +137,11 @@ impl Edit<'_> {
     pub fn is_of_head(&self) -> bool {
         !matches!(
             self,
-            Edit::Note(..) | Edit::Address(_) | Edit::KeepLength | Edit::WithholdHead
+            Edit::Note(..)
+                | Edit::Address(_)
+                | Edit::KeepLength
+                | Edit::WithholdHead
+                | Edit::SkipBody
         )
     }
 }
@@ -259,6 +267,7 @@ impl Edits {
             Op::Freshness(seconds) => Edit::Freshness(seconds),
             Op::KeepLength => Edit::KeepLength,
             Op::WithholdHead => Edit::WithholdHead,
+            Op::SkipBody => Edit::SkipBody,
             Op::Address(address) => Edit::Address(address),
             Op::Note(name, value) => Edit::Note(self.at(name), self.at(value)),
         })
@@ -300,9 +309,12 @@ impl Edits {
         self.has_room()?;
         match op {
             Op::Set(_) => self.sets += 1,
-            Op::NoStore | Op::Freshness(_) | Op::KeepLength | Op::WithholdHead | Op::Note(..) => {
-                self.asides += 1
-            }
+            Op::NoStore
+            | Op::Freshness(_)
+            | Op::KeepLength
+            | Op::WithholdHead
+            | Op::SkipBody
+            | Op::Note(..) => self.asides += 1,
             Op::Add(_) | Op::Delete(_) | Op::Target(_) | Op::Status(_) | Op::Address(_) => {}
         }
         self.ops.push(op);
@@ -443,6 +455,14 @@ impl Edits {
         self.op(Op::WithholdHead)
     }
 
+    /// The module's hook on the body behind this head is not called.
+    ///
+    /// # Errors
+    /// `TooMuch`.
+    pub fn skip_body(&mut self) -> Result<(), Refused> {
+        self.op(Op::SkipBody)
+    }
+
     /// One more address to dial, behind those given before.
     ///
     /// # Errors
@@ -482,6 +502,7 @@ impl Edits {
             Edit::Freshness(seconds) => self.freshness(seconds),
             Edit::KeepLength => self.keep_length(),
             Edit::WithholdHead => self.withhold_head(),
+            Edit::SkipBody => self.skip_body(),
             Edit::Address(address) => self.address(address),
             Edit::Note(name, value) => self.note(name, value),
         }

@@ -278,6 +278,12 @@ impl View for Record<'_> {
         }
         self.edits.withhold_head()
     }
+    fn skip_body(&mut self) -> Result<(), Refused> {
+        if !Edit::SkipBody.fits(self.event.hook) {
+            return Err(Refused::Place);
+        }
+        self.edits.skip_body()
+    }
     fn piece(&self) -> &Bytes {
         match &self.event.part {
             Part::Piece(piece) => piece.bytes,

@@ -61,6 +61,8 @@ pub trait View {
     fn keep_length(&mut self) -> Result<(), Refused>;
     #[allow(missing_docs)]
     fn withhold_head(&mut self) -> Result<(), Refused>;
+    #[allow(missing_docs)]
+    fn skip_body(&mut self) -> Result<(), Refused>;
     /// The piece of a body; empty in other hooks.
     fn piece(&self) -> &Bytes;
     /// Whether no piece follows.
@@ -277,6 +279,16 @@ impl<'a> Transaction<'a> {
     /// `Place` in other hooks.
     pub fn withhold_head(&mut self) -> Result<(), Refused> {
         self.view.withhold_head()
+    }
+
+    /// This module's hook on the body behind this head is not called for this transaction: the body passes it by, at no cost and with its
+    /// length. Other hooks are as ever. In `request_head` for `request_body`, in `response_head` for `response_body`, in
+    /// `response_return` for `return_body`.
+    ///
+    /// # Errors
+    /// `Place` in other hooks.
+    pub fn skip_body(&mut self) -> Result<(), Refused> {
+        self.view.skip_body()
     }
 
     /// The piece of a body that is here. Cheap to clone; it may be kept.

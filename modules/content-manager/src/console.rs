@@ -7,6 +7,7 @@
 
 use crate::options::Options;
 use crate::session::{Desk, Session};
+use nix::sys::socket::{setsockopt, sockopt::AttachReusePortCbpf};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
@@ -201,6 +202,7 @@ impl Console {
             .set_out_of_band_inline(true)
             .and_then(|()| stream.set_nonblocking(true));
         if let Some(word) = refused {
+            host.count("refused", 1);
             host.log(Level::Warn, &format!("{peer}: {}", word.trim_end()));
             // A buffer that is empty takes it.
             let _ = stream.write(word.as_bytes());
@@ -210,6 +212,7 @@ impl Console {
             return;
         }
         let _ = stream.set_nodelay(true);
+        host.count("sessions", 1);
         let id = host.number();
         let mut desk = Desk {
             host,
@@ -220,6 +223,23 @@ impl Console {
         self.sessions.insert(id, session);
         self.with(id, host, |session, desk| session.go(desk));
     }
+}
+
+/// Of two that share the port, has the second take all that is new, so that the first can say goodbye to what came before and nobody
+/// comes meanwhile. Of one, or where the system does not know this, it changes nothing.
+fn prefer_second(socket: &Socket) -> nix::Result<()> {
+    // A program that always answers 1: `BPF_RET | BPF_K` (SO_ATTACH_REUSEPORT_CBPF in socket(7)).
+    let mut answer = nix::libc::sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k: 1,
+    };
+    let program = nix::libc::sock_fprog {
+        len: 1,
+        filter: &mut answer,
+    };
+    setsockopt(socket, AttachReusePortCbpf, &program)
 }
 
 /// Listens no more. Who has connected already would see the connection cut, so he is told; what is watched is a duplicate, so the socket
@@ -240,6 +260,7 @@ fn listen(host: &Host, at: SocketAddr) -> std::io::Result<Port> {
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
     socket.listen(WAITING)?;
+    let _ = prefer_second(&socket);
     let socket = TcpListener::from(socket);
     host.log(Level::Info, &format!("console on {}", socket.local_addr()?));
     let id = host.number();

@@ -121,11 +121,21 @@ impl Telnet {
     }
 }
 
-/// Where in bytes that nobody reads yet the user asks for what goes on to end: behind the last such place.
-pub(crate) fn interrupt(bytes: &[u8], characters: bool) -> Option<usize> {
-    let command = bytes.windows(2).rposition(|two| two == [IAC, IP]);
-    let typed = bytes.iter().rposition(|byte| characters && *byte == 3);
-    command.map(|at| at + 2).max(typed.map(|at| at + 1))
+/// Where in bytes that nobody reads yet the user asks for what goes on to end: behind the last such place. A doubled IAC is data; and a
+/// peer that spoke no telnet until now says it first of all, or what looks like it is part of what it sends.
+pub(crate) fn interrupt(bytes: &[u8], telnet: &Telnet) -> Option<usize> {
+    if !telnet.speaks {
+        return bytes.starts_with(&[IAC, IP]).then_some(2);
+    }
+    let (mut at, mut found) = (0, None);
+    while let Some(byte) = bytes.get(at) {
+        let next = bytes.get(at + 1);
+        at += if *byte == IAC { 2 } else { 1 };
+        if (*byte == IAC && next == Some(&IP)) || (*byte == 3 && telnet.echoes) {
+            found = Some(at);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -188,14 +198,24 @@ mod tests {
 
     #[test]
     fn an_interrupt_is_found_in_what_nobody_reads() {
-        for (bytes, characters, at) in [
-            (&b"abc"[..], true, None),
-            (b"a\x03b", true, Some(2)),
-            (b"a\x03b", false, None),
-            (&[b'a', IAC, IP, b'b'], false, Some(3)),
-            (&[3, IAC, IP, 3, b'b'], true, Some(4)),
+        for (bytes, speaks, echoes, at) in [
+            (&b"abc"[..], true, true, None),
+            (b"a\x03b", true, true, Some(2)),
+            (b"a\x03b", true, false, None),
+            (&[b'a', IAC, IP, b'b'], true, false, Some(3)),
+            (&[3, IAC, IP, 3, b'b'], true, true, Some(4)),
+            (&[b'a', IAC, IAC, IP, b'b'], true, true, None),
+            (&[b'a', IAC], true, true, None),
+            // The first that it says, or nothing that it says.
+            (&[IAC, IP, b'a'], false, false, Some(2)),
+            (&[b'a', IAC, IP], false, false, None),
         ] {
-            assert_eq!(interrupt(bytes, characters), at, "{bytes:?}");
+            let telnet = Telnet {
+                speaks,
+                echoes,
+                ..Telnet::default()
+            };
+            assert_eq!(interrupt(bytes, &telnet), at, "{bytes:?}");
         }
     }
 

@@ -7,60 +7,12 @@
 //! Invariant: while `complete`, `kept` is all that was put in, so the original can be had, and the exchange begun anew. Awkward case: a
 //! service that answers before it has everything; its answer is streamed, and when that ends first, sending stops.
 
+use crate::queue::Queue;
 use crate::wire::{Answer, Event, Head, IcapHead, Method, Wrong, last_chunk, write_chunk};
 use bytes::{Buf, Bytes, BytesMut};
-use std::collections::VecDeque;
 
 /// Bytes that wait for a socket, beyond which no more are given to it.
 pub(crate) const FULL: usize = 64 * 1024;
-
-/// Pieces in order, and how many bytes they are.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Queue {
-    pieces: VecDeque<Bytes>,
-    length: usize,
-}
-
-impl Queue {
-    pub(crate) fn push(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.length += piece.len();
-            self.pieces.push_back(piece);
-        }
-    }
-
-    /// The first piece, or so many bytes of it.
-    pub(crate) fn pop(&mut self, most: usize) -> Option<Bytes> {
-        let first = self.pieces.front_mut()?;
-        let piece = if first.len() > most {
-            Some(first.split_to(most))
-        } else {
-            self.pieces.pop_front()
-        };
-        self.length -= piece.as_ref().map_or(0, Bytes::len);
-        piece
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.length
-    }
-
-    /// All of it in one.
-    pub(crate) fn join(&mut self) -> Bytes {
-        let all = std::mem::take(self);
-        match all.pieces.len() {
-            1 => all.pieces.into_iter().next().unwrap_or_default(),
-            _ => all
-                .pieces
-                .iter()
-                .fold(BytesMut::with_capacity(all.length), |mut joined, piece| {
-                    joined.extend_from_slice(piece);
-                    joined
-                })
-                .freeze(),
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -389,3 +341,7 @@ fn pass(skip: &mut u64, mut piece: Bytes, output: &mut Queue) {
     piece.advance(left_out as usize);
     output.push(piece);
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

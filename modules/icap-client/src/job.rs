@@ -62,6 +62,8 @@ pub(crate) struct Job {
     /// The answer, when its hook has not.
     pub(crate) reply: Option<Answer>,
     pub(crate) failed: Option<String>,
+    /// What a service says it found: for the access log.
+    pub(crate) found: Option<String>,
     pub(crate) over: bool,
 }
 
@@ -114,6 +116,7 @@ impl Job {
             token: None,
             reply: None,
             failed: None,
+            found: None,
             over: false,
         }
     }
@@ -171,7 +174,12 @@ impl Job {
             .get(stage)
             .map_or(0, |stage| stage.exchange.output_len());
         // Nobody takes what waits here before the proxy asks. A response that is awaited whole is bounded elsewhere.
-        waiting < BETWEEN || (last && self.needs_whole())
+        waiting < BETWEEN || (last && (self.is_early() || self.needs_whole()))
+    }
+
+    /// Whether this is a request's, and its head has not gone on.
+    fn is_early(&self) -> bool {
+        self.method == Method::Reqmod && self.body && !self.told
     }
 
     /// Whether the original of a service's message can still be had.
@@ -192,7 +200,13 @@ impl Job {
                 self.over = true;
                 Some(Verdict::fail(why).into())
             }
-            None => self.verdict(),
+            None => self.verdict().map(|mut answer| {
+                // A value that may not stand in a log is left out.
+                if let Some(found) = self.found.take() {
+                    let _ = answer.edits.note(b"found", found.trim().as_bytes());
+                }
+                answer
+            }),
         };
         self.asking = answer.is_none();
         answer
@@ -223,15 +237,18 @@ impl Job {
         let whole = known && self.needs_whole();
         let mut stages = self.stages.iter();
         let blocked = stages.any(|stage| stage.head.is_some() && stage.exchange.waits());
-        if whole && waiting > self.answer {
-            return self.fail("a service's response is longer than option `answer` allows");
+        // A request whose head waits is asked about at `request_out` before its body goes on, which must not wait for this hook.
+        let early = self.is_early();
+        if (whole || (early && self.last)) && waiting > self.answer {
+            return self.fail("what a service made is longer than option `answer` allows");
         }
         if whole && ended {
             return self.respond();
         }
-        if known && !whole && (ended || (waiting > 0 && self.body)) {
+        let gives = waiting > 0 && self.body && !(early && self.last);
+        if known && !whole && (ended || gives) {
             // What is there goes on at once; where no other piece may come now, the proxy asks again behind it.
-            return self.give(ended, !ended && (self.last || blocked));
+            return self.give(ended, !ended && !early && (self.last || blocked));
         }
         if self.last || blocked {
             return None;

@@ -31,6 +31,7 @@
 mod engine;
 mod exchange;
 mod job;
+mod queue;
 mod server;
 mod settings;
 mod stream;

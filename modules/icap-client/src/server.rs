@@ -17,6 +17,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// And at most.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Options are believed for so long, whatever a server says: or each message would ask for them.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// A server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -25,6 +28,8 @@ pub(crate) struct Server {
     addresses: Arc<Mutex<Vec<SocketAddr>>>,
     next: usize,
     pub(crate) terms: Option<Arc<Terms>>,
+    /// When it said them, and when they are too old.
+    said: Instant,
     expires: Instant,
     /// A connection asks for its options.
     pub(crate) asking: bool,
@@ -45,6 +50,7 @@ impl Server {
             addresses: Arc::new(Mutex::new(addresses)),
             next: 0,
             terms: None,
+            said: now,
             expires: now,
             asking: false,
             idle: Vec::new(),
@@ -81,19 +87,19 @@ impl Server {
     pub(crate) fn options(&mut self, terms: Terms, now: Instant) -> bool {
         let before = self.terms.as_ref().map(|terms| &terms.istag);
         let changed = before.is_some_and(|istag| *istag != terms.istag);
-        self.expires = now + terms.ttl;
+        (self.said, self.expires) = (now, now + terms.ttl.max(SHORTEST));
         self.away = None;
         self.terms = Some(Arc::new(terms));
         changed
     }
 
     /// Its ISTag, seen with an answer (RFC 3507 section 4.7). Says whether it is another: then its options may be others, too.
-    pub(crate) fn istag(&mut self, istag: &str, now: Instant) -> bool {
+    pub(crate) fn istag(&mut self, istag: &str) -> bool {
         let Some(terms) = self.terms.as_mut().filter(|terms| terms.istag != istag) else {
             return false;
         };
         Arc::make_mut(terms).istag = istag.to_owned();
-        self.expires = now;
+        self.expires = self.expires.min(self.said + SHORTEST);
         true
     }
 
@@ -150,8 +156,12 @@ mod tests {
         assert!(!server.is_due(now + Duration::from_secs(9)));
         assert!(server.is_due(now + Duration::from_secs(10)));
         assert!(server.options(terms("b"), now));
-        assert!(!server.istag("b", now) && server.istag("c", now));
-        assert!(server.is_due(now), "another ISTag is a reason to ask");
+        assert!(!server.istag("b") && server.istag("c"));
+        assert!(!server.is_due(now), "not with each message");
+        assert!(
+            server.is_due(now + SHORTEST),
+            "another ISTag is a reason to ask"
+        );
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Settings {
             preview,
             allow_204: yes(host, "allow_204", true)?,
             allow_206: yes(host, "allow_206", true)?,
-            keep: bytes(host, "keep", 256 * 1024)?,
+            keep: bytes(host, "keep", 64 * 1024)?,
             answer: bytes(host, "answer", 4 * 1024 * 1024)?,
             bypass: yes(host, "bypass", false)?,
             connections: at_least_one(host, "connections", 64)?,

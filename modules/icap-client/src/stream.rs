@@ -12,8 +12,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
-/// Bytes read at a time.
-const READ: usize = 32 * 1024;
+/// Fewest bytes of room to read into, and most: as the last ones filled it.
+const ROOM: (usize, usize) = (4 * 1024, 64 * 1024);
 
 /// What TLS is done with: the roots of a file, or those that browsers have.
 ///
@@ -49,6 +49,7 @@ pub(crate) fn tls(ca: Option<&str>) -> Result<Arc<ClientConfig>, String> {
 pub(crate) struct Stream {
     socket: TcpStream,
     tls: Option<Box<ClientConnection>>,
+    room: usize,
 }
 
 impl Stream {
@@ -82,6 +83,7 @@ impl Stream {
         Ok(Stream {
             socket: socket.into(),
             tls,
+            room: ROOM.0,
         })
     }
 
@@ -141,9 +143,14 @@ impl Stream {
     /// Reads what is there, at most one buffer full. `Ok(0)`: the server closed; an error of kind `WouldBlock`: there is nothing now.
     pub(crate) fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
         let before = into.len();
-        into.resize(before + READ, 0);
+        into.resize(before + self.room, 0);
         let read = self.read_slice(&mut into[before..]);
-        into.truncate(before + read.as_ref().map_or(0, |n| *n));
+        let count = read.as_ref().map_or(0, |n| *n);
+        into.truncate(before + count);
+        self.room = match count == self.room {
+            true => (self.room * 4).min(ROOM.1),
+            false => count.next_power_of_two().clamp(ROOM.0, self.room),
+        };
         read
     }
 

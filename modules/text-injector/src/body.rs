@@ -100,7 +100,13 @@ impl Body {
         mark.extend(piece.iter().take(3 - mark.len().min(3)));
         let encoding = Encoding::for_bom(&mark).map(|(encoding, _)| encoding);
         // Nothing will come, or nothing can be found: the rest is none of our business.
-        if self.slot.look() == Some(None) || encoding.is_some_and(|encoding| encoding != UTF_8) {
+        let over = match encoding {
+            Some(encoding) if encoding != UTF_8 => Some("skipped_charset"),
+            _ if self.slot.look() == Some(None) => Some("no_text"),
+            _ => None,
+        };
+        if let Some(why) = over {
+            tx.count(why, 1);
             return given(all, kept.is_empty());
         }
         match scanner.scan(piece) {

@@ -247,34 +247,28 @@ impl Module for TextInjector {
             Some(true) => went(head(tx)),
             // Its turn comes on return, unless it is none of ours. A 304 does not say what it is about.
             Some(false) if tx.status() == 200 && !visit_is_page(tx) => Verdict::Done,
-            Some(false) => went(tx.keep_length().map(|()| Verdict::Continue)),
+            Some(false) => went(tx.skip_body().map(|()| Verdict::Continue)),
             None => Verdict::Done,
         }
     }
 
     fn response_body(&self, tx: &mut Transaction<'_>) -> Verdict {
-        match stores(tx) {
-            Some(true) => piece(tx),
-            _ => Verdict::Continue,
-        }
+        piece(tx)
     }
 
     fn response_return(&self, tx: &mut Transaction<'_>) -> Verdict {
         match stores(tx) {
             Some(false) => went(head(tx)),
-            // It comes before the pieces that are to be stored.
+            // It comes before the pieces that are to be stored, so it is not yet done.
             Some(true) if visit(tx).is_some_and(|visit| visit.body.is_some()) => {
-                went(tx.keep_length().map(|()| Verdict::Continue))
+                went(tx.skip_body().map(|()| Verdict::Continue))
             }
             _ => Verdict::Done,
         }
     }
 
     fn return_body(&self, tx: &mut Transaction<'_>) -> Verdict {
-        match stores(tx) {
-            Some(true) => Verdict::Continue,
-            _ => piece(tx),
-        }
+        piece(tx)
     }
 
     fn ready(&self, _: &Host, fd: RawFd, interest: Interest, tag: u64) {

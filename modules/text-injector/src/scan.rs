@@ -40,6 +40,9 @@ pub(crate) struct Found {
     templates: usize,
 }
 
+/// What is let out.
+type Sink = Box<dyn FnMut(&[u8]) + Send>;
+
 type Shared = Arc<Mutex<Found>>;
 
 /// How far it is.
@@ -55,7 +58,8 @@ pub(crate) enum Scanned {
 
 /// A page being looked at. Places are counted from its first byte.
 pub(crate) struct Scanner {
-    rewriter: Option<HtmlRewriter<'static, Box<dyn FnMut(&[u8]) + Send>>>,
+    /// In a box: it is taken out and put back with each piece.
+    rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
     found: Shared,
     out: Arc<AtomicUsize>,
 }
@@ -189,11 +193,11 @@ impl Scanner {
             .append_element_content_handler(place)
             .append_element_content_handler(beside);
         let count = out.clone();
-        let sink: Box<dyn FnMut(&[u8]) + Send> = Box::new(move |bytes| {
+        let sink: Sink = Box::new(move |bytes| {
             count.fetch_add(bytes.len(), Ordering::Relaxed);
         });
         Scanner {
-            rewriter: Some(HtmlRewriter::new(settings, sink)),
+            rewriter: Some(Box::new(HtmlRewriter::new(settings, sink))),
             found,
             out,
         }

@@ -141,7 +141,9 @@ impl Transcoder {
     fn look(&self, tx: &mut Transaction<'_>, now: Arc<InForce>) -> Result<Verdict, Refused> {
         if tx.status() == 304 {
             // It says what the stored answer varies by, and knows nothing of what was added to that.
-            tx.delete("Vary")?;
+            if !asked::deciding(b"", &now.options).is_empty() {
+                tx.delete("Vary")?;
+            }
             return Ok(Verdict::Done);
         }
         let kind = tx.find("Content-Type").unwrap_or_default();

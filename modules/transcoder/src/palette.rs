@@ -4,14 +4,33 @@
 //! unpack. Comments are left out.
 
 use crate::transcode::{Kept, Made};
-use gif::{ColorOutput, DecodeOptions, Encoder};
+use gif::{ColorOutput, DecodeOptions, Decoder, Encoder, Repeat};
 
-/// The same GIF in gray.
-pub(crate) fn gray(bytes: &[u8]) -> Result<Made, Kept> {
+/// The GIF with its frames left as they are packed.
+fn packed(bytes: &[u8]) -> Result<Decoder<&[u8]>, Kept> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.skip_frame_decoding(true);
-    let mut decoder = options.read_info(bytes).map_err(|_| Kept::Broken)?;
+    options.read_info(bytes).map_err(|_| Kept::Broken)
+}
+
+/// How many frames a GIF has, and how often they are shown: that stands before the first of them.
+pub(crate) fn survey(bytes: &[u8]) -> Result<(u64, Repeat), Kept> {
+    let mut decoder = packed(bytes)?;
+    let mut frames = 0;
+    while decoder
+        .read_next_frame()
+        .map_err(|_| Kept::Broken)?
+        .is_some()
+    {
+        frames += 1;
+    }
+    Ok((frames, decoder.repeat()))
+}
+
+/// The same GIF in gray.
+pub(crate) fn gray(bytes: &[u8]) -> Result<Made, Kept> {
+    let mut decoder = packed(bytes)?;
     let palette = decoder
         .global_palette()
         .map(gray_palette)

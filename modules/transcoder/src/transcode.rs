@@ -72,27 +72,20 @@ impl From<image::ImageError> for Kept {
     }
 }
 
-/// The pixels that an image may have, all its frames together.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pixels {
-    limit: u64,
-    left: u64,
+/// Refuses too many pixels, before anything is allocated for them. A frame costs something even when it is empty.
+fn afford((width, height): (u32, u32), frames: u64, max_pixels: u64) -> Result<(), Kept> {
+    let frame = u64::from(width) * u64::from(height) + 1024;
+    if frame.saturating_mul(frames) > max_pixels {
+        return Err(Kept::Bomb);
+    }
+    Ok(())
 }
 
-impl Pixels {
-    /// Takes a frame's from what is left. A frame costs something even when it is empty.
-    pub(crate) fn take(&mut self, (width, height): (u32, u32)) -> Result<(), Kept> {
-        let frame = u64::from(width) * u64::from(height) + 1024;
-        self.left = self.left.checked_sub(frame).ok_or(Kept::Bomb)?;
-        Ok(())
-    }
-
-    /// What a decoder may allocate: 16 bits a channel, and as much again for its own use.
-    fn limits(self) -> Limits {
-        let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(self.limit.saturating_mul(16));
-        limits
-    }
+/// What a decoder may allocate: sixteen bits a channel, and as much again for its own use. Profiles and texts are packed, too.
+fn limits(max_pixels: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(max_pixels.saturating_mul(16));
+    limits
 }
 
 /// Makes of an image what is wanted.
@@ -100,11 +93,7 @@ impl Pixels {
 /// # Errors
 /// Why the original is to be kept.
 pub fn transcode(bytes: &[u8], want: &Want, max_pixels: u64) -> Result<Made, Kept> {
-    let mut pixels = Pixels {
-        limit: max_pixels,
-        left: max_pixels,
-    };
-    let made = made(bytes, want, &mut pixels)?;
+    let made = made(bytes, want, max_pixels)?;
     // Gray was asked for its own sake; everything else for the sake of size.
     if made.bytes.len() >= bytes.len() && !want.gray {
         return Err(Kept::Larger);
@@ -112,21 +101,21 @@ pub fn transcode(bytes: &[u8], want: &Want, max_pixels: u64) -> Result<Made, Kep
     Ok(made)
 }
 
-fn made(bytes: &[u8], want: &Want, pixels: &mut Pixels) -> Result<Made, Kept> {
+fn made(bytes: &[u8], want: &Want, max_pixels: u64) -> Result<Made, Kept> {
     let cursor = Cursor::new(bytes);
     match image::guess_format(bytes)? {
-        ImageFormat::Jpeg => still(JpegDecoder::new(cursor), Target::Jpeg, want, pixels),
+        ImageFormat::Jpeg => still(JpegDecoder::new(cursor), Target::Jpeg, want, max_pixels),
         ImageFormat::Png => {
-            let decoder = PngDecoder::with_limits(cursor, pixels.limits())?;
+            let decoder = PngDecoder::with_limits(cursor, limits(max_pixels))?;
             if decoder.is_apng()? {
                 return Err(Kept::Unsupported);
             }
-            still(Ok(decoder), Target::Png, want, pixels)
+            still(Ok(decoder), Target::Png, want, max_pixels)
         }
         ImageFormat::Gif => {
             let mut decoder = GifDecoder::new(cursor)?;
             let size = decoder.dimensions();
-            pixels.take(size)?;
+            afford(size, 1, max_pixels)?;
             if !want.webp && !want.shrinks(size) {
                 return if want.gray {
                     palette::gray(bytes)
@@ -134,39 +123,41 @@ fn made(bytes: &[u8], want: &Want, pixels: &mut Pixels) -> Result<Made, Kept> {
                     Err(Kept::Fits)
                 };
             }
-            decoder.set_limits(pixels.limits())?;
-            frames::of_gif(decoder, bytes, want, pixels)
+            let (frames, rounds) = palette::survey(bytes)?;
+            afford(size, frames, max_pixels)?;
+            decoder.set_limits(limits(max_pixels))?;
+            frames::of_gif(decoder, rounds, want)
         }
         ImageFormat::WebP => {
             let mut decoder = WebPDecoder::new(cursor)?;
             let target = Target::WebP {
-                lossless: !is_lossy(bytes),
+                lossless: count(bytes, b"VP8 ") == 0,
             };
             if !decoder.has_animation() {
-                return still(Ok(decoder), target, want, pixels);
+                return still(Ok(decoder), target, want, max_pixels);
             }
-            pixels.take(decoder.dimensions())?;
-            decoder.set_limits(pixels.limits())?;
-            frames::of_webp(decoder, target, want, pixels)
+            afford(decoder.dimensions(), count(bytes, b"ANMF"), max_pixels)?;
+            decoder.set_limits(limits(max_pixels))?;
+            frames::of_webp(decoder, target, want)
         }
         _ => Err(Kept::Broken),
     }
 }
 
-/// Whether a WebP holds a lossy bitstream (RFC 9649 section 2.5).
-fn is_lossy(bytes: &[u8]) -> bool {
-    bytes.windows(4).any(|tag| tag == b"VP8 ")
+/// How many chunks of this name a WebP has, or a few more (RFC 9649 section 2.3): a lossy bitstream, a frame.
+fn count(bytes: &[u8], chunk: &[u8; 4]) -> u64 {
+    bytes.windows(4).filter(|name| name == chunk).count() as u64
 }
 
 fn still<D: ImageDecoder>(
     decoder: ImageResult<D>,
     own: Target,
     want: &Want,
-    pixels: &mut Pixels,
+    max_pixels: u64,
 ) -> Result<Made, Kept> {
     let mut decoder = decoder?;
     let size = decoder.dimensions();
-    pixels.take(size)?;
+    afford(size, 1, max_pixels)?;
     let target = match own {
         _ if want.avif => Target::Avif,
         Target::Jpeg if want.webp => Target::WebP { lossless: false },
@@ -180,7 +171,7 @@ fn still<D: ImageDecoder>(
     }
     let profile = decoder.icc_profile()?;
     let orientation = decoder.orientation()?;
-    decoder.set_limits(pixels.limits())?;
+    decoder.set_limits(limits(max_pixels))?;
     let mut image = color::to_srgb(DynamicImage::from_decoder(decoder)?, profile)?;
     image.apply_orientation(orientation);
     let image = want.fitted(color::flat(image, want.gray || is_gray))?;

@@ -41,6 +41,7 @@ pub(crate) fn put_edits<'e>(out: &mut Vec<u8>, edits: impl ExactSizeIterator<Ite
             }
             Edit::Note(name, value) => pair(out, 9, name, value),
             Edit::WithholdHead => out.u8(10),
+            Edit::SkipBody => out.u8(11),
         }
     }
 }
@@ -86,6 +87,7 @@ pub(crate) fn get_edits(get: &mut Get<'_>) -> Result<Edits, Malformed> {
             8 => Edit::Address(get.address()?),
             9 => Edit::Note(get.bytes()?, get.bytes()?),
             10 => Edit::WithholdHead,
+            11 => Edit::SkipBody,
             _ => return Err(Malformed("an edit of no kind")),
         };
         edits

@@ -126,6 +126,8 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     if shared.spec.limits.memory.is_some() {
         // The allocator reserves 1 GiB of addresses at its start, which would be all that the module may have.
         command.env("MIMALLOC_ARENA_RESERVE", "16MiB");
+        // And that of C 64 MiB for each thread that asks it for anything.
+        command.env("MALLOC_ARENA_MAX", "1");
     }
     let child = command
         .arg("module-host")

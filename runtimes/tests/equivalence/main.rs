@@ -39,6 +39,7 @@ fn linked(name: &str) -> Option<Linked> {
         "ad-remover" => || Arc::new(understudy_ad_remover::AdRemover::default()),
         "add-headers" => || Arc::new(understudy_add_headers::AddHeaders::default()),
         "body-and-headers" => || Arc::new(understudy_body_and_headers::BodyAndHeaders::default()),
+        "content-manager" => || Arc::new(understudy_content_manager::ContentManager::default()),
         "compressor" => || Arc::new(understudy_compressor::Compressor::default()),
         "text-injector" => || Arc::new(understudy_text_injector::TextInjector::default()),
         "icap-client" => || Arc::new(understudy_icap_client::IcapClient::default()),
@@ -153,6 +154,9 @@ const TESTS: &[(&str, fn())] = &[
     }),
     ("body_and_headers_is_the_same_everywhere", || {
         shipped("body-and-headers")
+    }),
+    ("content_manager_is_the_same_everywhere", || {
+        shipped("content-manager")
     }),
     ("compressor_is_the_same_everywhere", || {
         shipped("compressor")

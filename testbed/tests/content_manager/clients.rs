@@ -97,6 +97,34 @@ fn content_that_follows_a_line_is_never_taken_for_verbs() {
 }
 
 #[test]
+fn content_that_waits_for_a_request_before_it_is_no_telnet_command() {
+    let gate = understudy_testbed::Gate::new();
+    let held = gate.clone();
+    let origin = Origin::scripted(move |conn| {
+        let request = conn.request().unwrap();
+        held.wait();
+        conn.send(page(&request));
+    });
+    let proxy = start("inline", "");
+    let mut console = Console::at(&proxy);
+    console.send("inject http://a.test/kept text/plain 4\nkept");
+    console.until(PROMPT);
+    console.send(format!("fetch http://{}/\n", origin.addr));
+    origin.wait_requests(1);
+    let body = b"\xff\xf4\ndelete http://a.test/kept\n\x03\ndelete http://a.test/kept\n";
+    let line = format!("inject http://a.test/x a/b {}\n", body.len());
+    console.send([line.as_bytes(), body].concat());
+    console.finish();
+    // Whoever is answered behind that knows that it was read.
+    Console::at(&proxy).ask("query http://a.test/kept");
+    gate.open();
+    console.until("fetched: 200, stored");
+    console.until("stored");
+    assert_eq!(fetch(&proxy, "http://a.test/x").expect_hit().body, body);
+    fetch(&proxy, "http://a.test/kept").expect_hit();
+}
+
+#[test]
 fn a_line_behind_content_that_was_refused_is_a_line_again() {
     let proxy = start("inline", "");
     let mut console = Console::at(&proxy);

@@ -275,6 +275,9 @@ fn a_virus_does_not_come_through() {
             assert!(page.contains("Eicar-Test"), "{page}");
             assert!(!page.contains(EICAR[1]));
         }
+        proxy
+            .stdout
+            .wait(|line| line.contains("\"found\":\"Type=0; Resolution=2; Threat=Eicar-Test"));
         get(proxy.addr(), "/text", "site.test", "").expect_hit();
     }
 }

@@ -142,6 +142,57 @@ fn what_is_not_icap_fails_the_transaction_and_nothing_else() {
 }
 
 #[test]
+fn a_server_may_close_at_any_time() {
+    let script = |peer: &mut Peer, asked: &Asked| {
+        let at = asked.http.split("close=").nth(1);
+        let at = at
+            .and_then(|rest| rest.split(' ').next())
+            .unwrap_or_default();
+        match at {
+            "head" => {}
+            "preview" => drop(peer.chunks()),
+            "continue" | "rest" => {
+                peer.chunks();
+                peer.send("ICAP/1.0 100 Continue\r\n\r\n");
+                if at == "rest" {
+                    peer.chunks();
+                }
+            }
+            "answer" => {
+                peer.all(asked);
+                peer.send(
+                    "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body=200\r\n\r\nHTTP/1.1 ",
+                );
+            }
+            _ => {
+                peer.all(asked);
+                peer.unchanged();
+                return true;
+            }
+        }
+        false
+    };
+    let original = "o".repeat(5000);
+    let body = original.clone();
+    let origin = Origin::answering(move |_| reply(200, &["Cache-Control: no-store"], body.clone()));
+    for runtime in RUNTIMES {
+        for bypass in [false, true] {
+            let server = Server::start(ALL, script);
+            let options = format!("respmod = [\"{}\"]\nbypass = {bypass}\n", server.uri());
+            let proxy = proxy(&origin, runtime, &options);
+            for at in ["head", "preview", "continue", "rest", "answer"] {
+                let got = get(proxy.addr(), &format!("/?close={at}"), "site.test", "");
+                assert_eq!(got.status, if bypass { 200 } else { 502 }, "{runtime} {at}");
+                assert!(!bypass || got.body == original.as_bytes(), "{runtime} {at}");
+                get(proxy.addr(), "/", "site.test", "")
+                    .expect(200)
+                    .expect_body(&original);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_breaks_off_is_never_taken_for_the_whole() {
     for how in [
         "5\r\nhello\r\n",

@@ -10,7 +10,9 @@ use understudy_testbed::{Client, Origin, PATIENCE, get, programs::free_port, rep
 
 /// Turns bodies of answers to capitals, leaves what is called `/same`, blocks requests for `/blocked` and renames `/old`.
 const SCRIPT: &str = r#"
-import sys, ssl, socketserver
+import sys, ssl, socketserver, collections, collections.abc
+# What it still uses has moved.
+collections.Callable = collections.abc.Callable
 sys.path.insert(0, sys.argv[1])
 import pyicap
 
@@ -56,7 +58,11 @@ class Handler(pyicap.BaseICAPRequestHandler):
             self.write_chunk(b'')
     def x_REQMOD(self):
         if b'/blocked' in self.enc_req[1]:
-            self.send_enc_error(403, body=b'blocked')
+            self.set_icap_response(200)
+            self.set_enc_status(b'HTTP/1.1 403 Forbidden')
+            self.send_headers(True)
+            self.write_chunk(b'blocked')
+            self.write_chunk(b'')
             return
         body = self.whole()
         self.set_icap_response(200)
@@ -207,7 +213,9 @@ fn everything(uri: &str, more: &str) {
             get(requests.addr(), "/old", "site.test", "").get("x-path"),
             Some("/new")
         );
-        get(requests.addr(), "/blocked", "site.test", "").expect(403);
+        get(requests.addr(), "/blocked", "site.test", "")
+            .expect(403)
+            .expect_body("blocked");
         let long = "y".repeat(200_000);
         let post = format!(
             "POST /old HTTP/1.1\r\nHost: site.test\r\nContent-Length: 200000\r\n\r\n{long}"

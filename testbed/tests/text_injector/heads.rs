@@ -1,8 +1,9 @@
 //! What a text makes of validators, parts, encodings and what is stored.
 
 use crate::peer::Peer;
-use crate::{PAGE, RUNTIMES, count, get, origin, proxy, with};
-use understudy_testbed::{Client, Nginx, Origin, modules::config, reply};
+use crate::{PAGE, RUNTIMES, counted, get, origin, proxy, with};
+use std::process::Command;
+use understudy_testbed::{Client, Launch, Nginx, Origin, modules::config, reply, run};
 
 #[test]
 fn a_client_that_holds_a_page_of_ours_is_told_that_it_is_good() {
@@ -79,7 +80,7 @@ fn what_is_no_page_keeps_its_length_and_its_validator() {
             "{runtime}"
         );
         plain.expect_body(PAGE);
-        assert_eq!(count(&proxy, "pages"), 0);
+        counted(&proxy, "pages", 0);
     }
 }
 
@@ -144,7 +145,7 @@ fn a_stored_page_of_ours_stays_ours_when_the_origin_says_it_is_good() {
         // Parts are those of the page that is stored.
         let part = get(&mut client, "/", "Range: bytes=0-9\r\nIf-Range: \"1\"\r\n");
         part.expect(200).expect_body(with(PAGE, "+"));
-        assert_eq!(count(&proxy, "inserted"), 1);
+        counted(&proxy, "inserted", 1);
     }
 }
 
@@ -168,7 +169,7 @@ fn a_compressed_page_is_left_alone_and_by_option_not_asked_for() {
             let nobody = Origin::answering(|_| Vec::new());
             let file =
                 config(&nobody, &table).replace(&nobody.addr.to_string(), &nginx.addr.to_string());
-            let proxy = understudy_testbed::Launch::bare().config(&file).start();
+            let proxy = Launch::bare().config(&file).start();
             let mut client = Client::to(proxy.addr());
             let got = get(&mut client, "/index.html", asks).expect(200);
             if identity {
@@ -177,7 +178,7 @@ fn a_compressed_page_is_left_alone_and_by_option_not_asked_for() {
             } else {
                 assert_eq!(got.get("content-encoding"), Some("gzip"), "{runtime}");
                 assert_eq!(&got.body[..2], b"\x1f\x8b");
-                assert_eq!(count(&proxy, "skipped_encoded"), 1);
+                counted(&proxy, "skipped_encoded", 1);
             }
             // Whatever is no page is compressed as ever.
             let style = get(
@@ -187,6 +188,76 @@ fn a_compressed_page_is_left_alone_and_by_option_not_asked_for() {
             )
             .expect(200);
             assert_eq!(style.get("content-encoding"), Some("gzip"));
+        }
+    }
+}
+
+/// The two orders of the page in docs/, with a client that reads gzip.
+#[test]
+fn with_the_compressor_pages_go_out_plain_or_are_compressed_with_their_text() {
+    let page: &str = with(PAGE, &"<meta name=a content=b>".repeat(200)).leak();
+    let origin = Origin::answering(move |request| {
+        let kind = if request.target == "/a.css" {
+            "text/css"
+        } else {
+            "text/html"
+        };
+        let kind = format!("Content-Type: {kind}");
+        reply(
+            200,
+            &[&kind, "Cache-Control: max-age=60", "ETag: \"1\""],
+            page,
+        )
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let plain = |body: &[u8]| {
+        let path = dir.path().join("page.gz");
+        std::fs::write(&path, body).unwrap();
+        run(Command::new("gzip").arg("-dc").arg(path))
+            .expect(0)
+            .stdout
+    };
+    let asks = "Accept: text/html\r\nAccept-Encoding: gzip\r\n";
+    for runtime in RUNTIMES {
+        let module = |name: &str, options: &str| {
+            format!(
+                "[[module]]\nname = \"{name}\"\nlibrary = \"builtin:{name}\"\nruntime = \"{runtime}\"\n\
+                 [module.options]\n{options}\n"
+            )
+        };
+        let text = |options: &str| module("text-injector", &format!("text = \"+\"\n{options}"));
+        let compressor = module("compressor", "codings = [\"gzip\"]");
+        let returned = text("identity = true") + &compressor;
+        let stored = compressor + &text("on = \"store\"");
+        for (tables, coding) in [(returned, None), (stored, Some("gzip"))] {
+            let proxy = Launch::bare().config(&config(&origin, &tables)).start();
+            let mut client = Client::to(proxy.addr());
+            for hit in [false, true] {
+                let got = get(&mut client, "/", asks).expect(200);
+                assert_eq!(
+                    (got.is_hit(), got.get("content-encoding")),
+                    (hit, coding),
+                    "{runtime}"
+                );
+                let body = if coding.is_some() {
+                    plain(&got.body)
+                } else {
+                    got.text()
+                };
+                assert_eq!(body, with(page, "+"), "{runtime} {coding:?}");
+                let style = get(
+                    &mut client,
+                    "/a.css",
+                    "Accept: */*\r\nAccept-Encoding: gzip\r\n",
+                )
+                .expect(200);
+                assert_eq!(
+                    style.get("content-encoding"),
+                    Some("gzip"),
+                    "{runtime} {coding:?}"
+                );
+                assert_eq!(plain(&style.body), page);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is asked, and what becomes of pages when it is quick, slow, wrong, silent or dead.
 
 use crate::peer::{Peer, script};
-use crate::{PAGE, RUNTIMES, count, get, origin, proxy, with};
+use crate::{PAGE, RUNTIMES, counted, get, origin, proxy, with};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use understudy_testbed::wire::Wire;
@@ -57,7 +57,7 @@ fn each_client_gets_its_own(runtime: &str, option: &str) {
             &format!("<!-- {from} site.test http://site.test/a -->"),
         ));
     }
-    assert_eq!(count(&proxy, "inserted"), 2);
+    counted(&proxy, "inserted", 2);
     assert_eq!(origin.count(), 1);
 }
 
@@ -152,8 +152,8 @@ fn a_helper_that_is_silent_costs_the_text_and_not_the_page() {
         for _ in 0..3 {
             get(&mut client, "/", "").expect(200).expect_body(PAGE);
         }
-        assert_eq!(count(&proxy, "timeouts"), 3, "{runtime}");
-        assert_eq!(count(&proxy, "inserted"), 0);
+        counted(&proxy, "timeouts", 3);
+        counted(&proxy, "inserted", 0);
     }
 }
 
@@ -223,8 +223,8 @@ fn a_helper_that_dies_is_started_again_and_no_page_is_harmed() {
                 "<!-- 127.0.0.1 site.test http://site.test/noise -->",
             );
         }
-        assert_eq!(count(&proxy, "starts"), 3, "{runtime}");
-        assert_eq!(count(&proxy, "timeouts"), 0);
+        counted(&proxy, "starts", 3);
+        counted(&proxy, "timeouts", 0);
     }
 }
 
@@ -243,8 +243,8 @@ fn a_command_that_fails_costs_the_text_and_not_the_page() {
         for path in ["/fails", "/long", "/silent", "/binary"] {
             get(&mut client, path, "").expect(200).expect_body(PAGE);
         }
-        assert_eq!(count(&proxy, "failures"), 3, "{runtime}");
-        assert_eq!(count(&proxy, "no_text"), 4);
+        counted(&proxy, "failures", 3);
+        counted(&proxy, "no_text", 4);
     }
 }
 

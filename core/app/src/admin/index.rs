@@ -10,6 +10,7 @@ const PAGE: &str = concat!(
     "<li><a href=\"/status\">/status</a>: how things are (JSON)</li>\n",
     "<li><a href=\"/metrics\">/metrics</a>: counters and histograms (Prometheus)</li>\n",
     "<li><a href=\"/modules\">/modules</a>: the modules and what they cost (JSON)</li>\n",
+    "<li><code>POST /content</code>: what is stored: query, fetch, read, inject, list, preload (JSON)</li>\n",
     "<li><code>/explain?url=...</code>: what would become of a request, and why (JSON)</li>\n",
     "<li><a href=\"/livez\">/livez</a>: the process runs</li>\n",
     "<li><a href=\"/readyz\">/readyz</a>: new work is taken</li>\n",

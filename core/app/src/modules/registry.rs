@@ -26,11 +26,11 @@ const BUILTINS: &[(&str, Make)] = &[
         Arc::new(understudy_content_manager::ContentManager::default())
     }),
     ("empty", || Arc::new(understudy_empty::Empty)),
-    ("text-injector", || {
-        Arc::new(understudy_text_injector::TextInjector::default())
-    }),
     ("icap-client", || {
         Arc::new(understudy_icap_client::IcapClient::default())
+    }),
+    ("text-injector", || {
+        Arc::new(understudy_text_injector::TextInjector::default())
     }),
     ("transcoder", || {
         Arc::new(understudy_transcoder::Transcoder::default())

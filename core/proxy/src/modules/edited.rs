@@ -308,7 +308,7 @@ pub(crate) fn are_strange(edits: &Edits) -> bool {
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
             strange(Name::of(name), name)
         }
-        Edit::KeepLength | Edit::WithholdHead | Edit::Note(..) => true,
+        Edit::KeepLength | Edit::WithholdHead | Edit::SkipBody | Edit::Note(..) => true,
         _ => false,
     })
 }

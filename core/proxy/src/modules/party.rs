@@ -38,6 +38,8 @@ pub(super) struct Seen {
     pub(super) keeps_length: bool,
     /// The body hook that the head it saw last waits for.
     pub(super) withholds: Option<Hook>,
+    /// The body hook that is not to be called, by its word on the head it saw last.
+    skips: Option<Hook>,
     /// A call is on its way.
     busy: bool,
     /// What few transactions have.
@@ -286,6 +288,7 @@ impl Party {
         }
         seen.keeps_length = false;
         seen.withholds = None;
+        seen.skips = None;
         let matcher = &self.chain.matchers[index];
         if matcher.has_types()
             && let Part::Head(head) = event.part
@@ -556,6 +559,14 @@ impl Seen {
                         _ => None,
                     }
                 }
+                Edit::SkipBody => {
+                    self.skips = match hook {
+                        Hook::RequestHead => Some(Hook::RequestBody),
+                        Hook::ResponseHead => Some(Hook::ResponseBody),
+                        Hook::ResponseReturn => Some(Hook::ReturnBody),
+                        _ => None,
+                    }
+                }
                 Edit::Note(name, value) => self.rare().note(name, value),
                 _ => {}
             }
@@ -572,7 +583,8 @@ impl Seen {
     /// Whether hooks on a body are called.
     pub(super) fn hears(&self, hook: Hook) -> bool {
         let response = hook != Hook::RequestBody;
-        !self.off && self.visit.is_open() && !(response && self.off_response)
+        let off = self.off || self.skips == Some(hook);
+        !off && self.visit.is_open() && !(response && self.off_response)
     }
 }
 

@@ -103,6 +103,15 @@ impl Origin {
         self.known_length().is_none() && self.filter.as_ref().is_some_and(|f| f.changes_length())
     }
 
+    /// Takes back from modules what they have of the body. One that has a piece here is asked nothing else until then, and whoever
+    /// waits to ask it about the same body further on would wait for ever.
+    pub(super) fn poll_modules(&mut self, cx: &mut Context<'_>) {
+        if let Some(filter) = &mut self.filter {
+            // What comes out is there for the next `poll_piece`; that something is still away wakes this task.
+            let _ = filter.poll_rest(cx);
+        }
+    }
+
     /// Whether modules have bytes of the body of which nothing came out yet.
     pub(super) fn withholds(&self) -> bool {
         self.filter.as_ref().is_some_and(|f| f.withholds())

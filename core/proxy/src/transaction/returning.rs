@@ -219,6 +219,7 @@ impl Transaction {
                     }
                     if let From::Origin(origin, upload) = &mut from {
                         self.poll_upload(cx, origin.stream(), upload);
+                        origin.poll_modules(cx);
                     }
                     let polled = way.filter.poll(cx, |cx| from.poll(cx));
                     if polled.is_pending() {

@@ -434,3 +434,72 @@ fn first_parts_without_end_fail_on_the_workers_stack() {
         assert!(!got.body.ends_with(b"0\r\n\r\n"), "{kind:?}");
     });
 }
+
+/// What is not stored passes both hooks in one task: while the second waits for the module, the first has to take its answer.
+#[test]
+fn a_module_of_both_hooks_on_a_body_that_is_not_stored_hears_all_of_it_twice() {
+    everywhere(|kind| async move {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let to = heard.clone();
+        let m = Scripted::new("m", &[Hook::ResponseBody, Hook::ReturnBody], move |tx| {
+            to.fetch_add(tx.piece().len(), Ordering::SeqCst);
+            Verdict::Continue
+        });
+        let text = "x".repeat(300_000);
+        let whole = text.clone();
+        let passed = "Cache-Control: no-store\r\nContent-Type: text/plain\r\n";
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", passed, &text)).await;
+        assert!(plain(&f.get("/").await) == whole.as_bytes(), "{kind:?}");
+        assert_eq!(heard.load(Ordering::SeqCst), 600_000, "{kind:?}");
+    });
+}
+
+/// Of two hooks on an answer's body one is skipped: the other is called, also while it waits, and with neither the length is told.
+#[test]
+fn a_body_that_is_skipped_passes_by_with_its_length() {
+    everywhere(|kind| async move {
+        for skipped in [
+            &[Hook::ResponseHead][..],
+            &[Hook::ResponseReturn],
+            &[Hook::ResponseHead, Hook::ResponseReturn],
+        ] {
+            let hooks = [
+                Hook::ResponseHead,
+                Hook::ResponseBody,
+                Hook::ResponseReturn,
+                Hook::ReturnBody,
+            ];
+            let m = Scripted::new("m", &hooks, move |tx| {
+                if skipped.contains(&tx.hook()) {
+                    tx.skip_body().unwrap();
+                }
+                if tx.hook().is_body() {
+                    assert!(tx.skip_body().is_err());
+                    let text = upper(tx.piece());
+                    tx.host().resume(tx.token(), Verdict::Replace(text));
+                    return Verdict::Pending;
+                }
+                Verdict::Continue
+            });
+            for life in ["max-age=60", "no-store"] {
+                let text = "abc".repeat(50_000);
+                let whole = text.clone();
+                let fields = format!("Cache-Control: {life}\r\n");
+                let f = proxy(kind, &[&m], move |_| answer("200 OK", &fields, &text)).await;
+                let got = f.get("/").await;
+                let both = skipped.len() == 2;
+                assert_eq!(
+                    got.has("Content-Length: 150000"),
+                    both,
+                    "{kind:?} {skipped:?}"
+                );
+                let expected = if both {
+                    whole.into_bytes()
+                } else {
+                    upper(whole.as_bytes()).to_vec()
+                };
+                assert!(plain(&got) == expected, "{kind:?} {skipped:?} {life}");
+            }
+        }
+    });
+}

@@ -88,6 +88,7 @@ pub(crate) fn table() -> &'static HostTable {
         proxy_unref: proxy::unref,
         withhold_head: transaction::withhold_head,
         count: proxy::count,
+        skip_body: transaction::skip_body,
     };
     &TABLE
 }

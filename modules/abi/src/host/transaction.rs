@@ -195,6 +195,10 @@ pub(super) unsafe extern "C" fn withhold_head(handle: Tx) -> i32 {
     edit(handle, |tx| tx.withhold_head())
 }
 
+pub(super) unsafe extern "C" fn skip_body(handle: Tx) -> i32 {
+    edit(handle, |tx| tx.skip_body())
+}
+
 pub(super) unsafe extern "C" fn piece(handle: Tx) -> Slice {
     bytes(handle, |tx| Slice::of(tx.piece()))
 }

@@ -104,6 +104,7 @@ static enum us_verdict request_head(void *self, us_transaction *tx, void **opaqu
     CHECK(host->status(tx) == 0 && host->set_status(tx, 404) == US_PLACE);
     CHECK(host->no_store(tx) == US_PLACE && host->set_freshness(tx, 3) == US_PLACE && host->keep_length(tx) == US_OK);
     CHECK(host->withhold_head(tx) == US_OK && host->withhold_head(NULL) == US_ARGUMENT);
+    CHECK(host->skip_body(tx) == US_OK && host->skip_body(NULL) == US_ARGUMENT);
     CHECK(host->piece(tx).len == 0 && !host->is_last(tx) && host->held_count(tx) == 0);
     CHECK(host->held(tx, 0, &value) == US_ABSENT && host->keep(tx, 1, &owned) == US_ABSENT);
     CHECK(host->host_name(tx, &name, &port) == US_ABSENT && host->address_count(tx) == 0);
@@ -155,6 +156,7 @@ static enum us_verdict request_out(void *self, us_transaction *tx, void **opaque
     CHECK(host->answer_edit(answer, US_EDIT_FRESHNESS, none, none, 60) == US_OK);
     CHECK(host->answer_edit(answer, US_EDIT_KEEP_LENGTH, none, none, 0) == US_OK);
     CHECK(host->answer_edit(answer, US_EDIT_WITHHOLD_HEAD, none, none, 0) == US_OK);
+    CHECK(host->answer_edit(answer, US_EDIT_SKIP_BODY, none, none, 0) == US_OK);
     CHECK(host->answer_edit(answer, US_EDIT_ADDRESS, none, us_str("2001:db8::1"), 0) == US_OK);
     CHECK(host->answer_edit(answer, US_EDIT_ADDRESS, none, us_str("nowhere"), 0) == US_ARGUMENT);
     CHECK(host->answer_edit(answer, US_EDIT_NOTE, us_str("n"), us_str("v"), 0) == US_OK);

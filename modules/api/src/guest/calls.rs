@@ -139,6 +139,7 @@ impl GuestCalls {
             }
             Edit::Note(name, value) => (9, name, value, 0),
             Edit::WithholdHead => (10, b"", b"", 0),
+            Edit::SkipBody => (11, b"", b"", 0),
         };
         // SAFETY: a function of the proxy's table, with an answer it made. It was checked when the record was written.
         unsafe {

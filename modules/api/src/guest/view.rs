@@ -163,6 +163,9 @@ impl View for GuestView<'_> {
     fn withhold_head(&mut self) -> Result<(), Refused> {
         Refused::of_code(ask!(self, withhold_head))
     }
+    fn skip_body(&mut self) -> Result<(), Refused> {
+        Refused::of_code(ask!(self, skip_body))
+    }
     fn piece(&self) -> &Bytes {
         self.piece.get_or_init(|| self.keep(self.held_count()))
     }

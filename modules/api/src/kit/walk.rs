@@ -78,6 +78,9 @@ pub(crate) struct Walk<'a> {
     promised: bool,
     /// It said in the last head hook that the head waits for the body behind it.
     withholds: bool,
+    /// The hook on the body behind the head is not to be called; and that on the body under way.
+    skips: bool,
+    skipping: bool,
     /// The head of the body under way waits, with these edits.
     late: Option<Edits>,
     /// The request's body, when it went before the request.
@@ -116,6 +119,8 @@ impl<'a> Walk<'a> {
             keeps: false,
             promised: false,
             withholds: false,
+            skips: false,
+            skipping: false,
             late: None,
             sent: None,
             url: Vec::new(),
@@ -164,7 +169,10 @@ impl<'a> Walk<'a> {
         if hook == Hook::ResponseReturn && self.injects() {
             seated.answering(self.id);
         }
-        if self.closed || !self.about.hooks.has(hook) || (hook.is_body() && !self.has_piece()) {
+        if self.closed
+            || !self.about.hooks.has(hook)
+            || (hook.is_body() && (self.skipping || !self.has_piece()))
+        {
             self.pass(seated);
             return Progress::Again;
         }
@@ -356,6 +364,7 @@ impl<'a> Walk<'a> {
             self.head.apply(edits);
             self.keeps = false;
             self.withholds = false;
+            self.skips = false;
         }
         for edit in edits.iter() {
             match edit {
@@ -369,6 +378,7 @@ impl<'a> Walk<'a> {
                 }
                 Edit::KeepLength => self.keeps = true,
                 Edit::WithholdHead => self.withholds = true,
+                Edit::SkipBody => self.skips = true,
                 Edit::Address(address) => self.addresses.push(address),
                 _ => {}
             }
@@ -553,10 +563,12 @@ impl<'a> Walk<'a> {
     }
 
     fn may_change(&self, hook: Hook) -> bool {
-        self.about.hooks.has(hook) && !self.about.only_looks && !self.closed
+        let hears = self.about.hooks.has(hook) && !self.skipping;
+        hears && !self.about.only_looks && !self.closed
     }
 
     fn begin_body(&mut self, body: Option<Bytes>, hook: Hook) {
+        self.skipping = std::mem::take(&mut self.skips);
         if self.may_change(hook) && !self.keeps && body.is_some() {
             self.head.forget_length();
         }

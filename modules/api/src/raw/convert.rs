@@ -234,6 +234,7 @@ pub fn edit_of(edits: &mut Edits, kind: i32, name: &[u8], value: &[u8], number: 
         },
         9 => edits.note(name, value),
         10 => edits.withhold_head(),
+        11 => edits.skip_body(),
         _ => return code::ARGUMENT,
     };
     made.map_or_else(Refused::code, |()| code::OK)

@@ -88,6 +88,7 @@ mirror!(
         proxy_unref: unsafe extern "C" fn(Proxy),
         withhold_head: unsafe extern "C" fn(Tx) -> c_int,
         count: unsafe extern "C" fn(Proxy, Slice, u64) -> c_int,
+        skip_body: unsafe extern "C" fn(Tx) -> c_int,
     }
 );
 

@@ -8,6 +8,7 @@ mod line;
 mod open;
 mod preload;
 mod run;
+mod source;
 mod told;
 mod words;
 

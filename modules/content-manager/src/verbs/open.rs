@@ -72,3 +72,47 @@ impl Open {
         gone.into_keys().map(Operation::InjectAbort).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_known_until_it_ends_or_is_left_alone() {
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let mut open = Open::default();
+        let done = |number| Request::InjectDone { number };
+        assert!(open.check(&done(1), start).is_err());
+        open.note(&Told::Begun(1), start);
+        open.note(&Told::Begun(2), start);
+        // Used, and so not left alone.
+        assert_eq!(open.check(&done(2), later(5)), Ok(()));
+        assert_eq!(
+            open.stale(later(9), Duration::from_secs(9)),
+            [Operation::InjectAbort(1)]
+        );
+        assert!(open.check(&done(1), later(9)).is_err());
+        open.note(&Told::Ended(2), later(9));
+        assert!(open.check(&done(2), later(9)).is_err());
+        assert_eq!(open.abort(), []);
+    }
+
+    #[test]
+    fn only_so_many_are_open() {
+        let now = Instant::now();
+        let start: Request =
+            match serde_json::from_str(r#"{"verb":"inject-start","url":"http://a/","type":"a/b"}"#)
+            {
+                Ok(request) => request,
+                Err(why) => panic!("{why}"),
+            };
+        let mut open = Open::default();
+        for number in 0..MOST_OPEN as u64 {
+            assert_eq!(open.check(&start, now), Ok(()));
+            open.note(&Told::Begun(number), now);
+        }
+        assert!(open.check(&start, now).is_err());
+        assert_eq!(open.abort().len(), MOST_OPEN);
+    }
+}

@@ -5,14 +5,21 @@
 //! last. Invariant: while it is not over, an operation that completes is under way. Awkward case: what is given up in the middle
 //! leaves a reading or an injection open in the proxy; [`Run::cancel`] tells how to end it.
 
+mod files;
+mod reading;
+#[cfg(test)]
+mod tests;
+
 use super::preload::Preload;
 use super::{Name, Request, Told};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use files::{inject, open};
+use reading::Reading;
 use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use understudy_module::{Bytes, Completion, MOST_LISTED, Operation, Response};
+use understudy_module::{
+    Bytes, Completion, MOST_LISTED, ObjectId, ObjectInfo, Operation, Response,
+};
 
 /// How long what is injected is fresh unless it is said, in seconds.
 const FRESH: u32 = 3600;
@@ -89,15 +96,6 @@ enum State {
     Injecting(u64, File),
     Preloading(Box<Preload>),
     Over,
-}
-
-#[derive(Debug)]
-struct Reading {
-    number: u64,
-    left: u64,
-    raw: bool,
-    /// The beginning of a character whose end is in the next piece.
-    tail: Vec<u8>,
 }
 
 /// An operation that ends behind what was asked of this injection before: pieces do not complete, and to push more than the proxy takes
@@ -273,51 +271,12 @@ fn response(content_type: &str, fresh: Option<u32>, body: Bytes) -> Result<Box<R
         .map_err(|refused| format!("TYPE: {refused}"))
 }
 
-/// A file beneath the root: no way leads out, by `..` or by a link (openat2(2)), and it is no device and no pipe.
-fn open(env: &Env, name: &str) -> Result<File, String> {
-    let root = env.root.as_ref();
-    let root = root.ok_or("files cannot be named here: no root is configured")?;
-    let cannot = |why: &dyn std::fmt::Display| format!("{name}: {why}");
-    let root = File::open(&**root).map_err(|why| cannot(&why))?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let file = openat2(&root, name, flags, Mode::empty(), resolve);
-    let file = File::from(file.map_err(|why| cannot(&why))?);
-    match file.metadata() {
-        Ok(of) if of.is_file() => Ok(file),
-        Ok(_) => Err(cannot(&"is no file")),
-        Err(why) => Err(cannot(&why)),
-    }
-}
-
-/// The next piece of a file.
-fn inject(number: u64, mut file: File) -> (State, Step) {
-    let mut piece = vec![0; PIECE];
-    match file.read(&mut piece) {
-        Ok(0) => (
-            State::Last("stored", None),
-            Step::ask(Operation::InjectDone(number)),
-        ),
-        Ok(read) => {
-            piece.truncate(read);
-            let mut step = Step::ask(Operation::InjectBody(number, piece.into()));
-            step.submit.push((0, behind(number)));
-            (State::Injecting(number, file), step)
-        }
-        Err(why) => {
-            let mut step = Step::failed(format!("cannot read the file: {why}"));
-            step.submit.push((0, Operation::InjectAbort(number)));
-            (State::Over, step)
-        }
-    }
-}
-
 /// A page of a list.
 fn listed(
     prefix: Bytes,
     left: usize,
-    objects: Vec<(understudy_module::ObjectId, understudy_module::ObjectInfo)>,
-    next: Option<understudy_module::ObjectId>,
+    objects: Vec<(ObjectId, ObjectInfo)>,
+    next: Option<ObjectId>,
 ) -> (State, Step) {
     let left = left.saturating_sub(objects.len());
     let told = objects.into_iter();
@@ -338,72 +297,5 @@ fn listed(
             step.over = true;
             (State::Over, step)
         }
-    }
-}
-
-impl Reading {
-    fn completed(mut self, completion: Completion) -> (State, Step) {
-        let done = Operation::ReadDone(self.number);
-        let mut step = match completion {
-            Completion::Object(head) => {
-                let told = vec![Told::Head(head)];
-                return self.more(Step {
-                    told,
-                    ..Step::default()
-                });
-            }
-            Completion::Part(piece, last) => {
-                self.left = self.left.saturating_sub(piece.len() as u64);
-                let told = vec![self.piece(piece, last || self.left == 0)];
-                let step = Step {
-                    told,
-                    ..Step::default()
-                };
-                if !last {
-                    return self.more(step);
-                }
-                step
-            }
-            Completion::Absent => Step::end(Told::Absent),
-            Completion::Failed(why) => Step::failed(why),
-            other => Step::failed(format!("{other:?}")),
-        };
-        step.over = true;
-        step.submit.push((0, done));
-        (State::Over, step)
-    }
-
-    fn more(self, mut step: Step) -> (State, Step) {
-        if self.left == 0 {
-            step.told.push(Told::Cut);
-            step.submit.push((0, Operation::ReadDone(self.number)));
-            step.over = true;
-            return (State::Over, step);
-        }
-        let most = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
-        step.submit
-            .push((0, Operation::ReadPart(self.number, most)));
-        (State::Reading(self), step)
-    }
-
-    /// A piece for people has whole characters only.
-    fn piece(&mut self, piece: Bytes, last: bool) -> Told {
-        if self.raw {
-            return Told::Raw(piece);
-        }
-        let mut text = std::mem::take(&mut self.tail);
-        text.extend_from_slice(&piece);
-        // At most three bytes are the beginning of one; what is no text has none.
-        let cut = (1..=3.min(text.len()))
-            .map(|back| text.len() - back)
-            .find(|at| {
-                let end = text.get(*at..).unwrap_or_default();
-                std::str::from_utf8(end)
-                    .is_err_and(|why| why.valid_up_to() == 0 && why.error_len().is_none())
-            });
-        if let (Some(cut), false) = (cut, last) {
-            self.tail = text.split_off(cut);
-        }
-        Told::Piece(text.into())
     }
 }

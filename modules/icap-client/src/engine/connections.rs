@@ -5,15 +5,12 @@
 //! TLS connection may hold bytes then that no descriptor tells of.
 
 use super::{Engine, News, Use, number};
-use crate::exchange::Failure;
 use crate::stream::Stream;
-use crate::terms::Terms;
-use crate::wire::{Event, write_options};
 use bytes::BytesMut;
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
 use std::time::Instant;
-use understudy_module::{Interest, Level};
+use understudy_module::Interest;
 
 /// A connection.
 #[derive(Debug)]
@@ -22,14 +19,14 @@ pub(super) struct Conn {
     pub(super) server: usize,
     pub(super) using: Use,
     pub(super) out: BytesMut,
-    input: BytesMut,
+    pub(super) input: BytesMut,
     connected: bool,
     reads: bool,
     writes: bool,
     /// It was used before: a server may have closed it meanwhile, which is no failure of its.
-    used: bool,
+    pub(super) used: bool,
     /// Its server closes it behind this answer.
-    closes: bool,
+    pub(super) closes: bool,
     /// When something last moved.
     pub(super) since: Instant,
 }
@@ -84,7 +81,7 @@ impl Engine {
     }
 
     /// A connection came to nothing. `at_once`: its server is to be left alone.
-    fn lost(&mut self, id: u64, why: &str, at_once: bool, now: Instant) {
+    pub(super) fn lost(&mut self, id: u64, why: &str, at_once: bool, now: Instant) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
@@ -93,7 +90,9 @@ impl Engine {
             Use::Idle => {}
             Use::Options(_) => {
                 self.servers[server].asking = false;
-                self.blame(server, why, true, now);
+                if !stale {
+                    self.blame(server, why, true, now);
+                }
             }
             Use::Message(job, at) => {
                 if !stale || at_once {
@@ -207,169 +206,6 @@ impl Engine {
         if tls {
             self.news.push_back(News::Read(id));
         }
-    }
-
-    /// Reads what came for a message.
-    fn answer(&mut self, id: u64, job: u64, at: usize, now: Instant) {
-        let Some(conn) = self.conns.get_mut(&id) else {
-            return;
-        };
-        let Some(stage) = self
-            .jobs
-            .get_mut(&job)
-            .and_then(|job| job.stages.get_mut(at))
-        else {
-            return;
-        };
-        let server = conn.server;
-        let (mut closes, mut status, mut istag) = (false, 0, None);
-        let received = stage.exchange.receive(&mut conn.input, |head| {
-            let connection = head.get("Connection").unwrap_or_default();
-            closes |= connection.eq_ignore_ascii_case("close");
-            status = head.status;
-            istag = head
-                .get("ISTag")
-                .map(|istag| istag.trim_matches('"').to_owned());
-        });
-        conn.closes |= closes;
-        self.news.push_back(News::Look(job));
-        if let Some(istag) = istag
-            && self.servers[server].istag(&istag, now)
-        {
-            self.count("istag_changes");
-        }
-        match status {
-            100 => self.count("continued"),
-            204 => self.count("unmodified"),
-            200 => self.count("adapted"),
-            206 => self.count("partial"),
-            _ => {}
-        }
-        let why = match received {
-            Ok(()) => return self.answered(id, job, at, now),
-            Err(Failure::Wrong(wrong)) => wrong.to_string(),
-            Err(Failure::Status(status)) => format!("it says {status}"),
-        };
-        if let Some(conn) = self.conns.get_mut(&id) {
-            conn.used = false;
-        }
-        self.lost(id, &why, false, now);
-    }
-
-    /// Lets go of a connection whose answer is over.
-    fn answered(&mut self, id: u64, job: u64, at: usize, now: Instant) {
-        let stage = self
-            .jobs
-            .get_mut(&job)
-            .and_then(|job| job.stages.get_mut(at));
-        let Some(stage) = stage else {
-            return;
-        };
-        let Some(clean) = stage.exchange.is_answered() else {
-            return;
-        };
-        stage.conn = None;
-        let Some(conn) = self.conns.get_mut(&id) else {
-            return;
-        };
-        self.servers[conn.server].worked();
-        conn.using = Use::Idle;
-        if clean && !conn.closes {
-            self.rest(id, now);
-        } else {
-            self.close(id);
-        }
-    }
-
-    /// A connection waits for the next message; unless it holds what nobody asked for.
-    pub(super) fn rest(&mut self, id: u64, now: Instant) {
-        let Some(conn) = self.conns.get_mut(&id) else {
-            return;
-        };
-        if !conn.input.is_empty() || !conn.out.is_empty() {
-            return self.close(id);
-        }
-        (conn.using, conn.used, conn.since) = (Use::Idle, true, now);
-        let server = conn.server;
-        self.servers[server].idle.push(id);
-        self.read_on(id, true);
-        self.news.push_back(News::Serve);
-    }
-
-    /// Asks a server for its options.
-    pub(super) fn ask_options(&mut self, server: usize, now: Instant) {
-        self.servers[server].asking = true;
-        let using = Use::Options(Box::default());
-        match self.open(server, using, now) {
-            Ok(id) => {
-                let uri = &self.servers[server].uri;
-                let mut out = Vec::new();
-                write_options(
-                    &uri.text,
-                    &uri.authority(),
-                    &self.settings.headers,
-                    &mut out,
-                );
-                if let Some(conn) = self.conns.get_mut(&id) {
-                    conn.out.extend_from_slice(&out);
-                }
-            }
-            Err(why) => {
-                self.servers[server].asking = false;
-                self.blame(server, &why, true, now);
-            }
-        }
-    }
-
-    fn options(&mut self, id: u64, now: Instant) {
-        let Some(conn) = self.conns.get_mut(&id) else {
-            return;
-        };
-        let (server, mut found) = (conn.server, None);
-        let Use::Options(parser) = &mut conn.using else {
-            return;
-        };
-        loop {
-            match parser.next(&mut conn.input) {
-                Ok(Some(Event::Icap(head))) if head.status == 200 => {
-                    conn.closes |= head
-                        .get("Connection")
-                        .is_some_and(|c| c.eq_ignore_ascii_case("close"));
-                    found = Some(Terms::of(&head));
-                }
-                Ok(Some(Event::Icap(head))) => {
-                    let why = format!("it says {} to OPTIONS", head.status);
-                    return self.lost(id, &why, true, now);
-                }
-                Ok(Some(Event::End(_))) => break,
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(wrong) => return self.lost(id, &wrong.to_string(), true, now),
-            }
-        }
-        let over = parser.is_over();
-        if let Some(terms) = found {
-            self.host.log(
-                Level::Debug,
-                &format!("{}: {terms:?}", self.servers[server].uri.text),
-            );
-            if self.servers[server].options(terms, now) {
-                self.count("istag_changes");
-            }
-        }
-        if over {
-            let closes = self.conns.get(&id).is_none_or(|conn| conn.closes);
-            self.servers[server].asking = false;
-            if let Some(conn) = self.conns.get_mut(&id) {
-                conn.using = Use::Idle;
-            }
-            if closes {
-                self.close(id)
-            } else {
-                self.rest(id, now)
-            }
-        }
-        self.news.push_back(News::Serve);
     }
 
     /// Ends connections on which nothing moved for too long.

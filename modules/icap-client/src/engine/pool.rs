@@ -60,6 +60,7 @@ impl Engine {
             if self.servers[at].is_due(now) {
                 self.ask_options(at, now);
             }
+            let most = self.most(at);
             let server = &mut self.servers[at];
             if server.is_away() {
                 continue;
@@ -72,9 +73,7 @@ impl Engine {
                         Method::Respmod => "it does no RESPMOD",
                     });
                 }
-                Some(terms) => {
-                    let most = terms.max_connections.unwrap_or(usize::MAX);
-                    let most = most.min(self.settings.connections);
+                Some(_) => {
                     // The last used is the least likely to be closed, and those that are not needed time out.
                     if let Some(idle) = server.idle.pop() {
                         if failed.is_none() {
@@ -94,6 +93,15 @@ impl Engine {
             }
         }
         choice
+    }
+
+    /// The most connections that a server may have.
+    pub(super) fn most(&self, server: usize) -> usize {
+        let theirs = self.servers[server].terms.as_ref();
+        let theirs = theirs.and_then(|terms| terms.max_connections);
+        theirs.map_or(self.settings.connections, |most| {
+            most.min(self.settings.connections)
+        })
     }
 
     /// Whether what lies there is not for this service, as far as that is known: then no connection is wanted.

@@ -21,7 +21,7 @@ use understudy_module::{Host, Interest};
 enum Way {
     Fixed(Arc<str>),
     Each(Each),
-    Lines(Lines),
+    Lines(Box<Lines>),
 }
 
 /// The helper.
@@ -37,7 +37,10 @@ impl Helper {
     /// # Errors
     /// Why it cannot be.
     pub(crate) fn new(options: &Options, host: &Host) -> Result<Helper, String> {
-        let lines = |target| Lines::new(target, options, host.clone()).map(Way::Lines);
+        let lines = |target| {
+            let lines = Lines::new(target, options, host.clone())?;
+            Ok::<Way, String>(Way::Lines(Box::new(lines)))
+        };
         Ok(Helper {
             way: match &options.source {
                 Source::Text(text) => Way::Fixed(text.as_str().into()),

@@ -385,7 +385,7 @@ impl Stage {
         }
         let mut members = party.members.borrow_mut();
         let seen = &mut members[self.index];
-        if seen.is_busy() {
+        if seen.is_busy() && !self.passing {
             return Err(piece);
         }
         let length = piece.len() as u64;
@@ -458,7 +458,8 @@ impl Stage {
                 }
             }
             None => {
-                if !self.waiting.is_empty() && seen.poll_free(cx).is_pending() {
+                let asks = !self.waiting.is_empty() && !self.passing;
+                if asks && seen.poll_free(cx).is_pending() {
                     return Ok(Went::Waits);
                 }
                 let Some((piece, last)) = self.next() else {
