@@ -103,6 +103,22 @@ fn a_module_that_is_done_with_a_head_is_not_asked_about_its_body() {
     });
 }
 
+/// An answer that is not stored passes both in one go, and a module has one piece at a time.
+#[test]
+fn a_body_that_is_not_stored_passes_both_hooks_of_a_module() {
+    everywhere(|kind| async move {
+        let hooks = &[Hook::ResponseBody, Hook::ReturnBody];
+        let m = Scripted::new("m", hooks, |tx| Verdict::Replace(upper(tx.piece())));
+        let text = "abcdefgh".repeat(100_000);
+        let whole = text.clone();
+        let lines = "Cache-Control: no-store\r\n";
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", lines, &text)).await;
+        for _ in 0..3 {
+            assert!(plain(&f.get("/").await) == upper(whole.as_bytes()));
+        }
+    });
+}
+
 /// Its length is told by the end of the connection alone, so the cache starts to store it and gives up on the way.
 #[test]
 fn a_body_that_grows_too_long_to_be_stored_still_reaches_its_client_through_modules() {
