@@ -172,14 +172,6 @@ impl Origin {
         })
     }
 
-    /// Goes on with pieces that modules have, and takes no further one.
-    pub(super) fn poll_rest(&mut self, cx: &mut Context<'_>) {
-        if let Some(filter) = &mut self.filter {
-            // What came of it is there for the next piece that is asked for.
-            let _ = filter.poll_rest(cx);
-        }
-    }
-
     /// What is here already, when nothing stands in the way.
     pub(super) fn buffered_piece(&mut self) -> Result<Option<Decoded>, &'static str> {
         if self.filter.is_some() {

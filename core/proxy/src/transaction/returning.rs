@@ -226,11 +226,7 @@ impl Transaction {
                         self.poll_upload(cx, origin.stream(), upload);
                         origin.poll_modules(cx);
                     }
-                    let polled = way.filter.poll(cx, |cx| from.poll(cx));
-                    if polled.is_pending() {
-                        from.rest(cx);
-                    }
-                    match polled {
+                    match way.filter.poll(cx, |cx| from.poll(cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             gathered += piece.len();
                             push_piece(queue, piece, chunked);
@@ -306,14 +302,6 @@ impl Way {
 }
 
 impl From<'_> {
-    /// A module may hear the body as it comes and as it goes, and of the two it has one piece at a time: who waits for it here must
-    /// not keep it from being done there.
-    fn rest(&mut self, cx: &mut Context<'_>) {
-        if let From::Origin(origin, _) = self {
-            origin.poll_rest(cx);
-        }
-    }
-
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, &'static str>> {
         match self {
             From::Blocks(blocks) => Poll::Ready(Ok(match blocks.pop_front() {
