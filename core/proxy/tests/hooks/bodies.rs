@@ -103,22 +103,6 @@ fn a_module_that_is_done_with_a_head_is_not_asked_about_its_body() {
     });
 }
 
-/// An answer that is not stored passes both in one go, and a module has one piece at a time.
-#[test]
-fn a_body_that_is_not_stored_passes_both_hooks_of_a_module() {
-    everywhere(|kind| async move {
-        let hooks = &[Hook::ResponseBody, Hook::ReturnBody];
-        let m = Scripted::new("m", hooks, |tx| Verdict::Replace(upper(tx.piece())));
-        let text = "abcdefgh".repeat(100_000);
-        let whole = text.clone();
-        let lines = "Cache-Control: no-store\r\n";
-        let f = proxy(kind, &[&m], move |_| answer("200 OK", lines, &text)).await;
-        for _ in 0..3 {
-            assert!(plain(&f.get("/").await) == upper(whole.as_bytes()));
-        }
-    });
-}
-
 /// Its length is told by the end of the connection alone, so the cache starts to store it and gives up on the way.
 #[test]
 fn a_body_that_grows_too_long_to_be_stored_still_reaches_its_client_through_modules() {
@@ -432,73 +416,6 @@ fn first_parts_without_end_fail_on_the_workers_stack() {
         let got = f.get("/").await;
         // It was cut off: the end is missing.
         assert!(!got.body.ends_with(b"0\r\n\r\n"), "{kind:?}");
-    });
-}
-
-/// Gives more than it took at first, and is waited for behind that.
-fn more_first(tx: &mut Transaction<'_>) -> Verdict {
-    if !tx.piece().is_empty() {
-        return Verdict::First(Bytes::from_static(b"abcHTTP/1.1 200 OK"));
-    }
-    let (host, token) = (tx.host(), tx.token());
-    std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        host.resume(token, Verdict::Continue);
-    });
-    Verdict::Pending
-}
-
-#[test]
-fn a_first_part_longer_than_a_length_that_is_kept_never_goes_out() {
-    everywhere(|kind| async move {
-        for hooks in [
-            [Hook::ResponseHead, Hook::ResponseBody],
-            [Hook::ResponseReturn, Hook::ReturnBody],
-        ] {
-            let m = Scripted::new("m", &hooks, |tx| match tx.hook().is_head() {
-                true => {
-                    tx.keep_length().unwrap();
-                    Verdict::Continue
-                }
-                false => more_first(tx),
-            });
-            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
-            let got = f.get("/").await;
-            assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
-        }
-    });
-}
-
-#[test]
-fn a_first_part_longer_than_a_requests_kept_length_never_reaches_the_origin() {
-    everywhere(|kind| async move {
-        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestBody], |tx| match tx
-            .hook()
-            .is_head()
-        {
-            true => {
-                tx.keep_length().unwrap();
-                Verdict::Continue
-            }
-            false => more_first(tx),
-        });
-        let f = proxy(kind, &[&m], |_| String::new()).await;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let took = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            let (mut stream, _) = listener.accept().unwrap();
-            std::io::Read::read_to_end(&mut stream, &mut all).unwrap();
-            String::from_utf8(all).unwrap()
-        });
-        let request = format!(
-            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
-        );
-        let got = get(f.forward, &request).await;
-        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
-        let took = took.join().unwrap();
-        let body = took.split_once("\r\n\r\n").unwrap().1;
-        assert!(body.len() <= 3, "{took}");
     });
 }
 
