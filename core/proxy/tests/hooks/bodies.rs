@@ -419,73 +419,6 @@ fn first_parts_without_end_fail_on_the_workers_stack() {
     });
 }
 
-/// Gives more than it took at first, and is waited for behind that.
-fn more_first(tx: &mut Transaction<'_>) -> Verdict {
-    if !tx.piece().is_empty() {
-        return Verdict::First(Bytes::from_static(b"abcHTTP/1.1 200 OK"));
-    }
-    let (host, token) = (tx.host(), tx.token());
-    std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        host.resume(token, Verdict::Continue);
-    });
-    Verdict::Pending
-}
-
-#[test]
-fn a_first_part_longer_than_a_length_that_is_kept_never_goes_out() {
-    everywhere(|kind| async move {
-        for hooks in [
-            [Hook::ResponseHead, Hook::ResponseBody],
-            [Hook::ResponseReturn, Hook::ReturnBody],
-        ] {
-            let m = Scripted::new("m", &hooks, |tx| match tx.hook().is_head() {
-                true => {
-                    tx.keep_length().unwrap();
-                    Verdict::Continue
-                }
-                false => more_first(tx),
-            });
-            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
-            let got = f.get("/").await;
-            assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
-        }
-    });
-}
-
-#[test]
-fn a_first_part_longer_than_a_requests_kept_length_never_reaches_the_origin() {
-    everywhere(|kind| async move {
-        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestBody], |tx| match tx
-            .hook()
-            .is_head()
-        {
-            true => {
-                tx.keep_length().unwrap();
-                Verdict::Continue
-            }
-            false => more_first(tx),
-        });
-        let f = proxy(kind, &[&m], |_| String::new()).await;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let took = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            let (mut stream, _) = listener.accept().unwrap();
-            std::io::Read::read_to_end(&mut stream, &mut all).unwrap();
-            String::from_utf8(all).unwrap()
-        });
-        let request = format!(
-            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
-        );
-        let got = get(f.forward, &request).await;
-        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
-        let took = took.join().unwrap();
-        let body = took.split_once("\r\n\r\n").unwrap().1;
-        assert!(body.len() <= 3, "{took}");
-    });
-}
-
 /// What is not stored passes both hooks in one task: while the second waits for the module, the first has to take its answer.
 #[test]
 fn a_module_of_both_hooks_on_a_body_that_is_not_stored_hears_all_of_it_twice() {
@@ -552,5 +485,72 @@ fn a_body_that_is_skipped_passes_by_with_its_length() {
                 assert!(plain(&got) == expected, "{kind:?} {skipped:?} {life}");
             }
         }
+    });
+}
+
+/// Gives more than it took at first, and is waited for behind that.
+fn more_first(tx: &mut Transaction<'_>) -> Verdict {
+    if !tx.piece().is_empty() {
+        return Verdict::First(Bytes::from_static(b"abcHTTP/1.1 200 OK"));
+    }
+    let (host, token) = (tx.host(), tx.token());
+    std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        host.resume(token, Verdict::Continue);
+    });
+    Verdict::Pending
+}
+
+#[test]
+fn a_first_part_longer_than_a_length_that_is_kept_never_goes_out() {
+    everywhere(|kind| async move {
+        for hooks in [
+            [Hook::ResponseHead, Hook::ResponseBody],
+            [Hook::ResponseReturn, Hook::ReturnBody],
+        ] {
+            let m = Scripted::new("m", &hooks, |tx| match tx.hook().is_head() {
+                true => {
+                    tx.keep_length().unwrap();
+                    Verdict::Continue
+                }
+                false => more_first(tx),
+            });
+            let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "abc")).await;
+            let got = f.get("/").await;
+            assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        }
+    });
+}
+
+#[test]
+fn a_first_part_longer_than_a_requests_kept_length_never_reaches_the_origin() {
+    everywhere(|kind| async move {
+        let m = Scripted::new("m", &[Hook::RequestHead, Hook::RequestBody], |tx| match tx
+            .hook()
+            .is_head()
+        {
+            true => {
+                tx.keep_length().unwrap();
+                Verdict::Continue
+            }
+            false => more_first(tx),
+        });
+        let f = proxy(kind, &[&m], |_| String::new()).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let took = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let (mut stream, _) = listener.accept().unwrap();
+            std::io::Read::read_to_end(&mut stream, &mut all).unwrap();
+            String::from_utf8(all).unwrap()
+        });
+        let request = format!(
+            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
+        );
+        let got = get(f.forward, &request).await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+        let took = took.join().unwrap();
+        let body = took.split_once("\r\n\r\n").unwrap().1;
+        assert!(body.len() <= 3, "{took}");
     });
 }
