@@ -135,6 +135,22 @@ fn clients_of_every_coding_at_once_get_each_its_own() {
 }
 
 #[test]
+fn what_is_not_stored_is_compressed_for_each() {
+    for runtime in RUNTIMES {
+        let fields = [HTML, "Cache-Control: no-store"];
+        let origin = Origin::answering(move |_| reply(200, &fields, text(700_000)));
+        let proxy = start(&origin, runtime, "");
+        for accept in ["gzip", "br", "zstd"] {
+            let (head, body) = curl(&proxy, "/", accept);
+            assert!(body == text(700_000), "{runtime} {accept}");
+            let coded = head.contains(&format!("\r\ncontent-encoding: {accept}\r\n"));
+            assert!(coded, "{runtime}: {head}");
+        }
+        assert_eq!(origin.count(), 3, "{runtime}");
+    }
+}
+
+#[test]
 fn what_was_stored_is_told_with_its_own_length() {
     for runtime in RUNTIMES {
         let origin = pages();
@@ -229,7 +245,10 @@ fn a_slow_page_trickles_in_every_coding() {
                 .unwrap();
             let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();
             for n in 0..4 {
-                let line = lines.next().unwrap().unwrap();
+                let line = lines.next();
+                let line =
+                    line.unwrap_or_else(|| panic!("{runtime} {accept} {length:?}: no line {n}"));
+                let line = line.unwrap();
                 assert_eq!(line.trim(), format!("line {n}"), "{runtime} {accept}");
                 let _ = told.send(());
             }

@@ -47,6 +47,7 @@ pub(crate) struct Job {
     /// The length of its body, where that is known.
     pub(crate) length: Option<u64>,
     pub(crate) stages: Vec<Stage>,
+    alone: bool,
     keep: usize,
     answer: usize,
     /// No piece follows.
@@ -77,6 +78,8 @@ pub(crate) struct Message {
     pub(crate) head: Head,
     pub(crate) body: bool,
     pub(crate) length: Option<u64>,
+    /// The transaction has no other message that could be under way.
+    pub(crate) alone: bool,
 }
 
 impl Job {
@@ -107,6 +110,7 @@ impl Job {
             body: message.body,
             length: message.length,
             stages,
+            alone: message.alone,
             keep,
             answer,
             last: !message.body,
@@ -226,9 +230,10 @@ impl Job {
         if self.stages.iter().all(same) && !self.given && original {
             // The proxy has all of it still, and what follows needs no look.
             self.over = true;
-            return Some(match self.method {
-                Method::Respmod => Verdict::Done.into(),
-                Method::Reqmod => Verdict::Continue.into(),
+            let done = self.method == Method::Respmod && self.alone;
+            return Some(match done {
+                true => Verdict::Done.into(),
+                false => Verdict::Continue.into(),
             });
         }
         let end = self.stages.last()?;

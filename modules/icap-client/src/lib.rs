@@ -75,7 +75,18 @@ pub struct IcapClient {
 struct Visit {
     /// The head of its request.
     request: Option<Arc<Head>>,
-    job: Option<Ticket>,
+    /// An origin may answer while the request's body is still on its way: there may be both.
+    reqmod: Option<Ticket>,
+    respmod: Option<Ticket>,
+}
+
+impl Visit {
+    fn ticket(&mut self, method: Method) -> &mut Option<Ticket> {
+        match method {
+            Method::Reqmod => &mut self.reqmod,
+            Method::Respmod => &mut self.respmod,
+        }
+    }
 }
 
 /// A message under way. Dropped, it is forgotten.
@@ -117,11 +128,11 @@ impl IcapClient {
 
     /// A message begins: without a body it is asked about now, otherwise its head waits for the hook on its body.
     fn begin(&self, tx: &mut Transaction<'_>, engine: Shared, message: Message) -> Verdict {
-        let body = message.body;
+        let (method, body) = (message.method, message.body);
         let id = engine.lock().submit(message);
-        visit(tx).job = Some(Ticket(engine, id));
+        *visit(tx).ticket(method) = Some(Ticket(engine, id));
         if !body {
-            return ask(tx, None);
+            return ask(tx, method, None);
         }
         match tx.withhold_head() {
             Ok(()) => Verdict::Continue,
@@ -134,9 +145,17 @@ fn visit<'a>(tx: &'a mut Transaction<'_>) -> &'a mut Visit {
     tx.opaque().get_or_insert_with(Visit::default)
 }
 
+/// The body behind this head is none of ours.
+fn passes(tx: &mut Transaction<'_>) -> Verdict {
+    match tx.keep_length() {
+        Ok(()) => Verdict::Continue,
+        Err(refused) => Verdict::fail(refused.to_string()),
+    }
+}
+
 /// Asks about the message of this transaction, with a piece of its body.
-fn ask(tx: &mut Transaction<'_>, piece: Option<(Bytes, bool)>) -> Verdict {
-    let Some(Ticket(engine, id)) = &visit(tx).job else {
+fn ask(tx: &mut Transaction<'_>, method: Method, piece: Option<(Bytes, bool)>) -> Verdict {
+    let Some(Ticket(engine, id)) = visit(tx).ticket(method) else {
         return Verdict::Continue;
     };
     let (engine, id) = (engine.clone(), *id);
@@ -215,10 +234,7 @@ impl Module for IcapClient {
 
     fn request_head(&self, tx: &mut Transaction<'_>) -> Verdict {
         let Some(engine) = self.adapts(Method::Reqmod) else {
-            return match tx.keep_length() {
-                Ok(()) => Verdict::Continue,
-                Err(refused) => Verdict::fail(refused.to_string()),
-            };
+            return passes(tx);
         };
         let length = length(tx);
         let body =
@@ -231,13 +247,14 @@ impl Module for IcapClient {
             head: request(tx),
             body,
             length,
+            alone: true,
         };
         self.begin(tx, engine, message)
     }
 
     fn request_body(&self, tx: &mut Transaction<'_>) -> Verdict {
         let piece = (tx.piece().clone(), tx.is_last());
-        ask(tx, Some(piece))
+        ask(tx, Method::Reqmod, Some(piece))
     }
 
     fn request_out(&self, tx: &mut Transaction<'_>) -> Verdict {
@@ -252,7 +269,11 @@ impl Module for IcapClient {
         let status = tx.status();
         // A validation that is confirmed says nothing new: what is stored was adapted.
         let Some(engine) = self.adapts(Method::Respmod).filter(|_| status != 304) else {
-            return Verdict::Done;
+            return match visit(tx).reqmod.is_none() {
+                true => Verdict::Done,
+                // The request's body may still be on its way.
+                false => passes(tx),
+            };
         };
         let length = length(tx);
         let none = tx.method() == b"HEAD" || matches!(status, 204 | 205) || length == Some(0);
@@ -264,13 +285,14 @@ impl Module for IcapClient {
             head: Head::new(Start::Response(status), tx.lines()),
             body: !none,
             length,
+            alone: visit(tx).reqmod.is_none(),
         };
         self.begin(tx, engine, message)
     }
 
     fn response_body(&self, tx: &mut Transaction<'_>) -> Verdict {
         let piece = (tx.piece().clone(), tx.is_last());
-        ask(tx, Some(piece))
+        ask(tx, Method::Respmod, Some(piece))
     }
 
     fn timer(&self, _: &Host) {

@@ -36,6 +36,7 @@
 
 mod asked;
 mod color;
+mod coming;
 mod encode;
 mod frames;
 mod options;
@@ -44,8 +45,9 @@ mod transcode;
 mod work;
 
 use asked::Asked;
+use coming::{Coming, Held};
 use options::Options;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 pub use transcode::{Kept, Made, Want, transcode};
@@ -74,35 +76,6 @@ pub struct Transcoder {
 struct InForce {
     options: Options,
     workers: Workers,
-}
-
-/// An image that is coming: a transaction's opaque value behind the head.
-struct Coming {
-    now: Arc<InForce>,
-    want: Want,
-    etag: Option<Vec<u8>>,
-    held: Held,
-}
-
-/// Bytes that count as held until this is dropped.
-struct Held {
-    all: Arc<AtomicUsize>,
-    own: usize,
-}
-
-impl Held {
-    /// Counts more bytes, unless they are too many for one image or for all.
-    fn add(&mut self, bytes: usize, options: &Options) -> bool {
-        let all = self.all.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.own += bytes;
-        self.own <= options.max_bytes && all <= options.max_held
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.own, Ordering::Relaxed);
-    }
 }
 
 impl Transcoder {
@@ -192,10 +165,7 @@ impl Transcoder {
         let coming = Coming {
             want,
             etag: tx.find("ETag").map(<[u8]>::to_owned),
-            held: Held {
-                all: self.held.clone(),
-                own: 0,
-            },
+            held: Held::of(&self.held),
             now,
         };
         tx.opaque().set(coming);

@@ -1,7 +1,8 @@
 //! What crosses: heads and bodies as a service gets them, and as it leaves them.
 
-use crate::server::{ALL, Server};
+use crate::server::{ALL, Asked, Server};
 use crate::{RUNTIMES, counted, proxy};
+use std::time::Duration;
 use understudy_testbed::{Client, Gate, Origin, get, reply};
 
 const FRESH: &str = "Cache-Control: max-age=600";
@@ -464,6 +465,80 @@ fn a_service_that_answers_before_it_has_everything_is_sent_no_more() {
             assert_eq!(got.body, b"enough");
             if hit {
                 got.expect_hit();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_is_adapted_to_its_end_although_the_origin_has_answered() {
+    let server = Server::start(ALL, |peer, asked| {
+        if asked.head.starts_with("RESPMOD") {
+            peer.all(asked);
+            peer.unchanged();
+            return true;
+        }
+        let head = asked.http.clone();
+        peer.chunks();
+        peer.send("ICAP/1.0 100 Continue\r\n\r\n");
+        peer.send(format!(
+            "ICAP/1.0 200 OK\r\nEncapsulated: req-hdr=0, req-body={}\r\n\r\n{head}5\r\nfirst\r\n",
+            head.len()
+        ));
+        let (rest, _) = peer.chunks();
+        let rest = String::from_utf8(rest).unwrap().to_uppercase();
+        peer.send(format!("{:x}\r\n{rest}\r\n0\r\n\r\n", rest.len()));
+        true
+    });
+    for runtime in RUNTIMES {
+        for respmod in [false, true] {
+            let here = Gate::new();
+            let theirs = here.clone();
+            let origin = Origin::scripted(move |conn| {
+                let Some(mut request) = conn.request_head() else {
+                    return;
+                };
+                theirs.open();
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nearly");
+                while !request.body.ends_with(b"END") {
+                    let chunk = conn.wire.chunk();
+                    request.body.extend_from_slice(&chunk);
+                }
+                conn.record(&request);
+                conn.send("later");
+            });
+            let mut options = reqmod(&server);
+            if respmod {
+                options.push_str(&format!("respmod = [\"{}\"]\n", server.uri()));
+            }
+            let before = server.seen().len();
+            let proxy = proxy(&origin, runtime, &options);
+            let mut client = Client::to(proxy.addr());
+            client.send("POST /a HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nxxxxxxxxxxxxxxxxxxxx\r\n");
+            // What the service has given goes on with the next piece.
+            let mut sent = 20;
+            while !here.is_open() {
+                client.send("1\r\nx\r\n");
+                sent += 1;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // The answer is on its way before the request is whole.
+            let head = (!respmod).then(|| client.head());
+            let asked = |asked: &Asked| asked.head.starts_with("RESPMOD");
+            while respmod && !server.seen().iter().skip(before).any(asked) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            client.send("3\r\nend\r\n0\r\n\r\n");
+            let expected = format!("first{}END", "X".repeat(sent - 16));
+            let body = &origin.wait_requests(1)[0].body;
+            assert_eq!(
+                String::from_utf8_lossy(body),
+                expected,
+                "{runtime} {respmod}"
+            );
+            match head {
+                Some(_) => assert_eq!(client.wire.exactly(10), b"earlylater"),
+                None => drop(client.response().expect(200).expect_body("earlylater")),
             }
         }
     }
