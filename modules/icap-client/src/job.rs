@@ -152,7 +152,11 @@ impl Job {
                     Some(Outcome::Adapted(_, body)) => *body,
                 };
                 to.head = match from.exchange.outcome() {
-                    Some(Outcome::Adapted(head, _)) => Some(Arc::new(head.clone())),
+                    Some(Outcome::Adapted(head, _)) => {
+                        // Nothing but the body that belongs to it may follow.
+                        from.taken = true;
+                        Some(Arc::new(head.clone()))
+                    }
                     _ => from.head.clone(),
                 };
                 to.exchange = Exchange::new(self.method, body, self.keep);
@@ -177,8 +181,9 @@ impl Job {
             .stages
             .get(stage)
             .map_or(0, |stage| stage.exchange.output_len());
-        // Nobody takes what waits here before the proxy asks. A response that is awaited whole is bounded elsewhere.
-        waiting < BETWEEN || (last && (self.is_early() || self.needs_whole()))
+        // What is awaited whole fails beyond its bound; but only when the proxy asks, so no more than that is read before.
+        let whole = last && (self.is_early() || self.needs_whole());
+        waiting < BETWEEN || (whole && waiting <= self.answer)
     }
 
     /// Whether this is a request's, and its head has not gone on.
@@ -364,3 +369,7 @@ fn own_response(head: &Head, body: Bytes) -> Result<Response, Refused> {
 fn answers(method: Method, head: &Head) -> bool {
     method == Method::Reqmod && matches!(head.start, Start::Response(_))
 }
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;

@@ -111,7 +111,9 @@ impl Server {
     /// It failed, and `at_once` it is to be left alone. Says whether it is from now on.
     pub(crate) fn failed(&mut self, now: Instant, at_once: bool) -> bool {
         self.failures = self.failures.saturating_add(1);
-        if !at_once && self.failures < STRIKES {
+        // Messages that were under way together fail together: that is one reason, not many.
+        let alone = self.away.is_some_and(|until| until > now);
+        if alone || (!at_once && self.failures < STRIKES) {
             return false;
         }
         let fresh = self.away.is_none();
@@ -181,5 +183,18 @@ mod tests {
             assert!(!server.is_away());
             assert!(server.failed(now, false));
         }
+    }
+
+    #[test]
+    fn messages_that_fail_together_are_one_reason_to_leave_it_alone() {
+        let (mut server, now) = server();
+        server.options(terms("a"), now);
+        for at in 0..64 {
+            assert_eq!(server.failed(now, true), at == 0, "{at}");
+        }
+        assert!(server.is_due(now + FIRST), "for no longer than at first");
+        let later = now + FIRST;
+        assert!(!server.failed(later, true), "it was not back");
+        assert!(!server.is_due(later + FIRST) && server.is_due(later + FIRST * 2));
     }
 }

@@ -3,8 +3,9 @@
 use crate::server::{ALL, Asked, Peer, Server};
 use crate::{RUNTIMES, counted, proxy};
 use rustix::process::Signal;
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use understudy_testbed::{Client, Gate, Origin, PATIENCE, Proxy, get, reply};
 
@@ -229,6 +230,72 @@ fn a_connection_that_was_closed_while_it_was_idle_is_no_failure() {
         }
         assert_eq!(counted(&proxy, "failures"), 0);
         assert_eq!(counted(&proxy, "breaks"), 0);
+    }
+}
+
+#[test]
+fn however_many_idle_connections_were_closed_a_message_is_sent_anew_over_a_new_one() {
+    for runtime in RUNTIMES {
+        let (gate, came) = (Gate::new(), AtomicUsize::new(0));
+        let ports = Mutex::new(HashSet::new());
+        // Like something between that has forgotten the connections: it is noticed when they are used.
+        let server = Server::start(ALL, move |peer, asked| {
+            let fresh = ports.lock().unwrap().insert(peer.port());
+            let again = asked.http.contains("/again");
+            if again && !fresh {
+                return false;
+            }
+            peer.all(asked);
+            if again {
+                peer.unchanged();
+                return true;
+            }
+            if came.fetch_add(1, Ordering::SeqCst) + 1 == 4 {
+                gate.open();
+            }
+            gate.wait();
+            peer.unchanged();
+            true
+        });
+        let origin = origin();
+        let proxy = proxy(
+            &origin,
+            runtime,
+            &format!("respmod = [\"{}\"]\n", server.uri()),
+        );
+        let mut clients: Vec<Client> = (0..4).map(|_| Client::to(proxy.addr())).collect();
+        for (at, client) in clients.iter_mut().enumerate() {
+            client.send(format!("GET /{at} HTTP/1.1\r\nHost: site.test\r\n\r\n"));
+        }
+        for client in &mut clients {
+            client.response().expect(200);
+        }
+        get(proxy.addr(), "/again", "site.test", "")
+            .expect(200)
+            .expect_body("/again");
+        assert_eq!(counted(&proxy, "failures"), 0, "{runtime}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_while_it_is_asked_fails_messages_and_holds_nobody_up() {
+    for runtime in RUNTIMES {
+        // It says its options, and drops each message; none is on the connection of the options.
+        let server = Server::start(&format!("{ALL}Connection: close\r\n"), |_, _| false);
+        let origin = origin();
+        let options = format!("respmod = [\"{}\"]\n", server.uri());
+        let failing = proxy(&origin, runtime, &options);
+        for _ in 0..6 {
+            let got = get(failing.addr(), "/x", "site.test", "");
+            assert_eq!(got.status, 502, "{runtime}");
+        }
+        assert!(counted(&failing, "breaks") >= 1, "{runtime}");
+        let bypassing = proxy(&origin, runtime, &format!("{options}bypass = true\n"));
+        for _ in 0..6 {
+            get(bypassing.addr(), "/x", "site.test", "")
+                .expect(200)
+                .expect_body("/x");
+        }
     }
 }
 

@@ -144,6 +144,11 @@ impl Peer {
         })
     }
 
+    /// The port of the other end: each connection has its own.
+    pub(crate) fn port(&self) -> u16 {
+        self.stream.get_ref().peer_addr().map_or(0, |at| at.port())
+    }
+
     /// Chunks up to the last, and whether that says there is no more.
     pub(crate) fn chunks(&mut self) -> (Vec<u8>, bool) {
         let mut body = Vec::new();

@@ -87,6 +87,7 @@ impl Engine {
                             job: id,
                             at,
                             since: now,
+                            again: false,
                             failed: None,
                         };
                         self.services[service].waiting.push_back(waits);
@@ -170,20 +171,23 @@ impl Engine {
         let Some(stage) = job.stages.get_mut(at) else {
             return;
         };
-        if let Some(conn) = stage.conn.take() {
+        let begun = stage.conn.take();
+        if let Some(conn) = begun {
             self.close(conn);
         }
         let service = &mut self.services[stage.service];
         service
             .waiting
             .retain(|waits| (waits.job, waits.at) != (id, at));
-        // Once at each server, and once more for a connection that was closed while it was idle.
-        let again = stage.tried > 0 && stage.tried <= service.servers.len();
+        // Once at each server, and once more for a connection that was closed while it was idle. One that got no connection gets none
+        // now either.
+        let again = begun.is_some() && stage.tried <= service.servers.len();
         if again && stage.exchange.rewind() {
             service.waiting.push_front(Waits {
                 job: id,
                 at,
                 since: now,
+                again: true,
                 failed: server,
             });
             self.serve(stage.service, now);

@@ -44,7 +44,9 @@ struct Waits {
     /// The service's place in its chain.
     at: usize,
     since: Instant,
-    /// It was tried before: a connection that is new, and rather not to this server.
+    /// It was tried before: a connection that is new.
+    again: bool,
+    /// And rather not to this server.
     failed: Option<usize>,
 }
 

@@ -4,7 +4,7 @@
 //! them in the order they came. Awkward case: no server of a service can be used. While one may still say its options the messages
 //! wait for that; when all are left alone they fail at once.
 
-use super::{Engine, News, Service, Use};
+use super::{Engine, News, Service, Use, Waits};
 use crate::terms::Transfer;
 use crate::wire::Method;
 use std::time::Instant;
@@ -26,7 +26,7 @@ impl Engine {
     pub(super) fn serve(&mut self, service: usize, now: Instant) {
         while let Some(waits) = self.services[service].waiting.front().copied() {
             let (job, at) = (waits.job, waits.at);
-            let news = match self.choose(service, waits.failed, now) {
+            let news = match self.choose(service, waits, now) {
                 Choice::Later => return,
                 Choice::Connection(id) => {
                     if let Some(conn) = self.conns.get_mut(&id) {
@@ -41,7 +41,7 @@ impl Engine {
         }
     }
 
-    fn choose(&mut self, service: usize, failed: Option<usize>, now: Instant) -> Choice {
+    fn choose(&mut self, service: usize, waits: Waits, now: Instant) -> Choice {
         let Service {
             method,
             servers,
@@ -54,7 +54,7 @@ impl Engine {
             servers.rotate_left(*turn % count);
             *turn = turn.wrapping_add(1);
         }
-        servers.sort_by_key(|at| Some(*at) == failed);
+        servers.sort_by_key(|at| Some(*at) == waits.failed);
         let mut choice = Choice::Never("none of its servers can be used");
         for at in servers {
             if self.servers[at].is_due(now) {
@@ -76,7 +76,7 @@ impl Engine {
                 Some(_) => {
                     // The last used is the least likely to be closed, and those that are not needed time out.
                     if let Some(idle) = server.idle.pop() {
-                        if failed.is_none() {
+                        if !waits.again {
                             return Choice::Connection(idle);
                         }
                         self.close(idle);
