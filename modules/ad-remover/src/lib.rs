@@ -234,13 +234,39 @@ fn rewrite(setup: &Setup, tx: &mut Transaction<'_>, name: &str) -> Result<(), Re
 fn on_the_spot(setup: &Setup, tx: &Transaction<'_>, name: &str) -> Verdict {
     let answer = match (tx.method(), setup.blanks.get(name)) {
         (b"OPTIONS", _) => preflight(tx),
-        (_, Some(blank)) => Ok(blank.clone()),
+        (_, Some(blank)) => readable(blank, tx.find("Origin")),
         (_, None) => Response::new(204, ""),
     };
     match answer {
         Ok(answer) => Verdict::Respond(Box::new(answer)),
         Err(refused) => Verdict::fail(refused.to_string()),
     }
+}
+
+/// What lets a page of this origin read an answer to a request with credentials (Fetch, section 4.10).
+fn permits(origin: &[u8]) -> [(&str, &[u8]); 3] {
+    [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", b"true"),
+        ("Vary", b"Origin"),
+    ]
+}
+
+/// The blank as an answer of the module's own, which meets no hook on its way back.
+fn readable(blank: &Response, origin: Option<&[u8]>) -> Result<Response, Refused> {
+    let Some(origin) = origin else {
+        return Ok(blank.clone());
+    };
+    let mut answer = Response::new(blank.status(), blank.body().clone())?;
+    for (name, value) in blank.fields() {
+        if name != b"Access-Control-Allow-Origin" {
+            answer.add(name, value)?;
+        }
+    }
+    for (name, value) in permits(origin) {
+        answer.add(name.as_bytes(), value)?;
+    }
+    Ok(answer)
 }
 
 /// Fetch, section 4.8: the real request is to come, and gets its blank.
@@ -298,7 +324,11 @@ impl Module for AdRemover {
         let answer = match setup.blanks.at(path) {
             Some(blank) => {
                 blanks::submit(&tx.host(), tx.object(), blank);
-                Ok(blank.clone())
+                let origin = match tx.opaque().get() {
+                    Some(Kept::Removed(origin)) => Some(&origin[..]),
+                    _ => None,
+                };
+                readable(blank, origin)
             }
             None => Response::text(404, "There is no such blank.\n"),
         };
@@ -313,12 +343,7 @@ impl Module for AdRemover {
             return Verdict::Continue;
         };
         let origin = std::mem::take(origin);
-        let fields: [(&str, &[u8]); 3] = [
-            ("Access-Control-Allow-Origin", &origin),
-            ("Access-Control-Allow-Credentials", b"true"),
-            ("Vary", b"Origin"),
-        ];
-        match fields
+        match permits(&origin)
             .iter()
             .try_for_each(|(name, value)| tx.set(name, value))
         {

@@ -90,10 +90,16 @@ fn head(tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
     else {
         return Ok(Verdict::Done);
     };
-    if tx.status() == 304 && page::asked_weakly(tx, &validators) {
-        page::weaken(tx)?;
-    }
     let options = &active.options;
+    if tx.status() == 304 {
+        if page::asked_weakly(tx, &validators) {
+            page::weaken(tx)?;
+        }
+        // The one it brings takes the place of the stored page's, which names more (RFC 9111 section 3.2).
+        if options.store && tx.find("vary").is_some() {
+            page::vary(tx, options)?;
+        }
+    }
     if !page::is_page(tx, options) {
         return Ok(Verdict::Done);
     }
@@ -173,7 +179,7 @@ impl TextInjector {
             // Without the field any coding would do (RFC 9110 section 12.5.3).
             tx.set("Accept-Encoding", "identity")?;
         }
-        if options.store && page::asks_for_page(tx) {
+        if (options.store || page::goes_on_by_date(tx)) && page::asks_for_page(tx) {
             // A part of the origin's bytes must not meet a page of ours.
             tx.delete("Range")?;
             tx.delete("If-Range")?;

@@ -91,13 +91,38 @@ pub(crate) fn edit(
             tx.delete(name)?;
         }
     }
-    if options.store && !options.vary.is_empty() {
-        tx.add("Vary", options.vary.join(", "))?;
-    } else if personal {
-        // For no shared cache behind this one (RFC 9111 section 5.2.2.7).
+    if options.store {
+        return vary(tx, options);
+    }
+    if personal {
+        // For no shared cache behind this one (RFC 9111 section 5.2.2.7), also where the origin allowed it by a field that speaks to some
+        // cache alone and overrules this (RFC 9213 section 2.2).
         tx.add("Cache-Control", "private")?;
+        let targeted: Vec<String> = tx
+            .lines()
+            .map(|(name, _)| lower(name))
+            .filter(|name| name.ends_with("-cache-control") || name == "surrogate-control")
+            .collect();
+        targeted.iter().try_for_each(|name| tx.delete(name))?;
     }
     Ok(())
+}
+
+/// What the text depends on, beside what the page does.
+pub(crate) fn vary(tx: &mut Transaction<'_>, options: &Options) -> Result<(), Refused> {
+    if options.vary.is_empty() {
+        return Ok(());
+    }
+    let own = options.vary.join(", ");
+    let all: Vec<&[u8]> = tx.find_all("vary").chain([own.as_bytes()]).collect();
+    let all = all.join(&b", "[..]);
+    tx.set("Vary", all)
+}
+
+/// Whether the asker would go on with what it has by its date, which an origin's page and ours share.
+pub(crate) fn goes_on_by_date(tx: &Transaction<'_>) -> bool {
+    tx.find("if-range")
+        .is_some_and(|value| !value.ends_with(b"\""))
 }
 
 /// A strong validator promises the origin's bytes (RFC 9110 section 8.8.1).
