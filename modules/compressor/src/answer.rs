@@ -18,6 +18,8 @@ pub(crate) struct Visit {
     pub(crate) accept: Accept,
     /// The coding that everybody gets who has the same in Accept-Encoding.
     pub(crate) chosen: Option<Coding>,
+    /// The client wants nothing transformed (RFC 9111 section 5.2.1.6).
+    pub(crate) hands_off: bool,
     /// The origin was told other tags than the client's or the store's.
     pub(crate) renamed: bool,
     pub(crate) stream: Option<Box<Stream>>,
@@ -99,10 +101,12 @@ impl Compressor {
 
     /// The origin confirms what is stored, or what the client has: this head becomes part of that one (RFC 9111 section 3.2).
     pub(crate) fn validated(&self, tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
+        // Its Vary takes the place of what is stored, which may be any form, and without a tag nothing tells which.
+        let gains = |kind: &[u8]| self.options().gains(kind);
+        if tx.find("Vary").is_some() && tx.find("Content-Type").is_none_or(gains) {
+            head::vary(tx)?;
+        }
         if visit(tx).renamed {
-            if tx.find("Vary").is_some() {
-                head::vary(tx)?;
-            }
             let tag = head::weakened(tx);
             head::retag(tx, tag)?;
         }
@@ -157,7 +161,12 @@ impl Compressor {
 
     /// An answer on its way to a client: decompressed, when the client does not accept its coding.
     pub(crate) fn returned(&self, tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
-        let accept = visit(tx).accept;
+        let Visit {
+            accept, hands_off, ..
+        } = *visit(tx);
+        if hands_off {
+            return Ok(Verdict::Done);
+        }
         let found = head::coding(tx)
             .ok()
             .flatten()

@@ -127,6 +127,8 @@ impl Encoder {
 pub(crate) struct Sink {
     out: Vec<u8>,
     room: usize,
+    /// There was something to decode.
+    begun: bool,
 }
 
 impl Write for Sink {
@@ -157,6 +159,7 @@ impl Decoder {
         let sink = Sink {
             out: Vec::new(),
             room: GRACE,
+            begun: false,
         };
         Ok(match coding {
             Coding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(sink))),
@@ -182,6 +185,11 @@ impl Decoder {
     pub(crate) fn push(&mut self, bytes: &[u8], ratio: usize, last: bool) -> io::Result<Vec<u8>> {
         let sink = self.sink();
         sink.room = sink.room.saturating_add(bytes.len().saturating_mul(ratio));
+        sink.begun |= !bytes.is_empty();
+        if !sink.begun {
+            // Some origins name a coding for no bytes at all.
+            return Ok(Vec::new());
+        }
         let stream: &mut dyn Write = match self {
             Decoder::Gzip(stream) => stream,
             Decoder::Br(stream) => stream,

@@ -94,7 +94,7 @@ impl Module for Compressor {
         }
         let lines = || tx.find_all("Accept-Encoding");
         let accept = Accept::of(lines());
-        // RFC 9111 section 5.2.1.6. A part is a part of the plain form, whose tag is strong.
+        // A part is a part of the plain form, whose tag is strong.
         let hands_off = head::lists(tx, "Cache-Control", "no-transform");
         let plain = hands_off || tx.find("Range").is_some();
         // Who says nothing is left as it is.
@@ -112,13 +112,11 @@ impl Module for Compressor {
         tx.opaque().set(Visit {
             accept,
             chosen,
+            hands_off,
             ..Visit::default()
         });
-        if hands_off {
-            Verdict::Done
-        } else {
-            Verdict::Continue
-        }
+        // Also of what such a client gets the next may get another form: its head is seen.
+        Verdict::Continue
     }
 
     fn request_out(&self, tx: &mut Transaction<'_>) -> Verdict {

@@ -162,7 +162,7 @@ impl Fill {
         self.part.map(|span| span.len()).or(prepared.length)
     }
 
-    /// The origin gave something, though there is no head to be put to use yet: followers wait on.
+    /// The origin gave something, though there is no head to be put to use yet, or a module has a piece: followers wait on.
     pub fn heard(&self) {
         let mut state = self.inner.lock();
         state.heard = state.heard.wrapping_add(1);

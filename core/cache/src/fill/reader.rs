@@ -31,7 +31,7 @@ impl FillReader {
         self.fill.lock().poll_head(self.place, cx)
     }
 
-    /// How often the leader heard of it while there was no head ([`crate::Fill::heard`]).
+    /// How often the leader heard of it while there was nothing for us ([`crate::Fill::heard`]).
     pub fn heard(&self) -> u64 {
         self.fill.lock().heard
     }

@@ -68,7 +68,7 @@ struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
-    /// How often its leader heard of it while there was no head.
+    /// How often its leader heard of it while there was nothing for followers.
     pub(crate) heard: u64,
     pub(crate) body: Blocks,
     pub(crate) end: Option<End>,

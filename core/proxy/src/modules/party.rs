@@ -7,6 +7,7 @@
 
 use super::ServerTiming;
 use super::chain::Chain;
+use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,6 +25,8 @@ pub(crate) struct Party {
     id: u64,
     client: SocketAddr,
     pub(super) members: RefCell<SmallVec<[Seen; 2]>>,
+    /// The type of what the answer here validates.
+    validated: RefCell<Option<Bytes>>,
 }
 
 /// One module's part.
@@ -132,11 +135,18 @@ impl Party {
             id,
             client,
             members: RefCell::new(members),
+            validated: RefCell::default(),
         });
         if chain.chooses {
             party.choose(key);
         }
         party
+    }
+
+    /// The origin's answer is about what is stored with this type. A 304 need not repeat that (RFC 9110 section 15.4.5), and who heard
+    /// the head that is stored is to hear this one.
+    pub(crate) fn validates(&self, kind: Option<Bytes>) {
+        self.validated.replace(kind);
     }
 
     fn choose(&self, key: &[u8]) {
@@ -294,7 +304,9 @@ impl Party {
             && let Part::Head(head) = event.part
         {
             let kind = understudy_module::values(head.lines(), edits, b"content-type");
-            seen.off_response = !matcher.content_type(kind.first().copied());
+            let validated = self.validated.borrow();
+            let stored = validated.as_deref().filter(|_| hook == Hook::ResponseHead);
+            seen.off_response = !matcher.content_type(kind.first().copied().or(stored));
             // It may be here for the type alone, and want the body only.
             return !seen.off_response && self.chain.links[index].loaded().hooks().has(hook);
         }

@@ -292,9 +292,8 @@ impl Transaction {
             if let Poll::Ready(piece) = origin.poll_piece(cx) {
                 return Poll::Ready(piece.map_err(Broken::Origin));
             }
-            self.client
-                .deadline
-                .poll(cx)
+            origin
+                .poll_late(&self.client.deadline, patience, cx)
                 .map(|()| Err(Broken::Origin("between-bytes-timeout")))
         })
         .await
@@ -337,6 +336,7 @@ impl Transaction {
             let mut broken = false;
             if !ended {
                 let wait = queue.is_empty();
+                let mut heard = reader.heard();
                 self.client.deadline.arm_now(patience);
                 let late = poll_fn(|cx| {
                     while gathered < GATHER && !ended {
@@ -356,7 +356,16 @@ impl Transaction {
                                 return Poll::Ready(false);
                             }
                             Poll::Pending if gathered > 0 || !wait => return Poll::Ready(false),
-                            Poll::Pending => return self.client.deadline.poll(cx).map(|()| true),
+                            Poll::Pending => {
+                                if self.client.deadline.poll(cx).is_pending() {
+                                    return Poll::Pending;
+                                }
+                                // Unless the leader waits for a module, whose own deadline holds.
+                                if std::mem::replace(&mut heard, reader.heard()) == reader.heard() {
+                                    return Poll::Ready(true);
+                                }
+                                self.client.deadline.arm_now(patience);
+                            }
                         }
                     }
                     Poll::Ready(false)

@@ -162,6 +162,7 @@ impl Transaction {
     ) -> Result<ResponseHead<Bytes>, Failure> {
         let method = self.head.method();
         let timeouts = self.live.settings.timeouts.clone();
+        let mut away = false;
         loop {
             self.client.deadline.arm_now(if upload.is_complete() {
                 timeouts.first_byte
@@ -175,7 +176,13 @@ impl Transaction {
                         Poll::Ready(Err(refusal)) => {
                             return Poll::Ready(Progress::Request(refusal));
                         }
-                        Poll::Pending => {}
+                        Poll::Pending => {
+                            // While a module has a piece its own deadline holds.
+                            let now = !upload.is_blocked() && self.body.is_away();
+                            if std::mem::replace(&mut away, now) || now {
+                                self.client.deadline.arm_now(timeouts.body);
+                            }
+                        }
                     }
                 }
                 if let Poll::Ready(head) = origin.poll_head(cx, method) {

@@ -324,6 +324,11 @@ impl Transaction {
         }
         let key = self.key();
         if party.wants(Hook::ResponseHead) {
+            let stored = fill.filter(|_| exchanged.head.status() == 304);
+            party.validates(stored.and_then(Fill::validates).and_then(|stored| {
+                let stored = stored.prepared();
+                stored.with_fields(|f| f.get(Name::ContentType).map(Bytes::copy_from_slice))
+            }));
             let mut edits = self.worker.edits.take();
             let (method, head) = (self.head.method_bytes(), &exchanged.head);
             let subject = || Subject {

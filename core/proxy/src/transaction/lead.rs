@@ -400,7 +400,12 @@ impl Transaction {
                         }
                         Poll::Ready(Ok(Decoded::More)) => {}
                         Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
-                        Poll::Pending => break,
+                        Poll::Pending => {
+                            if origin.is_away() {
+                                fill.heard();
+                            }
+                            break;
+                        }
                     }
                 }
                 if turn > 0 {
@@ -419,10 +424,8 @@ impl Transaction {
                     if turn > 0 {
                         continue;
                     }
-                    return self
-                        .client
-                        .deadline
-                        .poll(cx)
+                    return origin
+                        .poll_late(&self.client.deadline, patience, cx)
                         .map(|()| End::Broken("between-bytes-timeout"));
                 }
                 let idle = queue.is_empty();
@@ -434,10 +437,8 @@ impl Transaction {
                             return Poll::Pending;
                         }
                         // Nothing to write and nothing came: the origin is waited for.
-                        return self
-                            .client
-                            .deadline
-                            .poll(cx)
+                        return origin
+                            .poll_late(&self.client.deadline, patience, cx)
                             .map(|()| End::Broken("between-bytes-timeout"));
                     }
                     Poll::Ready(Ok(())) => {

@@ -2,8 +2,10 @@
 
 use super::complete::Splice;
 use super::withheld::Ahead;
+use crate::clock::Deadline;
 use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Hook, Hooks, Refused};
 use understudy_upstream::{OriginStream, UpstreamError};
@@ -19,6 +21,8 @@ pub(super) struct Origin {
     whole: Option<u64>,
     /// What came out of modules while the head waited.
     ahead: Option<Box<Ahead>>,
+    /// A module had a piece when this was last asked.
+    away: bool,
 }
 
 impl Origin {
@@ -29,6 +33,7 @@ impl Origin {
             splice: None,
             whole: None,
             ahead: None,
+            away: false,
         }
     }
 
@@ -123,6 +128,26 @@ impl Origin {
     /// Whether modules have bytes of the body of which nothing came out yet.
     pub(super) fn withholds(&self) -> bool {
         self.filter.as_ref().is_some_and(|f| f.withholds())
+    }
+
+    /// Whether what comes next is waited for with a module.
+    pub(super) fn is_away(&self) -> bool {
+        self.filter.as_ref().is_some_and(|f| f.is_away())
+    }
+
+    /// Whether the origin is late with what comes next. While a module has a piece nothing is taken from the origin, and the module's
+    /// own deadline holds; behind it the origin has all its time.
+    pub(super) fn poll_late(
+        &mut self,
+        deadline: &Deadline,
+        patience: Duration,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let away = self.is_away();
+        if std::mem::replace(&mut self.away, away) || away {
+            deadline.arm_now(patience);
+        }
+        deadline.poll(cx)
     }
 
     /// The body's length, when it is known beforehand.

@@ -71,7 +71,13 @@ impl Pump {
                 Poll::Ready(Ok(Decoded::End(trailers))) => return Poll::Ready(Some(trailers)),
                 Poll::Ready(Ok(Decoded::More)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(None),
-                Poll::Pending => return self.deadline.poll(cx).map(|()| None),
+                Poll::Pending => {
+                    if origin.is_away() {
+                        fill.heard();
+                    }
+                    let late = origin.poll_late(&self.deadline, self.patience, cx);
+                    return late.map(|()| None);
+                }
             }
         }
     }

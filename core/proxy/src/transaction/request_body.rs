@@ -95,6 +95,11 @@ impl RequestBody {
                 .is_some_and(|filter| filter.is_closed())
     }
 
+    /// Whether a module has a piece of it: then nobody waits for the client.
+    pub(super) fn is_away(&self) -> bool {
+        self.filter.as_ref().is_some_and(|f| f.is_away())
+    }
+
     /// Whether all of it was read.
     pub(super) fn is_done(&self) -> bool {
         !self.unknown && (self.is_empty() || self.reader.is_done())

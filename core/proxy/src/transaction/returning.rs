@@ -210,10 +210,11 @@ impl Transaction {
         let limit = timeouts.body;
         let patience = limit.saturating_add(timeouts.between_bytes);
         let chunked = framed == Framed::Chunked;
-        let mut ended = false;
+        let (mut ended, mut away) = (false, false);
         loop {
             self.client.deadline.arm_now(patience);
             let mut gathered = 0;
+            let mut heard = from.heard();
             let outcome = poll_fn(|cx| {
                 while gathered < GATHER && !ended {
                     if let Some(pieces) = way.injected(cx) {
@@ -255,11 +256,18 @@ impl Transaction {
                             return Poll::Ready(Ok(()));
                         }
                         Poll::Pending => {
-                            return self
-                                .client
-                                .deadline
-                                .poll(cx)
-                                .map(|()| Err("between-bytes-timeout"));
+                            // While a module has a piece its own deadline holds, here and where the bytes come from.
+                            let now = way.filter.is_away() || from.is_away();
+                            if std::mem::replace(&mut away, now) || now {
+                                self.client.deadline.arm_now(patience);
+                            }
+                            if self.client.deadline.poll(cx).is_pending() {
+                                return Poll::Pending;
+                            }
+                            if std::mem::replace(&mut heard, from.heard()) == from.heard() {
+                                return Poll::Ready(Err("between-bytes-timeout"));
+                            }
+                            self.client.deadline.arm_now(patience);
                         }
                     }
                 }
@@ -302,6 +310,19 @@ impl Way {
 }
 
 impl From<'_> {
+    /// Whether a module has a piece of it on its way from the origin.
+    fn is_away(&self) -> bool {
+        matches!(self, From::Origin(origin, _) if origin.is_away())
+    }
+
+    /// How often whoever fills heard of it without a piece for us.
+    fn heard(&self) -> u64 {
+        match self {
+            From::Fill(reader) => reader.heard(),
+            From::Blocks(_) | From::Origin(..) => 0,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, &'static str>> {
         match self {
             From::Blocks(blocks) => Poll::Ready(Ok(match blocks.pop_front() {

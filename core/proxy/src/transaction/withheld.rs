@@ -101,9 +101,11 @@ impl Transaction {
                 Poll::Pending => {
                     if heard {
                         self.client.deadline.arm_now(patience);
+                    }
+                    if heard || origin.is_away() {
                         fill.into_iter().for_each(Fill::heard);
                     }
-                    let late = self.client.deadline.poll(cx);
+                    let late = origin.poll_late(&self.client.deadline, patience, cx);
                     late.map(|()| Err(Break::Source("between-bytes-timeout")))
                 }
                 ready => ready,
@@ -147,10 +149,11 @@ impl Transaction {
         }
         self.client.deadline.arm_now(limit);
         let (body, client) = (&mut self.body, &mut self.client);
-        let mut received = body.received();
+        let (mut received, mut away) = (body.received(), false);
         let polled = poll_fn(|cx: &mut Context<'_>| match body.poll_ahead(client, cx) {
             Poll::Pending => {
-                if body.received() > received {
+                let was = std::mem::replace(&mut away, body.is_away());
+                if body.received() > received || was || away {
                     received = body.received();
                     client.deadline.arm_now(limit);
                 }

@@ -10,6 +10,7 @@ mod heads;
 mod left;
 mod life;
 mod order;
+mod patience;
 mod record;
 mod scripted;
 mod stored;

@@ -4,6 +4,7 @@ use crate::scripted::{Scripted, everywhere, proxy};
 use crate::support::answer;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use understudy_module::{Hook, Verdict};
+use understudy_proxy::Matcher;
 
 /// What an origin says that knows its object by `"a"`: the whole once, then these lines with a 304.
 fn validating(lines: &'static str) -> impl Fn(&str) -> String + Send + 'static {
@@ -279,6 +280,39 @@ fn what_is_validated_behind_an_answer_is_what_was_stored_and_not_led_elsewhere_o
         let requests = f.origin.requests.lock().unwrap();
         for request in requests.iter() {
             assert!(request.starts_with("GET /p/x "), "{request}");
+        }
+    });
+}
+
+#[test]
+fn a_validation_without_a_type_is_heard_by_who_heard_what_it_validates() {
+    everywhere(|kind| async move {
+        let hears = |name: &'static str, types: &str| {
+            let mut m = Scripted::new(name, &[Hook::ResponseHead], |tx| {
+                match tx.status() {
+                    304 => tx.delete("Vary").unwrap(),
+                    _ => tx.add("Vary", "Accept").unwrap(),
+                }
+                Verdict::Continue
+            });
+            m.matcher = Matcher::new(&[], &[types.to_owned()]).unwrap();
+            m
+        };
+        let (text, image) = (hears("t", "text/*"), hears("i", "image/*"));
+        let f = proxy(kind, &[&text, &image], |head| {
+            if head.contains("If-None-Match") {
+                return "HTTP/1.1 304 Not Modified\r\nConnection: close\r\nETag: \"a\"\r\nVary: Origin\r\n\r\n".to_owned();
+            }
+            let lines = "Cache-Control: max-age=0\r\nETag: \"a\"\r\nVary: Origin\r\nContent-Type: text/plain\r\n";
+            answer("200 OK", lines, "abc")
+        })
+        .await;
+        for asked in 1..=3 {
+            let got = f.get("/").await;
+            assert_eq!(got.body, b"abc", "{}", got.head);
+            assert!(got.has("Vary: Accept"), "{}", got.head);
+            assert_eq!(text.trace.count("t.response_head"), asked);
+            assert_eq!(image.trace.count("i.response_head"), 0);
         }
     });
 }

@@ -135,3 +135,11 @@ fn a_bomb_is_refused_before_it_fills_the_memory() {
         assert_eq!(decoded(coding, &[&fair], 1).unwrap().len(), GRACE);
     }
 }
+
+/// Some origins say a coding of no bytes at all.
+#[test]
+fn nothing_decodes_to_nothing() {
+    for coding in Coding::ALL {
+        assert_eq!(decoded(coding, &[], 200).unwrap(), b"", "{coding:?}");
+    }
+}

@@ -174,6 +174,11 @@ impl Filter {
             .is_some_and(|stages| stages.withholds())
     }
 
+    /// Whether what comes next is waited for with a module, and not with the source. To be asked when `poll` gave nothing.
+    pub(crate) fn is_away(&self) -> bool {
+        self.stages.as_ref().is_some_and(|stages| stages.is_away())
+    }
+
     /// Whether the head before this body waits for what a module makes of it.
     pub(crate) fn withholds_head(&self) -> bool {
         self.stages

@@ -180,6 +180,11 @@ impl Stages {
         stages.any(|stage| (stage.call.is_some() && !stage.again) || !stage.held.is_empty())
     }
 
+    /// Whether a module has a piece, or one waits for it.
+    pub(super) fn is_away(&self) -> bool {
+        self.between
+    }
+
     /// Whether a module may still have a say on the head.
     pub(super) fn withholds_head(&self) -> bool {
         self.stages.iter().any(|stage| stage.withholds)
