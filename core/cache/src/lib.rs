@@ -288,11 +288,13 @@ impl Cache {
         self.send_ask(ask, seen, Wanted::Part(name)).await
     }
 
-    /// A fill of what no origin sent (a module injects it): nobody follows it, and nothing of it is visible before its commit.
+    /// A fill that nobody follows, and of which nothing is visible before its commit: of what no origin sent but a module injects
+    /// (`injected`), or of what the answer to something else brings.
     pub async fn apart(
         &self,
         transaction: TransactionId,
         key: Bytes,
+        injected: bool,
     ) -> Result<Fill, NoStoreReason> {
         let ask = Ask {
             transaction,
@@ -300,7 +302,7 @@ impl Cache {
             validate: None,
             alone: true,
         };
-        match self.send_ask(ask, None, Wanted::Apart).await? {
+        match self.send_ask(ask, None, Wanted::Apart { injected }).await? {
             Answer::Lead(fill) => Ok(fill),
             // Who asks alone leads.
             Answer::Follow(_) | Answer::Again => Err(NoStoreReason::NoRoom),

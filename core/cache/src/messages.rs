@@ -28,8 +28,8 @@ pub(crate) enum Wanted {
     Whole,
     /// A part, named by what asks for it: who asks in the same words gets the same part. Without a name it is nobody else's.
     Part(Option<Bytes>),
-    /// What no origin sends, and nobody follows.
-    Apart,
+    /// What nobody follows. What no origin sent (`injected`) is as new as its end.
+    Apart { injected: bool },
 }
 
 /// A worker wants a response: lead, follow, or look again?

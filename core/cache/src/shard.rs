@@ -345,7 +345,8 @@ impl Handler<AskShard> for Shard {
             for fill in fills {
                 // Who wants a part is served by the whole as well.
                 let serves = fill.wanted == message.wanted
-                    || (fill.wanted == Wanted::Whole && message.wanted != Wanted::Apart);
+                    || (fill.wanted == Wanted::Whole
+                        && !matches!(message.wanted, Wanted::Apart { .. }));
                 if !serves {
                     continue;
                 }
@@ -360,7 +361,7 @@ impl Handler<AskShard> for Shard {
         let index = &self.shared.index;
         let marked = self.markers.has(|| index.hash(&ask.key), Instant::now);
         self.trace(ask.transaction, "lead");
-        let named = !matches!(message.wanted, Wanted::Apart | Wanted::Part(None));
+        let named = !matches!(message.wanted, Wanted::Apart { .. } | Wanted::Part(None));
         let followable = !led && !marked && named;
         actix::MessageResult(self.lead(message, key, followable))
     }
@@ -383,7 +384,10 @@ impl Handler<Commit> for Shard {
         let index = &self.shared.index;
         // RFC 9111 section 4: "a cache MUST use the most recent one". What was stored since this was asked for and was received
         // later answers all that this could. Of what was stored before the clock tells nothing: it may have been set.
-        let outrun = index.get(&fill.key).is_some_and(|slot| {
+        // An injection is no answer of an origin's that could be older than another: its end is what counts.
+        let injected = fill.wanted == Wanted::Apart { injected: true };
+        let slot = index.get(&fill.key).filter(|_| !injected);
+        let outrun = slot.is_some_and(|slot| {
             slot.variants().iter().any(|other| {
                 let (other_head, head) = (other.prepared(), stored.prepared());
                 other.stamp.load(Ordering::Relaxed) > fill.began

@@ -29,7 +29,7 @@ async fn renew(cache: &Cache, name: &str, old: &Arc<Stored>, lifetime: u32) -> b
 #[actix_rt::test]
 async fn what_is_led_apart_is_not_followed_and_seen_only_at_its_end() {
     let cache = cache(MIB);
-    let mut apart = cache.apart(1, key("a")).await.unwrap();
+    let mut apart = cache.apart(1, key("a"), true).await.unwrap();
     apart.respond(prepared(Some(4))).await.unwrap();
     apart.append(b"made").unwrap();
     assert!(matches!(cache.ask(plain("a")).await, Ok(Answer::Lead(_))));
@@ -41,7 +41,7 @@ async fn what_is_led_apart_is_not_followed_and_seen_only_at_its_end() {
 #[actix_rt::test]
 async fn what_is_led_apart_lets_others_be_followed() {
     let cache = cache(MIB);
-    let _apart = cache.apart(1, key("a")).await.unwrap();
+    let _apart = cache.apart(1, key("a"), true).await.unwrap();
     let _lead = lead(&cache, plain("a")).await;
     let _follow = follow(&cache, plain("a")).await;
 }
@@ -49,11 +49,29 @@ async fn what_is_led_apart_lets_others_be_followed() {
 #[actix_rt::test]
 async fn what_is_led_apart_and_invalidated_is_not_stored() {
     let cache = cache(MIB);
-    let mut apart = cache.apart(1, key("a")).await.unwrap();
+    let mut apart = cache.apart(1, key("a"), true).await.unwrap();
     apart.respond(prepared(Some(0))).await.unwrap();
     cache.invalidate(2, key("a")).await;
     let end = apart.commit(Bytes::new()).await;
     assert_eq!(end.unwrap_err(), NoStoreReason::Expired);
+}
+
+/// Of two injections under one key the one that ends last is stored, whenever it began: the clock may have moved on meanwhile. Of two
+/// answers of an origin's the newer one is.
+#[actix_rt::test]
+async fn an_injection_is_as_new_as_its_end() {
+    for injected in [true, false] {
+        let cache = cache(MIB);
+        let mut first = cache.apart(1, key("a"), injected).await.unwrap();
+        first.respond(received_at(10)).await.unwrap();
+        let mut second = cache.apart(2, key("a"), injected).await.unwrap();
+        second.respond(received_at(11)).await.unwrap();
+        second.commit(Bytes::new()).await.unwrap();
+        let end = first.commit(Bytes::new()).await;
+        assert_eq!(end.is_ok(), injected);
+        let stays = if injected { 10 } else { 11 };
+        assert_eq!(hit(&cache, "a").unwrap().prepared().received, stays);
+    }
 }
 
 #[actix_rt::test]

@@ -99,7 +99,10 @@ async fn begin(
     }
     let prepared =
         transaction::prepare_injected(response, &key, length, &live, worker.clock.now())?;
-    let mut fill = worker.cache.apart(worker.transaction_id(), key).await?;
+    let mut fill = worker
+        .cache
+        .apart(worker.transaction_id(), key, true)
+        .await?;
     fill.respond(Arc::new(prepared)).await?;
     Ok(fill)
 }

@@ -81,7 +81,7 @@ impl Transaction {
             return self.relay(exchanged).await;
         };
         let prepared = Arc::new(prepared);
-        let fill = self.worker.cache.apart(self.id, self.key()).await;
+        let fill = self.worker.cache.apart(self.id, self.key(), false).await;
         let Ok(mut fill) = fill else {
             return self.relay(exchanged).await;
         };
