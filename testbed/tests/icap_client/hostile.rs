@@ -305,6 +305,35 @@ fn what_was_not_read_yet_behind_an_answer_is_not_the_next_one_either() {
 }
 
 #[test]
+fn the_connection_of_a_message_that_is_given_up_is_closed_and_not_used_again() {
+    for runtime in RUNTIMES {
+        let closed = Gate::new();
+        let theirs = closed.clone();
+        let server = Server::start(ALL, move |peer, asked| {
+            if asked.http.contains("/gone") {
+                // It is its turn, and it says nothing until the connection ends.
+                peer.drain();
+                theirs.open();
+                return false;
+            }
+            peer.all(asked);
+            peer.unchanged();
+            true
+        });
+        let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "original"));
+        let options = format!("respmod = [\"{}\"]\ntimeout = \"10m\"\n", server.uri());
+        let proxy = proxy(&origin, &format!("{runtime}deadline = \"2s\"\n"), &options);
+        // The proxy gives it up, long before the module would.
+        assert_eq!(get(proxy.addr(), "/gone", "site.test", "").status, 502);
+        closed.wait();
+        get(proxy.addr(), "/", "site.test", "")
+            .expect(200)
+            .expect_body("original");
+        assert_eq!(counted(&proxy, "failures"), 0, "{runtime}");
+    }
+}
+
+#[test]
 fn a_server_that_says_nothing_is_waited_for_so_long_and_no_longer() {
     let stalls = Server::start(ALL, |peer, _| {
         peer.drain();
