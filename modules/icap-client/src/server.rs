@@ -61,15 +61,13 @@ impl Server {
         }
     }
 
-    /// The next of its addresses.
-    pub(crate) fn address(&mut self) -> Option<SocketAddr> {
+    /// One of its addresses: the same until it fails. A name may stand for some where nobody listens.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         let addresses = self
             .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let next = addresses.get(self.next % addresses.len().max(1)).copied();
-        self.next = self.next.wrapping_add(1);
-        next
+        addresses.get(self.next % addresses.len().max(1)).copied()
     }
 
     /// Whether it is left alone.
@@ -113,7 +111,18 @@ impl Server {
         self.failures = self.failures.saturating_add(1);
         // Messages that were under way together fail together: that is one reason, not many.
         let alone = self.away.is_some_and(|until| until > now);
-        if alone || (!at_once && self.failures < STRIKES) {
+        if alone {
+            return false;
+        }
+        self.next = self.next.wrapping_add(1);
+        let addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len();
+        // Another of its addresses may do.
+        let at_once = at_once && self.failures as usize >= addresses;
+        if !at_once && self.failures < STRIKES {
             return false;
         }
         let fresh = self.away.is_none();
@@ -196,5 +205,27 @@ mod tests {
         let later = now + FIRST;
         assert!(!server.failed(later, true), "it was not back");
         assert!(!server.is_due(later + FIRST) && server.is_due(later + FIRST * 2));
+    }
+
+    #[test]
+    fn an_address_that_does_is_stayed_at_and_another_is_tried_before_it_is_left_alone() {
+        let (mut server, now) = server();
+        let addresses: Vec<SocketAddr> = ["[::1]:1344", "127.0.0.1:1344"]
+            .map(|address| address.parse().unwrap())
+            .into();
+        *server.addresses.lock().unwrap() = addresses.clone();
+        // A name that stands for both, where the server listens at the second alone.
+        assert_eq!(server.address(), Some(addresses[0]));
+        assert!(!server.failed(now, true) && !server.is_away() && server.is_due(now));
+        assert_eq!(server.address(), Some(addresses[1]));
+        server.options(terms("a"), now);
+        server.worked();
+        for _ in 0..3 {
+            assert_eq!(server.address(), Some(addresses[1]));
+        }
+        assert!(
+            !server.failed(now, true) && server.failed(now, true),
+            "neither does"
+        );
     }
 }

@@ -154,6 +154,11 @@ impl Stream {
         read
     }
 
+    /// Whether nothing came that was not read: neither bytes nor the end. Otherwise it is of no use any more.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        matches!(self.read_slice(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock)
+    }
+
     fn read_slice(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.socket.read(room);

@@ -40,25 +40,26 @@ impl Terms {
     pub(crate) fn of(head: &IcapHead) -> Terms {
         let get = |name| head.get(name).unwrap_or_default().trim();
         let number = |name| get(name).parse::<usize>().ok();
-        let allows = |code| list(get("Allow")).any(|one| one == code);
+        let allows = |code| list(&head.list("Allow")).any(|one| one == code);
         let mut transfer = Vec::new();
         for (name, kind) in [
             ("Transfer-Preview", Transfer::Preview),
             ("Transfer-Ignore", Transfer::Ignore),
             ("Transfer-Complete", Transfer::Complete),
         ] {
-            transfer.extend(list(get(name)).map(|ext| (ext.to_ascii_lowercase(), kind)));
+            transfer.extend(list(&head.list(name)).map(|ext| (ext.to_ascii_lowercase(), kind)));
         }
         let ttl = number("Options-TTL").map(|seconds| Duration::from_secs(seconds as u64));
         Terms {
-            methods: get("Methods").to_ascii_uppercase(),
+            methods: head.list("Methods").to_ascii_uppercase(),
             preview: number("Preview"),
             allow_204: allows("204"),
             allow_206: allows("206"),
             max_connections: number("Max-Connections").filter(|most| *most > 0),
             ttl: ttl.unwrap_or(USUAL).min(LONGEST),
             istag: get("ISTag").trim_matches('"').to_owned(),
-            wants_client: list(get("X-Include")).any(|one| one.eq_ignore_ascii_case("X-Client-IP")),
+            wants_client: list(&head.list("X-Include"))
+                .any(|one| one.eq_ignore_ascii_case("X-Client-IP")),
             transfer,
         }
     }
@@ -127,6 +128,18 @@ mod tests {
             (terms.ttl, terms.istag.as_str()),
             (Duration::from_secs(60), "A-1")
         );
+    }
+
+    #[test]
+    fn a_list_may_be_cut_into_lines() {
+        let terms = terms(
+            "Methods: RESPMOD\r\nMethods: REQMOD\r\nAllow: 204\r\nAllow: 206\r\nTransfer-Ignore: gif\r\nTransfer-Ignore: jpg\r\n",
+        );
+        assert!(terms.does(Method::Respmod) && terms.does(Method::Reqmod));
+        assert!(terms.allow_204 && terms.allow_206);
+        for url in ["http://a.test/x.gif", "http://a.test/x.jpg"] {
+            assert_eq!(terms.transfer(url.as_bytes()), Transfer::Ignore, "{url}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::server::{ALL, Asked, Peer, Server};
 use crate::{RUNTIMES, counted, proxy};
-use understudy_testbed::{Client, Origin, get, reply};
+use understudy_testbed::{Client, Gate, Origin, get, reply};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nX-Adapted: yes\r\n\r\n";
 
@@ -259,6 +259,77 @@ fn what_comes_behind_an_answer_is_not_the_next_one() {
             }
             assert_eq!(counted(&proxy, "failures"), 0);
         }
+    }
+}
+
+#[test]
+fn what_was_not_read_yet_behind_an_answer_is_not_the_next_one_either() {
+    let evil = format!(
+        "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, res-body={}\r\n\r\n{HEAD}4\r\nevil\r\n0\r\n\r\n",
+        HEAD.len()
+    );
+    for runtime in RUNTIMES {
+        let (gate, evil) = (Gate::new(), evil.clone());
+        let theirs = gate.clone();
+        let server = Server::start(
+            &format!("{ALL}Max-Connections: 1\r\n"),
+            move |peer, asked| {
+                peer.all(asked);
+                theirs.wait();
+                // As long as what is read at once: what follows is in the socket still when the next message gets the connection.
+                let mut all = "ICAP/1.0 204 No Content\r\nX-Pad: ".to_owned();
+                all.push_str(&"x".repeat(4096 - 4 - all.len()));
+                all.push_str("\r\n\r\n");
+                all.push_str(&evil);
+                peer.send(all);
+                true
+            },
+        );
+        let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "original"));
+        let proxy = proxy(
+            &origin,
+            runtime,
+            &format!("respmod = [\"{}\"]\n", server.uri()),
+        );
+        let mut clients: Vec<Client> = (0..8).map(|_| Client::to(proxy.addr())).collect();
+        for (at, client) in clients.iter_mut().enumerate() {
+            client.send(format!("GET /{at} HTTP/1.1\r\nHost: site.test\r\n\r\n"));
+        }
+        // All but one wait for the connection.
+        origin.wait_requests(8);
+        gate.open();
+        for client in &mut clients {
+            client.response().expect(200).expect_body("original");
+        }
+    }
+}
+
+#[test]
+fn the_connection_of_a_message_that_is_given_up_is_closed_and_not_used_again() {
+    for runtime in RUNTIMES {
+        let closed = Gate::new();
+        let theirs = closed.clone();
+        let server = Server::start(ALL, move |peer, asked| {
+            if asked.http.contains("/gone") {
+                // It is its turn, and it says nothing until the connection ends.
+                peer.drain();
+                theirs.open();
+                return false;
+            }
+            peer.all(asked);
+            peer.unchanged();
+            true
+        });
+        let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "original"));
+        let options = format!("respmod = [\"{}\"]\ntimeout = \"10m\"\n", server.uri());
+        let proxy = proxy(&origin, &format!("{runtime}deadline = \"2s\"\n"), &options);
+        // The proxy gives it up, long before the module would.
+        assert_eq!(get(proxy.addr(), "/gone", "site.test", "").status, 502);
+        closed.wait();
+        get(proxy.addr(), "/", "site.test", "")
+            .expect(200)
+            .expect_body("original");
+        assert_eq!(counted(&proxy, "failures"), 0, "{runtime}");
     }
 }
 

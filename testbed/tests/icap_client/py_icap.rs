@@ -83,6 +83,41 @@ if len(sys.argv) > 3:
 server.serve_forever()
 "#;
 
+/// Says its options, late, and 204 to everything; each answer has the end of the TLS connection behind it in the same segment.
+const ENDS: &str = r#"
+import socket, ssl, sys, threading, time
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[3] + '/cert.pem', sys.argv[3] + '/key.pem')
+OPTIONS = (b'ICAP/1.0 200 OK\r\nMethods: RESPMOD\r\nISTag: "e"\r\nPreview: 16\r\nAllow: 204\r\n'
+           b'Encapsulated: null-body=0\r\n\r\n')
+def serve(sock):
+    came, goes, seen, answer = ssl.MemoryBIO(), ssl.MemoryBIO(), b'', None
+    tls = context.wrap_bio(came, goes, server_side=True)
+    while answer is None:
+        try:
+            seen += tls.read(65536)
+        except ssl.SSLWantReadError:
+            sock.sendall(goes.read())
+            more = sock.recv(65536)
+            if not more: return
+            came.write(more)
+        if seen.startswith(b'OPTIONS ') and seen.endswith(b'\r\n\r\n'):
+            time.sleep(1)
+            answer = OPTIONS
+        elif seen.startswith(b'RESPMOD ') and seen.endswith(b'0; ieof\r\n\r\n'):
+            answer = b'ICAP/1.0 204 No Content\r\n\r\n'
+    tls.write(answer)
+    try: tls.unwrap()
+    except ssl.SSLError: pass
+    sock.sendall(goes.read())
+    sock.close()
+
+listener = socket.create_server(('127.0.0.1', int(sys.argv[2])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+
 /// Where pyicap is, fetched once.
 fn library() -> &'static Path {
     static PLACE: OnceLock<tempfile::TempDir> = OnceLock::new();
@@ -120,11 +155,15 @@ struct PyIcap {
 
 impl PyIcap {
     fn start(tls: bool) -> PyIcap {
+        PyIcap::running(SCRIPT, library(), tls)
+    }
+
+    fn running(text: &str, library: &Path, tls: bool) -> PyIcap {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let script = dir.path().join("server.py");
-        std::fs::write(&script, SCRIPT).unwrap();
+        std::fs::write(&script, text).unwrap();
         let mut command = Command::new("python3");
-        command.arg(&script).arg(library()).arg(port.to_string());
+        command.arg(&script).arg(library).arg(port.to_string());
         if tls {
             run(Command::new("openssl")
                 .args([
@@ -243,6 +282,29 @@ fn answers_and_requests_are_adapted_through_tls() {
         server.dir.path().join("cert.pem").display()
     );
     everything(&format!("icaps://localhost:{}/x", server.port), &ca);
+}
+
+#[test]
+fn a_tls_connection_that_ends_behind_an_answer_is_not_given_to_the_message_that_waits() {
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: no-store"], "original"));
+    for runtime in RUNTIMES {
+        let server = PyIcap::running(ENDS, Path::new("-"), true);
+        let ca = server.dir.path().join("cert.pem");
+        let options = format!(
+            "respmod = [\"icaps://localhost:{}/x\"]\nca = \"{}\"\n",
+            server.port,
+            ca.display()
+        );
+        let proxy = proxy(&origin, runtime, &options);
+        // The first waits for the options.
+        for _ in 0..5 {
+            get(proxy.addr(), "/", "site.test", "")
+                .expect(200)
+                .expect_body("original");
+        }
+        assert_eq!(counted(&proxy, "failures"), 0, "{runtime}");
+        assert_eq!(counted(&proxy, "unmodified"), 5, "{runtime}");
+    }
 }
 
 #[test]

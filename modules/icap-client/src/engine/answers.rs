@@ -107,11 +107,10 @@ impl Engine {
     /// Asks a server for its options.
     pub(super) fn ask_options(&mut self, server: usize, now: Instant) {
         let most = self.most(server);
-        let there = &mut self.servers[server];
-        let opened = match there.idle.pop() {
+        let opened = match self.idle(server) {
             Some(idle) => Ok(idle),
             // One of those that are busy will be free.
-            None if there.open >= most => return,
+            None if self.servers[server].open >= most => return,
             None => self.open(server, Use::Idle, now),
         };
         match opened {

@@ -80,6 +80,19 @@ impl Engine {
         }
     }
 
+    /// An idle connection to a server, the last used. What came over it meanwhile, if only its end, would be taken for the next answer:
+    /// such a one is closed.
+    pub(super) fn idle(&mut self, server: usize) -> Option<u64> {
+        while let Some(id) = self.servers[server].idle.pop() {
+            let conn = self.conns.get_mut(&id);
+            if conn.is_some_and(|conn| !conn.connected || conn.stream.is_quiet()) {
+                return Some(id);
+            }
+            self.close(id);
+        }
+        None
+    }
+
     /// A connection came to nothing. `at_once`: its server is to be left alone.
     pub(super) fn lost(&mut self, id: u64, why: &str, at_once: bool, now: Instant) {
         let Some(conn) = self.conns.get_mut(&id) else {
@@ -203,7 +216,9 @@ impl Engine {
             Use::Options(_) => self.options(id, now),
             Use::Message(job, at) => self.answer(id, job, at, now),
         }
-        if tls {
+        let idle = |conn: &Conn| matches!(conn.using, Use::Idle);
+        // What an idle one holds is looked for before it is used again, and not behind that.
+        if tls && !self.conns.get(&id).is_none_or(idle) {
             self.news.push_back(News::Read(id));
         }
     }

@@ -75,10 +75,11 @@ impl Engine {
                 }
                 Some(_) => {
                     // The last used is the least likely to be closed, and those that are not needed time out.
-                    if let Some(idle) = server.idle.pop() {
-                        if !waits.again {
+                    if !waits.again {
+                        if let Some(idle) = self.idle(at) {
                             return Choice::Connection(idle);
                         }
+                    } else if let Some(idle) = server.idle.pop() {
                         self.close(idle);
                     }
                     if self.servers[at].open >= most {

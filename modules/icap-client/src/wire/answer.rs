@@ -28,6 +28,14 @@ impl IcapHead {
         let found = lines.find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
+
+    /// The value of a field that is a list; it may stand in several lines.
+    pub fn list(&self, name: &str) -> String {
+        let named = self.lines.iter();
+        let named = named.filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
+        values.join(",")
+    }
 }
 
 /// A part of an answer.
