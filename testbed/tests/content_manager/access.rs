@@ -67,6 +67,25 @@ fn a_secret_can_only_be_guessed_at_a_few_times() {
 }
 
 #[test]
+fn sessions_that_were_open_before_have_no_more_guesses_together() {
+    let proxy = start("inline", "secret = \"right\"");
+    let mut consoles: Vec<Console> = (0..4).map(|_| Console::connect(port(&proxy))).collect();
+    consoles.iter_mut().for_each(|console| {
+        console.until("secret: ");
+    });
+    for console in &mut consoles[..3] {
+        console.send("wrong\nwrong\nwrong\n");
+        console.rest();
+    }
+    let last = &mut consoles[3];
+    last.send("right\n");
+    assert_eq!(
+        last.rest(),
+        b"too many wrong secrets; come back in a minute\n"
+    );
+}
+
+#[test]
 fn a_secret_can_be_in_a_file() {
     let launch = Launch::bare();
     let file = launch.dir().join("secret");
