@@ -117,6 +117,31 @@ fn another_port_is_moved_to_and_one_that_is_taken_is_refused() {
     }
 }
 
+#[test]
+fn a_port_of_the_proxy_itself_is_not_shared_with_it() {
+    for runtime in RUNTIMES {
+        let forward = format!("127.0.0.1:{}", free_port());
+        let named = "mode = \"forward\"\naddress = \"";
+        let config = text(runtime, "").replace(
+            &format!("{named}127.0.0.1:0\""),
+            &format!("{named}{forward}\""),
+        );
+        let proxy = understudy_testbed::Launch::bare().config(&config).start();
+        let at = port(&proxy);
+        for listen in [&forward, &forward.replace("127.0.0.1", "0.0.0.0")] {
+            let listen = format!("listen={listen}");
+            let told = command(&proxy, &["reconfigure", "console", &listen, "secret=x"]);
+            assert_ne!(told.code, 0, "{runtime}");
+            assert!(
+                told.text().contains("the proxy itself listens"),
+                "{}",
+                told.text()
+            );
+        }
+        Console::connect(at).until(PROMPT);
+    }
+}
+
 /// Waits until nobody listens there any more: the descriptor that is watched is let go of a moment later.
 #[track_caller]
 fn closes(at: std::net::SocketAddr) {
