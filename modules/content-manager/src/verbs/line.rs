@@ -445,4 +445,27 @@ mod tests {
         }
         assert_eq!(name("http://A#f").0.key(), b"http://a:80/");
     }
+
+    #[test]
+    fn the_line_that_lists_more_can_be_typed_as_it_is_told() {
+        for key in [
+            "http://a:80/x",
+            "http://a:80/it's",
+            r"http://a:80/'\n",
+            "http://a:80/x\nup",
+            "http://a:80/$x'\"`",
+        ] {
+            let told = crate::verbs::Told::Next(ObjectId::of_key(key.as_bytes()));
+            let told = String::from_utf8(told.text().into_owned()).unwrap();
+            let (_, line) = told.trim_end().split_once(": ").unwrap();
+            let line = line.replace("PREFIX COUNT", "* 1");
+            let Ok(Request::List {
+                after: Some(read), ..
+            }) = parse(&line).map(|l| l.request)
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(read.0.key(), key.as_bytes(), "{line}");
+        }
+    }
 }

@@ -220,3 +220,22 @@ fn add(text: &mut String, open: &[String], more: &str) -> Result<(), String> {
 fn name_of(name: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(name.as_ref()).into_owned()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_is_not_cut_where_a_name_looks_whole() {
+        let text = std::io::Cursor::new("http://a/1\nhttp://a/23");
+        let mut source = Source::of(Box::new(text), false).unwrap();
+        let Source::Lines(text, _) = &mut source else {
+            panic!("no list");
+        };
+        text.left -= LARGEST - "http://a/1\nhttp://a/2".len() as u64;
+        assert!(matches!(source.next(), Ok(Item::Page(url)) if url == "http://a/1"));
+        let told = source.next().err().unwrap();
+        assert!(told.contains("50 MiB"), "{told}");
+    }
+}
