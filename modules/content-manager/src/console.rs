@@ -208,7 +208,23 @@ impl Console {
         }
     }
 
+    /// If all places are taken, whoever has waited longest without the secret makes room for one who may know it.
+    fn make_room(&mut self, host: &Host, peer: SocketAddr) {
+        let comes = |options: &Options| {
+            self.sessions.len() >= options.sessions && options.allows(peer.ip())
+        };
+        if !self.options.as_ref().is_some_and(comes) || self.wrong.shuts(peer.ip()) {
+            return;
+        }
+        let strangers = self.sessions.iter().filter(|(_, one)| one.is_stranger());
+        // Numbers are given in order.
+        if let Some(oldest) = strangers.map(|(id, _)| *id).min() {
+            self.with(oldest, host, |_, _| false);
+        }
+    }
+
     fn welcome(&mut self, host: &Host, mut stream: TcpStream, peer: SocketAddr) {
+        self.make_room(host, peer);
         let Some(options) = &self.options else {
             return;
         };

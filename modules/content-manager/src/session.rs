@@ -111,6 +111,11 @@ impl Session {
         session
     }
 
+    /// Whether the secret is still to be said.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self.mode, Mode::Secret(_))
+    }
+
     fn say(&mut self, text: &str) {
         self.telnet.write(text.as_bytes(), false, &mut self.out);
     }

@@ -86,6 +86,28 @@ fn sessions_that_were_open_before_have_no_more_guesses_together() {
 }
 
 #[test]
+fn whoever_does_not_say_the_secret_keeps_nobody_out_who_does() {
+    let proxy = start("inline", "secret = \"right\"\nsessions = 2");
+    let mut strangers: Vec<Console> = (0..2).map(|_| Console::connect(port(&proxy))).collect();
+    strangers.iter_mut().for_each(|console| {
+        console.until("secret: ");
+    });
+    let mut known: Vec<Console> = (0..2).map(|_| Console::connect(port(&proxy))).collect();
+    for console in &mut known {
+        console.send("right\n");
+        console.until(PROMPT);
+    }
+    for console in &mut strangers {
+        console.rest();
+    }
+    assert_eq!(
+        Console::connect(port(&proxy)).rest(),
+        b"too many sessions; come back later\n"
+    );
+    assert_eq!(known[0].ask("query http://a.test/"), "not stored\n");
+}
+
+#[test]
 fn a_secret_can_be_in_a_file() {
     let launch = Launch::bare();
     let file = launch.dir().join("secret");
