@@ -34,6 +34,29 @@ fn only_addresses_that_are_allowed_are_served() {
 }
 
 #[test]
+fn both_families_of_addresses_are_served() {
+    for (options, from, allowed) in [
+        ("listen = \"[::1]:0\"", "::1", true),
+        ("listen = \"[::1]:0\"\nallow = \"127.0.0.1\"", "::1", false),
+        // One socket for both sees IPv4 as IPv6 writes it.
+        ("listen = \"[::]:0\"\nsecret = \"x\"", "127.0.0.1", true),
+        ("listen = \"[::]:0\"\nsecret = \"x\"", "::1", true),
+    ] {
+        let proxy = start("inline", options);
+        let at = SocketAddr::from((
+            from.parse::<std::net::IpAddr>().unwrap(),
+            port(&proxy).port(),
+        ));
+        let mut console = Console::connect(at);
+        if allowed {
+            console.until("help lists");
+        } else {
+            assert_eq!(console.rest(), b"this address is not allowed here\n");
+        }
+    }
+}
+
+#[test]
 fn a_secret_is_asked_for_first() {
     for runtime in RUNTIMES {
         let proxy = start(runtime, "secret = \"open sesame\"");
