@@ -26,6 +26,36 @@ const MOST_ADDRESSES: usize = 1024;
 /// What is told when nobody listens here any more.
 const GONE: &str = "\nthe console was moved, replaced or unloaded; connect again\n";
 
+pub(crate) const SHUT: &str = "too many wrong secrets; come back in a minute\n";
+
+/// Wrong secrets by who gave them. When there are too many addresses, all others are one.
+#[derive(Debug, Default)]
+pub(crate) struct Wrong(HashMap<IpAddr, u32>);
+
+impl Wrong {
+    /// Whose they count as: a host has all addresses of its network (RFC 4291 section 2.5.4).
+    fn whose(&self, address: IpAddr) -> IpAddr {
+        let whose = match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
+            address => address,
+        };
+        match self.0.contains_key(&whose) || self.0.len() < MOST_ADDRESSES {
+            true => whose,
+            false => IpAddr::from([0; 4]),
+        }
+    }
+
+    pub(crate) fn add(&mut self, address: IpAddr) {
+        *self.0.entry(self.whose(address)).or_default() += 1;
+    }
+
+    /// Whether there were too many.
+    pub(crate) fn shuts(&self, address: IpAddr) -> bool {
+        let wrong = self.0.get(&self.whose(address));
+        wrong.is_some_and(|wrong| *wrong >= MOST_WRONG)
+    }
+}
+
 /// The listening socket.
 #[derive(Debug)]
 struct Port {
@@ -43,7 +73,7 @@ pub(crate) struct Console {
     port: Option<Port>,
     sessions: HashMap<u64, Session>,
     asked: HashMap<u64, (u64, u16)>,
-    wrong: HashMap<IpAddr, u32>,
+    wrong: Wrong,
     since: Option<Instant>,
 }
 
@@ -89,18 +119,13 @@ impl Console {
         let (Some(mut session), Some(options)) = (self.sessions.remove(&id), &self.options) else {
             return;
         };
-        let asked = &mut self.asked;
         let mut desk = Desk {
             host,
             options,
-            asked,
+            asked: &mut self.asked,
+            wrong: &mut self.wrong,
         };
-        let goes_on = f(&mut session, &mut desk);
-        let wrong = std::mem::take(&mut session.wrong);
-        if wrong > 0 && self.wrong.len() < MOST_ADDRESSES {
-            *self.wrong.entry(session.peer.ip()).or_default() += wrong;
-        }
-        match goes_on {
+        match f(&mut session, &mut desk) {
             true => drop(self.sessions.insert(id, session)),
             false => session.end("", &mut desk),
         }
@@ -128,7 +153,7 @@ impl Console {
         let now = Instant::now();
         if now.saturating_duration_since(*self.since.get_or_insert(now)) >= WRONG_FOR {
             self.since = Some(now);
-            self.wrong.clear();
+            self.wrong.0.clear();
         }
         // It was left alone for want of descriptors.
         if let Some(port) = self.port.as_mut().filter(|port| !port.watched) {
@@ -147,13 +172,13 @@ impl Console {
             return;
         };
         for (_, session) in self.sessions.drain() {
-            let asked = &mut self.asked;
             session.end(
                 GONE,
                 &mut Desk {
                     host,
                     options: &options,
-                    asked,
+                    asked: &mut self.asked,
+                    wrong: &mut self.wrong,
                 },
             );
         }
@@ -183,14 +208,29 @@ impl Console {
         }
     }
 
+    /// If all places are taken, whoever has waited longest without the secret makes room for one who may know it.
+    fn make_room(&mut self, host: &Host, peer: SocketAddr) {
+        let comes = |options: &Options| {
+            self.sessions.len() >= options.sessions && options.allows(peer.ip())
+        };
+        if !self.options.as_ref().is_some_and(comes) || self.wrong.shuts(peer.ip()) {
+            return;
+        }
+        let strangers = self.sessions.iter().filter(|(_, one)| one.is_stranger());
+        // Numbers are given in order.
+        if let Some(oldest) = strangers.map(|(id, _)| *id).min() {
+            self.with(oldest, host, |_, _| false);
+        }
+    }
+
     fn welcome(&mut self, host: &Host, mut stream: TcpStream, peer: SocketAddr) {
+        self.make_room(host, peer);
         let Some(options) = &self.options else {
             return;
         };
-        let wrong = self.wrong.get(&peer.ip()).copied().unwrap_or_default();
         let refused = match () {
             () if !options.allows(peer.ip()) => Some("this address is not allowed here\n"),
-            () if wrong >= MOST_WRONG => Some("too many wrong secrets; come back in a minute\n"),
+            () if self.wrong.shuts(peer.ip()) => Some(SHUT),
             () if self.sessions.len() >= options.sessions => {
                 Some("too many sessions; come back later\n")
             }
@@ -218,6 +258,7 @@ impl Console {
             host,
             options,
             asked: &mut self.asked,
+            wrong: &mut self.wrong,
         };
         let session = Session::new(id, stream, peer, &mut desk);
         self.sessions.insert(id, session);
@@ -271,4 +312,26 @@ fn listen(host: &Host, at: SocketAddr) -> std::io::Result<Port> {
         asked: at,
         watched: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn wrong_secrets_count_for_a_network_and_however_many_addresses_gave_some() {
+        let mut wrong = Wrong::default();
+        let host = |n: u16| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n));
+        (0..MOST_WRONG as u16).for_each(|n| wrong.add(host(n)));
+        assert!(wrong.shuts(host(99)));
+        assert!(!wrong.shuts(IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1))));
+        let address = |n: u32| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + n));
+        (0..2 * MOST_ADDRESSES as u32).for_each(|n| wrong.add(address(n)));
+        assert_eq!(wrong.0.len(), MOST_ADDRESSES + 1);
+        assert!(wrong.shuts(address(99_999)));
+        // Who is known goes on being counted.
+        (1..MOST_WRONG).for_each(|_| wrong.add(address(0)));
+        assert!(wrong.shuts(address(0)) && !wrong.shuts(address(1)));
+    }
 }

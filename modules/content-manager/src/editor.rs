@@ -20,8 +20,8 @@ pub(crate) enum Typed {
     Nothing,
     /// This line.
     Line(String),
-    /// A line that is too long, or no text.
-    Bad(&'static str),
+    /// A line that is too long, or no text: why, and its beginning, or all of it.
+    Bad(&'static str, String),
     /// It is given up.
     Interrupt,
     /// The end of what is typed.
@@ -121,7 +121,12 @@ impl Editor {
         self.shown = None;
         let line = std::mem::take(&mut self.line);
         if std::mem::take(&mut self.too_long) {
-            return Typed::Bad("the line is longer than 8192 bytes");
+            // What is missing may be how many bytes follow.
+            let start = line
+                .split(u8::is_ascii_whitespace)
+                .find(|word| !word.is_empty());
+            let start = String::from_utf8_lossy(start.unwrap_or_default());
+            return Typed::Bad("the line is longer than 8192 bytes", start.into_owned());
         }
         if !secret && !line.is_empty() && self.lines.front() != Some(&line) {
             self.lines.push_front(line.clone());
@@ -129,7 +134,10 @@ impl Editor {
         }
         match String::from_utf8(line) {
             Ok(line) => Typed::Line(line),
-            Err(_) => Typed::Bad("the line is no text"),
+            Err(why) => Typed::Bad(
+                "the line is no text",
+                String::from_utf8_lossy(why.as_bytes()).into_owned(),
+            ),
         }
     }
 
@@ -249,7 +257,7 @@ mod tests {
         let mut editor = Editor::default();
         let long = [&[b'x'; LONGEST + 1][..], b"\nok\n\xff\nok\n"].concat();
         let (made, _) = typed(&mut editor, &long, false);
-        let [Typed::Bad(_), first, Typed::Bad(_), second] = &made[..] else {
+        let [Typed::Bad(..), first, Typed::Bad(..), second] = &made[..] else {
             panic!("{made:?}");
         };
         assert_eq!((first, second), (&line("ok"), &line("ok")));

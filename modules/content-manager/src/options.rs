@@ -61,6 +61,12 @@ impl Options {
             }
         }
         let listen = parsed(host, "listen", SocketAddr::from(([127, 0, 0, 1], 8081)))?;
+        if let Some(own) = listeners(host).find(|own| meet(*own, listen)) {
+            // Its sockets share ports as well: connections would be dealt out among both.
+            return Err(format!(
+                "option `listen`: {listen}: the proxy itself listens on {own}"
+            ));
+        }
         let allow = match listed(host, "allow") {
             texts if texts.is_empty() => vec![
                 IpNet::from(IpAddr::from([127, 0, 0, 1])),
@@ -149,6 +155,19 @@ impl Options {
         let same = bytes.ct_eq(&given_bytes) & length.ct_eq(&given_length);
         bool::from(same) && given.len() <= LONGEST_SECRET
     }
+}
+
+/// Where the proxy listens.
+fn listeners(host: &Host) -> impl Iterator<Item = SocketAddr> {
+    let named = |index: u32| host.setting(&format!("listen.{index}.address"));
+    (0..).map_while(named).filter_map(|text| text.parse().ok())
+}
+
+/// Whether a connection could be for both.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let (ip, other_ip) = (one.ip(), other.ip());
+    let same = ip == other_ip || ip.is_unspecified() || other_ip.is_unspecified();
+    one.port() != 0 && one.port() == other.port() && same
 }
 
 fn text(why: impl Display) -> String {

@@ -7,6 +7,7 @@
 
 mod typed;
 
+use crate::console::Wrong;
 use crate::editor::Editor;
 use crate::options::Options;
 use crate::telnet::{Telnet, interrupt};
@@ -38,6 +39,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) options: &'a Options,
     /// Whose an operation is, by the tag of its completion: a session, and the mark of its request.
     pub(crate) asked: &'a mut HashMap<u64, (u64, u16)>,
+    pub(crate) wrong: &'a mut Wrong,
 }
 
 /// What the next bytes are.
@@ -70,8 +72,6 @@ pub(crate) struct Session {
     /// What is watched: reading, writing.
     watched: (bool, bool),
     used: Instant,
-    /// Wrong secrets since somebody asked.
-    pub(crate) wrong: u32,
 }
 
 impl Session {
@@ -102,7 +102,6 @@ impl Session {
             dead: false,
             watched: (false, false),
             used: Instant::now(),
-            wrong: 0,
         };
         if desk.options.telnet {
             session.telnet.offer(&mut session.out);
@@ -110,6 +109,11 @@ impl Session {
         session.say("understudy content-manager; help lists the verbs\n");
         session.prompt();
         session
+    }
+
+    /// Whether the secret is still to be said.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self.mode, Mode::Secret(_))
     }
 
     fn say(&mut self, text: &str) {

@@ -39,7 +39,7 @@ enum At {
 }
 
 /// One side of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Telnet {
     at: At,
     /// The peer speaks telnet.
@@ -127,12 +127,13 @@ pub(crate) fn interrupt(bytes: &[u8], telnet: &Telnet) -> Option<usize> {
     if !telnet.speaks {
         return bytes.starts_with(&[IAC, IP]).then_some(2);
     }
-    let (mut at, mut found) = (0, None);
-    while let Some(byte) = bytes.get(at) {
-        let next = bytes.get(at + 1);
-        at += if *byte == IAC { 2 } else { 1 };
-        if (*byte == IAC && next == Some(&IP)) || (*byte == 3 && telnet.echoes) {
-            found = Some(at);
+    // As they will be read, and answered then.
+    let (mut ahead, mut unsaid, mut found) = (telnet.clone(), Vec::new(), None);
+    for (at, byte) in bytes.iter().enumerate() {
+        match ahead.take(*byte, &mut unsaid) {
+            Got::Interrupt => found = Some(at + 1),
+            Got::Byte(3) if ahead.echoes => found = Some(at + 1),
+            Got::Byte(_) | Got::Nothing => {}
         }
     }
     found
@@ -205,6 +206,10 @@ mod tests {
             (&[b'a', IAC, IP, b'b'], true, false, Some(3)),
             (&[3, IAC, IP, 3, b'b'], true, true, Some(4)),
             (&[b'a', IAC, IAC, IP, b'b'], true, true, None),
+            // The option SGA has the number of ^C.
+            (&[IAC, DO, SGA], true, true, None),
+            (&[IAC, SB, 31, 0, 3, 0, IP, IAC, SE, b'a'], true, true, None),
+            (&[b'a', IAC, BREAK, b'b'], true, false, Some(3)),
             (&[b'a', IAC], true, true, None),
             // The first that it says, or nothing that it says.
             (&[IAC, IP, b'a'], false, false, Some(2)),

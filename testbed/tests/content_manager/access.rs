@@ -34,6 +34,29 @@ fn only_addresses_that_are_allowed_are_served() {
 }
 
 #[test]
+fn both_families_of_addresses_are_served() {
+    for (options, from, allowed) in [
+        ("listen = \"[::1]:0\"", "::1", true),
+        ("listen = \"[::1]:0\"\nallow = \"127.0.0.1\"", "::1", false),
+        // One socket for both sees IPv4 as IPv6 writes it.
+        ("listen = \"[::]:0\"\nsecret = \"x\"", "127.0.0.1", true),
+        ("listen = \"[::]:0\"\nsecret = \"x\"", "::1", true),
+    ] {
+        let proxy = start("inline", options);
+        let at = SocketAddr::from((
+            from.parse::<std::net::IpAddr>().unwrap(),
+            port(&proxy).port(),
+        ));
+        let mut console = Console::connect(at);
+        if allowed {
+            console.until("help lists");
+        } else {
+            assert_eq!(console.rest(), b"this address is not allowed here\n");
+        }
+    }
+}
+
+#[test]
 fn a_secret_is_asked_for_first() {
     for runtime in RUNTIMES {
         let proxy = start(runtime, "secret = \"open sesame\"");
@@ -64,6 +87,47 @@ fn a_secret_can_only_be_guessed_at_a_few_times() {
     // Nine were wrong: even the right one has to wait.
     let told = Console::connect(port(&proxy)).rest();
     assert_eq!(told, b"too many wrong secrets; come back in a minute\n");
+}
+
+#[test]
+fn sessions_that_were_open_before_have_no_more_guesses_together() {
+    let proxy = start("inline", "secret = \"right\"");
+    let mut consoles: Vec<Console> = (0..4).map(|_| Console::connect(port(&proxy))).collect();
+    consoles.iter_mut().for_each(|console| {
+        console.until("secret: ");
+    });
+    for console in &mut consoles[..3] {
+        console.send("wrong\nwrong\nwrong\n");
+        console.rest();
+    }
+    let last = &mut consoles[3];
+    last.send("right\n");
+    assert_eq!(
+        last.rest(),
+        b"too many wrong secrets; come back in a minute\n"
+    );
+}
+
+#[test]
+fn whoever_does_not_say_the_secret_keeps_nobody_out_who_does() {
+    let proxy = start("inline", "secret = \"right\"\nsessions = 2");
+    let mut strangers: Vec<Console> = (0..2).map(|_| Console::connect(port(&proxy))).collect();
+    strangers.iter_mut().for_each(|console| {
+        console.until("secret: ");
+    });
+    let mut known: Vec<Console> = (0..2).map(|_| Console::connect(port(&proxy))).collect();
+    for console in &mut known {
+        console.send("right\n");
+        console.until(PROMPT);
+    }
+    for console in &mut strangers {
+        console.rest();
+    }
+    assert_eq!(
+        Console::connect(port(&proxy)).rest(),
+        b"too many sessions; come back later\n"
+    );
+    assert_eq!(known[0].ask("query http://a.test/"), "not stored\n");
 }
 
 #[test]

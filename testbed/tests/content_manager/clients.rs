@@ -82,6 +82,15 @@ fn content_that_follows_a_line_is_never_taken_for_verbs() {
         "inject http://a.test/x text/plain 99999999",
         "inject http://a.test/x text/plain",
         "inject http://a.test/x text/plain 1000",
+        "'inject' /x text/plain LENGTH",
+        "inject /x 'text/plain; 5 x' LENGTH",
+        "INJECT http://a.test/x text/plain LENGTH",
+        // No text, and too long: these are bytes of Latin-1 on the wire.
+        "inject http://a.test/\u{e9} text/plain LENGTH",
+        &format!(
+            "inject http://a.test/{} text/plain LENGTH",
+            "x".repeat(9000)
+        ),
     ] {
         let proxy = start("inline", "");
         let mut console = Console::at(&proxy);
@@ -89,7 +98,8 @@ fn content_that_follows_a_line_is_never_taken_for_verbs() {
         console.until(PROMPT);
         let content = "delete http://a.test/kept\r\n";
         let line = line.replace("LENGTH", &content.len().to_string());
-        console.send(format!("{line}\n{content}"));
+        let line: Vec<u8> = line.chars().map(|c| c as u8).collect();
+        console.send([&line, b"\n".as_slice(), content.as_bytes()].concat());
         console.finish();
         console.rest();
         fetch(&proxy, "http://a.test/kept").expect_hit();

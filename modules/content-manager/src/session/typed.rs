@@ -5,6 +5,7 @@
 //! sees what is wrong before there are any.
 
 use super::{Desk, HIGH, Mode, SHOWN, Session, TRIES};
+use crate::console::SHUT;
 use crate::editor::Typed;
 use crate::telnet::Got;
 use crate::verbs::{self, Env, Request, Run};
@@ -60,10 +61,8 @@ impl Session {
         match self.editor.push(byte, secret, echo) {
             Typed::Nothing => {}
             Typed::Line(line) => self.line(&line, desk),
-            Typed::Bad(why) => {
-                self.say(&format!("{why}\n"));
-                self.prompt();
-            }
+            // A secret is no verb, and brings nothing.
+            Typed::Bad(why, line) => self.misread(why, if secret { "" } else { &line }, desk),
             Typed::Interrupt => self.prompt(),
             Typed::End => self.leave("goodbye\n"),
         }
@@ -93,11 +92,15 @@ impl Session {
         self.prompt();
     }
 
-    fn secret(&mut self, given: &str, tries: u8, desk: &Desk<'_>) {
+    fn secret(&mut self, given: &str, tries: u8, desk: &mut Desk<'_>) {
+        // Others may have tried for this address since it was welcome.
+        if desk.wrong.shuts(self.peer.ip()) {
+            return self.leave(SHUT);
+        }
         if desk.options.is_secret(given) {
             self.mode = Mode::Line;
         } else {
-            self.wrong += 1;
+            desk.wrong.add(self.peer.ip());
             desk.host.count("wrong_secrets", 1);
             desk.host
                 .log(Level::Warn, &format!("wrong secret from {}", self.peer));
@@ -133,18 +136,21 @@ impl Session {
                 self.mode = Mode::Body(checked.ok().map(|()| request), takes, Vec::new());
                 self.add(b"", desk);
             }
-            Err(why) => {
-                self.say(&format!("{}\n", verbs::visible(why.as_bytes())));
-                // Where a person types they see it, and type no bytes. A program has written them already.
-                match verbs::follows(line).filter(|_| !self.telnet.echoes) {
-                    Some(Some(bytes)) => {
-                        self.mode = Mode::Body(None, bytes, Vec::new());
-                        self.add(b"", desk);
-                    }
-                    Some(None) => self.leave("what follows cannot be told from lines; goodbye\n"),
-                    None => self.prompt(),
-                }
+            Err(why) => self.misread(&why, line, desk),
+        }
+    }
+
+    /// A line was not understood.
+    fn misread(&mut self, why: &str, line: &str, desk: &mut Desk<'_>) {
+        self.say(&format!("{}\n", verbs::visible(why.as_bytes())));
+        // Where a person types they see it, and type no bytes. A program has written them already.
+        match verbs::follows(line).filter(|_| !self.telnet.echoes) {
+            Some(Some(bytes)) => {
+                self.mode = Mode::Body(None, bytes, Vec::new());
+                self.add(b"", desk);
             }
+            Some(None) => self.leave("what follows cannot be told from lines; goodbye\n"),
+            None => self.prompt(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every verb of the table is understood here, and every line that is not says why and how the verb is used.
 
+use super::words::written;
 use super::{Name, Prefix, Request, When};
 
 /// A verb, for people.
@@ -179,14 +180,18 @@ fn meaning(verb: &str, arguments: &[String]) -> Result<Line, String> {
             number: number("NUMBER", &words.text("NUMBER")?)?,
         },
         "list" => Request::List {
-            prefix: Prefix::try_from(words.0.next().cloned().unwrap_or_default())?,
+            prefix: Prefix::try_from(words.0.next().map(|w| written(w)).unwrap_or_default())?,
             count: words.number("COUNT")?,
-            after: words.0.next().cloned().map(Name::try_from).transpose()?,
+            after: words
+                .0
+                .next()
+                .map(|w| Name::try_from(written(w)))
+                .transpose()?,
         },
         "stats" => Request::Stats {},
         _ => {
             let text = words.text("FILE|SITEMAP-URL")?;
-            let sitemap = text.contains("://").then(|| Name::try_from(text.clone()));
+            let sitemap = text.contains("://").then(|| Name::try_from(written(&text)));
             let sitemap = sitemap.transpose()?;
             Request::Preload {
                 urls: Vec::new(),
@@ -201,10 +206,17 @@ fn meaning(verb: &str, arguments: &[String]) -> Result<Line, String> {
 
 /// Of a line that is not understood: whether bytes follow it, and how many if that can be told. They are no lines, whoever wrote them.
 pub fn follows(line: &str) -> Option<Option<u64>> {
-    let mut words = line.split_ascii_whitespace();
-    let at = match words.next()? {
+    // Words as the parser has them, unless a quotation mark is not closed.
+    let plain = || line.split_ascii_whitespace().map(str::to_owned).collect();
+    let words = shlex::split(line).unwrap_or_else(plain);
+    let mut words = words.iter().map(String::as_str);
+    let name = words.next()?.trim_matches(['\'', '"']);
+    let at = match name {
         "inject" => 2,
         "inject-part" => 1,
+        "inject-start" | "inject-done" | "inject-abort" => return None,
+        // Misspelt, but what was meant may bring bytes.
+        _ if name.to_ascii_lowercase().starts_with("inject") => return Some(None),
         _ => return None,
     };
     match words.nth(at) {
@@ -222,7 +234,7 @@ impl Words<'_> {
     }
 
     fn url(&mut self) -> Result<Name, String> {
-        Name::try_from(self.text("URL")?)
+        Name::try_from(written(&self.text("URL")?))
     }
 
     fn number<T: std::str::FromStr>(&mut self, what: &str) -> Result<Option<T>, String> {
@@ -247,7 +259,7 @@ fn number<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
     use crate::verbs::{Body, url_of};
-    use understudy_module::Bytes;
+    use understudy_module::{Bytes, ObjectId};
 
     fn name(url: &str) -> Name {
         Name::try_from(url.to_owned()).unwrap()
@@ -366,6 +378,12 @@ mod tests {
             ("inject http://a/ text/plain", Some(None)),
             ("inject 'http://a/ text/plain x", Some(None)),
             ("inject /x text/plain <f", None),
+            ("'inject' /x text/plain 12", Some(Some(12))),
+            ("inject /x 'text/plain; 5 x' 12", Some(Some(12))),
+            ("\"inject /x text/plain 12", Some(Some(12))),
+            ("INJECT http://a.test/x text/plain 12", Some(None)),
+            ("injects http://a.test/x text/plain 12", Some(None)),
+            ("inject-done x", None),
             ("query /x", None),
             ("", None),
         ] {
@@ -401,10 +419,53 @@ mod tests {
 
     #[test]
     fn a_name_is_written_as_it_is_read() {
-        for url in ["http://a/x?y", r"http://a:8080/x\nup"] {
-            let key = name(url).0;
-            assert_eq!(name(&url_of(key.key())), Name(key));
+        for key in [
+            "http://a:80/x?y",
+            "http://a:80/x\nup",
+            r"http://a:80/x\nup",
+            r"http://a:80/\\n\",
+        ] {
+            let line = format!("list * 1 '{}'", url_of(key.as_bytes()));
+            let Request::List {
+                after: Some(read), ..
+            } = parse(&line).unwrap().request
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(read.0.key(), key.as_bytes());
+            // In JSON nothing needs to be written otherwise.
+            let json = serde_json::json!({"verb": "query", "url": key}).to_string();
+            let read = serde_json::from_str(&json).unwrap();
+            assert_eq!(
+                Request::Query {
+                    url: Name(ObjectId::of_key(key.as_bytes()))
+                },
+                read
+            );
         }
         assert_eq!(name("http://A#f").0.key(), b"http://a:80/");
+    }
+
+    #[test]
+    fn the_line_that_lists_more_can_be_typed_as_it_is_told() {
+        for key in [
+            "http://a:80/x",
+            "http://a:80/it's",
+            r"http://a:80/'\n",
+            "http://a:80/x\nup",
+            "http://a:80/$x'\"`",
+        ] {
+            let told = crate::verbs::Told::Next(ObjectId::of_key(key.as_bytes()));
+            let told = String::from_utf8(told.text().into_owned()).unwrap();
+            let (_, line) = told.trim_end().split_once(": ").unwrap();
+            let line = line.replace("PREFIX COUNT", "* 1");
+            let Ok(Request::List {
+                after: Some(read), ..
+            }) = parse(&line).map(|l| l.request)
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(read.0.key(), key.as_bytes(), "{line}");
+        }
     }
 }

@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::{BufReader, Cursor};
 use understudy_module::{Completion, ObjectId, Operation};
 
-/// Lines or parts of a sitemap that a step looks at.
+/// Lines or parts of a sitemap that a step looks at; so many bytes that it reads, or tells of failures, count as one more.
 const STEP: usize = 1000;
+const EACH: usize = 256;
 /// Sitemaps of one preloading.
 const MOST_MAPS: usize = 1000;
 /// The mark of what is not a fetch of a page.
@@ -83,9 +84,13 @@ impl Preload {
         }
     }
 
-    fn trouble(&mut self, step: &mut Step, what: &str, why: impl Into<String>) {
+    /// Something failed; answers how many bytes tell it.
+    fn trouble(&mut self, step: &mut Step, what: &str, why: impl Into<String>) -> usize {
+        let why = why.into();
+        let bytes = what.len() + why.len();
         self.failed += 1;
-        step.told.push(Told::Trouble(what.to_owned(), why.into()));
+        step.told.push(Told::Trouble(what.to_owned(), why));
+        bytes
     }
 
     fn ask(&mut self, step: &mut Step, operation: Operation) {
@@ -103,8 +108,11 @@ impl Preload {
             if left == 0 {
                 break;
             }
-            left -= 1;
-            match source.next() {
+            let before = source.left();
+            let item = source.next();
+            let read = before.saturating_sub(source.left()) as usize;
+            let mut told = 0;
+            match item {
                 Ok(Item::Page(url)) => match Name::try_from(url.clone()) {
                     Ok(Name(object)) => {
                         if let (Some(free), Ok(mark)) =
@@ -114,25 +122,26 @@ impl Preload {
                             step.submit.push((mark, Operation::Fetch(object)));
                         }
                     }
-                    Err(why) => self.trouble(step, &url, why),
+                    Err(why) => told = self.trouble(step, &url, why),
                 },
                 Ok(Item::Map(url)) => match Name::try_from(url.clone()) {
                     Ok(_) if self.maps_met >= MOST_MAPS => {
-                        self.trouble(step, &url, format!("more than {MOST_MAPS} sitemaps"));
+                        told = self.trouble(step, &url, format!("more than {MOST_MAPS} sitemaps"));
                     }
                     Ok(Name(object)) => {
                         self.maps_met += 1;
                         self.maps.push_back(object);
                     }
-                    Err(why) => self.trouble(step, &url, why),
+                    Err(why) => told = self.trouble(step, &url, why),
                 },
                 Ok(Item::Other) => {}
                 Ok(Item::End) => self.source = None,
                 Err(why) => {
                     self.source = None;
-                    self.trouble(step, "the list", why);
+                    told = self.trouble(step, "the list", why);
                 }
             }
+            left = left.saturating_sub(1 + (read + told) / EACH);
         }
         if self.source.is_none()
             && self.map.is_none()
@@ -171,8 +180,8 @@ impl Preload {
                 Completion::Fetched { status, .. } => {
                     self.trouble(step, &url, format!("status {status}"));
                 }
-                Completion::Failed(why) => self.trouble(step, &url, why),
-                _ => self.trouble(step, &url, "not fetched"),
+                Completion::Failed(why) => drop(self.trouble(step, &url, why)),
+                _ => drop(self.trouble(step, &url, "not fetched")),
             }
             step.told.push(self.progress(false));
         }
@@ -191,7 +200,7 @@ impl Preload {
                 let text = Cursor::new(read.body().clone());
                 match Source::of(Box::new(text), true) {
                     Ok(source) => self.source = Some(source),
-                    Err(why) => self.trouble(step, &url, why),
+                    Err(why) => drop(self.trouble(step, &url, why)),
                 }
             }
             Completion::Object(read) => {
@@ -204,8 +213,8 @@ impl Preload {
             Completion::Fetched { status, .. } => {
                 self.trouble(step, &url, format!("status {status}"));
             }
-            Completion::Failed(why) => self.trouble(step, &url, why),
-            _ => self.trouble(step, &url, "it is not stored any more"),
+            Completion::Failed(why) => drop(self.trouble(step, &url, why)),
+            _ => drop(self.trouble(step, &url, "it is not stored any more")),
         }
     }
 }

@@ -3,24 +3,62 @@
 //! Invariant: one call reads one line or one part of a sitemap, and nothing that is read is kept but what is named. Awkward case: a
 //! sitemap may be anything that an origin says is one, so what it unpacks to, how deep it is and how long a name may be are bounded.
 
+use super::words::written;
 use flate2::bufread::MultiGzDecoder;
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes of a sitemap when it is unpacked: what the protocol allows.
 const LARGEST: u64 = 50 * 1024 * 1024;
 /// How deep the elements of a sitemap may be.
 const DEEPEST: usize = 8;
+/// Bytes of a comment, or of another part.
+const LARGEST_PART: u64 = 1024 * 1024;
 /// Bytes of a line.
 const LONGEST: u64 = 8192;
 
-type Text = Box<dyn BufRead + Send>;
+/// What is unpacked, with its bounds: what is larger cannot be read, rather than being cut where it looks whole.
+pub(super) struct Text {
+    from: Box<dyn BufRead + Send>,
+    left: u64,
+    part: u64,
+}
+
+impl BufRead for Text {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.from.fill_buf()?;
+        let most = self.left.min(self.part);
+        match (bytes.is_empty(), most) {
+            (false, 0) if self.left == 0 => Err(io::Error::other("it has more than 50 MiB")),
+            (false, 0) => Err(io::Error::other("a part of it is too long")),
+            _ => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                Ok(bytes.get(..most).unwrap_or(bytes))
+            }
+        }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.from.consume(amount);
+        self.left = self.left.saturating_sub(amount as u64);
+        self.part = self.part.saturating_sub(amount as u64);
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buf)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
 
 /// Where names come from.
 pub(super) enum Source {
     List(std::vec::IntoIter<String>),
-    Lines(Text),
+    /// Whether they are a person's, who may name other parts of the cache.
+    Lines(Text, bool),
     Map(Box<Sitemap>),
 }
 
@@ -35,7 +73,7 @@ pub(super) enum Item {
 
 impl Source {
     /// What these bytes are: packed or not, a sitemap, or a list with a name a line.
-    pub(super) fn of(mut text: Text, map: bool) -> Result<Source, String> {
+    pub(super) fn of(mut text: Box<dyn BufRead + Send>, map: bool) -> Result<Source, String> {
         let unreadable = |why: std::io::Error| format!("cannot be read: {why}");
         if text
             .fill_buf()
@@ -44,7 +82,11 @@ impl Source {
         {
             text = Box::new(BufReader::new(MultiGzDecoder::new(text)));
         }
-        text = Box::new(BufReader::new(text.take(LARGEST)));
+        let mut text = Text {
+            from: text,
+            left: LARGEST,
+            part: LARGEST_PART,
+        };
         let start = text.fill_buf().map_err(unreadable)?;
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
         if start.trim_ascii_start().starts_with(b"<") {
@@ -53,22 +95,35 @@ impl Source {
         // A sitemap may be a list as well, but hardly a page that says it is not there.
         match map && !start.trim_ascii_start().starts_with(b"http") {
             true => Err("is no sitemap".to_owned()),
-            false => Ok(Source::Lines(text)),
+            false => Ok(Source::Lines(text, !map)),
+        }
+    }
+
+    /// Bytes that it may still have.
+    pub(super) fn left(&self) -> u64 {
+        match self {
+            Source::List(_) => 0,
+            Source::Lines(text, _) => text.left,
+            Source::Map(map) => map.reader.get_ref().left,
         }
     }
 
     pub(super) fn next(&mut self) -> Result<Item, String> {
         match self {
             Source::List(urls) => Ok(urls.next().map_or(Item::End, Item::Page)),
-            Source::Lines(text) => {
+            Source::Lines(text, person) => {
                 let mut line = Vec::new();
+                text.part = LARGEST_PART;
                 let read = text.take(LONGEST).read_until(b'\n', &mut line);
                 match read.map_err(|why| format!("cannot be read: {why}"))? {
                     0 => Ok(Item::End),
                     read if read as u64 == LONGEST => Err("a line is too long".to_owned()),
                     _ => Ok(match line.trim_ascii() {
                         [] | [b'#', ..] => Item::Other,
-                        url => Item::Page(String::from_utf8_lossy(url).into_owned()),
+                        url => {
+                            let url = String::from_utf8_lossy(url);
+                            Item::Page(if *person { written(&url) } else { url.into() })
+                        }
                     }),
                 }
             }
@@ -99,6 +154,7 @@ impl Sitemap {
     /// The next part of it. Only `loc` in `url` and in `sitemap` names anything: images and videos have such elements of their own.
     fn next(&mut self) -> Result<Item, String> {
         self.buffer.clear();
+        self.reader.get_mut().part = LARGEST_PART;
         let malformed = |why: &dyn std::fmt::Display| format!("is no sitemap: {why}");
         let event = self.reader.read_event_into(&mut self.buffer);
         match event.map_err(|why| malformed(&why))? {
@@ -131,6 +187,10 @@ impl Sitemap {
                 let parent = self.open.last().map(String::as_str);
                 if ended.as_deref() == Some("loc") {
                     let url = std::mem::take(&mut self.text).trim().to_owned();
+                    if url.contains('\n') && matches!(parent, Some("url" | "sitemap")) {
+                        // The name of another part of the cache would be read.
+                        return Ok(Item::Page(url.replace('\n', " ")));
+                    }
                     return Ok(match parent {
                         Some("url") => Item::Page(url),
                         Some("sitemap") => Item::Map(url),
@@ -159,4 +219,23 @@ fn add(text: &mut String, open: &[String], more: &str) -> Result<(), String> {
 
 fn name_of(name: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(name.as_ref()).into_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_long_is_not_cut_where_a_name_looks_whole() {
+        let text = std::io::Cursor::new("http://a/1\nhttp://a/23");
+        let mut source = Source::of(Box::new(text), false).unwrap();
+        let Source::Lines(text, _) = &mut source else {
+            panic!("no list");
+        };
+        text.left -= LARGEST - "http://a/1\nhttp://a/2".len() as u64;
+        assert!(matches!(source.next(), Ok(Item::Page(url)) if url == "http://a/1"));
+        let told = source.next().err().unwrap();
+        assert!(told.contains("50 MiB"), "{told}");
+    }
 }

@@ -109,10 +109,16 @@ impl Told {
                 visible(url_of(object.key()).as_bytes()),
                 info(of)
             )),
-            Told::Next(object) => line(format!(
-                "-- there is more: list PREFIX COUNT '{}'",
-                visible(url_of(object.key()).as_bytes())
-            )),
+            Told::Next(object) => {
+                let url = url_of(object.key());
+                let url = visible(url.as_bytes());
+                // A URL may have a quotation mark (RFC 3986 section 2.2).
+                let quoted = match url.contains('\'') {
+                    true => shlex::try_quote(&url).unwrap_or_default(),
+                    false => format!("'{url}'").into(),
+                };
+                line(format!("-- there is more: list PREFIX COUNT {quoted}"))
+            }
             Told::Figures(figures) => {
                 let figure = |(name, value): &(String, u64)| format!("{name:<16} {value}");
                 let lines: Vec<String> = figures.iter().map(figure).collect();

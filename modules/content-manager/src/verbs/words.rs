@@ -1,16 +1,14 @@
 //! The words of a request: names of objects, beginnings of names, times, bodies.
 //!
 //! Invariant: each is checked when it is read, so none that exists is wrong. Awkward case: the name of an object behind a reverse
-//! listener has a second line, the part of the cache it is in, which a line of words writes as `\n`, as lists do.
+//! listener has a second line, the part of the cache it is in, which a line of words writes as `\n`, as lists do; JSON
+//! and sitemaps have no such words.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use understudy_http::semantics::date;
 use understudy_module::{Bytes, ObjectId};
-
-/// Of a request, and of what a client may be shown of a key, the line behind the URL.
-const BREAK: &str = "\\n";
 
 /// The name of an object, as its URL.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,7 +19,6 @@ impl TryFrom<String> for Name {
     type Error = String;
 
     fn try_from(text: String) -> Result<Name, String> {
-        let text = text.replace(BREAK, "\n");
         let (url, part) = text.split_once('\n').unwrap_or((&text, ""));
         // A fragment is the reader's own: no request has one.
         let whole = url.split('#').next().unwrap_or(url);
@@ -38,9 +35,26 @@ impl TryFrom<String> for Name {
     }
 }
 
-/// What a person reads and writes for a key.
+/// What a person reads and writes for a key: a line's end as `\n`, and so `\` as `\\`, which a URL may have.
 pub fn url_of(key: &[u8]) -> String {
-    String::from_utf8_lossy(key).replace('\n', BREAK)
+    let text = String::from_utf8_lossy(key);
+    text.replace('\\', r"\\").replace('\n', r"\n")
+}
+
+/// The same the other way. What is written otherwise is as it is.
+pub(super) fn written(text: &str) -> String {
+    let (mut out, mut chars) = (String::with_capacity(text.len()), text.chars().peekable());
+    while let Some(c) = chars.next() {
+        out.push(match c {
+            '\\' if chars.next_if_eq(&'n').is_some() => '\n',
+            '\\' => {
+                chars.next_if_eq(&'\\');
+                '\\'
+            }
+            c => c,
+        });
+    }
+    out
 }
 
 /// How names begin.

@@ -100,3 +100,67 @@ fn an_expiration_is_counted_from_now_or_is_a_date() {
         assert_eq!(until, want);
     }
 }
+
+#[test]
+fn what_a_step_of_a_preloading_tells_is_bounded_whatever_is_named() {
+    let urls = vec![format!("\u{1}{}", "x".repeat(8000)); 3000];
+    let json = serde_json::json!({"verb": "preload", "urls": urls}).to_string();
+    let (mut run, mut step) = Run::begin(request(&json), &env());
+    let mut told = 0;
+    loop {
+        let bytes: usize = step.told.iter().map(|told| told.text().len()).sum();
+        assert!(bytes < 512 * 1024, "{bytes}");
+        told += step.told.len();
+        if step.over {
+            break;
+        }
+        let [(mark, Operation::Statistics)] = step.submit[..] else {
+            panic!("{:?}", step.submit);
+        };
+        step = run.completed(mark, Completion::Statistics(Vec::new()));
+    }
+    // Each, and that it is over.
+    assert_eq!(told, 3001);
+}
+
+/// What is asked of the proxy when this is the sitemap at `http://a/map`.
+fn mapped(text: Bytes) -> Step {
+    let json = r#"{"verb":"preload","sitemap":"http://a/map"}"#;
+    let (mut run, step) = Run::begin(request(json), &env());
+    let [(mark, Operation::Fetch(_))] = step.submit[..] else {
+        panic!("{:?}", step.submit);
+    };
+    let fetched = Completion::Fetched {
+        status: 200,
+        stored: true,
+    };
+    run.completed(mark, fetched);
+    let read = Response::new(200, text).unwrap();
+    run.completed(mark, Completion::Object(Box::new(read)))
+}
+
+#[test]
+fn a_sitemap_names_urls_and_no_other_part_of_the_cache() {
+    for text in [
+        "<urlset><url><loc>http://a/x\nup</loc></url></urlset>",
+        "<urlset><url><loc>http://a/x\\nup</loc></url></urlset>",
+        "http://a/x\\nup\n\ny",
+    ] {
+        for (_, operation) in mapped(text.into()).submit {
+            let Operation::Fetch(object) = operation else {
+                continue;
+            };
+            assert!(!object.key().contains(&b'\n'), "{object:?}");
+        }
+    }
+}
+
+#[test]
+fn no_part_of_a_sitemap_is_read_that_is_larger_than_any_that_is_meant() {
+    for open in ["<!--", "<", "<urlset><url><loc>http://a/"] {
+        let bomb = [open.as_bytes(), &vec![b'x'; 4 << 20]].concat();
+        let told = mapped(bomb.into()).told;
+        let is = |told: &Told| matches!(told, Told::Trouble(_, why) if why.contains("too long"));
+        assert!(told.iter().any(is), "{open} {told:?}");
+    }
+}
