@@ -759,3 +759,32 @@ fn modules_of_all_hooks_that_give_in_every_way_give_everything() {
         }
     });
 }
+
+#[test]
+fn what_was_held_is_given_back_when_the_client_leaves_in_the_wait() {
+    everywhere(|kind| async move {
+        let mut m = waits(&[REQUEST, &[Hook::Free]].concat(), |tx| {
+            at_end(tx, |_| Verdict::Continue)
+        });
+        m.limits.hold = 10;
+        let f = proxy(kind, &[&m], |_| answer("200 OK", "", "through")).await;
+        let at = f.origin.at;
+        let head = format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n");
+        for left in 0..3 {
+            let before = m.trace.count("m.request_body");
+            let mut client = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+            let some = format!("{head}Content-Length: 20\r\n\r\nabcdef");
+            client.write_all(some.as_bytes()).await.unwrap();
+            while m.trace.count("m.request_body") == before {
+                tokio::task::yield_now().await;
+            }
+            drop(client);
+            m.trace.of(2 * left + 1, "m").await;
+            let chunks = "4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n";
+            let whole = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+            let got = get(f.forward, &whole).await;
+            assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+            m.trace.of(2 * left + 2, "m").await;
+        }
+    });
+}
