@@ -244,11 +244,10 @@ fn on_the_spot(setup: &Setup, tx: &Transaction<'_>, name: &str) -> Verdict {
 }
 
 /// What lets a page of this origin read an answer to a request with credentials (Fetch, section 4.10).
-fn permits(origin: &[u8]) -> [(&str, &[u8]); 3] {
+fn permits(origin: &[u8]) -> [(&str, &[u8]); 2] {
     [
         ("Access-Control-Allow-Origin", origin),
         ("Access-Control-Allow-Credentials", b"true"),
-        ("Vary", b"Origin"),
     ]
 }
 
@@ -266,6 +265,7 @@ fn readable(blank: &Response, origin: Option<&[u8]>) -> Result<Response, Refused
     for (name, value) in permits(origin) {
         answer.add(name.as_bytes(), value)?;
     }
+    answer.add(b"Vary", b"Origin")?;
     Ok(answer)
 }
 
@@ -343,9 +343,13 @@ impl Module for AdRemover {
             return Verdict::Continue;
         };
         let origin = std::mem::take(origin);
+        // Another module may have made it depend on more.
+        let vary: Vec<&[u8]> = tx.find_all("Vary").chain([&b"Origin"[..]]).collect();
+        let vary = vary.join(&b", "[..]);
         match permits(&origin)
             .iter()
             .try_for_each(|(name, value)| tx.set(name, value))
+            .and_then(|()| tx.set("Vary", vary))
         {
             Ok(()) => Verdict::Continue,
             Err(refused) => Verdict::fail(refused.to_string()),

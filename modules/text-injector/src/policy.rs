@@ -64,9 +64,9 @@ impl Policies {
             .flat_map(|policy| &mut policy.directive_set)
         {
             // Of a violation nothing is reported here, and a sample of it could be cut within a character.
-            directive
-                .value
-                .retain(|word| !word.eq_ignore_ascii_case("'report-sample'"));
+            directive.value.retain(|word| {
+                !word.eq_ignore_ascii_case("'report-sample'") && !names_no_port(word)
+            });
         }
         self.all.append(more);
     }
@@ -145,6 +145,16 @@ impl Act {
     fn can_have_nonce(&self) -> bool {
         matches!(self.kind, InlineCheckType::Script | InlineCheckType::Style)
     }
+}
+
+/// Whether it is of a host at a port that there cannot be. It matches nothing, and would be taken for that host at any default port.
+fn names_no_port(word: &str) -> bool {
+    let authority = word.split_once("://").map_or(word, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    port.bytes().all(|byte| byte.is_ascii_digit())
+        && !port.is_empty()
+        && port.parse::<u16>().is_err()
 }
 
 /// What a text does, elements in order; `None` when it cannot be read.

@@ -1,13 +1,16 @@
 //! A command that is run for each page: the line on its standard input, the text from its standard output.
 //!
 //! Starting a program and waiting for it blocks, so it is done by a few threads of our own, as many as commands may run at once; the
-//! others wait in a bounded queue. Invariant: a command is gone when its time is over, or it said more than a text may be long.
+//! others wait in a bounded queue. Invariant: a command is gone when its time is over, or it said more than a text may be long,
+//! and so is what it started.
 //! Awkward case: a page whose time is over before its command was started; then it is not started.
 
 use crate::options::Options;
 use crate::slot::Slot;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -91,16 +94,27 @@ impl Runner {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .map_err(|why| why.to_string())?;
-        let text = self.talk(&mut child, line, end);
-        // What is killed is gone at once, and nobody else waits for it.
-        let _ = child.kill();
-        let _ = child.wait();
+        let mut ended = false;
+        let text = self.talk(&mut child, line, end, &mut ended);
+        if !ended {
+            // With what it started itself. Its number is its own until it is waited for. What is killed is gone at once, and nobody else
+            // waits for it.
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            let _ = child.wait();
+        }
         text
     }
 
-    fn talk(&self, child: &mut Child, line: &str, end: Instant) -> Result<String, String> {
+    fn talk(
+        &self,
+        child: &mut Child,
+        line: &str,
+        end: Instant,
+        ended: &mut bool,
+    ) -> Result<String, String> {
         if let Some(mut stdin) = child.stdin.take() {
             // It fits into the pipe at once; one that does not read it needs none.
             let _ = writeln!(stdin, "{line}");
@@ -130,6 +144,7 @@ impl Runner {
         }
         while Instant::now() < end {
             if let Some(status) = child.try_wait().map_err(|why| why.to_string())? {
+                *ended = true;
                 if !status.success() {
                     return Err(status.to_string());
                 }
