@@ -1,6 +1,6 @@
 //! An image on its way: what is to become of it, and how many bytes it and the others hold.
 //!
-//! Invariant: what is counted is given back when the image is whole, passed, or its transaction gone, for it is counted as long as
+//! Invariant: what is counted is given back when the image was answered for, passed, or its transaction gone, for it is counted as long as
 //! [`Held`] lives. So the module passes images before the proxy's own budget for it (`hold`) makes that a failure.
 
 use crate::InForce;

@@ -68,7 +68,7 @@ const KINDS: [&str; 5] = [
 pub struct Transcoder {
     /// What is in force; nothing before `init`.
     now: RwLock<Option<Arc<InForce>>>,
-    /// Bytes of images that are not whole yet.
+    /// Bytes of images that are under way.
     held: Arc<AtomicUsize>,
 }
 
@@ -173,7 +173,7 @@ impl Transcoder {
         Ok(Verdict::Continue)
     }
 
-    fn body(tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
+    fn body(&self, tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
         let (piece, is_last) = (tx.piece().len(), tx.is_last());
         let Some(coming) = tx.opaque().get::<Coming>() else {
             return Ok(Verdict::Continue);
@@ -187,6 +187,7 @@ impl Transcoder {
             return Ok(Verdict::Hold);
         }
         let (now, want, etag) = (coming.now.clone(), coming.want, coming.etag.take());
+        let held = std::mem::replace(&mut coming.held, Held::of(&self.held));
         let task = Task {
             host: tx.host(),
             token: tx.token(),
@@ -194,8 +195,9 @@ impl Transcoder {
             want,
             etag,
             since: Instant::now(),
+            // The proxy holds it until the answer is there.
+            _held: held,
         };
-        // From here on it is the queue that is bounded.
         let _ = tx.opaque().take();
         if now.workers.take(task) {
             return Ok(Verdict::Pending);
@@ -257,7 +259,7 @@ impl Module for Transcoder {
     }
 
     fn response_body(&self, tx: &mut Transaction<'_>) -> Verdict {
-        verdict(Self::body(tx))
+        verdict(self.body(tx))
     }
 }
 
