@@ -36,7 +36,12 @@ impl Held {
     pub(crate) fn add(&mut self, bytes: usize, options: &Options) -> bool {
         let all = self.all.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.own += bytes;
-        self.own <= options.max_bytes && all <= options.max_held
+        self.fits(options) && all <= options.max_held
+    }
+
+    /// Whether it is not too large by itself.
+    pub(crate) fn fits(&self, options: &Options) -> bool {
+        self.own <= options.max_bytes.min(options.max_held)
     }
 }
 

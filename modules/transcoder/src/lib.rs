@@ -179,8 +179,13 @@ impl Transcoder {
             return Ok(Verdict::Continue);
         };
         if !coming.held.add(piece, &coming.now.options) {
+            let crowded = coming.held.fits(&coming.now.options);
             let _ = tx.opaque().take();
             tx.host().count("passed_held", 1);
+            if crowded {
+                // The next to ask may find fewer beside it.
+                tx.no_store()?;
+            }
             return Ok(Verdict::Done);
         }
         if !is_last {
