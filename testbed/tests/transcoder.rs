@@ -461,6 +461,53 @@ fn what_does_not_fit_the_budget_passes() {
 }
 
 #[test]
+fn images_that_wait_for_a_worker_are_counted_as_held() {
+    const CLIENTS: usize = 6;
+    for runtime in [THREADS, PROCESS] {
+        images();
+        let origin = Origin::scripted(|conn| {
+            while let Some(_request) = conn.request() {
+                conn.send("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n");
+                for piece in images()["slow.png"].chunks(5000) {
+                    conn.send(format!("{:x}\r\n", piece.len()));
+                    conn.send(piece);
+                    conn.send("\r\n");
+                }
+                conn.send("0\r\n\r\n");
+            }
+        });
+        // Room for one and a half (the proxy has it for two), and AVIF, for that takes longest.
+        let room = images()["slow.png"].len() * 3 / 2;
+        let options = format!("avif = true\nwaiting = 100\nmax_held = {room}");
+        let proxy = start(
+            &origin,
+            &format!("{runtime}hold = {}\n", room * 4 / 3),
+            &options,
+        );
+        let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::to(proxy.addr())).collect();
+        for (at, client) in clients.iter_mut().enumerate() {
+            client.send(format!(
+                "GET /{at} HTTP/1.1\r\nHost: {HOST}\r\nAccept: image/avif\r\n\r\n"
+            ));
+            origin.wait_requests(at + 1);
+        }
+        for client in &mut clients {
+            let answer = client.response().expect(200);
+            // What passed for want of room is asked for anew.
+            assert_eq!(answer.is_stored(), answer.body != images()["slow.png"]);
+        }
+        assert_eq!(
+            module(&proxy, "images")["failures"]["budget"]
+                .as_u64()
+                .unwrap_or(0),
+            0
+        );
+        let (images, passed) = (count(&proxy, "images"), count(&proxy, "passed_held"));
+        assert_eq!(images + passed, CLIENTS as u64);
+    }
+}
+
+#[test]
 fn a_validation_keeps_the_variants_apart() {
     images();
     let origin = Origin::answering(|request| {

@@ -1,6 +1,6 @@
 //! An image on its way: what is to become of it, and how many bytes it and the others hold.
 //!
-//! Invariant: what is counted is given back when the image is whole, passed, or its transaction gone, for it is counted as long as
+//! Invariant: what is counted is given back when the image was answered for, passed, or its transaction gone, for it is counted as long as
 //! [`Held`] lives. So the module passes images before the proxy's own budget for it (`hold`) makes that a failure.
 
 use crate::InForce;
@@ -36,7 +36,12 @@ impl Held {
     pub(crate) fn add(&mut self, bytes: usize, options: &Options) -> bool {
         let all = self.all.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.own += bytes;
-        self.own <= options.max_bytes && all <= options.max_held
+        self.fits(options) && all <= options.max_held
+    }
+
+    /// Whether it is not too large by itself.
+    pub(crate) fn fits(&self, options: &Options) -> bool {
+        self.own <= options.max_bytes.min(options.max_held)
     }
 }
 

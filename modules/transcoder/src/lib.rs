@@ -68,7 +68,7 @@ const KINDS: [&str; 5] = [
 pub struct Transcoder {
     /// What is in force; nothing before `init`.
     now: RwLock<Option<Arc<InForce>>>,
-    /// Bytes of images that are not whole yet.
+    /// Bytes of images that are under way.
     held: Arc<AtomicUsize>,
 }
 
@@ -173,20 +173,26 @@ impl Transcoder {
         Ok(Verdict::Continue)
     }
 
-    fn body(tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
+    fn body(&self, tx: &mut Transaction<'_>) -> Result<Verdict, Refused> {
         let (piece, is_last) = (tx.piece().len(), tx.is_last());
         let Some(coming) = tx.opaque().get::<Coming>() else {
             return Ok(Verdict::Continue);
         };
         if !coming.held.add(piece, &coming.now.options) {
+            let crowded = coming.held.fits(&coming.now.options);
             let _ = tx.opaque().take();
             tx.host().count("passed_held", 1);
+            if crowded {
+                // The next to ask may find fewer beside it.
+                tx.no_store()?;
+            }
             return Ok(Verdict::Done);
         }
         if !is_last {
             return Ok(Verdict::Hold);
         }
         let (now, want, etag) = (coming.now.clone(), coming.want, coming.etag.take());
+        let held = std::mem::replace(&mut coming.held, Held::of(&self.held));
         let task = Task {
             host: tx.host(),
             token: tx.token(),
@@ -194,8 +200,9 @@ impl Transcoder {
             want,
             etag,
             since: Instant::now(),
+            // The proxy holds it until the answer is there.
+            _held: held,
         };
-        // From here on it is the queue that is bounded.
         let _ = tx.opaque().take();
         if now.workers.take(task) {
             return Ok(Verdict::Pending);
@@ -257,7 +264,7 @@ impl Module for Transcoder {
     }
 
     fn response_body(&self, tx: &mut Transaction<'_>) -> Verdict {
-        verdict(Self::body(tx))
+        verdict(self.body(tx))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     pub(crate) widths: Vec<u32>,
     /// Most bytes of one image.
     pub(crate) max_bytes: usize,
-    /// Most bytes of images that are not whole yet, together.
+    /// Most bytes of images under way, together.
     pub(crate) max_held: usize,
     /// Most pixels of one image, all its frames together.
     pub(crate) max_pixels: u64,

@@ -14,18 +14,16 @@ fn packed(bytes: &[u8]) -> Result<Decoder<&[u8]>, Kept> {
     options.read_info(bytes).map_err(|_| Kept::Broken)
 }
 
-/// How many frames a GIF has, and how often they are shown: that stands before the first of them.
-pub(crate) fn survey(bytes: &[u8]) -> Result<(u64, Repeat), Kept> {
+/// How many frames a GIF has, the pixels of all of them (one may be larger than the screen), and how often they are shown: that stands
+/// before the first of them.
+pub(crate) fn survey(bytes: &[u8]) -> Result<(u64, u64, Repeat), Kept> {
     let mut decoder = packed(bytes)?;
-    let mut frames = 0;
-    while decoder
-        .read_next_frame()
-        .map_err(|_| Kept::Broken)?
-        .is_some()
-    {
+    let (mut frames, mut pixels) = (0, 0);
+    while let Some(frame) = decoder.read_next_frame().map_err(|_| Kept::Broken)? {
         frames += 1;
+        pixels += u64::from(frame.width) * u64::from(frame.height);
     }
-    Ok((frames, decoder.repeat()))
+    Ok((frames, pixels, decoder.repeat()))
 }
 
 /// The same GIF in gray.

@@ -116,15 +116,19 @@ fn made(bytes: &[u8], want: &Want, max_pixels: u64) -> Result<Made, Kept> {
             let mut decoder = GifDecoder::new(cursor)?;
             let size = decoder.dimensions();
             afford(size, 1, max_pixels)?;
-            if !want.webp && !want.shrinks(size) {
+            // It says of no orientation.
+            if !want.webp && want.fit(size) == size {
                 return if want.gray {
                     palette::gray(bytes)
                 } else {
                     Err(Kept::Fits)
                 };
             }
-            let (frames, rounds) = palette::survey(bytes)?;
+            let (frames, pixels, rounds) = palette::survey(bytes)?;
             afford(size, frames, max_pixels)?;
+            if pixels > max_pixels {
+                return Err(Kept::Bomb);
+            }
             decoder.set_limits(limits(max_pixels))?;
             frames::of_gif(decoder, rounds, want)
         }

@@ -3,6 +3,7 @@
 //! Hooks only hand over: a large image delays neither the hooks of other transactions nor itself more than it must. Invariant: every
 //! task ends in exactly one `resume`. Awkward cases: a task that waited too long, or panics a decoder, keeps its original.
 
+use crate::coming::Held;
 use crate::transcode::{Made, Want, transcode};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ pub(crate) struct Task {
     /// The entity tag of the original, if it has one.
     pub(crate) etag: Option<Vec<u8>>,
     pub(crate) since: Instant,
+    /// As long as it lives, its bytes count.
+    pub(crate) _held: Held,
 }
 
 /// Where tasks go. When the last holder lets go, the threads end what they have and leave.

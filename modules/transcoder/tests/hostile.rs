@@ -146,3 +146,46 @@ fn images_fit_in_proportion_and_never_grow() {
         );
     }
 }
+
+/// A GIF with so many frames of this size, on a screen of that one.
+fn gif_of(frames: usize, (width, height): (u16, u16), screen: (u16, u16)) -> Vec<u8> {
+    let pixels = vec![0; usize::from(width) * usize::from(height)];
+    let frame = gif::Frame::from_palette_pixels(width, height, pixels, [200, 10, 10], None);
+    let mut bytes = Vec::new();
+    let mut encoder = gif::Encoder::new(&mut bytes, screen.0, screen.1, &[]).unwrap();
+    (0..frames).for_each(|_| encoder.write_frame(&frame).unwrap());
+    drop(encoder);
+    bytes
+}
+
+#[test]
+fn frames_larger_than_the_screen_count_as_what_they_are() {
+    let bomb = gif_of(5, (900, 900), (10, 10));
+    let fair = gif_of(1, (900, 900), (10, 10));
+    for want in [
+        Want {
+            width: Some(5),
+            gray: true,
+            ..Want::default()
+        },
+        Want {
+            webp: true,
+            ..Want::default()
+        },
+    ] {
+        assert_eq!(transcode(&bomb, &want, PIXELS).unwrap_err(), Kept::Bomb);
+        assert!(transcode(&fair, &want, PIXELS).is_ok(), "{want:?}");
+    }
+}
+
+#[test]
+fn a_gif_that_fits_is_not_encoded_anew_for_the_way_it_might_be_turned() {
+    let tall = gif_of(1, (10, 30), (10, 30));
+    let gray = wants()[0];
+    let fits = Want {
+        width: Some(20),
+        ..gray
+    };
+    let made = |want| transcode(&tall, want, PIXELS).unwrap().bytes;
+    assert_eq!(made(&fits), made(&gray));
+}
