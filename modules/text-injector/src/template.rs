@@ -80,7 +80,7 @@ impl Template {
             match part {
                 Part::Text(text) => line.push_str(text),
                 // The address alone: the port says nothing of who it is.
-                Part::Client => write!(line, "{}", tx.client().ip()).ok()?,
+                Part::Client => write!(line, "{}", tx.client().ip().to_canonical()).ok()?,
                 Part::Host => word(&mut line, host),
                 Part::Url => word(&mut line, &[scheme, host, path].concat()),
                 Part::Field(number) => word(

@@ -1,4 +1,4 @@
-//! What becomes of a command whose time is over.
+//! What a command is asked, and what becomes of one whose time is over.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -47,4 +47,28 @@ fn what_a_command_started_ends_with_its_time() {
         assert!(Instant::now() < end, "it is still there");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A listener for both families sees clients of the older one by addresses of the newer.
+#[test]
+fn a_client_has_one_address_whatever_the_listener_is() {
+    let mut case = Case::new("a client", "GET", "http://example.org/")
+        .option("command.0", "cat")
+        .option("ask", "{client}")
+        .option("timeout", "60s")
+        .answers("Content-Type", "text/html")
+        .gives(200, "<head></head>");
+    case.client = "[::ffff:192.0.2.7]:40000".parse().unwrap();
+    let mut seated = Bare::new(TextInjector::default)
+        .open(&case.options)
+        .unwrap();
+    let chunking = Chunking::default();
+    let job = Job {
+        case: &case,
+        chunking: &chunking,
+        tables: false,
+    };
+    let found = run_all(&mut *seated, &[job], 1, &mut Random::new(1)).remove(0);
+    let body = found.returned.unwrap().body.unwrap();
+    assert_eq!(body, b"<head>192.0.2.7</head>");
 }
