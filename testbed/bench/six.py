@@ -190,7 +190,7 @@ PAGE = 20 * 1024
 
 
 def compressor(b):
-    options = f'codings = ["gzip"]\nlevel.gzip = {LEVEL}\nbudget = 1.0\nstreams = 1024'
+    options = f'codings = ["gzip"]\nlevel.gzip = {LEVEL}\nbudget = 1000\nstreams = 1024'
     for title, unique in (('compressor: a page of 20 KiB passed, gzip', True), ('compressor: the same from the cache', False)):
         work = Work('/page.html', PAGE, headers=GZIP, unique=unique)
         b.one(title, b.ours('none'), work)
