@@ -180,6 +180,18 @@ impl Nginx {
         nginx
     }
 
+    /// Lines of its access log, once there are so many: it writes a line when a request is over, and its client may know earlier.
+    pub fn logged(&self, lines: usize) -> Vec<String> {
+        let patience = Instant::now() + Duration::from_secs(10);
+        loop {
+            let log = self.log();
+            if log.len() >= lines || Instant::now() > patience {
+                return log;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Lines of its access log so far.
     pub fn log(&self) -> Vec<String> {
         std::fs::read_to_string(self.dir.path().join("access.log"))

@@ -115,7 +115,7 @@ fn a_stale_compressed_page_is_validated_with_nginx() {
         )
         .expect(304);
         assert_eq!(other.get("etag"), Some(&*tag), "{runtime}");
-        let log = nginx.log();
+        let log = nginx.logged(4 * (n + 1));
         let seen: Vec<&str> = log
             .iter()
             .map(|line| line.split(' ').nth(8).unwrap())

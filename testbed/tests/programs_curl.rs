@@ -85,7 +85,7 @@ fn twice_is_a_hit() {
         second.contains("cache-status: understudy; hit") && second.contains("\nage: "),
         "{second}"
     );
-    assert_eq!(scene.nginx.log().len(), 1);
+    assert_eq!(scene.nginx.logged(1).len(), 1);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn conditionals() {
         "modified since the file was written"
     );
     assert_eq!(code(&["-z", "Sun, 06 Nov 1994 08:49:37 GMT"]), "200");
-    assert_eq!(scene.nginx.log().len(), 1);
+    assert_eq!(scene.nginx.logged(1).len(), 1);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn reverse() {
             std::fs::read(dir.path().join("big")).unwrap()
         );
     }
-    assert_eq!(nginx.log().len(), 2);
+    assert_eq!(nginx.logged(2).len(), 2);
     assert_eq!(
         curl(&[
             "-r",
@@ -301,5 +301,5 @@ fn many_at_once() {
     let mut args = vec!["-Z", "--parallel-immediate", "--parallel-max", "30"];
     args.extend(urls.iter().map(String::as_str));
     assert_eq!(scene.curl(&args).expect(0).stdout, "0123456789".repeat(60));
-    assert_eq!(scene.nginx.log().len(), 20);
+    assert_eq!(scene.nginx.logged(20).len(), 20);
 }
