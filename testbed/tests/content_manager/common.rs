@@ -130,6 +130,14 @@ impl Console {
     /// Everything up to these words, which are taken as well.
     #[track_caller]
     pub(crate) fn until(&mut self, words: &str) -> String {
+        self.until_or_end(words).unwrap_or_else(|| {
+            let read = String::from_utf8_lossy(&self.read);
+            panic!("it ended without {words:?}: {read:?}")
+        })
+    }
+
+    /// The same, or `None` when the connection ends before that.
+    pub(crate) fn until_or_end(&mut self, words: &str) -> Option<String> {
         loop {
             let at = self
                 .read
@@ -138,13 +146,11 @@ impl Console {
             if let Some(at) = at {
                 let rest = self.read.split_off(at + words.len());
                 let taken = std::mem::replace(&mut self.read, rest);
-                return String::from_utf8_lossy(&taken).into_owned();
+                return Some(String::from_utf8_lossy(&taken).into_owned());
             }
-            assert!(
-                self.more(),
-                "it ended without {words:?}: {:?}",
-                String::from_utf8_lossy(&self.read)
-            );
+            if !self.more() {
+                return None;
+            }
         }
     }
 

@@ -23,15 +23,17 @@ fn command(proxy: &Proxy, args: &[&str]) -> understudy_testbed::Finished {
 }
 
 #[test]
-fn a_reload_that_changes_the_runtime_never_turns_anybody_away() {
+fn over_a_reload_that_changes_the_runtime_nobody_is_refused() {
     let listen = format!("listen = \"127.0.0.1:{}\"", free_port());
     let proxy = start("inline", &listen);
     let at = port(&proxy);
     let (stop, came) = (AtomicBool::new(false), AtomicUsize::new(0));
-    // Refused, this panics. Whoever meets what is about to leave is told so.
+    // Refused, this panics. Whoever meets what is about to leave is told so; only a connection that the old listener has not finished
+    // making when it goes is cut.
     let served = || {
         let mut console = Console::connect(at);
-        console.until("on").contains("understudy c")
+        let greeting = console.until_or_end("on");
+        greeting.is_some_and(|words| words.contains("understudy c"))
     };
     std::thread::scope(|scope| {
         let clients = scope.spawn(|| {
