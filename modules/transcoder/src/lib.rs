@@ -24,7 +24,7 @@
 //! hints = false                # no wider than Sec-CH-Width, or Sec-CH-Viewport-Width times Sec-CH-DPR
 //! widths = [320, 640, 960, 1280, 1920, 2560]   # what hints are rounded up to
 //! max_bytes = 8388608          # larger images are left alone
-//! max_held = 16777216          # bytes of images under way, together: not more than `hold`
+//! max_held = 8388608           # bytes of images under way, together: with one more for each worker not more than `hold`
 //! max_pixels = 16000000        # of all frames together
 //! waiting = 32                 # images that may wait for a worker; more are left alone
 //! patience_ms = 3000           # how long one may wait

@@ -95,7 +95,7 @@ impl Options {
             hints: switch(host, "hints")?,
             widths,
             max_bytes: number(host, "max_bytes", 1, 1 << 30)?.unwrap_or(8 * MIB),
-            max_held: number(host, "max_held", 1, 1 << 30)?.unwrap_or(16 * MIB),
+            max_held: number(host, "max_held", 1, 1 << 30)?.unwrap_or(8 * MIB),
             max_pixels: number(host, "max_pixels", 1, 1 << 30)?.unwrap_or(16_000_000),
             waiting: number(host, "waiting", 1, 10_000)?.unwrap_or(32),
             patience: number(host, "patience_ms", 1, 3_600_000)?.unwrap_or(3000),

@@ -70,10 +70,13 @@ fn next(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
         .ok()
 }
 
+/// The counter of those that waited too long.
+const WAITED: &str = "kept_waited";
+
 impl Task {
     fn run(self, patience: Duration, max_pixels: u64) {
         let (made, count) = if self.since.elapsed() > patience {
-            (None, "kept_waited")
+            (None, WAITED)
         } else {
             match guard(|| transcode(&self.image, &self.want, max_pixels)) {
                 Ok(Ok(made)) => (Some(made), "images"),
@@ -83,7 +86,14 @@ impl Task {
         };
         self.host.count(count, 1);
         let answer = match made {
-            None => Verdict::Continue.into(),
+            None => {
+                let mut answer = Answer::from(Verdict::Continue);
+                if count == WAITED {
+                    // The next to ask may find fewer before it.
+                    let _ = answer.edits.no_store();
+                }
+                answer
+            }
             Some(made) => {
                 self.host.count("bytes_in", self.image.len() as u64);
                 self.host.count("bytes_out", made.bytes.len() as u64);
