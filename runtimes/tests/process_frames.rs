@@ -193,6 +193,7 @@ fn counters_that_no_module_has_are_an_error() {
     };
     assert!(counted(&["a"; 64]).is_ok());
     assert!(counted(&["a"; 65]).is_err());
+    assert!(decode_reply(&[5, 0, 0, 0, 0]).is_err());
     let long = "x".repeat(65);
     for name in ["", "A", "a-b", "a\"} 1\nb", "\u{e4}", &long] {
         assert!(counted(&["fine", name]).is_err(), "{name:?}");

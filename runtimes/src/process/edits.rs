@@ -62,8 +62,9 @@ pub(crate) fn put_counts(out: &mut Vec<u8>, batch: &Batch) {
 
 pub(crate) fn get_counts(get: &mut Get<'_>) -> Result<Batch, Malformed> {
     let count = get.count(13)?;
-    if count > COUNTS {
-        return Err(Malformed("more counters than a module has"));
+    // Whoever has nothing to tell tells nothing.
+    if count == 0 || count > COUNTS {
+        return Err(Malformed("no counters, or more than a module has"));
     }
     let one = |_| match get.text()? {
         name if is_count_name(name) => Ok((name.to_owned(), get.u64()?)),
