@@ -65,7 +65,7 @@ class Contents(Origin):
         return command
 
 
-def steady(address, path, seconds):
+def steady(address, path, seconds, fields=''):
     """Median time to a whole answer, in microseconds, of requests one after the other with pauses: who waits here takes no core from
     the servers."""
     host, port = address.split(':')
@@ -76,7 +76,7 @@ def steady(address, path, seconds):
             time.sleep(0.002)
             n += 1
             began = time.perf_counter_ns()
-            s.sendall(f'GET {path(n)} HTTP/1.1\r\nHost: h.test\r\n\r\n'.encode())
+            s.sendall(f'GET {path(n)} HTTP/1.1\r\nHost: h.test\r\n{fields}\r\n'.encode())
             got = b''
             while not whole(got):
                 piece = s.recv(1 << 16)
@@ -144,7 +144,8 @@ class Bench:
             with Peer(spec, self.origin.address) as peer:
                 row = measure(peer, work, self.a)
                 if pace:
-                    row['p50'] = steady(peer.address, pace, min(2, self.a.seconds))
+                    fields = ''.join(f'{name}: {value}\r\n' for name, value in (work.headers or {}).items())
+                    row['p50'] = steady(peer.address, pace, min(2, self.a.seconds), fields)
         except (RuntimeError, OSError, IndexError, ValueError) as e:
             print(f'{title}: {spec.split("=")[0]}: {e}', file=sys.stderr)
             return
@@ -193,11 +194,13 @@ def compressor(b):
     options = f'codings = ["gzip"]\nlevel.gzip = {LEVEL}\nbudget = 1000\nstreams = 1024'
     for title, unique in (('compressor: a page of 20 KiB passed, gzip', True), ('compressor: the same from the cache', False)):
         work = Work('/page.html', PAGE, headers=GZIP, unique=unique)
-        b.one(title, b.ours('none'), work)
+        mark = time.time_ns()
+        pace = (lambda n: f'/nc/{mark}-{n}/page.html') if unique else None
+        b.one(title, b.ours('none'), work, pace)
         for runtime in runtimes(b, 'compressor'):
-            b.one(title, b.ours(runtime, 'compressor', runtime, options), work)
+            b.one(title, b.ours(runtime, 'compressor', runtime, options), work, pace)
         for on in ('off', 'on'):
-            b.one(title, nginx(b, on, unique), work)
+            b.one(title, nginx(b, on, unique), work, pace)
         b.table(title, against={'nginx gzip on': 'nginx gzip off'})
 
 
