@@ -65,7 +65,7 @@ class Contents(Origin):
         return command
 
 
-def steady(address, path, seconds, fields=''):
+def steady(address, path, seconds, fields='', method='GET', body=0):
     """Median time to a whole answer, in microseconds, of requests one after the other with pauses: who waits here takes no core from
     the servers."""
     host, port = address.split(':')
@@ -76,7 +76,8 @@ def steady(address, path, seconds, fields=''):
             time.sleep(0.002)
             n += 1
             began = time.perf_counter_ns()
-            s.sendall(f'GET {path(n)} HTTP/1.1\r\nHost: h.test\r\n{fields}\r\n'.encode())
+            length = f'Content-Length: {body}\r\n' if body else ''
+            s.sendall(f'{method} {path(n)} HTTP/1.1\r\nHost: h.test\r\n{length}{fields}\r\n'.encode() + b'x' * body)
             got = b''
             while not whole(got):
                 piece = s.recv(1 << 16)
@@ -145,7 +146,7 @@ class Bench:
                 row = measure(peer, work, self.a)
                 if pace:
                     fields = ''.join(f'{name}: {value}\r\n' for name, value in (work.headers or {}).items())
-                    row['p50'] = steady(peer.address, pace, min(2, self.a.seconds), fields)
+                    row['p50'] = steady(peer.address, pace, min(2, self.a.seconds), fields, work.method, work.body)
         except (RuntimeError, OSError, IndexError, ValueError) as e:
             print(f'{title}: {spec.split("=")[0]}: {e}', file=sys.stderr)
             return
@@ -303,7 +304,7 @@ def icap(b):
     with CIcap(cpu='1') as server:
         for kind, direction, work in kinds:
             mark = time.time_ns()
-            pace = (lambda n, p=work.path: f'/nc/{mark}-{n}{p}') if work.method == 'GET' else None
+            pace = (lambda n, p=work.path: f'/nc/{mark}-{n}{p}') if work.method == 'GET' else (lambda n, p=work.path: p)
             for preview in ('off', 'on') if kind != 'REQMOD of GET' else ('off',):
                 title = f'icap-client: {kind}, preview {preview}, c-icap echo'
                 b.one(title, b.ours('none'), work, pace)
