@@ -187,6 +187,9 @@ impl Party {
     /// Who hears the body behind a head that was shown.
     pub(crate) fn audience(&self) -> Audience {
         let mut found = Audience::Nobody;
+        if !self.wants(Hook::ReturnBody) {
+            return found;
+        }
         for (link, seen) in self.chain.links.iter().zip(self.members.borrow().iter()) {
             if link.loaded().hooks().has(Hook::ReturnBody) && seen.hears(Hook::ReturnBody) {
                 if !link.loaded().about().only_looks {

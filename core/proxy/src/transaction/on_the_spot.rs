@@ -98,8 +98,7 @@ pub(super) fn answer(
         added,
         party: Some(&party),
     };
-    let looked_at = party.wants(Hook::ReturnBody) && party.audience() == Audience::Lookers;
-    if looked_at && prepared.status != 204 {
+    if prepared.status != 204 && party.audience() == Audience::Lookers {
         let method = head.method_bytes();
         for block in 0..stored.blocks().len().max(1) {
             let mut said = Edits::new();

@@ -7,7 +7,7 @@ use crate::modules::filter::{Break, Filter};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Hook, Hooks, Refused};
+use understudy_module::{Edits, Hooks, Refused};
 use understudy_upstream::{OriginStream, UpstreamError};
 
 /// The answer's source.
@@ -114,15 +114,6 @@ impl Origin {
     /// Whether modules may change the body's length.
     pub(super) fn changes_length(&self) -> bool {
         self.known_length().is_none() && self.filter.as_ref().is_some_and(|f| f.changes_length())
-    }
-
-    /// Takes back from modules what they have of the body. One that has a piece here is asked nothing else until then, and whoever
-    /// waits to ask it about the same body further on would wait for ever.
-    pub(super) fn poll_modules(&mut self, cx: &mut Context<'_>) {
-        if let Some(filter) = &mut self.filter {
-            // What comes out is there for the next `poll_piece`; that something is still away wakes this task.
-            let _ = filter.poll_free(Hooks::of(&[Hook::ReturnBody]), cx);
-        }
     }
 
     /// Whether modules have bytes of the body of which nothing came out yet.

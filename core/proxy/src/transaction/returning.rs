@@ -225,7 +225,9 @@ impl Transaction {
                     }
                     if let From::Origin(origin, upload) = &mut from {
                         self.poll_upload(cx, origin.stream(), upload);
-                        origin.poll_modules(cx);
+                        // One that has a piece on its way in is asked nothing else until then, and would be waited for here for ever.
+                        // What comes out is there for the next piece; that it is still away wakes this task.
+                        let _ = origin.poll_free(Hooks::of(&[Hook::ReturnBody]), cx);
                     }
                     match way.filter.poll(cx, |cx| from.poll(cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
