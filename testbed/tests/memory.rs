@@ -15,10 +15,11 @@ const MIB: u64 = 1024 * 1024;
 /// What sockets on both sides and the proxy together may hold of a transfer nobody reads.
 const IN_FLIGHT: u64 = 48 * MIB;
 
-/// Resident memory in bytes.
+/// Resident memory of the proxy's own in bytes. Pages of its program file are not of it: they come as code is first run, and a
+/// program of many modules has megabytes of them.
 fn resident(proxy: &Proxy) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|l| l.starts_with("RssAnon:")).unwrap();
     line.split_whitespace()
         .nth(1)
         .unwrap()
