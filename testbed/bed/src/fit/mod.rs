@@ -1,0 +1,1 @@
+//! Workloads from access logs, and logs driven again.

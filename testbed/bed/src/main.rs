@@ -1,0 +1,4 @@
+//! `understudy-bed`: the testbed's one command.
+#![forbid(unsafe_code)]
+
+fn main() {}

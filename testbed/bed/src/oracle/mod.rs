@@ -1,0 +1,1 @@
+//! What an exchange should have been.

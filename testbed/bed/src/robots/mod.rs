@@ -1,0 +1,1 @@
+//! The clients before the proxy.

@@ -1,0 +1,1 @@
+//! Processes looked at from outside: processor time and memory.
