@@ -1,1 +1,3 @@
 //! What an exchange should have been.
+
+pub mod adapted;
