@@ -1,35 +1,35 @@
-//! `understudy-bed`: the testbed's one command.
+//! `understudy-bed`: the testbed's one command. Each subcommand's arguments and work are its module's own; here is only the list.
+//!
+//! Every subcommand ends with one of four codes: 0 all is well, 1 the proxy failed at something, 2 it could not be run, 3 it ran, but
+//! its figures say nothing because the generator was the bottleneck.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::tables;
+use understudy_bed::{peers, robots, tables};
 
-#[derive(Parser)]
-#[command(about = "Drives a caching proxy and tells what it saw")]
-struct Arguments {
+/// Drives a caching proxy with real content, judges every answer, and tells what it saw.
+#[derive(Debug, Parser)]
+#[command(name = "understudy-bed", version, max_term_width = 100)]
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(clap::Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs a workload against a proxy: origin, robots and report in one
+    Run(robots::RunArgs),
+    /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
+    Peer(peers::PeerArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Tables(command) => tables::command(command),
-    };
-    match done {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
-        }
+    match Cli::parse().command {
+        Command::Run(args) => robots::run_command(args),
+        Command::Peer(args) => peers::peer_command(args),
+        Command::Tables(command) => tables::tables_command(command),
     }
 }
