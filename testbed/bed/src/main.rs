@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::robots;
+use understudy_bed::{robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,10 +20,27 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    #[command(flatten)]
+    Tables(tables::Command),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
+        Command::Tables(command) => told(tables::command(command)),
+    }
+}
+
+/// Prints what a subcommand made, or why it could not.
+fn told(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("understudy-bed: {why}");
+            ExitCode::FAILURE
+        }
     }
 }
