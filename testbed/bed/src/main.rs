@@ -30,6 +30,20 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
         Command::Peer(args) => peers::peer_command(args),
-        Command::Tables(command) => tables::tables_command(command),
+        Command::Tables(command) => told(tables::command(command)),
+    }
+}
+
+/// Prints what a subcommand made, or why it could not.
+fn told(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("understudy-bed: {why}");
+            ExitCode::FAILURE
+        }
     }
 }

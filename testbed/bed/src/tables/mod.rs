@@ -1,9 +1,22 @@
 //! The tables of the paper, measured here and printed in its layout with its figures beside.
+//!
+//! - [`table4`]: the code of modules. [`table5`]: what the interface costs. [`table6`]: modules at work beside a load.
+//! - [`background`]: the load in front of a fresh proxy. [`adapted`], [`real`]: client and server of real content beside it.
+//! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. [`findings`]: Table 6 in words.
 
+pub mod adapted;
+mod background;
+mod findings;
+mod layout;
+mod real;
+mod row;
+mod sheet;
 pub mod table4;
+pub mod table5;
+pub mod table6;
 
 use clap::Subcommand;
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 /// A command of this module.
 #[derive(Debug, Subcommand)]
@@ -20,12 +33,18 @@ pub enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// What the interface of modules costs: baseline, enabled, empty, headers, bodies; in each execution model
+    Table5(table5::Table5Args),
+    /// Ad remover, transcoder and compressor at work beside a background load
+    Table6(table6::Table6Args),
 }
 
-/// Does what the command says; the table goes to standard output.
-#[must_use]
-pub fn tables_command(command: Command) -> ExitCode {
-    let done = match command {
+/// Does what the command says; the text goes to standard output.
+///
+/// # Errors
+/// What could not be done, and where, in words.
+pub fn command(command: Command) -> Result<String, String> {
+    match command {
         Command::Table4 {
             modules,
             interface,
@@ -34,15 +53,7 @@ pub fn tables_command(command: Command) -> ExitCode {
             let interface = interface.unwrap_or_else(|| modules.join("api/src"));
             table4::table(&modules, &interface, markdown)
         }
-    };
-    match done {
-        Ok(table) => {
-            print!("{table}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
-        }
+        Command::Table5(args) => table5::table(args),
+        Command::Table6(args) => table6::table(args),
     }
 }
