@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{robots, tables};
+use understudy_bed::{peers, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
+    Peer(peers::PeerArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -27,20 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
-        Command::Tables(command) => told(tables::command(command)),
-    }
-}
-
-/// Prints what a subcommand made, or why it could not.
-fn told(done: Result<String, String>) -> ExitCode {
-    match done {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
-        }
+        Command::Peer(args) => peers::peer_command(args),
+        Command::Tables(command) => tables::tables_command(command),
     }
 }
