@@ -88,6 +88,9 @@ pub struct Sample {
     pub bytes: u64,
     /// Whether the object may be stored by caches.
     pub cachable: bool,
+    /// Whether a store with room for everything could have answered it: asked for before, may be stored, still fresh, and the
+    /// request did not forbid it. The ideal hit ratio counts these.
+    pub offered: bool,
     /// Where the answer came from.
     pub source: Source,
     /// Whether the robot broke it off on purpose.

@@ -1,0 +1,137 @@
+//! `understudy-bed run`: the command line of a run.
+
+use super::{Mode, Plan, Shape};
+use crate::workload::Workload;
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// The code of what could not be run at all.
+const COULD_NOT_RUN: u8 = 2;
+
+/// What `run` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    /// A standard workload (polymix-3, polymix-4, webaxe-4) or a workload file
+    pub workload: String,
+    /// The proxy's address, HOST:PORT
+    #[arg(long, value_parser = address)]
+    pub proxy: SocketAddr,
+    /// What the proxy is
+    #[arg(long, value_enum, default_value = "forward")]
+    pub mode: Mode,
+    /// Multiplies the lengths of all phases
+    #[arg(long, default_value_t = 1.0, conflicts_with = "quick")]
+    pub scale: f64,
+    /// Peak requests a second, embedded ones included; the workload's own if left out
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// The seed: the same seed asks the same
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The proxy's cache size in bytes (k, m, g: times 1024): for filling phases and false misses
+    #[arg(long, value_parser = bytes)]
+    pub cache: Option<u64>,
+    /// One to two minutes in all
+    #[arg(long)]
+    pub quick: bool,
+    /// A directory for results, report and faulty exchanges
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
+    #[arg(long)]
+    pub start: Option<String>,
+    /// Watches the processor time and memory of this process and its children
+    #[arg(long)]
+    pub watch: Vec<u32>,
+    /// How many addresses the origin has
+    #[arg(long, default_value_t = 1)]
+    pub servers: usize,
+    /// Where the origin listens; with port 0 anywhere, else on this port and those behind it
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = address)]
+    pub listen: SocketAddr,
+    /// The origin that `understudy-bed origin` runs elsewhere, instead of one here
+    #[arg(long, value_parser = address)]
+    pub origin: Option<SocketAddr>,
+    /// Seconds an answer may take
+    #[arg(long, default_value_t = 60.0)]
+    pub timeout: f64,
+}
+
+impl RunArgs {
+    /// The run that this asks for.
+    ///
+    /// # Errors
+    /// There is no such workload, or a value cannot be; in words for the one who typed it.
+    pub fn plan(self) -> Result<Plan, String> {
+        let workload = Workload::load(&self.workload).map_err(|e| e.to_string())?;
+        if !(self.timeout > 0.0 && self.timeout <= 86_400.0) {
+            return Err(format!(
+                "--timeout {} must be above 0 and at most a day",
+                self.timeout
+            ));
+        }
+        if self.servers == 0 || self.servers > 1000 {
+            return Err(format!("--servers {} must be 1 to 1000", self.servers));
+        }
+        Ok(Plan {
+            shape: if self.quick {
+                Shape::Quick
+            } else {
+                Shape::Scaled(self.scale)
+            },
+            rate: self.rate,
+            cache: self.cache,
+            seed: self.seed,
+            mode: self.mode,
+            servers: self.servers,
+            listen: self.listen,
+            origin: self.origin,
+            start: self.start,
+            watch: self.watch,
+            timeout: Duration::from_secs_f64(self.timeout),
+            out: self.out,
+            ..Plan::new(workload, self.proxy)
+        })
+    }
+}
+
+/// An address of a name and port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.to_socket_addrs()
+        .map_err(|e| format!("{e}: say HOST:PORT"))?
+        .next()
+        .ok_or_else(|| "this name has no address".to_owned())
+}
+
+/// Bytes, with a unit or without.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1u64 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "say bytes as 1000000, 512m or 4g".to_owned())?;
+    number
+        .checked_mul(unit)
+        .filter(|n| *n > 0)
+        .ok_or_else(|| "must be above 0 and fit in 64 bits".to_owned())
+}
+
+/// `understudy-bed run`.
+#[must_use]
+pub fn run_command(args: RunArgs) -> ExitCode {
+    match args.plan() {
+        Ok(_plan) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("understudy-bed: {message}");
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
+}
