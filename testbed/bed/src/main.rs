@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{robots, tables};
+use understudy_bed::{fit, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Makes a workload file of an access log, with nothing of the log in it but its figures
+    Fit(fit::command::FitArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -27,6 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
+        Command::Fit(args) => fit::command::fit_command(args),
         Command::Tables(command) => told(tables::command(command)),
     }
 }
