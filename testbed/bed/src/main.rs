@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{fit, robots, tables};
+use understudy_bed::{fit, peers, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Run(robots::RunArgs),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
+    /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
+    Peer(peers::PeerArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -30,20 +32,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
         Command::Fit(args) => fit::command::fit_command(args),
-        Command::Tables(command) => told(tables::command(command)),
-    }
-}
-
-/// Prints what a subcommand made, or why it could not.
-fn told(done: Result<String, String>) -> ExitCode {
-    match done {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
-        }
+        Command::Peer(args) => peers::peer_command(args),
+        Command::Tables(command) => tables::tables_command(command),
     }
 }
