@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{origin, peers, robots, tables};
+use understudy_bed::{fit, origin, peers, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Run(robots::RunArgs),
     /// Serves a workload's objects alone, for robots on another machine
     Origin(origin::command::Args),
+    /// Makes a workload file of an access log, with nothing of the log in it but its figures
+    Fit(fit::command::FitArgs),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
     #[command(flatten)]
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
         Command::Origin(args) => origin::command::origin_command(&args),
+        Command::Fit(args) => fit::command::fit_command(args),
         Command::Peer(args) => peers::peer_command(args),
         Command::Tables(command) => tables::tables_command(command),
     }
