@@ -16,7 +16,7 @@ pub mod table5;
 pub mod table6;
 
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 /// A command of this module.
 #[derive(Debug, Subcommand)]
@@ -39,12 +39,10 @@ pub enum Command {
     Table6(table6::Table6Args),
 }
 
-/// Does what the command says; the text goes to standard output.
-///
-/// # Errors
-/// What could not be done, and where, in words.
-pub fn command(command: Command) -> Result<String, String> {
-    match command {
+/// Does what the command says; the table goes to standard output, what is under way to standard error.
+#[must_use]
+pub fn tables_command(command: Command) -> ExitCode {
+    let done = match command {
         Command::Table4 {
             modules,
             interface,
@@ -55,5 +53,15 @@ pub fn command(command: Command) -> Result<String, String> {
         }
         Command::Table5(args) => table5::table(args),
         Command::Table6(args) => table6::table(args),
+    };
+    match done {
+        Ok(table) => {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("understudy-bed: {why}");
+            ExitCode::from(2)
+        }
     }
 }
