@@ -207,12 +207,7 @@ fn free_port() -> Result<u16, String> {
 }
 
 /// A module's section: a built-in one where this model runs it, with more keys, then its options.
-pub(super) fn module(
-    name: &str,
-    model: super::sheet::Model,
-    keys: &str,
-    options: &str,
-) -> String {
+pub(super) fn module(name: &str, model: super::sheet::Model, keys: &str, options: &str) -> String {
     let runtime = model.word();
     format!(
         "[[module]]\nname = \"{name}\"\nlibrary = \"builtin:{name}\"\nruntime = \"{runtime}\"\n{keys}\

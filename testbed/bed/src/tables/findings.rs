@@ -18,8 +18,7 @@ pub(super) fn nice(sheet: &Sheet, model: Model, columns: (usize, usize, usize)) 
         return String::new();
     };
     let mut out = String::new();
-    let figures: [(&str, fn(&Row) -> Option<f64>); 2] =
-        [("hit", |r| r.hit), ("miss", |r| r.miss)];
+    let figures: [(&str, fn(&Row) -> Option<f64>); 2] = [("hit", |r| r.hit), ("miss", |r| r.miss)];
     for (name, figure) in figures {
         let told = (|| {
             let noise = sheet.noise(base, model, figure)?;
@@ -69,7 +68,9 @@ fn sentence(name: &str, model: Model, added: f64, left: f64, noise: f64, paper: 
     } else {
         "otherwise than the paper found, nice 19 gives nothing back"
     };
-    format!("- The {name} time, {model}: {figures}; {verdict}: {back:.0} % of what was added (the paper: {paper:.0} %).\n")
+    format!(
+        "- The {name} time, {model}: {figures}; {verdict}: {back:.0} % of what was added (the paper: {paper:.0} %).\n"
+    )
 }
 
 #[cfg(test)]

@@ -50,10 +50,20 @@ pub struct Table5Args {
     #[command(flatten)]
     load: LoadArgs,
     /// Where modules run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "inline,threads,process")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "inline,threads,process"
+    )]
     models: Vec<Model>,
     /// Which columns
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "baseline,api,empty,headers,bodies")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "baseline,api,empty,headers,bodies"
+    )]
     columns: Vec<Column>,
 }
 
@@ -139,7 +149,11 @@ fn found(sheet: &Sheet, models: &[Model]) -> String {
                 let ours = change(&row, &base, *figure)?;
                 let noise = sheet.noise(column, model, *figure)?;
                 let apart = (figure(&row)? - figure(&base)?).abs();
-                let doubt = if apart <= noise { " (within noise)" } else { "" };
+                let doubt = if apart <= noise {
+                    " (within noise)"
+                } else {
+                    ""
+                };
                 let paper = change(&PAPER[number], &PAPER[column], *figure);
                 let paper = paper.map_or_else(String::new, |p| format!(", the paper {p:+.1} %"));
                 Some(format!("{name} {ours:+.1} %{doubt}{paper}"))

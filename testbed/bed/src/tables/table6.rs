@@ -20,10 +20,20 @@ pub struct Table6Args {
     #[command(flatten)]
     load: LoadArgs,
     /// Where modules run; the transcoder is refused inline, and only a process can be niced
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "inline,threads,process")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "inline,threads,process"
+    )]
     models: Vec<Model>,
     /// Which columns
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "baseline,ads,images25,images,nice,text75,text95")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "baseline,ads,images25,images,nice,text75,text95"
+    )]
     columns: Vec<Column>,
     /// Requests always under way at full demand
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -97,7 +107,11 @@ pub fn table(args: Table6Args) -> Result<String, String> {
     };
     let mut sheet = Sheet::default();
     let mut saturating: Vec<(Model, f64)> = Vec::new();
-    if args.columns.iter().any(|c| matches!(c, Column::Text75 | Column::Text95)) {
+    if args
+        .columns
+        .iter()
+        .any(|c| matches!(c, Column::Text75 | Column::Text95))
+    {
         for &model in &args.models {
             let rate = match args.saturating {
                 Some(rate) => rate,
@@ -222,7 +236,10 @@ impl Bench {
             eprintln!("  {wrong}");
         }
         let (rate, passed) = (tally.rate(), tally.passed);
-        eprintln!("{name}: {rate:.1} objects/s adapted, {passed} passed, {} faults", tally.faults);
+        eprintln!(
+            "{name}: {rate:.1} objects/s adapted, {passed} passed, {} faults",
+            tally.faults
+        );
         Ok(row.beside(&tally))
     }
 }
@@ -272,9 +289,12 @@ fn modules(column: Column, model: Model) -> String {
     match column {
         Column::Baseline => String::new(),
         Column::Ads => module("ad-remover", model, "", ""),
-        Column::Images25 | Column::Images => {
-            module("transcoder", model, &format!("{real}deadline = \"30s\"\n"), "")
-        }
+        Column::Images25 | Column::Images => module(
+            "transcoder",
+            model,
+            &format!("{real}deadline = \"30s\"\n"),
+            "",
+        ),
         Column::Nice => {
             let keys = format!("{real}deadline = \"30s\"\nnice = 19\n");
             module("transcoder", model, &keys, "")

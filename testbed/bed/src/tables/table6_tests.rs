@@ -6,7 +6,12 @@ use super::*;
 #[test]
 fn columns_are_run_in_the_models_that_can_have_them() {
     let all = [Model::Inline, Model::Threads, Model::Process];
-    let count = |model| runs(&COLUMNS, &all).iter().filter(|(_, m)| *m == model).count();
+    let count = |model| {
+        runs(&COLUMNS, &all)
+            .iter()
+            .filter(|(_, m)| *m == model)
+            .count()
+    };
     assert_eq!(count(None), 1, "the baseline");
     assert_eq!(count(Some(Model::Inline)), 3, "ads and two of text");
     assert_eq!(count(Some(Model::Threads)), 5, "and two of images");
@@ -21,7 +26,10 @@ fn the_modules_own_throughput_stands_below_the_backgrounds_figures() {
         sheet.add(column, (column > 0).then_some(Model::Process), paper);
     }
     let text = print(&sheet, &[Model::Process], false);
-    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part}: {text}"));
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("no {part}: {text}"))
+    };
     assert!(at("Throughput") < at("Response time"));
     assert!(at("Hit ratio") < at("Adapted (objects/s)"));
     assert!(at("Adapted (objects/s)") < at("- The hit time, process"));
@@ -31,7 +39,12 @@ fn the_modules_own_throughput_stands_below_the_backgrounds_figures() {
 
 #[test]
 fn modules_see_the_real_server_alone() {
-    for column in [Column::Images25, Column::Images, Column::Nice, Column::Text75] {
+    for column in [
+        Column::Images25,
+        Column::Images,
+        Column::Nice,
+        Column::Text75,
+    ] {
         let text = modules(column, Model::Process);
         assert!(text.contains("match.hosts = [\"127.0.0.2\"]"), "{text}");
         assert_eq!(text.contains("nice = 19"), column == Column::Nice, "{text}");

@@ -97,18 +97,62 @@ fn each_answer_is_judged_through_its_adaptation() {
     .concat();
     let gzipped = "Content-Encoding: gzip\r\n";
     for (name, pace, answer, expected) in [
-        ("adapted", Pace::Full(2), answer(gzipped, &packed), (true, false, "")),
-        ("adapted, at a rate", Pace::Rate(500.0), answer(gzipped, &packed), (true, false, "")),
+        (
+            "adapted",
+            Pace::Full(2),
+            answer(gzipped, &packed),
+            (true, false, ""),
+        ),
+        (
+            "adapted, at a rate",
+            Pace::Rate(500.0),
+            answer(gzipped, &packed),
+            (true, false, ""),
+        ),
         ("in chunks", Pace::Full(1), chunked, (true, false, "")),
-        ("passed", Pace::Full(2), answer("", &text), (false, true, "")),
-        ("other text", Pace::Full(2), answer(gzipped, &gzip(&other)), (false, false, "from byte 3 on")),
-        ("cut", Pace::Full(2), answer(gzipped, &packed[..20]), (false, false, "does not inflate")),
-        ("an error", Pace::Full(2), b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec(), (false, false, "status 502")),
-        ("no HTTP", Pace::Full(2), b"what?\r\n\r\n".to_vec(), (false, false, "/text: ")),
-        ("broken off", Pace::Full(2), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf!".to_vec(), (false, false, "broken off after 5 of 9")),
+        (
+            "passed",
+            Pace::Full(2),
+            answer("", &text),
+            (false, true, ""),
+        ),
+        (
+            "other text",
+            Pace::Full(2),
+            answer(gzipped, &gzip(&other)),
+            (false, false, "from byte 3 on"),
+        ),
+        (
+            "cut",
+            Pace::Full(2),
+            answer(gzipped, &packed[..20]),
+            (false, false, "does not inflate"),
+        ),
+        (
+            "an error",
+            Pace::Full(2),
+            b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            (false, false, "status 502"),
+        ),
+        (
+            "no HTTP",
+            Pace::Full(2),
+            b"what?\r\n\r\n".to_vec(),
+            (false, false, "/text: "),
+        ),
+        (
+            "broken off",
+            Pace::Full(2),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf!".to_vec(),
+            (false, false, "broken off after 5 of 9"),
+        ),
     ] {
         let (adapted, passed, faults, first) = counted(pace, answer);
-        assert_eq!((adapted, passed), (expected.0, expected.1), "{name}: {first}");
+        assert_eq!(
+            (adapted, passed),
+            (expected.0, expected.1),
+            "{name}: {first}"
+        );
         assert_eq!(faults, !expected.2.is_empty(), "{name}: {first}");
         assert!(first.contains(expected.2), "{name}: {first}");
     }
