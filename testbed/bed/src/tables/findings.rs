@@ -4,7 +4,7 @@
 //! Invariant: each word is decided by figures. A difference that rounds of the baseline have among themselves is none.
 
 use super::{
-    row::Row,
+    row::{Of, Row},
     sheet::{Model, Sheet},
     table6::PAPER,
 };
@@ -18,7 +18,7 @@ pub(super) fn nice(sheet: &Sheet, model: Model, columns: (usize, usize, usize)) 
         return String::new();
     };
     let mut out = String::new();
-    let figures: [(&str, fn(&Row) -> Option<f64>); 2] = [("hit", |r| r.hit), ("miss", |r| r.miss)];
+    let figures: [(&str, Of); 2] = [("hit", |r| r.hit), ("miss", |r| r.miss)];
     for (name, figure) in figures {
         let told = (|| {
             let noise = sheet.noise(base, model, figure)?;

@@ -5,12 +5,12 @@
 //! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. [`findings`]: Table 6 in words.
 
 pub mod adapted;
-mod background;
+pub mod background;
 mod findings;
-mod layout;
+pub mod layout;
 mod real;
-mod row;
-mod sheet;
+pub mod row;
+pub mod sheet;
 pub mod table4;
 pub mod table5;
 pub mod table6;

@@ -30,7 +30,10 @@ pub struct Row {
 }
 
 /// A figure of a row: what it is called, how many digits, and where it stands.
-pub(super) type Figure = (&'static str, usize, fn(&Row) -> Option<f64>);
+pub(super) type Figure = (&'static str, usize, Of);
+
+/// What a figure is of a row.
+pub(super) type Of = fn(&Row) -> Option<f64>;
 
 /// The paper's figures in its order, then ours.
 pub(super) const FIGURES: [Figure; 7] = [
@@ -99,7 +102,7 @@ impl Row {
     /// Each figure's median over rounds; faults are added up.
     #[must_use]
     pub fn median(rows: &[Self]) -> Self {
-        let of = |figure: fn(&Self) -> Option<f64>| median(rows.iter().filter_map(figure));
+        let of = |figure: Of| median(rows.iter().filter_map(figure));
         Self {
             throughput: of(|r| r.throughput),
             response: of(|r| r.response),
@@ -124,7 +127,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// How far apart rounds of the same column are in a figure.
-pub(super) fn spread(rows: &[Row], figure: fn(&Row) -> Option<f64>) -> Option<f64> {
+pub(super) fn spread(rows: &[Row], figure: Of) -> Option<f64> {
     let values: Vec<f64> = rows.iter().filter_map(figure).collect();
     let least = values.iter().copied().reduce(f64::min)?;
     let most = values.iter().copied().reduce(f64::max)?;

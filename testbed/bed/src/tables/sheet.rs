@@ -2,7 +2,7 @@
 
 use super::{
     layout,
-    row::{Figure, Row, spread},
+    row::{Figure, Of, Row, spread},
 };
 use std::collections::BTreeMap;
 
@@ -41,12 +41,6 @@ impl Sheet {
         self.rounds.entry((column, model)).or_default().push(row);
     }
 
-    /// Whether nothing was measured.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rounds.is_empty()
-    }
-
     /// The medians of a column in a model, or of a column without one.
     #[must_use]
     pub fn row(&self, column: usize, model: Model) -> Option<Row> {
@@ -60,12 +54,7 @@ impl Sheet {
     }
 
     /// What in a figure cannot be told from chance: how far rounds of this column are apart, or 2 % of it when there is one round.
-    pub(super) fn noise(
-        &self,
-        column: usize,
-        model: Model,
-        figure: fn(&Row) -> Option<f64>,
-    ) -> Option<f64> {
+    pub(super) fn noise(&self, column: usize, model: Model, figure: Of) -> Option<f64> {
         let rows = self.of(column, model)?;
         let median = figure(&Row::median(rows))?;
         Some(spread(rows, figure).unwrap_or(median * 0.02))

@@ -3,7 +3,7 @@
 
 use super::{
     background::{Background, LoadArgs, module},
-    row::{FIGURES, Row},
+    row::{FIGURES, Of, Row},
     sheet::{Model, Sheet},
 };
 use std::fmt::Write;
@@ -126,7 +126,7 @@ pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
 /// What each column adds to hit and miss times, beside the paper.
 fn found(sheet: &Sheet, models: &[Model]) -> String {
     let mut out = String::new();
-    let change = |row: &Row, base: &Row, figure: fn(&Row) -> Option<f64>| {
+    let change = |row: &Row, base: &Row, figure: Of| {
         let (row, base) = (figure(row)?, figure(base)?);
         (base > 0.0).then(|| (row / base - 1.0) * 100.0)
     };
@@ -140,7 +140,7 @@ fn found(sheet: &Sheet, models: &[Model]) -> String {
             let Some(row) = sheet.row(number, model) else {
                 continue;
             };
-            let figures: [(&str, fn(&Row) -> Option<f64>); 3] = [
+            let figures: [(&str, Of); 3] = [
                 ("hits", |r| r.hit),
                 ("misses", |r| r.miss),
                 ("processor time", |r| r.processor),
