@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::robots;
+use understudy_bed::{report, robots};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,10 +20,16 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Makes the report again from a run's results
+    Report(report::ReportArgs),
+    /// Tells what differs between two runs
+    Compare(report::CompareArgs),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
+        Command::Report(args) => report::report_command(args),
+        Command::Compare(args) => report::compare_command(args),
     }
 }

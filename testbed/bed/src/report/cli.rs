@@ -5,6 +5,7 @@ use crate::record::{ReadError, Results};
 use std::{
     io,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 /// Makes the report again from a run's results.
@@ -71,4 +72,34 @@ impl CompareArgs {
         }
         Ok(compare(&a, &b))
     }
+}
+
+/// The code of what could not be done.
+const COULD_NOT: u8 = 2;
+
+/// Prints what came of a command.
+fn told(result: Result<String, Error>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            // Whoever closed the pipe has read enough.
+            let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("understudy-bed: {error}");
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+/// `understudy-bed report`.
+#[must_use]
+pub fn report_command(args: ReportArgs) -> ExitCode {
+    told(args.run())
+}
+
+/// `understudy-bed compare`.
+#[must_use]
+pub fn compare_command(args: CompareArgs) -> ExitCode {
+    told(args.run())
 }
