@@ -20,13 +20,16 @@ fn end(results: &Results) -> f64 {
     results.phases.last().map_or(slots, |p| p.end.max(slots))
 }
 
+/// A line over time: its class, and its value in a slot.
+type Line<'a> = (&'a str, &'a dyn Fn(&Slot) -> Option<f64>);
+
 /// A plot over time with its bands, axes and tooltips; `lines` are class and value.
 fn over_time(
     results: &Results,
     label: &str,
     scale: Scale,
     text: impl Fn(f64) -> String,
-    lines: &[(&str, &dyn Fn(&Slot) -> Option<f64>)],
+    lines: &[Line<'_>],
     tip: impl Fn(&Slot) -> String,
 ) -> String {
     let mut plot = Plot::new(300.0, (0.0, end(results)), scale, label);

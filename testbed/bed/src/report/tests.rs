@@ -22,6 +22,8 @@ pub(crate) struct Made {
     pub(crate) hit: f64,
     pub(crate) rate: f64,
     pub(crate) name: String,
+    /// What phases' lengths are multiplied by: a debug build takes its time for each second.
+    pub(crate) scale: f64,
 }
 
 impl Default for Made {
@@ -31,6 +33,7 @@ impl Default for Made {
             hit: 900.0,
             rate: 120.0,
             name: "polymix-3".to_owned(),
+            scale: 1.0,
         }
     }
 }
@@ -59,7 +62,7 @@ fn world(name: &str) -> World {
     )
 }
 
-fn schedule(rate: f64) -> Schedule {
+fn schedule(rate: f64, scale: f64) -> Schedule {
     let mut begin = 0.0;
     let phases = [
         ("warm", 5.0, 0.1, 0.1),
@@ -74,6 +77,7 @@ fn schedule(rate: f64) -> Schedule {
         ("cool", 5.0, 0.1, 0.1),
     ];
     let phases = phases.map(|(name, seconds, from, to)| {
+        let seconds = seconds * scale;
         begin += seconds;
         Phase {
             name: name.to_owned(),
@@ -98,7 +102,7 @@ fn schedule(rate: f64) -> Schedule {
 /// Results of a run that nobody ran.
 pub(crate) fn made(m: &Made) -> Results {
     let seed = Seed(m.seed);
-    let schedule = schedule(m.rate);
+    let schedule = schedule(m.rate, m.scale);
     let mut recorder = Recorder::new(&world(&m.name), &schedule);
     let mut n = 0u64;
     let mut under_way = std::collections::BTreeMap::new();
@@ -173,7 +177,7 @@ pub(crate) fn made(m: &Made) -> Results {
             let sample = Sample {
                 object: Object { kind, id: n },
                 phase,
-                kind: if n % 10 == 0 {
+                kind: if n.is_multiple_of(10) {
                     RequestType::Ims304
                 } else {
                     RequestType::Plain
@@ -260,6 +264,7 @@ fn what_strangers_wrote_is_text() {
     let hostile = "<script>alert(1)</script>\"'&";
     let mut results = made(&Made {
         rate: 20.0,
+        scale: 0.25,
         ..Made::default()
     });
     let i = &mut results.identity;
@@ -296,7 +301,7 @@ fn what_strangers_wrote_is_text() {
 
 #[test]
 fn a_run_of_nothing_still_has_a_report() {
-    let recorder = Recorder::new(&world("nothing"), &schedule(10.0));
+    let recorder = Recorder::new(&world("nothing"), &schedule(10.0, 1.0));
     let mut results = recorder.finish(Closing::default());
     assert!(html(&results).contains("Not a valid run"));
     results.series.clear();
@@ -310,10 +315,12 @@ fn a_run_of_nothing_still_has_a_report() {
 fn comparison_says_how_much_and_whether_it_may() {
     let a = made(&Made {
         rate: 40.0,
+        scale: 0.25,
         ..Made::default()
     });
     let slow = made(&Made {
         rate: 40.0,
+        scale: 0.25,
         hit: 1800.0,
         ..Made::default()
     });
@@ -329,6 +336,7 @@ fn comparison_says_how_much_and_whether_it_may() {
         (
             Made {
                 rate: 40.0,
+                scale: 0.25,
                 seed: 2,
                 ..Made::default()
             },
@@ -337,6 +345,7 @@ fn comparison_says_how_much_and_whether_it_may() {
         (
             Made {
                 rate: 50.0,
+                scale: 0.25,
                 ..Made::default()
             },
             "another peak rate",
@@ -344,6 +353,7 @@ fn comparison_says_how_much_and_whether_it_may() {
         (
             Made {
                 rate: 40.0,
+                scale: 0.25,
                 name: "webaxe-4".to_owned(),
                 ..Made::default()
             },
@@ -376,6 +386,7 @@ fn pairs_find_what_differs_and_nothing_where_nothing_does() {
                 seed,
                 hit,
                 rate: 40.0,
+                scale: 0.25,
                 ..Made::default()
             })
         };
