@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{report, robots};
+use understudy_bed::{peers, report, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Tells what differs between two runs
     Compare(report::CompareArgs),
+    /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
+    Peer(peers::PeerArgs),
+    #[command(flatten)]
+    Tables(tables::Command),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +35,7 @@ fn main() -> ExitCode {
         Command::Run(args) => robots::run_command(args),
         Command::Report(args) => report::report_command(args),
         Command::Compare(args) => report::compare_command(args),
+        Command::Peer(args) => peers::peer_command(args),
+        Command::Tables(command) => tables::tables_command(command),
     }
 }

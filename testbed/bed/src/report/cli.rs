@@ -49,6 +49,18 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|e| Error::Write(path.display().to_string(), e))
 }
 
+/// Writes a run's results.json and report.html into this directory, which is made if it is not there.
+///
+/// # Errors
+/// They cannot be written; the error names the file.
+pub fn save(results: &Results, directory: &Path) -> Result<(), Error> {
+    let failed = |e| Error::Write(directory.display().to_string(), e);
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let json = results.to_json().map_err(|e| failed(e.into()))?;
+    write(&directory.join("results.json"), &json)?;
+    write(&directory.join("report.html"), &html(results))
+}
+
 impl ReportArgs {
     /// Does it; what it returns is to be printed.
     ///

@@ -1,9 +1,24 @@
 //! The clients before the proxy.
 //!
-//! - [`plan`]: what a run is, as the command line or a table says it.
+//! - [`plan`]: what a run is, as the command line or a table says it. [`command`]: that command line.
+//! - [`load`]: all robots, their connections and queues; [`drive`]: through the phases; [`exchange`]: one request and its answer.
+//! - [`answer`], [`head`]: a strict HTTP reader. [`request`]: requests as bytes. [`connection`]: what they go over.
+//! - [`judging`]: the oracle at work; [`kept`]: what it found fault with, kept.
+//! - [`clock`], [`timer`]: time, to the microsecond.
 
+mod answer;
+mod clock;
 mod command;
+mod connection;
+mod drive;
+mod exchange;
+mod head;
+mod judging;
+mod kept;
+mod load;
 mod plan;
+mod request;
+mod timer;
 
 pub use command::{RunArgs, run_command};
 pub use plan::{Mode, Plan, Shape};

@@ -4,11 +4,16 @@
 //! beside them: sizes in bytes, times in seconds.
 
 mod check;
+mod describe;
 mod distribution;
+mod expected;
 mod schedule;
 mod standard;
 
+pub use describe::describe;
 pub use distribution::Distribution;
+pub(crate) use distribution::{exponential, uniform};
+pub use expected::Expected;
 pub use schedule::{Phase, Schedule};
 pub use standard::{STANDARD, standard};
 
@@ -30,7 +35,7 @@ pub struct Workload {
     /// Shares of request types; the rest is plain.
     #[serde(default)]
     pub types: Types,
-    /// Shares of methods; the rest is GET.
+    /// Shares of methods among direct requests; the rest is GET, as is all that is embedded.
     #[serde(default)]
     pub methods: Methods,
     /// Shares of exchanges that are broken off.
@@ -121,11 +126,15 @@ pub struct Demand {
     pub recurrence: f64,
     /// How often each object of the working set is chosen by those.
     pub popularity: Popularity,
-    /// The most objects in the working set, as seconds of peak rate: the newest ones, sliding.
+    /// The most objects in the working set, embedded ones too, as seconds of peak rate: the newest ones, sliding.
     pub working_set: f64,
-    /// The most objects in the working set as a share of peak rate times the seconds of measured phases, when that is less.
+    /// The most objects in the working set as a share of peak rate times the seconds of the longest measured phase, when that is
+    /// less: for runs that are scaled down.
     #[serde(default = "one")]
     pub working_set_share: f64,
+    /// The most bytes of objects in the working set, when that is less: for an origin that has only so much.
+    #[serde(default)]
+    pub working_set_bytes: Option<f64>,
 }
 
 /// How often each object of the working set is chosen.
@@ -160,7 +169,7 @@ pub struct Types {
     pub reload: f64,
 }
 
-/// Shares of methods; the rest is GET.
+/// Shares of methods among direct requests; the rest is GET, as is all that is embedded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Methods {

@@ -21,11 +21,12 @@ impl World {
     #[must_use]
     pub fn version(&self, object: Object, now: i64) -> Version {
         let life = &self.content(object).life;
-        // Two seconds at the least: a version is told from the next by Last-Modified, which counts seconds.
+        // Two seconds at the least: a version is told from the next by Last-Modified, which counts seconds. Thirty years at the most:
+        // dates are neither before 1970 nor beyond what every peer can read.
         let length = life
             .length
             .sample(&mut self.stream(draw::LENGTH, object))
-            .max(2.0);
+            .clamp(2.0, 1e9);
         let begin = self.epoch as f64 - self.share(draw::PHASE, object) * length;
         let change = |number: i64| {
             let moved = self.seed.share(&[

@@ -122,9 +122,7 @@ impl World {
             let Some(kind) = self.workload.kind(&embeds.content) else {
                 continue;
             };
-            // A limit for tables in files: no page of more than 256 of a kind.
-            let count = embeds.count.sample(&mut stream).clamp(0.0, 256.0) as u64;
-            found.extend((0..count).map(|place| Object {
+            found.extend((0..embeds.draw(&mut stream)).map(|place| Object {
                 kind,
                 id: self.seed.number(&[
                     draw::EMBEDS,

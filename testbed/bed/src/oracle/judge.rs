@@ -1,0 +1,257 @@
+//! The rules: what was expected and what was seen give the source and the faults. Pure; times are arguments.
+//!
+//! A rule that cannot be decided for certain is decided for the proxy: a fault counted here is one that a person can look up in the
+//! exchange kept and call a fault too.
+
+use super::{CacheControl, Claims, Earlier, Known};
+use crate::{
+    demand::{Method, RequestType},
+    record::{Fault, Source},
+    world::Version,
+};
+
+/// Seconds by which the clocks of an exchange may differ: fields count whole seconds, and an answer is under way for a while.
+const SLACK: i64 = 2;
+/// Microseconds between an answer's last byte here and its being in the store for certain.
+const SETTLED: u64 = 20_000;
+
+/// What the exchange should have been.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// The method.
+    pub method: Method,
+    /// What kind of request.
+    pub kind: RequestType,
+    /// Whether the object may be stored.
+    pub cachable: bool,
+    /// The date of If-Modified-Since, Unix seconds.
+    pub since: Option<i64>,
+    /// What is known of the request that the answer names.
+    pub known: Known,
+    /// Whether anybody else asked for the object.
+    pub others: bool,
+    /// The version that the answer names; if it names none or one that is not, the one there was when the request was sent.
+    pub version: Version,
+    /// Whether the answer names a version that is.
+    pub version_is: bool,
+    /// The version there was when the answer came.
+    pub later: Version,
+    /// Bytes of the object.
+    pub length: u64,
+    /// What a store should have.
+    pub earlier: Option<Earlier>,
+    /// The size of the store, if it is known.
+    pub cache: Option<u64>,
+    /// Whether the origin broke off the answer on purpose.
+    pub broken: bool,
+    /// When the request was sent: Unix seconds, microseconds of the run.
+    pub sent: (i64, u64),
+    /// When it was due, microseconds of the run.
+    pub due: u64,
+}
+
+/// How the exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// With the answer's end.
+    Whole,
+    /// The robot broke it off on purpose.
+    Aborted,
+    /// The connection was closed within the answer.
+    Closed,
+    /// The connection could not be made, was reset, or was closed before an answer began.
+    Lost,
+    /// What came is not HTTP.
+    NotHttp(&'static str),
+    /// Time was up.
+    TimedOut,
+}
+
+/// What was seen.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status, if there was a head.
+    pub status: Option<u16>,
+    /// What the head says.
+    pub claims: Claims,
+    /// Bytes of the body.
+    pub bytes: u64,
+    /// Whether a byte was not the object's.
+    pub wrong: bool,
+}
+
+/// What is to be thought of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Where the answer came from.
+    pub source: Source,
+    /// What was wrong.
+    pub faults: Vec<Fault>,
+    /// Whether a store with room for everything could have answered.
+    pub offered: bool,
+}
+
+/// Judges an exchange.
+#[must_use]
+pub fn judge(expected: &Expectation, seen: &Observed) -> Verdict {
+    let mut faults = Vec::new();
+    let offered = expected.cachable
+        && expected.method != Method::Post
+        && expected.kind != RequestType::Reload
+        && expected
+            .earlier
+            .is_some_and(|e| e.done <= expected.due && expected.sent.0 < e.until);
+    ending(expected, seen, &mut faults);
+    let Some(status) = seen.status else {
+        return Verdict {
+            source: Source::None,
+            faults,
+            offered,
+        };
+    };
+    let mut source = Source::None;
+    if expected.broken && status >= 500 {
+        // The origin gave it no answer to pass on: an error is the right one (RFC 9110 15.6.3).
+    } else if !right_status(expected, status) {
+        faults.push(Fault::Status);
+    }
+    if status == 200 || status == 304 {
+        source = where_from(expected, seen, status);
+        stored_or_not(expected, seen, source, &mut faults);
+        if !right_fields(expected, &seen.claims, status) {
+            faults.push(Fault::Fields);
+        }
+        if seen.wrong {
+            faults.push(Fault::WrongBytes);
+        }
+        let body = status == 200 && expected.method != Method::Head;
+        let whole = seen.outcome == Outcome::Whole;
+        if body && whole && seen.bytes != expected.length && !expected.broken {
+            faults.push(Fault::Truncated);
+        }
+    }
+    if !matches!(seen.outcome, Outcome::Whole | Outcome::Aborted) {
+        source = Source::None;
+    }
+    faults.sort_unstable();
+    faults.dedup();
+    Verdict {
+        source,
+        faults,
+        offered,
+    }
+}
+
+/// Faults of how it ended.
+fn ending(expected: &Expectation, seen: &Observed, faults: &mut Vec<Fault>) {
+    match seen.outcome {
+        Outcome::Whole | Outcome::Aborted => {}
+        // What the origin broke off, the proxy must break off too: it has no other way to say so once the head is sent.
+        Outcome::Closed | Outcome::Lost if expected.broken => {}
+        Outcome::Closed => faults.push(Fault::Truncated),
+        Outcome::Lost => faults.push(Fault::Connection),
+        Outcome::NotHttp(_) => faults.push(Fault::Protocol),
+        Outcome::TimedOut => faults.push(Fault::TimedOut),
+    }
+}
+
+/// RFC 9110 13.1.3: 304 when the object was not modified since; by the version that the answer carries.
+fn right_status(expected: &Expectation, status: u16) -> bool {
+    let Some(since) = expected.since else {
+        return status == 200;
+    };
+    let by = |version: Version| if version.modified <= since { 304 } else { 200 };
+    // An answer without the origin's field names no version: either of those during the exchange may be it.
+    status == by(expected.version) || (!expected.version_is && status == by(expected.later))
+}
+
+fn where_from(expected: &Expectation, seen: &Observed, status: u16) -> Source {
+    let Some(reply) = seen.claims.reply else {
+        // A 304 may leave out fields that describe the body (RFC 9110 15.4.5); the origin's own always has this one, so it was
+        // made by the proxy.
+        return if status == 304 {
+            Source::Hit
+        } else {
+            Source::None
+        };
+    };
+    match expected.known {
+        Known::Own if reply.not_modified && (status == 200 || expected.earlier.is_some()) => {
+            Source::Validated
+        }
+        Known::Own => Source::Miss,
+        Known::UnderWay => Source::Joined,
+        Known::Earlier | Known::Never => Source::Hit,
+    }
+}
+
+/// Faults of storing: what came from a store and may not, and the reverse.
+fn stored_or_not(
+    expected: &Expectation,
+    seen: &Observed,
+    source: Source,
+    faults: &mut Vec<Fault>,
+) {
+    let fresh_then = |until: i64| expected.sent.0 < until - SLACK;
+    match source {
+        Source::Hit | Source::Joined => {
+            let named = seen.claims.reply.is_some();
+            if (named && expected.known == Known::Never) || (!named && !expected.others) {
+                faults.push(Fault::FalseHit);
+            }
+            if !expected.cachable || expected.method == Method::Post {
+                faults.push(Fault::UncachableHit);
+            }
+            // RFC 9111 5.2.1.4: not without the origin's word. An answer that the origin gave while this request waited is its word.
+            let answered = seen.claims.reply.map_or(0, |r| r.answered);
+            let meanwhile = source == Source::Joined && answered / 1000 + SLACK >= expected.sent.0;
+            if expected.kind == RequestType::Reload && !meanwhile {
+                faults.push(Fault::ReloadHit);
+            }
+            // RFC 9111 4.2: fresh while its age is below Expires minus Date, both the origin's: until Expires.
+            if named
+                && source == Source::Hit
+                && expected.version_is
+                && expected.sent.0 > expected.version.until + SLACK
+            {
+                faults.push(Fault::StaleHit);
+            }
+        }
+        Source::Miss => {
+            let plain = expected.method == Method::Get && expected.kind == RequestType::Plain;
+            if let (Some(earlier), Some(cache)) = (expected.earlier, expected.cache)
+                && plain
+                && expected.cachable
+                && fresh_then(earlier.until)
+                && earlier.done + SETTLED < expected.due
+                && earlier.since < cache / 4
+            {
+                faults.push(Fault::FalseMiss);
+            }
+        }
+        Source::Validated | Source::None => {}
+    }
+}
+
+/// Whether the origin's fields came through as it sends them.
+fn right_fields(expected: &Expectation, claims: &Claims, status: u16) -> bool {
+    if claims.doubled || claims.unreadable || claims.date.is_none() {
+        return false;
+    }
+    if status == 304 {
+        return claims.reply.is_none() || expected.version_is;
+    }
+    let post = expected.method == Method::Post;
+    let stored_as = match (post, expected.cachable) {
+        (true, _) => CacheControl::NoStore,
+        (false, true) => CacheControl::Public,
+        (false, false) => CacheControl::Private,
+    };
+    expected.version_is
+        && claims.cache_control == stored_as
+        && claims.last_modified == Some(expected.version.modified)
+        && (post || !expected.cachable || claims.expires == Some(expected.version.until))
+        && claims.length.is_none_or(|length| length == expected.length)
+}

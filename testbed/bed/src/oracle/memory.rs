@@ -1,0 +1,222 @@
+//! What was asked and answered before, for each object: what a store can hold, and what it must not.
+//!
+//! Invariant: an object's entry names every request whose answer a store may still hold, those under way included; when there are
+//! more than [`REMEMBERED`], the oldest are given up and `forgotten` says so, so that no answer is called false for want of memory.
+//!
+//! Awkward case: a request answered by another's answer never reached the origin, so nothing can be stored under its number, and it
+//! is struck off: a hot object's entry stays as short as a cold one's.
+
+use crate::world::Object;
+use smallvec::SmallVec;
+use std::collections::HashMap;
+
+/// The most requests remembered for an object.
+const REMEMBERED: usize = 16;
+/// The moment of what has not ended.
+const UNDER_WAY: u64 = u64::MAX;
+
+/// What is known of the request that an answer names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It is the very request that was answered.
+    Own,
+    /// Another, under way while this one was.
+    UnderWay,
+    /// Another, over before this one was sent.
+    Earlier,
+    /// No such request was made for this object.
+    Never,
+}
+
+/// The last whole answer of the origin that may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Until when it is fresh, Unix seconds.
+    pub until: i64,
+    /// When it was there, microseconds from the run's beginning.
+    pub done: u64,
+    /// Bytes that everyone fetched since it was last used.
+    pub since: u64,
+}
+
+#[derive(Debug)]
+struct Stored {
+    until: i64,
+    done: u64,
+    /// The count of fetched bytes at the last use.
+    used: u64,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Numbers of requests, each with the moment it ended.
+    asked: SmallVec<[(u64, u64); 2]>,
+    /// Numbers were given up.
+    forgotten: bool,
+    stored: Option<Stored>,
+}
+
+/// What all robots together remember.
+#[derive(Debug, Default)]
+pub struct Memory {
+    entries: HashMap<Object, Entry>,
+    /// Bytes of storable answers that came from the origin.
+    fetched: u64,
+}
+
+impl Memory {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A request is sent.
+    pub fn asked(&mut self, object: Object, number: u64) {
+        let entry = self.entries.entry(object).or_default();
+        if entry.asked.len() >= REMEMBERED
+            && let Some(oldest) = entry.asked.iter().position(|&(_, done)| done != UNDER_WAY)
+        {
+            entry.asked.remove(oldest);
+            entry.forgotten = true;
+        }
+        entry.asked.push((number, UNDER_WAY));
+    }
+
+    /// What is known of the request `named` by the answer to `own`, which was sent at `sent`.
+    #[must_use]
+    pub fn known(&self, object: Object, own: u64, named: u64, sent: u64) -> Known {
+        if own == named {
+            return Known::Own;
+        }
+        let Some(entry) = self.entries.get(&object) else {
+            return Known::Never;
+        };
+        match entry.asked.iter().find(|(number, _)| *number == named) {
+            Some((_, done)) if *done >= sent => Known::UnderWay,
+            Some(_) => Known::Earlier,
+            None if entry.forgotten => Known::Earlier,
+            None => Known::Never,
+        }
+    }
+
+    /// Whether a request of another number is or was made for the object, under way since `sent` or earlier: somebody a store may
+    /// have its answer from.
+    #[must_use]
+    pub fn others(&self, object: Object, own: u64) -> bool {
+        self.entries
+            .get(&object)
+            .is_some_and(|e| e.forgotten || e.asked.iter().any(|(number, _)| *number != own))
+    }
+
+    /// Those requests for the object that were under way since `sent`, other than `own`.
+    pub fn under_way(&self, object: Object, own: u64, sent: u64) -> impl Iterator<Item = u64> {
+        let asked = self.entries.get(&object).map(|e| e.asked.as_slice());
+        asked
+            .unwrap_or_default()
+            .iter()
+            .filter(move |(number, done)| *number != own && *done >= sent)
+            .map(|(number, _)| *number)
+    }
+
+    /// The last answer that a store should have.
+    #[must_use]
+    pub fn earlier(&self, object: Object) -> Option<Earlier> {
+        let stored = self.entries.get(&object)?.stored.as_ref()?;
+        Some(Earlier {
+            until: stored.until,
+            done: stored.done,
+            since: self.fetched.saturating_sub(stored.used),
+        })
+    }
+
+    /// The request is over at `done`, and it may have reached the origin.
+    pub fn ended(&mut self, object: Object, number: u64, done: u64) {
+        if let Some(entry) = self.entries.get_mut(&object)
+            && let Some(place) = entry.asked.iter_mut().find(|(n, _)| *n == number)
+        {
+            place.1 = done;
+        }
+    }
+
+    /// The request is over, answered by another's answer: it never reached the origin, and what is stored was used.
+    pub fn served(&mut self, object: Object, number: u64) {
+        if let Some(entry) = self.entries.get_mut(&object) {
+            entry.asked.retain(|(n, _)| *n != number);
+            if let Some(stored) = &mut entry.stored {
+                stored.used = self.fetched;
+            }
+        }
+    }
+
+    /// The request brought a whole answer of `bytes` from the origin that may be stored until `until`.
+    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64) {
+        self.fetched += bytes;
+        self.entries.entry(object).or_default().stored = Some(Stored {
+            until,
+            done,
+            used: self.fetched,
+        });
+    }
+
+    /// Forgets every object that this says is never asked for again.
+    pub fn forget(&mut self, gone: impl Fn(Object) -> bool) {
+        self.entries
+            .retain(|object, entry| !gone(*object) || entry.asked.iter().any(|a| a.1 == UNDER_WAY));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const OBJECT: Object = Object { kind: 1, id: 7 };
+
+    #[test]
+    fn a_number_is_own_under_way_earlier_or_never() {
+        let mut memory = Memory::new();
+        assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::Never);
+        memory.asked(OBJECT, 1);
+        memory.asked(OBJECT, 2);
+        assert_eq!(memory.known(OBJECT, 2, 2, 100), Known::Own);
+        assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::UnderWay);
+        memory.ended(OBJECT, 1, 150);
+        assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::UnderWay);
+        assert_eq!(memory.known(OBJECT, 2, 1, 151), Known::Earlier);
+        let other = Object { kind: 1, id: 8 };
+        assert_eq!(memory.known(other, 2, 1, 151), Known::Never);
+    }
+
+    #[test]
+    fn what_was_served_from_elsewhere_can_not_be_stored() {
+        let mut memory = Memory::new();
+        memory.asked(OBJECT, 1);
+        memory.ended(OBJECT, 1, 10);
+        memory.asked(OBJECT, 2);
+        memory.served(OBJECT, 2);
+        assert_eq!(memory.known(OBJECT, 3, 2, 100), Known::Never);
+        assert_eq!(memory.known(OBJECT, 3, 1, 100), Known::Earlier);
+    }
+
+    #[test]
+    fn a_number_given_up_for_others_is_not_called_false() {
+        let mut memory = Memory::new();
+        for number in 0..40 {
+            memory.asked(OBJECT, number);
+            memory.ended(OBJECT, number, number);
+        }
+        assert_eq!(memory.known(OBJECT, 99, 0, 1000), Known::Earlier);
+        assert!(memory.entries[&OBJECT].asked.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn bytes_fetched_since_the_last_use_are_told() {
+        let mut memory = Memory::new();
+        memory.stored(OBJECT, 50, 1, 1000);
+        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300);
+        assert_eq!(memory.earlier(OBJECT).unwrap().since, 300);
+        memory.served(OBJECT, 4);
+        assert_eq!(memory.earlier(OBJECT).unwrap().since, 0);
+    }
+}

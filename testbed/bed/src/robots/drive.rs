@@ -1,0 +1,86 @@
+//! Drives the load through its phases: takes each request when it is due, tells of phases and seconds, ends.
+//!
+//! The phases of its life: 1. requests as they are due, until the last or until it is stopped; 2. what is under way ends; 3. over.
+//!
+//! Awkward case: a phase that fills a store ends when the origin has sent enough, before its time. The request drawn last is then due
+//! in a phase that is over; it is taken at once, so that no object is missing from the sequence.
+
+use super::{clock::micros, load::Load, timer::Timer};
+use std::{io, rc::Rc, time::Duration};
+use tokio::{sync::Notify, time::timeout};
+
+/// Requests taken in one go before answers are looked at.
+const BURST: usize = 64;
+/// Microseconds between two looks at how full a store is.
+const LOOK: u64 = 100_000;
+/// Seconds between two sweeps for connections that the proxy closed.
+const SWEEP: u64 = 5;
+
+/// Drives it to its end, or until `stop` rings.
+///
+/// # Errors
+/// The system has no timer for it.
+pub(crate) async fn drive(load: &Rc<Load>, stop: &Notify) -> io::Result<()> {
+    let timer = Timer::new()?;
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    let mut next = load.next();
+    let mut second = 0;
+    load.enter(0, 0);
+    loop {
+        let now = load.clock.now();
+        load.phases(now);
+        if now / 1_000_000 > second {
+            second = now / 1_000_000;
+            load.second(now);
+            if second.is_multiple_of(SWEEP) {
+                load.sweep();
+            }
+        }
+        if load.filled(now) {
+            // Due in the phase that has just ended; no later than now.
+            if let Some(arrival) = &mut next {
+                arrival.due = arrival.due.min(now as f64 / 1e6);
+            }
+        }
+        let mut burst = 0;
+        while let Some(arrival) = next.filter(|a| micros(a.due) <= load.clock.now()) {
+            load.take(arrival, load.clock.now());
+            next = load.next();
+            burst += 1;
+            if burst == BURST {
+                break;
+            }
+        }
+        if burst == BURST {
+            // Behind: what was taken must be sent before more is.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        if next.is_none() {
+            break;
+        }
+        let due = next.map_or(u64::MAX, |a| micros(a.due));
+        let wake = due
+            .min(load.phase_end())
+            .min((second + 1) * 1_000_000)
+            .min(now + LOOK);
+        let now = load.clock.now();
+        tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            slept = timer.sleep(wake.saturating_sub(now)) => slept?,
+        }
+    }
+    // What is under way may end, but not for longer than an answer may take.
+    let end = async {
+        while load.counts().under_way > 0 {
+            load.idle.notified().await;
+        }
+    };
+    let patience = load.timeout.min(Duration::from_secs(10));
+    let _ = timeout(patience, end).await;
+    load.phases(u64::MAX);
+    load.second(load.clock.now());
+    Ok(())
+}

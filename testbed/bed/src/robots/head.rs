@@ -1,0 +1,104 @@
+//! What an answer's head says, as far as robots and oracle ask: parsed once, kept small.
+//!
+//! Awkward case: a field that comes twice where it may come once is remembered as doubled, and its first value counts.
+
+use super::answer::Problem;
+use crate::oracle::Claims;
+
+/// How the body's end is told (RFC 9112 6.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// By Content-Length.
+    Length(u64),
+    /// By chunks.
+    Chunked,
+    /// By the connection's end.
+    #[default]
+    Close,
+}
+
+/// A head.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Head {
+    /// The status.
+    pub(crate) status: u16,
+    /// How the body ends.
+    pub(crate) framing: Framing,
+    /// Whether the connection can be used again.
+    pub(crate) keep: bool,
+    /// What the oracle judges.
+    pub(crate) claims: Claims,
+}
+
+impl Head {
+    /// What this head says.
+    ///
+    /// # Errors
+    /// The framing contradicts itself: nobody can tell where the body ends.
+    pub(crate) fn of(answer: &httparse::Response<'_, '_>) -> Result<Self, Problem> {
+        let mut claims = Claims::default();
+        let (mut length, mut chunked) = (None, false);
+        // RFC 9112 9.3: HTTP/1.1 stays open unless it says otherwise, HTTP/1.0 the reverse.
+        let (mut close, mut keep_alive) = (false, false);
+        for field in answer.headers.iter() {
+            let (name, value) = (field.name, field.value);
+            if name.eq_ignore_ascii_case("content-length") {
+                let number = content_length(value)?;
+                if length.is_some_and(|before| before != number) {
+                    return Err("two Content-Lengths that differ");
+                }
+                claims.doubled |= length.is_some();
+                length = Some(number);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err("a Transfer-Encoding that is not chunked");
+                }
+                chunked = true;
+            } else if name.eq_ignore_ascii_case("connection") {
+                close |= has_token(value, "close");
+                keep_alive |= has_token(value, "keep-alive");
+            } else {
+                claims.field(name, value);
+            }
+        }
+        if chunked && length.is_some() {
+            return Err("both Content-Length and Transfer-Encoding");
+        }
+        if chunked && answer.version == Some(0) {
+            return Err("Transfer-Encoding in HTTP/1.0");
+        }
+        claims.length = length;
+        let framing = match length {
+            _ if chunked => Framing::Chunked,
+            Some(length) => Framing::Length(length),
+            None => Framing::Close,
+        };
+        Ok(Self {
+            status: answer.code.unwrap_or(0),
+            framing,
+            keep: if answer.version == Some(1) {
+                !close
+            } else {
+                keep_alive && !close
+            },
+            claims,
+        })
+    }
+}
+
+/// Digits alone (RFC 9110 8.6): no sign, no list.
+fn content_length(value: &[u8]) -> Result<u64, Problem> {
+    const BAD: Problem = "a Content-Length that is no number";
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(BAD);
+    }
+    let text = std::str::from_utf8(value).map_err(|_| BAD)?;
+    text.parse().map_err(|_| BAD)
+}
+
+/// Whether a list has this word.
+fn has_token(value: &[u8], token: &str) -> bool {
+    value
+        .split(|&b| b == b',')
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}

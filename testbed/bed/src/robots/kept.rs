@@ -1,0 +1,159 @@
+//! Faulty exchanges, kept whole for a person to look at: one line of JSON each.
+//!
+//! Invariant: at most [`MOST`] are kept, so a proxy that fails at everything fills no disk; the counts in the results go on.
+
+use super::{
+    exchange::{Exchange, Written, shown},
+    load::Load,
+};
+use crate::{
+    demand::{Method, RequestType},
+    oracle::{Difference, Expectation, Observed},
+    record::{Fault, Sample, Source},
+};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// The most exchanges that are kept.
+const MOST: u32 = 10_000;
+
+/// Where they are kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    file: BufWriter<File>,
+    count: u32,
+}
+
+/// One faulty exchange. Times are microseconds from the run's beginning.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeptExchange<'a> {
+    faults: &'a [Fault],
+    phase: String,
+    number: String,
+    robot: u32,
+    path: String,
+    kind: RequestType,
+    method: Method,
+    source: Source,
+    first: bool,
+    cachable: bool,
+    due: u64,
+    taken: u64,
+    sent: u64,
+    head: u64,
+    done: u64,
+    outcome: String,
+    error: Option<&'a str>,
+    asked_again: bool,
+    request: String,
+    answer: String,
+    bytes: u64,
+    expected: Expected<'a>,
+    difference: Option<&'a Difference>,
+}
+
+/// What it should have been.
+#[derive(Debug, Serialize)]
+struct Expected<'a> {
+    length: u64,
+    version: i64,
+    version_named: bool,
+    last_modified: i64,
+    expires: i64,
+    sent_unix: i64,
+    known: String,
+    earlier: Option<String>,
+    broken_by_origin: bool,
+    since: &'a Option<i64>,
+}
+
+impl<'a> KeptExchange<'a> {
+    pub(crate) fn new(
+        load: &Load,
+        exchange: &'a Exchange,
+        sample: &'a Sample,
+        expected: &'a Expectation,
+        seen: &Observed,
+        answer: String,
+    ) -> Self {
+        let arrival = &exchange.arrival;
+        let request = match load.write_request(exchange) {
+            Written::Head(bytes) | Written::Posted(bytes) => shown(&bytes),
+        };
+        Self {
+            faults: &sample.faults,
+            phase: load.phase_name(sample.phase),
+            number: format!("{:x}", arrival.number),
+            robot: arrival.robot,
+            path: load.world.path(arrival.object),
+            kind: arrival.kind,
+            method: arrival.method,
+            source: sample.source,
+            first: arrival.first,
+            cachable: sample.cachable,
+            due: sample.due,
+            taken: sample.taken,
+            sent: sample.sent,
+            head: sample.head,
+            done: sample.done,
+            outcome: format!("{:?}", seen.outcome),
+            error: exchange.error.as_deref(),
+            asked_again: exchange.again,
+            request,
+            answer,
+            bytes: seen.bytes,
+            expected: Expected {
+                length: expected.length,
+                version: expected.version.number,
+                version_named: expected.version_is,
+                last_modified: expected.version.modified,
+                expires: expected.version.until,
+                sent_unix: expected.sent.0,
+                known: format!("{:?}", expected.known),
+                earlier: expected.earlier.map(|e| format!("{e:?}")),
+                broken_by_origin: expected.broken,
+                since: &expected.since,
+            },
+            difference: exchange.body.difference(),
+        }
+    }
+}
+
+impl Kept {
+    /// Keeps them in this directory, in `faults.jsonl`.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub(crate) fn create(directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: BufWriter::new(File::create(directory.join("faults.jsonl"))?),
+            count: 0,
+        })
+    }
+
+    /// Keeps one. A disk that is full ends no run.
+    pub(crate) fn keep(&mut self, exchange: &KeptExchange<'_>) {
+        if self.count >= MOST {
+            return;
+        }
+        self.count += 1;
+        let written = serde_json::to_writer(&mut self.file, exchange).map_err(io::Error::from);
+        let written = written.and_then(|()| self.file.write_all(b"\n"));
+        // Line by line while they are few: an interrupted run leaves them too.
+        let written = written.and_then(|()| {
+            if self.count < 1000 {
+                self.file.flush()
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(e) = written {
+            eprintln!("understudy-bed: faulty exchanges are no longer kept: {e}");
+            self.count = MOST;
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The load: all robots on one thread, each with its few connections and its queue.
+//!
+//! Invariant: requests are taken when they are due, whatever the proxy does; one that finds all connections of its robot busy waits in
+//! the robot's queue, and its latency still runs from when it was due. Nothing here waits while it holds what others need.
+
+use super::{
+    clock::{Clock, micros},
+    connection::{Connection, Idle},
+    exchange::{Exchange, Written},
+    judging::Judging,
+    request::Target,
+};
+use crate::{
+    content::Library,
+    demand::{Arrival, Demand, Method},
+    origin,
+    record::Sample,
+    world::{Object, Version, World, draw},
+    workload::Schedule,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// Bytes read at once.
+const SCRATCH: usize = 64 << 10;
+
+/// Who is told of what the load does.
+pub(crate) trait Host {
+    /// An exchange is over.
+    fn sample(&mut self, sample: &Sample);
+    /// A phase begins at this moment.
+    fn phase(&mut self, phase: usize, now: u64);
+    /// Another second has gone.
+    fn second(&mut self, now: u64, counts: &Counts);
+    /// What fills a store, as the origin counts it.
+    fn stored(&self) -> u64;
+}
+
+/// What the load counts of itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    /// The phase.
+    pub(crate) phase: usize,
+    /// Connections that are open, idle ones too.
+    pub(crate) connections: u64,
+    /// Requests under way or queued.
+    pub(crate) under_way: u64,
+    /// Connections made so far.
+    pub(crate) opened: u64,
+    /// Requests asked again on a fresh connection.
+    pub(crate) retried: u64,
+    /// Exchanges with a failure.
+    pub(crate) faulty: u64,
+    /// Exchanges that are over.
+    pub(crate) done: u64,
+}
+
+/// One robot.
+#[derive(Debug, Default)]
+struct Robot {
+    waiting: VecDeque<(Arrival, u64)>,
+    idle: Vec<Connection>,
+    /// Connections it has, idle or busy.
+    open: usize,
+    /// Connections it has made.
+    made: u64,
+}
+
+/// All that the exchanges of a run share.
+pub(crate) struct Load {
+    pub(crate) clock: Clock,
+    pub(crate) world: World,
+    pub(crate) library: Arc<Library>,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) timeout: Duration,
+    /// Microseconds each way between robots and proxy, emulated here.
+    pub(crate) delay: u64,
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    target: Target,
+    schedule: RefCell<Schedule>,
+    demand: RefCell<Demand>,
+    robots: RefCell<Vec<Robot>>,
+    judging: RefCell<Judging>,
+    host: RefCell<Box<dyn Host>>,
+    counts: Cell<Counts>,
+    spare: RefCell<Vec<Vec<u8>>>,
+    /// Rings when nothing is under way any more.
+    pub(crate) idle: Notify,
+}
+
+/// What a load is made of.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) world: World,
+    pub(crate) library: Arc<Library>,
+    pub(crate) schedule: Schedule,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) target: Target,
+    pub(crate) timeout: Duration,
+    pub(crate) judging: Judging,
+    pub(crate) host: Box<dyn Host>,
+}
+
+impl Load {
+    /// A load that has not begun.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let network = &parts.world.workload().network;
+        let robots = (0..parts.schedule.robots.max(1)).map(|_| Robot::default());
+        Self {
+            delay: micros(network.client_delay),
+            clock: parts.clock,
+            library: parts.library,
+            proxy: parts.proxy,
+            timeout: parts.timeout,
+            scratch: RefCell::new(vec![0; SCRATCH]),
+            target: parts.target,
+            demand: RefCell::new(Demand::new(parts.world.clone(), parts.schedule.clone())),
+            schedule: RefCell::new(parts.schedule),
+            robots: RefCell::new(robots.collect()),
+            judging: RefCell::new(parts.judging),
+            host: RefCell::new(parts.host),
+            counts: Cell::new(Counts::default()),
+            spare: RefCell::default(),
+            world: parts.world,
+            idle: Notify::new(),
+        }
+    }
+
+    /// The next request that is due.
+    pub(crate) fn next(&self) -> Option<Arrival> {
+        self.demand.borrow_mut().next()
+    }
+
+    /// The name of a phase.
+    pub(crate) fn phase_name(&self, phase: usize) -> String {
+        let schedule = self.schedule.borrow();
+        schedule
+            .phases
+            .get(phase)
+            .map_or_else(String::new, |p| p.name.clone())
+    }
+
+    /// When the phase ends, microseconds of the run.
+    pub(crate) fn phase_end(&self) -> u64 {
+        let schedule = self.schedule.borrow();
+        let phase = schedule.phases.get(self.counts.get().phase);
+        phase.map_or(u64::MAX, |p| micros(p.begin + p.seconds))
+    }
+
+    /// Enters the phases that have begun by `now`.
+    pub(crate) fn phases(&self, now: u64) {
+        while now >= self.phase_end() {
+            let next = self.counts.get().phase + 1;
+            self.enter(next, now);
+        }
+    }
+
+    /// A phase begins.
+    pub(crate) fn enter(&self, phase: usize, now: u64) {
+        self.count(|c| c.phase = phase);
+        self.host.borrow_mut().phase(phase, now.min(self.clock.now()));
+    }
+
+    /// Another second has gone.
+    pub(crate) fn second(&self, now: u64) {
+        self.host.borrow_mut().second(now, &self.counts.get());
+    }
+
+    /// Ends the phase if it was to fill a store and has; whether it did.
+    pub(crate) fn filled(&self, now: u64) -> bool {
+        let phase = self.counts.get().phase;
+        let mut schedule = self.schedule.borrow_mut();
+        let Some(enough) = schedule.phases.get(phase).and_then(|p| p.until_stored) else {
+            return false;
+        };
+        if self.host.borrow().stored() < enough {
+            return false;
+        }
+        let seconds = now as f64 / 1e6;
+        self.demand.borrow_mut().end_phase(phase, seconds);
+        end_phase(&mut schedule, phase, seconds);
+        true
+    }
+
+    /// What it counts of itself.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.get()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
+    /// Takes a request: sends it now if its robot has a connection for it.
+    pub(crate) fn take(self: &Rc<Self>, arrival: Arrival, now: u64) {
+        self.count(|c| c.under_way += 1);
+        let robot = arrival.robot;
+        let mut robots = self.robots.borrow_mut();
+        let places = robots.len();
+        let Some(place) = robots.get_mut(robot as usize % places) else {
+            return;
+        };
+        let connection = loop {
+            match place.idle.pop() {
+                None if place.open < self.world.workload().connections.robot_open.max(1) => {
+                    place.open += 1;
+                    break None;
+                }
+                None => {
+                    place.waiting.push_back((arrival, now));
+                    return;
+                }
+                Some(connection) => match connection.look() {
+                    Idle::Open => break Some(connection),
+                    Idle::Closed => {}
+                    Idle::Spoke => self.judging.borrow_mut().spoke(),
+                },
+            }
+            // A connection that is no more made room for another.
+            place.open -= 1;
+            self.count(|c| c.connections = c.connections.saturating_sub(1));
+        };
+        drop(robots);
+        tokio::task::spawn_local(Rc::clone(self).serve(connection, arrival, now));
+    }
+
+    /// One connection's work until its robot has none: this request, and those that wait.
+    async fn serve(self: Rc<Self>, first: Option<Connection>, arrival: Arrival, taken: u64) {
+        let mut slot = first;
+        let mut next = Some((arrival, taken));
+        while let Some((arrival, taken)) = next.take() {
+            let robot = arrival.robot as usize;
+            self.exchange(&mut slot, arrival, taken).await;
+            let mut robots = self.robots.borrow_mut();
+            let places = robots.len();
+            let place = &mut robots[robot % places];
+            next = place.waiting.pop_front();
+            if next.is_none() {
+                match slot.take() {
+                    Some(connection) => place.idle.push(connection),
+                    None => place.open -= 1,
+                }
+            }
+        }
+    }
+
+    async fn exchange(self: &Rc<Self>, slot: &mut Option<Connection>, arrival: Arrival, taken: u64) {
+        self.judging
+            .borrow_mut()
+            .asked(arrival.object, arrival.number);
+        let mut exchange = Exchange::new(self, arrival, taken);
+        let outcome = exchange.run(self, slot).await;
+        let (sample, read) = self.judging.borrow_mut().over(self, &exchange, outcome, slot);
+        if !exchange.keep
+            && let Some(connection) = slot.take()
+        {
+            self.retire(connection);
+        }
+        let failed = sample.faults.iter().any(|f| f.is_failure());
+        self.count(|c| {
+            c.done += 1;
+            c.faulty += u64::from(failed);
+            c.under_way = c.under_way.saturating_sub(1);
+        });
+        self.host.borrow_mut().sample(&sample);
+        if read {
+            self.embedded(&exchange);
+        }
+        if self.counts.get().under_way == 0 {
+            self.idle.notify_one();
+        }
+    }
+
+    /// The page is there: what it embeds is asked for now.
+    fn embedded(self: &Rc<Self>, page: &Exchange) {
+        if self.world.content(page.arrival.object).embeds.is_empty() {
+            return;
+        }
+        let phase = self.counts.get().phase;
+        let now = page.done as f64 / 1e6;
+        let parts = self.demand.borrow().embedded(&page.arrival, now, phase);
+        for mut part in parts {
+            // The same moment to the microsecond, however it was rounded on the way.
+            part.due = now;
+            self.take(part, page.done);
+        }
+    }
+
+    /// The version of this number that there was when the origin answered (Unix milliseconds), or a second beside it.
+    pub(crate) fn version(&self, object: Object, number: i64, answered: i64) -> Option<Version> {
+        let second = answered.div_euclid(1000);
+        [second, second - 1, second + 1]
+            .into_iter()
+            .map(|at| self.world.version(object, at))
+            .find(|version| version.number == number)
+    }
+
+    /// How many requests the robot's next connection is for.
+    pub(crate) fn requests_on_next(&self, robot: u32) -> u64 {
+        let mut robots = self.robots.borrow_mut();
+        let places = robots.len();
+        let place = &mut robots[robot as usize % places];
+        place.made += 1;
+        let words = [draw::ROBOT, u64::from(robot), place.made];
+        let mut stream = self.world.seed().stream(&words);
+        let drawn = self.world.workload().connections.robot.sample(&mut stream);
+        drawn.max(1.0) as u64
+    }
+
+    /// The request as bytes.
+    pub(crate) fn write_request(&self, exchange: &Exchange) -> Written {
+        let arrival = &exchange.arrival;
+        let mut out = self.spare.borrow_mut().pop().unwrap_or_default();
+        let seed = self.world.seed();
+        let server = match self.target.authorities.len() {
+            0 | 1 => 0,
+            servers => origin::server_of(seed, arrival.object, servers),
+        };
+        let (since, last) = (exchange.since, exchange.last);
+        self.target
+            .write(&mut out, &self.world, arrival, server, since, last);
+        if arrival.method != Method::Post {
+            return Written::Head(out);
+        }
+        let length = usize::try_from(arrival.request_body).unwrap_or(0);
+        out.extend_from_slice(&origin::posted(seed, arrival.number, length));
+        Written::Posted(out)
+    }
+
+    /// A buffer is free again.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        self.spare.borrow_mut().push(buffer);
+    }
+
+    /// A connection was made.
+    pub(crate) fn opened(&self) {
+        self.count(|c| {
+            c.connections += 1;
+            c.opened += 1;
+        });
+    }
+
+    /// A request is asked again.
+    pub(crate) fn retried(&self) {
+        self.count(|c| c.retried += 1);
+    }
+
+    /// A connection is closed.
+    pub(crate) fn retire(&self, connection: Connection) {
+        drop(connection);
+        self.count(|c| c.connections = c.connections.saturating_sub(1));
+    }
+
+    /// The emulated network's delay.
+    pub(crate) async fn wait(&self, microseconds: u64) {
+        tokio::time::sleep(Duration::from_micros(microseconds)).await;
+    }
+
+    /// Closes idle connections that the proxy closed: they are no use, and each is a descriptor.
+    pub(crate) fn sweep(&self) {
+        let mut gone = 0;
+        for robot in self.robots.borrow_mut().iter_mut() {
+            let before = robot.idle.len();
+            robot.idle.retain(|c| c.look() != Idle::Closed);
+            robot.open -= before - robot.idle.len();
+            gone += (before - robot.idle.len()) as u64;
+        }
+        self.count(|c| c.connections = c.connections.saturating_sub(gone));
+    }
+}
+
+/// The schedule with this phase ended then: all that follows comes earlier.
+fn end_phase(schedule: &mut Schedule, phase: usize, now: f64) {
+    let Some(ended) = schedule.phases.get_mut(phase) else {
+        return;
+    };
+    ended.until_stored = None;
+    ended.seconds = (now - ended.begin).clamp(0.0, ended.seconds);
+    let mut begin = ended.begin + ended.seconds;
+    for later in schedule.phases.iter_mut().skip(phase + 1) {
+        later.begin = begin;
+        begin += later.seconds;
+    }
+}
