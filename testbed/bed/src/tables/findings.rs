@@ -4,7 +4,7 @@
 //! Invariant: each word is decided by figures. A difference that rounds of the baseline have among themselves is none.
 
 use super::{
-    row::{Of, Row},
+    row::Of,
     sheet::{Model, Sheet},
     table6::PAPER,
 };
