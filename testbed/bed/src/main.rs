@@ -24,6 +24,6 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(args) => robots::run_command(args),
+        Command::Run(args) => robots::run_command(args, |_| String::new()),
     }
 }
