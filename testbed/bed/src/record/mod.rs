@@ -3,6 +3,25 @@
 //! A [`Recorder`] belongs to the thread of the robots: to record is an increment here and there, without a lock or a message. Results
 //! are plain data that serialise to JSON; reports are made of them alone, so a report can be made again from a file.
 
+mod figures;
+mod recorder;
+mod results;
+mod series;
+#[cfg(test)]
+mod tests;
+mod times;
+mod validity;
+
+pub use figures::{
+    Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Types,
+};
+pub use recorder::Recorder;
+pub use results::{
+    ContentResults, FORMAT, Host, Identity, PhaseResults, ReadError, Results, Validity,
+};
+pub use series::Slot;
+pub use times::{LONGEST, Times};
+
 use crate::{
     demand::{Method, RequestType},
     world::Object,
@@ -97,4 +116,93 @@ pub struct Sample {
     pub aborted: bool,
     /// What was wrong with it.
     pub faults: Vec<Fault>,
+}
+
+/// What a process and its children took, as [`crate::watch`] sees it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Processor seconds in user mode.
+    pub user: f64,
+    /// Processor seconds in the kernel.
+    pub system: f64,
+    /// Bytes of memory, shared pages in proportion (PSS); in figures of a phase, the most it had.
+    pub memory: u64,
+    /// How many processes; in figures of a phase, the most there were.
+    pub processes: usize,
+}
+
+/// What is seen from outside once a second. All counts are from a beginning of their own; the recorder takes differences.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observation {
+    /// When, microseconds from the run's beginning.
+    pub at: u64,
+    /// Connections that robots have open.
+    pub connections: u64,
+    /// The proxy, if its process is known.
+    pub proxy: Option<Process>,
+    /// The origin, if it can be asked.
+    pub origin: Option<OriginSide>,
+    /// The generator's own threads.
+    pub generator: Option<Generator>,
+}
+
+/// What is said once at the run's end.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Closing {
+    /// What was run.
+    pub identity: Identity,
+    /// When it ended, microseconds from its beginning.
+    pub at: u64,
+    /// Whether it was broken off.
+    pub interrupted: bool,
+    /// Reasons why it is not valid, beside those that the recorder sees itself.
+    pub reasons: Vec<String>,
+}
+
+/// The figures of a progress line; of the last second, but for requests and failures, which are of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Seconds from the run's beginning.
+    pub at: f64,
+    /// Seconds of the whole run, at most.
+    pub of: f64,
+    /// The phase's name.
+    pub phase: String,
+    /// Exchanges that ended a second.
+    pub rate: f64,
+    /// Hits among them.
+    pub hit_ratio: Option<f64>,
+    /// The median latency of hits, microseconds.
+    pub hit: Option<u64>,
+    /// The median latency of misses, microseconds.
+    pub miss: Option<u64>,
+    /// Connections that robots have open.
+    pub connections: u64,
+    /// Exchanges so far.
+    pub requests: u64,
+    /// Faults so far that a right proxy never has.
+    pub failures: u64,
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = |t: Option<u64>| match t {
+            Some(t) => format!("{:.1} ms", t as f64 / 1e3),
+            None => "-".to_owned(),
+        };
+        write!(
+            f,
+            "{:>5.0}/{:.0} s {}: {:.1}/s, hits {:.1} % ({}), misses ({}), {} open, {} requests, {} failures",
+            self.at,
+            self.of,
+            self.phase,
+            self.rate,
+            self.hit_ratio.unwrap_or(0.0) * 100.0,
+            millis(self.hit),
+            millis(self.miss),
+            self.connections,
+            self.requests,
+            self.failures,
+        )
+    }
 }

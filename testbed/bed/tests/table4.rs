@@ -1,12 +1,25 @@
 //! `understudy-bed table4` counts what its page says it counts.
 #![allow(clippy::unwrap_used)]
 
-use std::{fs, path::Path, process::Command};
-use understudy_testbed::run;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_understudy-bed"));
+    command.arg("table4").args(arguments).output().unwrap()
+}
 
 fn table4(arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_understudy-bed"));
-    run(command.arg("table4").args(arguments)).expect(0).text()
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = run(arguments);
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
 }
 
 /// The cells of the row of this module: total, code, statements, calls, then the paper's.
@@ -30,7 +43,7 @@ fn counted(files: &[(&str, &str)]) -> [usize; 4] {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let interface = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modules/api/src");
+    let interface = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules/api/src");
     let table = table4(&[
         "--modules",
         dir.path().to_str().unwrap(),
@@ -178,7 +191,7 @@ fn a_call_of_the_interface_is_told_from_one_of_the_same_name() {
 
 #[test]
 fn every_module_there_is_has_a_row_and_the_papers_come_first() {
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modules");
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modules");
     let table = table4(&[]);
     for entry in fs::read_dir(modules).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -222,8 +235,9 @@ fn what_cannot_be_read_is_told() {
             "no Transaction",
         ),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_understudy-bed"));
-        let told = run(command.arg("table4").args(arguments)).expect(1);
-        assert!(told.stderr.contains(part), "{}", told.stderr);
+        let told = run(&arguments);
+        let stderr = String::from_utf8_lossy(&told.stderr);
+        assert_eq!(told.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(part), "{stderr}");
     }
 }

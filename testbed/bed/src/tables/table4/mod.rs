@@ -61,7 +61,10 @@ const fn row(total: usize, code: usize, statements: usize, calls: usize) -> Row 
 const NONE: [&str; 2] = ["abi", "api"];
 
 /// The table: the paper's modules in its order, then the others there are.
-pub(super) fn table(modules: &Path, interface: &Path, markdown: bool) -> Result<String, String> {
+///
+/// # Errors
+/// A source that cannot be read or is no Rust, and which.
+pub fn table(modules: &Path, interface: &Path, markdown: bool) -> Result<String, String> {
     let interface = calls::Interface::read(interface)?;
     let mut rows = Vec::new();
     let mut names = names(modules)?;

@@ -1,0 +1,223 @@
+//! What is counted of a phase or of a kind of content, as plain data.
+//!
+//! Invariant: hit and miss times are never mixed but in `latency.all`. Exchanges that a robot broke off on purpose are counted in
+//! `aborted` and nowhere else; exchanges without a whole answer have no latency and are told by their faults.
+
+use super::{Fault, Process, Source, Times};
+use crate::demand::{Method, RequestType};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is counted of a phase, of a kind of content or of a whole run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Seconds that it lasted.
+    pub seconds: f64,
+    /// Exchanges, those broken off on purpose aside.
+    pub requests: u64,
+    /// Exchanges that robots broke off on purpose.
+    pub aborted: u64,
+    /// Bytes of answers' bodies.
+    pub bytes: u64,
+    /// Requests by type.
+    pub types: Types,
+    /// Requests by method.
+    pub methods: Methods,
+    /// Answers by where they came from.
+    pub sources: Sources,
+    /// How many exchanges had each fault.
+    pub faults: BTreeMap<Fault, u64>,
+    /// Hit ratios.
+    pub hits: Hits,
+    /// From the time a request was due to its answer's last byte.
+    pub latency: BySource,
+    /// From the time a request was due to its answer's head.
+    pub first_byte: BySource,
+    /// From the generator's coming to a request to its being sent: all connections of the robot were busy.
+    pub queueing: Times,
+    /// From the time a request was due to the generator's coming to it.
+    pub lateness: Times,
+    /// Processor time that the proxy took, and the most memory it had, where it was looked at.
+    pub proxy: Option<Process>,
+    /// What the origin did.
+    pub origin: Option<OriginSide>,
+    /// Processor time of the generator's own threads.
+    pub generator: Option<Generator>,
+}
+
+impl Figures {
+    /// Exchanges a second.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.requests as f64 / self.seconds)
+    }
+
+    /// How many faults that a right proxy never has.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        let failures = self.faults.iter().filter(|(f, _)| f.is_failure());
+        failures.fold(0, |sum: u64, (_, n)| sum.saturating_add(*n))
+    }
+
+    /// Microseconds of the proxy's processor time for a request: user, system.
+    #[must_use]
+    pub fn processor(&self) -> Option<(f64, f64)> {
+        let (proxy, n) = (
+            self.proxy.as_ref()?,
+            self.requests.saturating_add(self.aborted),
+        );
+        (n > 0).then(|| (proxy.user * 1e6 / n as f64, proxy.system * 1e6 / n as f64))
+    }
+}
+
+/// Requests by type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Types {
+    pub plain: u64,
+    pub ims200: u64,
+    pub ims304: u64,
+    pub reload: u64,
+}
+
+/// Requests by method.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Methods {
+    pub get: u64,
+    pub head: u64,
+    pub post: u64,
+}
+
+/// Answers and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Answers {
+    pub documents: u64,
+    pub bytes: u64,
+}
+
+/// Answers by where they came from; see [`Source`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Sources {
+    pub hit: Answers,
+    pub validated: Answers,
+    pub miss: Answers,
+    pub joined: Answers,
+    pub none: Answers,
+}
+
+/// Times by where the answer came from; see [`Source`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct BySource {
+    pub all: Times,
+    pub hit: Times,
+    pub validated: Times,
+    pub miss: Times,
+    pub joined: Times,
+}
+
+/// A part of a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Share {
+    pub part: u64,
+    pub whole: u64,
+}
+
+impl Share {
+    /// The part over the whole, unless the whole is nothing.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        (self.whole > 0).then(|| self.part as f64 / self.whole as f64)
+    }
+
+    pub(crate) fn count(&mut self, whole: u64, counts: bool) {
+        self.whole += whole;
+        self.part += if counts { whole } else { 0 };
+    }
+}
+
+/// Hit ratios. A hit is an answer from the store without a word to the origin, told by the origin's own fields in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hits {
+    /// Hits among all exchanges.
+    pub documents: Share,
+    /// Hits' bytes among all bytes.
+    pub bytes: Share,
+    /// Hits among plain GETs for what may be stored.
+    pub cachable: Share,
+    /// Hits' bytes among those of plain GETs for what may be stored.
+    pub cachable_bytes: Share,
+    /// What a store with room for everything could have answered among all exchanges: the ideal beside `documents`.
+    pub ideal: Share,
+    /// The ideal beside `bytes`.
+    pub ideal_bytes: Share,
+    /// The ideal beside `cachable`.
+    pub ideal_cachable: Share,
+    /// Seen from both sides: (requests of robots - requests at the origin) / requests of robots.
+    pub spared: Option<Share>,
+    /// Seen from both sides, in bytes of bodies.
+    pub spared_bytes: Option<Share>,
+}
+
+/// What the origin did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginSide {
+    /// Requests that came.
+    pub requests: u64,
+    /// Those of them with a condition.
+    pub conditional: u64,
+    /// Those answered 304.
+    pub not_modified: u64,
+    /// Bytes of bodies it sent.
+    pub bytes: u64,
+    /// Connections it took.
+    pub connections: u64,
+}
+
+/// Processor seconds of the generator's own threads, each of which can have one core at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Generator {
+    /// Of the robots' busiest thread.
+    pub robots: f64,
+    /// Of the origin's busiest thread, if it runs here.
+    pub origin: f64,
+}
+
+impl Types {
+    pub(crate) fn count(&mut self, kind: RequestType) {
+        *match kind {
+            RequestType::Plain => &mut self.plain,
+            RequestType::Ims200 => &mut self.ims200,
+            RequestType::Ims304 => &mut self.ims304,
+            RequestType::Reload => &mut self.reload,
+        } += 1;
+    }
+}
+
+impl Methods {
+    pub(crate) fn count(&mut self, method: Method) {
+        *match method {
+            Method::Get => &mut self.get,
+            Method::Head => &mut self.head,
+            Method::Post => &mut self.post,
+        } += 1;
+    }
+}
+
+impl Sources {
+    pub(crate) fn count(&mut self, source: Source, bytes: u64) {
+        let answers = match source {
+            Source::Hit => &mut self.hit,
+            Source::Validated => &mut self.validated,
+            Source::Miss => &mut self.miss,
+            Source::Joined => &mut self.joined,
+            Source::None => &mut self.none,
+        };
+        answers.documents += 1;
+        answers.bytes += bytes;
+    }
+}

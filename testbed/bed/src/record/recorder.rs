@@ -1,0 +1,380 @@
+//! The recorder: exchanges in, results out.
+//!
+//! Its life: (1) made before the run; (2) told of phases that begin early, of each exchange when it ends, and once a second of what
+//! can be seen from outside; (3) finished. Invariant: a sample costs a few increments in memory that is there already. Awkward case:
+//! a run that was broken off has phases that never began; they are not in the results.
+
+use super::{
+    BySource, Closing, ContentResults, FORMAT, Figures, Generator, Host, Observation, OriginSide,
+    PhaseResults, Process, Progress, Results, Sample, Share, Source, series::Series,
+    times::Histogram, validity,
+};
+use crate::{
+    demand::{Method, RequestType},
+    workload::Schedule,
+    world::World,
+};
+
+/// What exchanges are added up in. Belongs to one thread.
+#[derive(Debug)]
+pub struct Recorder {
+    schedule: Schedule,
+    /// When each phase begins, microseconds; as planned until it is told otherwise.
+    begins: Vec<u64>,
+    contents: Vec<String>,
+    phases: Vec<Tally>,
+    kinds: Vec<Tally>,
+    series: Series,
+    last: Option<Observation>,
+}
+
+/// Figures and the histograms for them, before they are plain data.
+#[derive(Debug, Clone)]
+struct Tally {
+    figures: Figures,
+    latency: [Histogram; 4],
+    first_byte: [Histogram; 4],
+    queueing: Histogram,
+    lateness: Histogram,
+}
+
+impl Recorder {
+    /// A recorder for this schedule.
+    #[must_use]
+    pub fn new(world: &World, schedule: &Schedule) -> Self {
+        let contents = world.workload().content.iter().map(|c| c.name.clone());
+        let contents: Vec<_> = contents.collect();
+        Self {
+            begins: schedule
+                .phases
+                .iter()
+                .map(|p| (p.begin.max(0.0) * 1e6) as u64)
+                .collect(),
+            phases: vec![Tally::new(); schedule.phases.len()],
+            kinds: vec![Tally::new(); contents.len()],
+            series: Series::new(schedule.seconds()),
+            contents,
+            schedule: schedule.clone(),
+            last: None,
+        }
+    }
+
+    /// This phase begins now (microseconds), earlier than was planned; so do all behind it.
+    pub fn phase_begins(&mut self, phase: usize, at: u64) {
+        let Some(&planned) = self.begins.get(phase) else {
+            return;
+        };
+        for begin in &mut self.begins[phase..] {
+            *begin = begin.saturating_sub(planned).saturating_add(at);
+        }
+    }
+
+    /// Adds an exchange that ended.
+    pub fn record(&mut self, sample: &Sample) {
+        self.series.record(sample);
+        if let Some(tally) = self.phases.get_mut(sample.phase) {
+            tally.add(sample);
+        }
+        let quoted = self.quoted(sample.phase);
+        if let Some(tally) = self.kinds.get_mut(usize::from(sample.object.kind))
+            && quoted
+        {
+            tally.add(sample);
+        }
+    }
+
+    /// Whether figures are quoted from this phase: it is measured, or none is.
+    fn quoted(&self, phase: usize) -> bool {
+        let phases = &self.schedule.phases;
+        phases.get(phase).is_some_and(|p| p.measured) || !phases.iter().any(|p| p.measured)
+    }
+
+    /// Adds what is seen from outside, once a second. The first one is what counts from 0.
+    pub fn observe(&mut self, seen: &Observation) {
+        self.series.observe(seen);
+        if let Some(before) = self.last.replace(seen.clone()) {
+            // Half-way, so that what is seen at a phase's edge counts for the phase behind it.
+            let phase = self.phase(before.at.midpoint(seen.at));
+            if let Some(tally) = self.phases.get_mut(phase) {
+                tally.watch(&before, seen);
+            }
+        }
+    }
+
+    fn phase(&self, at: u64) -> usize {
+        let begun = self.begins.partition_point(|begin| *begin <= at);
+        begun.saturating_sub(1)
+    }
+
+    /// The figures of a progress line at this time (microseconds).
+    #[must_use]
+    pub fn progress(&self, at: u64) -> Progress {
+        let phase = self.schedule.phases.get(self.phase(at));
+        let slot = self.series.newest();
+        let width = self.series.width();
+        let tallies = self.phases.iter().map(|t| &t.figures);
+        let totals = tallies.fold((0, 0), |(n, f), t| (n + t.requests, f + t.failures()));
+        Progress {
+            at: at as f64 / 1e6,
+            of: self.schedule.seconds(),
+            phase: phase.map(|p| p.name.clone()).unwrap_or_default(),
+            rate: slot.map_or(0.0, |s| s.done as f64 / width),
+            hit_ratio: slot.and_then(|s| {
+                let share = Share {
+                    part: s.hits,
+                    whole: s.done,
+                };
+                share.value()
+            }),
+            hit: slot.and_then(|s| s.hit_p50),
+            miss: slot.and_then(|s| s.miss_p50),
+            connections: self.last.as_ref().map_or(0, |o| o.connections),
+            requests: totals.0,
+            failures: totals.1,
+        }
+    }
+
+    /// The results.
+    #[must_use]
+    pub fn finish(self, closing: Closing) -> Results {
+        let end = closing.at as f64 / 1e6;
+        let begins: Vec<f64> = self.begins.iter().map(|b| *b as f64 / 1e6).collect();
+        let mut phases = Vec::new();
+        let (mut measured, mut total) = (Tally::new(), Tally::new());
+        for (number, tally) in self.phases.iter().enumerate() {
+            let planned = &self.schedule.phases[number];
+            let begin = begins[number];
+            let next = begins.get(number + 1).copied();
+            let end = next.unwrap_or(begin + planned.seconds).min(end);
+            if end <= begin && tally.figures.requests == 0 {
+                continue;
+            }
+            let mut tally = tally.clone();
+            tally.figures.seconds = (end - begin).max(0.0);
+            total.merge(&tally);
+            if self.quoted(number) {
+                measured.merge(&tally);
+            }
+            phases.push(PhaseResults {
+                name: planned.name.clone(),
+                begin,
+                end,
+                measured: planned.measured,
+                // The rate moves evenly from one to the other.
+                planned: (planned.from + planned.to) / 2.0 * (end - begin).max(0.0),
+                figures: tally.figures(),
+            });
+        }
+        let measured = measured.figures();
+        let contents = self.contents.into_iter().zip(self.kinds);
+        let contents = contents.map(|(name, mut tally)| {
+            tally.figures.seconds = measured.seconds;
+            let figures = tally.figures();
+            ContentResults { name, figures }
+        });
+        let mut results = Results {
+            format: FORMAT,
+            identity: closing.identity,
+            host: Host::here(),
+            validity: super::Validity::default(),
+            interrupted: closing.interrupted,
+            total: total.figures(),
+            contents: contents.filter(|c| c.figures.requests > 0).collect(),
+            measured,
+            phases,
+            schedule: self.schedule,
+            slot: self.series.width(),
+            series: self.series.finish(closing.at),
+        };
+        results.validity = validity::judge(&results, closing.reasons);
+        results
+    }
+}
+
+impl Tally {
+    fn new() -> Self {
+        let four = || std::array::from_fn(|_| Histogram::new());
+        Self {
+            figures: Figures::default(),
+            latency: four(),
+            first_byte: four(),
+            queueing: Histogram::new(),
+            lateness: Histogram::new(),
+        }
+    }
+
+    fn add(&mut self, s: &Sample) {
+        let f = &mut self.figures;
+        if s.aborted {
+            f.aborted += 1;
+            return;
+        }
+        f.requests += 1;
+        f.bytes += s.bytes;
+        f.types.count(s.kind);
+        f.methods.count(s.method);
+        f.sources.count(s.source, s.bytes);
+        for fault in &s.faults {
+            *f.faults.entry(*fault).or_default() += 1;
+        }
+        let hit = s.source == Source::Hit;
+        let plain = s.kind == RequestType::Plain && s.method == Method::Get && s.cachable;
+        f.hits.documents.count(1, hit);
+        f.hits.bytes.count(s.bytes, hit);
+        f.hits.ideal.count(1, s.offered);
+        f.hits.ideal_bytes.count(s.bytes, s.offered);
+        if plain {
+            f.hits.cachable.count(1, hit);
+            f.hits.cachable_bytes.count(s.bytes, hit);
+            f.hits.ideal_cachable.count(1, s.offered);
+        }
+        self.lateness.record(s.taken.saturating_sub(s.due));
+        let Some(place) = place(s.source) else { return };
+        self.queueing.record(s.sent.saturating_sub(s.taken));
+        self.latency[place].record(s.done.saturating_sub(s.due));
+        self.first_byte[place].record(s.head.saturating_sub(s.due));
+    }
+
+    fn watch(&mut self, before: &Observation, now: &Observation) {
+        let f = &mut self.figures;
+        if let (Some(a), Some(b)) = (&before.proxy, &now.proxy) {
+            let proxy = f.proxy.get_or_insert_default();
+            proxy.user += (b.user - a.user).max(0.0);
+            proxy.system += (b.system - a.system).max(0.0);
+            proxy.memory = proxy.memory.max(b.memory);
+            proxy.processes = proxy.processes.max(b.processes);
+        }
+        if let (Some(a), Some(b)) = (&before.origin, &now.origin) {
+            let origin = f.origin.get_or_insert_default();
+            origin.requests += b.requests.saturating_sub(a.requests);
+            origin.conditional += b.conditional.saturating_sub(a.conditional);
+            origin.not_modified += b.not_modified.saturating_sub(a.not_modified);
+            origin.bytes += b.bytes.saturating_sub(a.bytes);
+            origin.connections += b.connections.saturating_sub(a.connections);
+        }
+        if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
+            let generator = f.generator.get_or_insert_default();
+            generator.robots += (b.robots - a.robots).max(0.0);
+            generator.origin += (b.origin - a.origin).max(0.0);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.figures.merge(&other.figures);
+        let mine = self.latency.iter_mut().chain(&mut self.first_byte);
+        let theirs = other.latency.iter().chain(&other.first_byte);
+        mine.zip(theirs).for_each(|(a, b)| a.merge(b));
+        self.queueing.merge(&other.queueing);
+        self.lateness.merge(&other.lateness);
+    }
+
+    fn figures(self) -> Figures {
+        let mut figures = self.figures;
+        figures.latency = by_source(&self.latency);
+        figures.first_byte = by_source(&self.first_byte);
+        figures.queueing = self.queueing.times();
+        figures.lateness = self.lateness.times();
+        let spared = |clients: u64, origin: u64| Share {
+            part: clients.saturating_sub(origin),
+            whole: clients,
+        };
+        if let Some(origin) = figures.origin {
+            let asked = figures.requests + figures.aborted;
+            figures.hits.spared = Some(spared(asked, origin.requests));
+            figures.hits.spared_bytes = Some(spared(figures.bytes, origin.bytes));
+        }
+        figures
+    }
+}
+
+/// The place of a source's histogram; what has no whole answer has none.
+fn place(source: Source) -> Option<usize> {
+    Some(match source {
+        Source::Hit => 0,
+        Source::Validated => 1,
+        Source::Miss => 2,
+        Source::Joined => 3,
+        Source::None => return None,
+    })
+}
+
+fn by_source(four: &[Histogram; 4]) -> BySource {
+    let mut all = Histogram::new();
+    four.iter().for_each(|h| all.merge(h));
+    let [hit, validated, miss, joined] = four.each_ref().map(Histogram::times);
+    BySource {
+        all: all.times(),
+        hit,
+        validated,
+        miss,
+        joined,
+    }
+}
+
+impl Figures {
+    /// Adds all counts of another; times are added in [`Tally`].
+    fn merge(&mut self, o: &Self) {
+        self.seconds += o.seconds;
+        self.requests += o.requests;
+        self.aborted += o.aborted;
+        self.bytes += o.bytes;
+        for (a, b) in [
+            (&mut self.types.plain, o.types.plain),
+            (&mut self.types.ims200, o.types.ims200),
+            (&mut self.types.ims304, o.types.ims304),
+            (&mut self.types.reload, o.types.reload),
+            (&mut self.methods.get, o.methods.get),
+            (&mut self.methods.head, o.methods.head),
+            (&mut self.methods.post, o.methods.post),
+        ] {
+            *a += b;
+        }
+        let (a, b) = (&mut self.sources, &o.sources);
+        for (a, b) in [
+            (&mut a.hit, b.hit),
+            (&mut a.validated, b.validated),
+            (&mut a.miss, b.miss),
+            (&mut a.joined, b.joined),
+            (&mut a.none, b.none),
+        ] {
+            a.documents += b.documents;
+            a.bytes += b.bytes;
+        }
+        for (fault, n) in &o.faults {
+            *self.faults.entry(*fault).or_default() += n;
+        }
+        let (a, b) = (&mut self.hits, &o.hits);
+        for (a, b) in [
+            (&mut a.documents, b.documents),
+            (&mut a.bytes, b.bytes),
+            (&mut a.cachable, b.cachable),
+            (&mut a.cachable_bytes, b.cachable_bytes),
+            (&mut a.ideal, b.ideal),
+            (&mut a.ideal_bytes, b.ideal_bytes),
+            (&mut a.ideal_cachable, b.ideal_cachable),
+        ] {
+            a.part += b.part;
+            a.whole += b.whole;
+        }
+        if let Some(b) = &o.proxy {
+            let a = self.proxy.get_or_insert_with(Process::default);
+            a.user += b.user;
+            a.system += b.system;
+            a.memory = a.memory.max(b.memory);
+            a.processes = a.processes.max(b.processes);
+        }
+        if let Some(b) = &o.origin {
+            let a = self.origin.get_or_insert_with(OriginSide::default);
+            a.requests += b.requests;
+            a.conditional += b.conditional;
+            a.not_modified += b.not_modified;
+            a.bytes += b.bytes;
+            a.connections += b.connections;
+        }
+        if let Some(b) = &o.generator {
+            let a = self.generator.get_or_insert_with(Generator::default);
+            a.robots += b.robots;
+            a.origin += b.origin;
+        }
+    }
+}

@@ -1,0 +1,389 @@
+#![allow(clippy::unwrap_used)]
+//! The recorder, driven with samples made by hand.
+
+use super::*;
+use crate::{
+    seed::Seed,
+    workload::{Phase, Schedule, Workload},
+    world::World,
+};
+use std::sync::Arc;
+
+/// Two phases of ten seconds at ten requests a second, the second one measured; two kinds of content.
+pub(crate) fn recorder() -> Recorder {
+    let text = r#"{"name": "test", "content": [
+        {"name": "html", "bodies": "html", "size": {"constant": 1}, "cachable": 1, "life": {"length": {"constant": 1}}},
+        {"name": "image", "bodies": "image", "size": {"constant": 1}, "cachable": 1, "life": {"length": {"constant": 1}}}],
+        "demand": {"robot_rate": 1, "peak": 10, "recurrence": 0.5, "popularity": {"uniform": {}}, "working_set": 1},
+        "connections": {"robot": {"constant": 1}, "robot_open": 1, "server": {"constant": 1}}, "phases": []}"#;
+    let workload: Workload = serde_json::from_str(text).unwrap();
+    let phase = |name: &str, begin, measured| Phase {
+        name: name.to_owned(),
+        begin,
+        seconds: 10.0,
+        from: 10.0,
+        to: 10.0,
+        until_stored: None,
+        recurrence: 1.0,
+        special: 1.0,
+        measured,
+    };
+    let schedule = Schedule {
+        peak: 10.0,
+        robots: 10,
+        working_set: 10,
+        phases: vec![phase("fill", 0.0, false), phase("top", 10.0, true)],
+    };
+    let world = World::new(Arc::new(workload), Seed(1), 0);
+    Recorder::new(&world, &schedule)
+}
+
+/// A plain GET due at this second, answered from `source` after `latency` microseconds.
+pub(crate) fn sample(phase: usize, due: f64, source: Source, latency: u64) -> Sample {
+    let due = (due * 1e6) as u64;
+    Sample {
+        object: Object { kind: 0, id: 1 },
+        phase,
+        kind: RequestType::Plain,
+        method: Method::Get,
+        due,
+        taken: due,
+        sent: due + 10,
+        head: due + latency / 2,
+        done: due + latency,
+        bytes: 1000,
+        cachable: true,
+        offered: matches!(source, Source::Hit | Source::Validated),
+        source,
+        aborted: false,
+        faults: Vec::new(),
+    }
+}
+
+fn closing(seconds: f64) -> Closing {
+    Closing {
+        at: (seconds * 1e6) as u64,
+        ..Closing::default()
+    }
+}
+
+/// A run as the schedule has it: of ten requests six hits, three misses, one validated.
+fn whole() -> Recorder {
+    let mut recorder = recorder();
+    for n in 0..200 {
+        let (source, latency) = match n % 10 {
+            0..6 => (Source::Hit, 1_000),
+            6 => (Source::Validated, 50_000),
+            _ => (Source::Miss, 2_000_000),
+        };
+        recorder.record(&sample(n / 100, n as f64 / 10.0, source, latency));
+    }
+    recorder
+}
+
+#[test]
+fn hit_and_miss_times_are_apart_and_together_in_all() {
+    let results = whole().finish(closing(20.0));
+    let l = &results.measured.latency;
+    assert_eq!(
+        (
+            l.all.count,
+            l.hit.count,
+            l.validated.count,
+            l.miss.count,
+            l.joined.count
+        ),
+        (100, 60, 10, 30, 0)
+    );
+    assert_eq!((l.hit.p99, l.miss.p1), (1_000, 2_000_895.min(l.miss.max)));
+    assert_eq!(results.total.latency.hit.count, 120);
+    assert_eq!(
+        results.measured.hits.documents,
+        Share {
+            part: 60,
+            whole: 100
+        }
+    );
+    assert_eq!(
+        results.measured.hits.ideal,
+        Share {
+            part: 70,
+            whole: 100
+        }
+    );
+    assert!(results.validity.valid, "{:?}", results.validity);
+}
+
+#[test]
+fn what_a_robot_broke_off_is_counted_apart() {
+    let mut recorder = recorder();
+    let aborted = Sample {
+        aborted: true,
+        ..sample(1, 11.0, Source::Hit, 5)
+    };
+    recorder.record(&aborted);
+    let f = recorder.finish(closing(20.0)).measured;
+    assert_eq!(
+        (
+            f.requests,
+            f.aborted,
+            f.latency.all.count,
+            f.sources.hit.documents
+        ),
+        (0, 1, 0, 0)
+    );
+}
+
+#[test]
+fn what_has_no_answer_has_faults_and_no_latency() {
+    let mut recorder = recorder();
+    let lost = Sample {
+        faults: vec![Fault::TimedOut, Fault::FalseMiss],
+        ..sample(1, 11.0, Source::None, 60_000_000)
+    };
+    recorder.record(&lost);
+    let f = recorder.finish(closing(20.0)).measured;
+    assert_eq!((f.requests, f.latency.all.count, f.failures()), (1, 0, 1));
+    assert_eq!(f.faults.get(&Fault::FalseMiss), Some(&1));
+}
+
+#[test]
+fn only_plain_gets_for_what_may_be_stored_count_as_cachable() {
+    let mut recorder = recorder();
+    let hit = sample(1, 11.0, Source::Hit, 5);
+    for other in [
+        hit.clone(),
+        Sample {
+            cachable: false,
+            ..hit.clone()
+        },
+        Sample {
+            kind: RequestType::Ims304,
+            ..hit.clone()
+        },
+        Sample {
+            method: Method::Head,
+            ..hit.clone()
+        },
+    ] {
+        recorder.record(&other);
+    }
+    let f = recorder.finish(closing(20.0)).measured;
+    assert_eq!((f.hits.cachable.whole, f.hits.documents.whole), (1, 4));
+    assert_eq!((f.types.ims304, f.methods.head), (1, 1));
+}
+
+#[test]
+fn kinds_of_content_are_of_measured_phases() {
+    let mut recorder = recorder();
+    recorder.record(&sample(0, 1.0, Source::Hit, 5));
+    let image = Sample {
+        object: Object { kind: 1, id: 7 },
+        ..sample(1, 11.0, Source::Miss, 9)
+    };
+    recorder.record(&image);
+    let results = recorder.finish(closing(20.0));
+    let kinds: Vec<_> = results
+        .contents
+        .iter()
+        .map(|c| (c.name.as_str(), c.figures.requests))
+        .collect();
+    assert_eq!(kinds, [("image", 1)]);
+}
+
+#[test]
+fn a_phase_that_fills_ends_early_and_those_behind_it_move() {
+    let mut recorder = recorder();
+    recorder.phase_begins(1, 4_000_000);
+    recorder.record(&sample(1, 4.5, Source::Hit, 5));
+    let phases = recorder.finish(closing(14.0)).phases;
+    let found: Vec<_> = phases.iter().map(|p| (p.begin, p.end, p.planned)).collect();
+    assert_eq!(found, [(0.0, 4.0, 40.0), (4.0, 14.0, 100.0)]);
+}
+
+#[test]
+fn a_phase_that_never_began_is_not_there() {
+    let mut recorder = recorder();
+    recorder.record(&sample(0, 0.5, Source::Hit, 5));
+    let results = recorder.finish(Closing {
+        interrupted: true,
+        ..closing(3.0)
+    });
+    assert_eq!(
+        results.phases.iter().map(|p| p.end).collect::<Vec<_>>(),
+        [3.0]
+    );
+    assert!(!results.validity.valid);
+    assert_eq!(results.series.len(), 3);
+}
+
+#[test]
+fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
+    let mut recorder = recorder();
+    for second in 0..=20u64 {
+        let at = second * 1_000_000;
+        recorder.observe(&Observation {
+            at,
+            connections: second,
+            proxy: Some(Process {
+                user: second as f64 * 0.25,
+                system: 5.0,
+                memory: 1000 + second,
+                processes: 1,
+            }),
+            origin: Some(OriginSide {
+                requests: second * 3,
+                ..OriginSide::default()
+            }),
+            generator: Some(Generator {
+                robots: second as f64 * 0.5,
+                origin: 0.0,
+            }),
+        });
+    }
+    for n in 0..100 {
+        recorder.record(&sample(1, 10.0 + f64::from(n) / 10.0, Source::Hit, 5));
+    }
+    let results = recorder.finish(closing(20.0));
+    let f = &results.measured;
+    assert_eq!(
+        f.proxy,
+        Some(Process {
+            user: 2.5,
+            system: 0.0,
+            memory: 1020,
+            processes: 1
+        })
+    );
+    assert_eq!(
+        f.hits.spared,
+        Some(Share {
+            part: 70,
+            whole: 100
+        })
+    );
+    assert_eq!(f.processor(), Some((25_000.0, 0.0)));
+    assert_eq!(results.series[5].processor, Some(0.25));
+    assert_eq!(
+        results
+            .series
+            .iter()
+            .map(|s| s.connections)
+            .collect::<Vec<_>>()[18..],
+        [Some(19), Some(20)]
+    );
+}
+
+#[test]
+fn the_series_counts_by_second_and_keeps_percentiles_of_it() {
+    let results = whole().finish(closing(20.0));
+    assert_eq!(results.series.len(), 20);
+    assert!(
+        results.series.iter().all(|s| s.due == 10),
+        "{:?}",
+        results.series
+    );
+    let slot = &results.series[5];
+    assert_eq!(
+        (slot.hits, slot.hit_p50, slot.hit_p99),
+        (6, Some(1_000), Some(1_000))
+    );
+}
+
+#[test]
+fn a_run_is_invalid_with_the_reason() {
+    let late = |micros: u64, n: usize| {
+        let mut recorder = whole();
+        for i in 0..n {
+            let s = sample(1, 10.0 + i as f64 / 100.0, Source::Hit, 5);
+            recorder.record(&Sample {
+                taken: s.due + micros,
+                ..s
+            });
+        }
+        recorder.finish(closing(20.0))
+    };
+    let few = recorder().finish(closing(20.0));
+    let mut busy = whole();
+    for second in [10u64, 20] {
+        let generator = Some(Generator {
+            robots: second as f64 * 0.95,
+            origin: 0.0,
+        });
+        busy.observe(&Observation {
+            at: second * 1_000_000,
+            generator,
+            ..Observation::default()
+        });
+    }
+    let said = Closing {
+        reasons: vec!["the disk is full".to_owned()],
+        ..closing(20.0)
+    };
+    for (results, expected) in [
+        (late(500, 100), None),
+        (late(20_000, 1), None),
+        (late(20_000, 10), Some("99 % of requests")),
+        (late(2_000, 200), Some("50 % of requests")),
+        (few, Some("no request was made")),
+        (
+            busy.finish(closing(20.0)),
+            Some("the robots took 95 % of a core"),
+        ),
+        (whole().finish(said), Some("the disk is full")),
+    ] {
+        let reasons = results.validity.reasons.join("; ");
+        assert_eq!(results.validity.valid, expected.is_none(), "{reasons}");
+        assert!(reasons.contains(expected.unwrap_or_default()), "{reasons}");
+    }
+}
+
+#[test]
+fn results_are_the_same_after_a_trip_through_json() {
+    let mut recorder = whole();
+    recorder.record(&Sample {
+        faults: vec![Fault::StaleHit],
+        ..sample(1, 12.3, Source::Joined, 333_333)
+    });
+    recorder.observe(&Observation {
+        at: 1,
+        proxy: Some(Process::default()),
+        ..Observation::default()
+    });
+    recorder.observe(&Observation {
+        at: 17_000_000,
+        proxy: Some(Process {
+            user: 0.1,
+            ..Process::default()
+        }),
+        ..Observation::default()
+    });
+    let results = recorder.finish(closing(20.0));
+    assert_eq!(
+        Results::parse("x", &results.to_json().unwrap()).unwrap(),
+        results
+    );
+}
+
+#[test]
+fn a_progress_line_tells_the_last_second() {
+    let mut recorder = whole();
+    recorder.observe(&Observation {
+        at: 21_000_000,
+        connections: 3,
+        ..Observation::default()
+    });
+    let progress = recorder.progress(21_000_000);
+    assert_eq!(
+        (
+            progress.phase.as_str(),
+            progress.requests,
+            progress.connections
+        ),
+        ("top", 200, 3)
+    );
+    assert!(
+        progress.to_string().contains("200 requests, 0 failures"),
+        "{progress}"
+    );
+}

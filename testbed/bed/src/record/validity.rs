@@ -1,0 +1,73 @@
+//! Whether a run's figures tell of the proxy rather than of the generator.
+//!
+//! Faults are no reason here: a proxy that fails is measured rightly. A run is invalid when the generator was late or busy, or did
+//! not do what the schedule says.
+
+use super::{Results, Validity};
+
+/// The most that the generator may be late for half of the requests, microseconds.
+const LATE_P50: u64 = 1_000;
+
+/// The most that the generator may be late for one request of a hundred, microseconds.
+const LATE_P99: u64 = 10_000;
+
+/// The most of one core that a thread of the generator may take over a measured phase.
+const BUSY: f64 = 0.9;
+
+/// The least share of the schedule's requests that must have been made.
+const MADE: f64 = 0.95;
+
+/// Judges a run; `reasons` are those its run found itself.
+pub(crate) fn judge(results: &Results, mut reasons: Vec<String>) -> Validity {
+    if results.interrupted {
+        reasons.push("it was interrupted before its end".to_owned());
+    }
+    let late = &results.measured.lateness;
+    for (percent, found, most) in [(50, late.p50, LATE_P50), (99, late.p99, LATE_P99)] {
+        if late.count > 0 && found > most {
+            reasons.push(format!(
+                "the generator was late: {percent} % of requests were taken up within {:.1} ms of the time they were due, and {:.0} ms \
+                 is the most; lower the rate, or give it a core of its own",
+                found as f64 / 1e3,
+                most as f64 / 1e3,
+            ));
+        }
+    }
+    let quoted = |p: &&super::PhaseResults| {
+        p.measured || !results.schedule.phases.iter().any(|p| p.measured)
+    };
+    let phases: Vec<_> = results.phases.iter().filter(quoted).collect();
+    for phase in &phases {
+        let Some(generator) = &phase.figures.generator else {
+            continue;
+        };
+        for (thread, busy) in [("robots", generator.robots), ("origin", generator.origin)] {
+            let share = busy / phase.figures.seconds.max(1e-9);
+            if share > BUSY {
+                reasons.push(format!(
+                    "in phase {} the {thread} took {:.0} % of a core, and {:.0} % is the most: lower the rate",
+                    phase.name,
+                    share * 100.0,
+                    BUSY * 100.0,
+                ));
+            }
+        }
+    }
+    let made: u64 = phases
+        .iter()
+        .map(|p| p.figures.requests + p.figures.aborted)
+        .sum();
+    let planned: f64 = phases.iter().map(|p| p.planned).sum();
+    // Arrivals are random: four standard deviations of a Poisson count, doubled for pages that come with what they embed.
+    if made == 0 {
+        reasons.push("no request was made in a measured phase".to_owned());
+    } else if (made as f64) < planned * MADE - 8.0 * planned.sqrt() {
+        reasons.push(format!(
+            "the schedule has {planned:.0} requests in measured phases, and {made} were made"
+        ));
+    }
+    Validity {
+        valid: reasons.is_empty(),
+        reasons,
+    }
+}

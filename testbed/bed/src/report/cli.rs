@@ -1,0 +1,74 @@
+//! The commands `report` and `compare`.
+
+use super::{compare, compare_html, html};
+use crate::record::{ReadError, Results};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Makes the report again from a run's results.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The results.json of a run.
+    results: PathBuf,
+    /// The file that the report is written to.
+    #[arg(long, value_name = "FILE")]
+    html: PathBuf,
+}
+
+/// Tells what differs between two runs.
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// The results.json of one run.
+    a: PathBuf,
+    /// The results.json of the other.
+    b: PathBuf,
+    /// A file that the comparison is written to as a page.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file holds no results.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file cannot be written.
+    #[error("{0} cannot be written: {1}")]
+    Write(String, io::Error),
+}
+
+/// Writes a file of a report.
+///
+/// # Errors
+/// It cannot be written; the error names it.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|e| Error::Write(path.display().to_string(), e))
+}
+
+impl ReportArgs {
+    /// Does it; what it returns is to be printed.
+    ///
+    /// # Errors
+    /// There are no results, or nowhere to write to.
+    pub fn run(&self) -> Result<String, Error> {
+        write(&self.html, &html(&Results::read(&self.results)?))?;
+        Ok(format!("{} is written\n", self.html.display()))
+    }
+}
+
+impl CompareArgs {
+    /// Does it; what it returns is to be printed.
+    ///
+    /// # Errors
+    /// There are no results, or nowhere to write to.
+    pub fn run(&self) -> Result<String, Error> {
+        let (a, b) = (Results::read(&self.a)?, Results::read(&self.b)?);
+        if let Some(path) = &self.html {
+            write(path, &compare_html(&a, &b))?;
+        }
+        Ok(compare(&a, &b))
+    }
+}
