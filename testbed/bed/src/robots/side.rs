@@ -70,10 +70,7 @@ impl Side {
     pub(crate) fn statistics(&self) -> Statistics {
         match self {
             Self::Here(running) => running.statistics(),
-            Self::There(asking) => *asking
-                .latest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
+            Self::There(asking) => *asking.latest.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 

@@ -7,7 +7,7 @@ use super::row::Row;
 use crate::{
     peers::{child::Child, setup::Setup},
     record::{Progress, Results},
-    robots::{Plan, Shape},
+    robots::{self, Plan, Shape},
     workload::Workload,
 };
 use std::{
@@ -148,9 +148,10 @@ impl Background {
             cache: Some(self.args.cache),
             seed: self.args.seed,
             watch: vec![proxy.child.id()],
+            out: self.args.out.as_ref().map(|out| out.join(file_name(name))),
             ..Plan::new(self.workload.clone(), proxy.address)
         };
-        let results = drive(&plan, on_progress)?;
+        let results = robots::run(&plan, on_progress).map_err(|e| e.to_string())?;
         if let Some(status) = proxy.child.ended()? {
             let said = proxy.child.said();
             return Err(format!("{name}: the proxy ended: {status}{said}"));
@@ -168,8 +169,8 @@ impl Background {
                 format!("; invalid: {}", results.validity.reasons.join("; "))
             }
         );
-        if let Some(out) = &self.args.out {
-            keep(out, name, &results)?;
+        if let Some(out) = &plan.out {
+            keep(out, &results)?;
         }
         match results.interrupted {
             true => Err("interrupted".to_owned()),
@@ -178,17 +179,17 @@ impl Background {
     }
 }
 
-/// The load itself.
-fn drive(_: &Plan, _: impl FnMut(&Progress) + 'static) -> Result<Results, String> {
-    Err("no load can be driven yet".to_owned())
+/// What a column's directory is called.
+fn file_name(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    name.to_ascii_lowercase().chars().map(kept).collect()
 }
 
-fn keep(out: &std::path::Path, name: &str, results: &Results) -> Result<(), String> {
-    let path = out.join(format!("{}.json", name.replace([' ', ','], "-")));
-    let told = |e: std::io::Error| format!("{}: {e}", path.display());
-    fs::create_dir_all(out).map_err(told)?;
+/// The results beside the exchanges that the robots kept.
+fn keep(out: &std::path::Path, results: &Results) -> Result<(), String> {
+    let path = out.join("results.json");
     let json = results.to_json().map_err(|e| e.to_string())?;
-    fs::write(&path, json).map_err(told)
+    fs::write(&path, json).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// A program named by a path is started in another directory.
