@@ -3,7 +3,7 @@
 
 use super::{
     background::{Background, LoadArgs, module},
-    row::{FIGURES, Of, Row},
+    row::{FIGURES, Of, PROCESSOR, Row},
     sheet::{Model, Sheet},
 };
 use std::fmt::Write;
@@ -118,7 +118,8 @@ fn modules(column: Column, model: Option<Model>) -> String {
 
 /// The table, and what it shows in words.
 pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
-    let table = sheet.print(&HEADS, &PAPER, models, &FIGURES, markdown);
+    let figures = [&FIGURES[..], &[PROCESSOR]].concat();
+    let table = sheet.print(&HEADS, &PAPER, models, &figures, markdown);
     let found = found(sheet, models);
     format!("{table}\n{found}")
 }
