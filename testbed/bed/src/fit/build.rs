@@ -8,7 +8,7 @@
 use super::{
     choose::{Chosen, Curve, choose, round},
     kinds::Kind,
-    phases,
+    phases, popularity,
     survey::Survey,
     zipf,
 };
@@ -111,12 +111,12 @@ pub fn build(survey: &Survey) -> Result<Fitted, Error> {
     };
     let connections = connections(survey, &mut notes);
     let network = network(survey, &mut notes);
-    let workload = Workload {
+    let mut workload = Workload {
         name: "fitted".to_owned(),
         about: format!(
-            "fitted to {} requests of an access log of {:.1} hours",
+            "fitted to {} requests of an access log of {}",
             requests.used,
-            survey.length().as_secs_f64() / 3600.0
+            long(survey.length().as_secs())
         ),
         content,
         demand,
@@ -127,6 +127,7 @@ pub fn build(survey: &Survey) -> Result<Fitted, Error> {
         network,
         phases,
     };
+    workload.demand.popularity = popularity(survey, &workload, slope, &mut notes);
     Ok(Fitted {
         workload,
         notes: notes.0,
@@ -144,7 +145,9 @@ impl Notes {
 
     fn chosen(&mut self, key: &str, chosen: Option<&Chosen>, what: &str) {
         let note = match chosen {
-            None => format!("Assumed, as PolyMix has it: the log does not tell {what}."),
+            None => {
+                format!("Assumed, as PolyMix has it: the log does not tell enough {what}.")
+            }
             Some(Chosen {
                 distance: Some(d),
                 of,
@@ -168,6 +171,16 @@ impl Notes {
     }
 }
 
+/// A length of time in words.
+fn long(seconds: u64) -> String {
+    match seconds {
+        0..=299 => format!("{seconds} seconds"),
+        300..=17_999 => format!("{} minutes", seconds / 60),
+        18_000..=359_999 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 fn content(survey: &Survey, notes: &mut Notes) -> Vec<Content> {
     let all: u64 = survey.kinds.iter().sum();
     let mut found = Vec::new();
@@ -179,7 +192,9 @@ fn content(survey: &Survey, notes: &mut Notes) -> Vec<Content> {
         let (name, bodies, size, cachable, length, variance) = assumed(kind);
         notes.add(name, format!("{count} of {all} GET and HEAD requests."));
         let chosen = choose(sizes, &[Curve::Exp, Curve::LogNormal]);
-        let mean = format!("objects' sizes (mean {:.0} bytes)", sizes.mean());
+        // Of a few objects neither a curve nor a table says anything but which objects they were.
+        let chosen = chosen.filter(|c| c.of >= FEW);
+        let mean = format!("objects' sizes (mean {} bytes)", round(sizes.mean()));
         notes.chosen(&format!("{name}.size"), chosen.as_ref(), &mean);
         found.push(Content {
             name: name.to_owned(),
@@ -310,40 +325,79 @@ fn demand(survey: &Survey, peak: f64, notes: &mut Notes) -> (Demand, Option<zipf
             }
         ),
     );
+    if survey.requests.cut > 0 {
+        notes.add(
+            "demand.recurrence",
+            format!(
+                "{} of them had a query that the log leaves out (Squid: strip_query_terms): URLs that differ there alone count as one, so \
+                 recurrence is less than this says.",
+                survey.requests.cut
+            ),
+        );
+    }
     let frequencies = urls.all().map(|s| s.count.saturating_sub(1)).collect();
     let slope = zipf::slope(frequencies);
-    let popularity = match slope {
-        Some(line) if line.exponent >= 0.3 && line.fits >= 0.8 => {
-            notes.add(
-                "demand.popularity",
-                format!("The slope of repeated requests over rank, of {} objects asked for five times or more; R squared {:.3}.", line.ranks, line.fits),
-            );
-            Popularity::Zipf {
-                exponent: round(line.exponent),
-            }
-        }
+    let (window, share) = working_set(survey, peak, notes);
+    let demand = Demand {
+        robot_rate: round(peak / clients),
+        peak: round(peak),
+        recurrence,
+        // Known when the rest is.
+        popularity: Popularity::Uniform {
+            hot_set: 0.0,
+            hot_share: 0.0,
+        },
+        working_set: round(window as f64 / peak),
+        working_set_bytes: None,
+        working_set_share: share,
+    };
+    (demand, slope)
+}
+
+/// How popular objects are: by making the log's beginning again, where it is long enough; else by the slope.
+fn popularity(
+    survey: &Survey,
+    workload: &Workload,
+    slope: Option<zipf::Slope>,
+    notes: &mut Notes,
+) -> Popularity {
+    let window = (workload.demand.working_set * workload.demand.peak).round() as u64;
+    let found = popularity::find(&survey.urls.early, workload, window, slope);
+    if let Some(line) = slope {
+        notes.add(
+            "demand.popularity",
+            format!(
+                "The slope of repeated requests over rank is {:.3} through {} objects asked for five times or more; R squared {:.3}.",
+                line.exponent, line.ranks, line.fits
+            ),
+        );
+    }
+    if let Some(found) = found {
+        notes.add(
+            "demand.popularity",
+            format!(
+                "Made again this way, the log's first {} requests have popular parts of objects within {:.3} of their shares of repeated \
+                 requests; the best of the other kind (uniform, Zipf) {:.3}.",
+                popularity::EARLY.min(survey.urls.counted), found.off, found.other
+            ),
+        );
+        return found.popularity;
+    }
+    match slope {
+        Some(line) if line.exponent >= 0.3 && line.fits >= 0.8 => Popularity::Zipf {
+            exponent: round(line.exponent),
+        },
         _ => {
             notes.add(
                 "demand.popularity",
-                "No line goes through repeated requests over rank: all alike.".to_owned(),
+                "Too few repeated requests, and no line through them: all alike.".to_owned(),
             );
             Popularity::Uniform {
                 hot_set: 0.0,
                 hot_share: 0.0,
             }
         }
-    };
-    let (window, share) = working_set(survey, peak, notes);
-    let demand = Demand {
-        robot_rate: round(peak / clients),
-        peak: round(peak),
-        recurrence,
-        popularity,
-        working_set: round(window as f64 / peak),
-        working_set_bytes: None,
-        working_set_share: share,
-    };
-    (demand, slope)
+    }
 }
 
 /// The most objects in the working set, and a share of the longest phase's requests that is no less.

@@ -31,7 +31,7 @@ pub(super) fn choose(sample: &Sample, curves: &[Curve]) -> Option<Chosen> {
         of,
     };
     if first == last {
-        return Some(table(Distribution::Constant(first)));
+        return Some(table(Distribution::Constant(round(first))));
     }
     // Of a few numbers even the right curve is far: the distance that one sample of a hundred exceeds is 1.63 / sqrt(n).
     let near = NEAR.max(1.63 / (sorted.len() as f64).sqrt());

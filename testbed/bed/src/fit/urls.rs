@@ -7,6 +7,7 @@
 use super::{
     entry::{Entry, Outcome, hash},
     kinds::{Kind, kind},
+    popularity::EARLY,
 };
 use hdrhistogram::Histogram;
 use std::{borrow::Cow, collections::HashMap};
@@ -47,6 +48,8 @@ pub(super) struct Urls {
     pub(super) counted: u64,
     /// Those of them to a URL seen before.
     pub(super) again: u64,
+    /// Requests for each URL among the log's first ones.
+    pub(super) early: HashMap<u64, u32>,
     /// URLs that were new since the one asked for again was.
     pub(super) ages: Histogram<u32>,
 }
@@ -64,6 +67,7 @@ impl Urls {
             distinct: 0,
             counted: 0,
             again: 0,
+            early: HashMap::new(),
             // Two digits, and 2 to the 40 URLs: a histogram of these bounds can be made.
             ages: Histogram::new_with_bounds(1, 1 << 40, 2).unwrap_or_else(|_| unreachable!()),
         }
@@ -76,6 +80,9 @@ impl Urls {
             return None;
         }
         self.counted += 1;
+        if self.counted <= EARLY && self.mask == 0 {
+            *self.early.entry(key).or_insert(0) += 1;
+        }
         if !self.seen.contains_key(&key) && self.seen.len() >= self.most {
             self.forget();
             if key & self.mask != 0 {
