@@ -61,7 +61,8 @@ pub fn origin_command(args: &Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("understudy-bed origin: {e}");
-            ExitCode::FAILURE
+            // It could not be run.
+            ExitCode::from(2)
         }
     }
 }

@@ -82,7 +82,8 @@ impl Remote {
     /// # Errors
     /// It does not answer, or not as an origin does.
     pub fn begin(&self, epoch: i64) -> Result<(), Error> {
-        let body = format!("{{\"epoch\":{epoch}}}");
+        let body = serde_json::to_string(&Begin { epoch })
+            .map_err(|e| Error::Answer(self.address, e.to_string()))?;
         self.ask("POST", "begin", &body).map(drop)
     }
 
