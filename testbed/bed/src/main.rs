@@ -36,7 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(args) => robots::run_command(args),
+        Command::Run(args) => robots::run_command(args, |_| String::new()),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),
         Command::Report(args) => report::report_command(args),
