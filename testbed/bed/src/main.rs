@@ -24,6 +24,8 @@ enum Command {
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
+    /// Asks a proxy for what an access log says was asked for, at the log's times, of objects like the log's
+    Replay(fit::command::ReplayArgs),
     /// Makes the report again from a run's results
     Report(report::ReportArgs),
     /// Tells what differs between two runs
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Run(args) => robots::run_command(args, |_| String::new()),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),
+        Command::Replay(args) => fit::command::replay_command(args, report::html),
         Command::Report(args) => report::report_command(args),
         Command::Compare(args) => report::compare_command(args),
         Command::Peer(args) => peers::peer_command(args),

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the log is asked for as it stands: a URL becomes an object of the testbed's own origin, so no replay leaves the machines it
 //! runs on, bodies are real and checked, and hosts stay in the log. A world's objects are functions of their numbers, so an object of
-//! the size that the log has is found by trying numbers: of [`TRIES`], the one whose size, format and cachability are nearest.
+//! the size that the log has is found by trying 64 numbers: the one whose size, format and cachability are nearest is taken.
 //!
 //! Awkward cases: logs are in the order of ends, and requests are due at beginnings, so lines wait until none that began earlier can
 //! follow; logs of whole seconds have their requests spread evenly over each second, in their order.
