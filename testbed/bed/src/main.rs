@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{robots, tables};
+use understudy_bed::{robots, tables, workload};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Shows what a workload would run, and what is to be expected of it
+    Workload(workload::WorkloadArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -27,6 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
+        Command::Workload(args) => told(args.run()),
         Command::Tables(command) => told(tables::command(command)),
     }
 }
