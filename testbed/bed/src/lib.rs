@@ -10,7 +10,7 @@
 //! 6. [`record`]: what is kept of each exchange, and the results of a run.
 //! 7. [`origin`]: the server behind the proxy. [`oracle`]: what an exchange should have been. [`watch`]: processes looked at.
 //! 8. [`robots`]: the clients before the proxy.
-//! 9. [`report`], [`tables`], [`fit`]: what is made of results and of logs.
+//! 9. [`report`], [`peers`], [`tables`], [`fit`]: what is made of results and of logs; proxies to be measured.
 #![forbid(unsafe_code)]
 
 pub mod content;
@@ -18,6 +18,7 @@ pub mod demand;
 pub mod fit;
 pub mod oracle;
 pub mod origin;
+pub mod peers;
 pub mod record;
 pub mod report;
 pub mod robots;

@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{robots, tables, workload};
+use understudy_bed::{fit, origin, peers, robots, tables, workload};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,12 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Serves a workload's objects alone, for robots on another machine
+    Origin(origin::command::Args),
+    /// Makes a workload file of an access log, with nothing of the log in it but its figures
+    Fit(fit::command::FitArgs),
+    /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
+    Peer(peers::PeerArgs),
     /// Shows what a workload would run, and what is to be expected of it
     Workload(workload::WorkloadArgs),
     #[command(flatten)]
@@ -29,21 +35,10 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
-        Command::Workload(args) => told(args.run()),
-        Command::Tables(command) => told(tables::command(command)),
-    }
-}
-
-/// Prints what a subcommand made, or why it could not.
-fn told(done: Result<String, String>) -> ExitCode {
-    match done {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
-        }
+        Command::Origin(args) => origin::command::origin_command(&args),
+        Command::Fit(args) => fit::command::fit_command(args),
+        Command::Peer(args) => peers::peer_command(args),
+        Command::Workload(args) => workload::workload_command(&args),
+        Command::Tables(command) => tables::tables_command(command),
     }
 }

@@ -3,10 +3,11 @@
 //! - [`claims`]: what an answer says of itself.
 //! - [`memory`]: what was asked and answered before: what a store can hold.
 //! - [`judge`]: the rules, pure: an expectation and what was seen give the source and the faults.
-//! - [`body`]: bytes compared as they come.
+//! - [`body`]: bytes compared as they come. [`adapted`]: answers that modules changed on purpose.
 //!
 //! Invariant: nothing here believes the proxy. Where an answer came from is told by the origin's own field, which a store keeps.
 
+pub mod adapted;
 mod body;
 mod claims;
 mod judge;

@@ -3,9 +3,9 @@
 pub mod table4;
 
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
-/// A command of this module: `understudy-bed table4` and its kin.
+/// A command of this module.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The code of each module: lines, statements and calls of the interface, beside the paper's figures
@@ -22,12 +22,10 @@ pub enum Command {
     },
 }
 
-/// Does what the command says; the text goes to standard output.
-///
-/// # Errors
-/// What could not be done, and where, in words.
-pub fn command(command: Command) -> Result<String, String> {
-    match command {
+/// Does what the command says; the table goes to standard output.
+#[must_use]
+pub fn tables_command(command: Command) -> ExitCode {
+    let done = match command {
         Command::Table4 {
             modules,
             interface,
@@ -35,6 +33,16 @@ pub fn command(command: Command) -> Result<String, String> {
         } => {
             let interface = interface.unwrap_or_else(|| modules.join("api/src"));
             table4::table(&modules, &interface, markdown)
+        }
+    };
+    match done {
+        Ok(table) => {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("understudy-bed: {why}");
+            ExitCode::FAILURE
         }
     }
 }

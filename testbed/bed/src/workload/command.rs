@@ -1,6 +1,10 @@
 //! `understudy-bed workload`: shows what would run, without running it.
 
 use super::{Schedule, Workload, describe};
+use std::{io::Write, process::ExitCode};
+
+/// The code of what could not be run at all.
+const COULD_NOT_RUN: u8 = 2;
 
 /// What `workload` is told: the same words as `run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,6 +49,22 @@ impl WorkloadArgs {
         schedule
             .map(|schedule| describe(&workload, &schedule))
             .map_err(|e| e.to_string())
+    }
+}
+
+/// `understudy-bed workload`.
+#[must_use]
+pub fn workload_command(args: &WorkloadArgs) -> ExitCode {
+    match args.run() {
+        Ok(text) => {
+            // Whoever closed the pipe has seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("understudy-bed: {message}");
+            ExitCode::from(COULD_NOT_RUN)
+        }
     }
 }
 

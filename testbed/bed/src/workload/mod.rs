@@ -11,7 +11,7 @@ mod expected;
 mod schedule;
 mod standard;
 
-pub use command::{WorkloadArgs, bytes};
+pub use command::{WorkloadArgs, bytes, workload_command};
 pub use describe::describe;
 pub use distribution::Distribution;
 pub(crate) use distribution::{exponential, uniform};
