@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{fit, origin, peers, report, robots, tables};
+use understudy_bed::{fit, origin, peers, report, robots, tables, workload};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Compare(report::CompareArgs),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
+    /// Shows what a workload would run, and what is to be expected of it
+    Workload(workload::WorkloadArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::report_command(args),
         Command::Compare(args) => report::compare_command(args),
         Command::Peer(args) => peers::peer_command(args),
+        Command::Workload(args) => workload::workload_command(&args),
         Command::Tables(command) => tables::tables_command(command),
     }
 }
