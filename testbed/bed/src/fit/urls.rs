@@ -202,6 +202,35 @@ fn normal(url: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn forgetting_half_of_all_urls_changes_no_share() {
+        let mut stream = Seed(1).stream(&[]);
+        let (mut all, mut few) = (Urls::new(), Urls::with_most(4000));
+        let mut urls = 0u64;
+        for _ in 0..60_000 {
+            let again = urls > 0 && crate::workload::uniform(&mut stream) < 0.6;
+            let which = if again {
+                (crate::workload::uniform(&mut stream) * urls as f64) as u64
+            } else {
+                urls += 1;
+                urls - 1
+            };
+            let line = format!("1.0 1 c TCP_MISS/200 400 GET http://a/{which}.gif");
+            let entry = super::super::squid::parse(line.as_bytes()).unwrap();
+            all.ask(&entry);
+            few.ask(&entry);
+        }
+        assert_eq!((all.distinct, all.share()), (urls, 1.0));
+        assert!(few.all().count() <= 4000 && few.share() < 0.2);
+        let recurrence = |urls: &Urls| urls.again as f64 / urls.counted as f64;
+        assert!((recurrence(&all) - recurrence(&few)).abs() < 0.02);
+        let distinct = few.distinct as f64 / all.distinct as f64;
+        assert!((distinct - 1.0).abs() < 0.1, "{distinct}");
+        let reach = |urls: &Urls| urls.ages.value_at_quantile(0.99) as f64;
+        assert!((reach(&few) / reach(&all) - 1.0).abs() < 0.1);
+    }
 
     #[test]
     fn spellings_of_one_url_are_one_url() {
