@@ -51,7 +51,7 @@ pub(super) struct Urls {
     /// Requests for each URL among the log's first ones.
     pub(super) early: HashMap<u64, u32>,
     /// URLs that were new since the one asked for again was.
-    pub(super) ages: Histogram<u32>,
+    pub(super) ages: Histogram<u64>,
 }
 
 impl Urls {
@@ -111,8 +111,9 @@ impl Urls {
             self.distinct += self.mask + 1;
         } else {
             self.again += 1;
-            self.ages
-                .saturating_record(self.distinct.saturating_sub(u64::from(seen.order)).max(1));
+            // One request of those still counted stands for as many as their part of all is small.
+            let age = self.distinct.saturating_sub(u64::from(seen.order)).max(1);
+            self.ages.saturating_record_n(age, self.mask + 1);
         }
         seen.count = seen.count.saturating_add(1);
         // A guess by the path gives way to a type; of two types the first stays.
