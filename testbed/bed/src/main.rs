@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{peers, report, robots, tables};
+use understudy_bed::{origin, peers, report, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Compare(report::CompareArgs),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
+    /// Serves a workload's objects alone, for robots on another machine
+    Origin(origin::command::Args),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -37,5 +39,6 @@ fn main() -> ExitCode {
         Command::Compare(args) => report::compare_command(args),
         Command::Peer(args) => peers::peer_command(args),
         Command::Tables(command) => tables::tables_command(command),
+        Command::Origin(args) => origin::command::origin_command(&args),
     }
 }

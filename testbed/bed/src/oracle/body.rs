@@ -63,7 +63,11 @@ impl Comparison {
             let expected = &slice[self.offset..];
             let length = expected.len().min(rest.len());
             if expected[..length] != rest[..length] {
-                let same = expected.iter().zip(rest).take_while(|(a, b)| a == b).count();
+                let same = expected
+                    .iter()
+                    .zip(rest)
+                    .take_while(|(a, b)| a == b)
+                    .count();
                 self.difference = Some(Difference {
                     at: self.bytes + (found.len() - rest.len() + same) as u64,
                     expected: shown(&expected[same..]),

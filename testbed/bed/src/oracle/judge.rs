@@ -188,12 +188,7 @@ fn where_from(expected: &Expectation, seen: &Observed, status: u16) -> Source {
 }
 
 /// Faults of storing: what came from a store and may not, and the reverse.
-fn stored_or_not(
-    expected: &Expectation,
-    seen: &Observed,
-    source: Source,
-    faults: &mut Vec<Fault>,
-) {
+fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults: &mut Vec<Fault>) {
     let fresh_then = |until: i64| expected.sent.0 < until - SLACK;
     match source {
         Source::Hit | Source::Joined => {

@@ -131,9 +131,7 @@ impl Exchange {
     async fn attempt(&mut self, load: &Load, connection: &mut Connection) -> Outcome {
         self.last = connection.last();
         connection.count();
-        connection
-            .reader
-            .begin(self.arrival.method == Method::Head);
+        connection.reader.begin(self.arrival.method == Method::Head);
         self.sent = load.clock.now();
         if load.delay > 0 {
             load.wait(load.delay).await;
@@ -228,11 +226,8 @@ impl Exchange {
             }
         }
         if head.status == 200 && self.arrival.method != Method::Head {
-            self.body = Comparison::new(load.library.body(
-                &load.world,
-                object,
-                self.version.number,
-            ));
+            self.body =
+                Comparison::new(load.library.body(&load.world, object, self.version.number));
         }
     }
 

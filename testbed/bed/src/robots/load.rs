@@ -15,8 +15,8 @@ use crate::{
     demand::{Arrival, Demand, Method},
     origin,
     record::Sample,
-    world::{Object, Version, World, draw},
     workload::Schedule,
+    world::{Object, Version, World, draw},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -165,7 +165,9 @@ impl Load {
     /// A phase begins.
     pub(crate) fn enter(&self, phase: usize, now: u64) {
         self.count(|c| c.phase = phase);
-        self.host.borrow_mut().phase(phase, now.min(self.clock.now()));
+        self.host
+            .borrow_mut()
+            .phase(phase, now.min(self.clock.now()));
     }
 
     /// Another second has gone.
@@ -253,13 +255,21 @@ impl Load {
         }
     }
 
-    async fn exchange(self: &Rc<Self>, slot: &mut Option<Connection>, arrival: Arrival, taken: u64) {
+    async fn exchange(
+        self: &Rc<Self>,
+        slot: &mut Option<Connection>,
+        arrival: Arrival,
+        taken: u64,
+    ) {
         self.judging
             .borrow_mut()
             .asked(arrival.object, arrival.number);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
-        let (sample, read) = self.judging.borrow_mut().over(self, &exchange, outcome, slot);
+        let (sample, read) = self
+            .judging
+            .borrow_mut()
+            .over(self, &exchange, outcome, slot);
         if !exchange.keep
             && let Some(connection) = slot.take()
         {

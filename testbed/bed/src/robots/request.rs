@@ -57,7 +57,11 @@ impl Target {
         );
         if let Some(since) = since {
             let date = UNIX_EPOCH + Duration::from_secs(since.max(0).unsigned_abs());
-            let _ = write!(out, "If-Modified-Since: {}\r\n", httpdate::fmt_http_date(date));
+            let _ = write!(
+                out,
+                "If-Modified-Since: {}\r\n",
+                httpdate::fmt_http_date(date)
+            );
         }
         if arrival.kind == RequestType::Reload {
             // RFC 9111 5.4: Pragma for caches that know HTTP/1.0 alone.
