@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{origin, peers, report, robots, tables};
+use understudy_bed::{fit, origin, peers, report, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,10 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Serves a workload's objects alone, for robots on another machine
+    Origin(origin::command::Args),
+    /// Makes a workload file of an access log, with nothing of the log in it but its figures
+    Fit(fit::command::FitArgs),
     /// Makes the report again from a run's results
     Report(report::ReportArgs),
     /// Tells what differs between two runs
@@ -28,8 +32,6 @@ enum Command {
     Ab(Box<report::AbArgs>),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
-    /// Serves a workload's objects alone, for robots on another machine
-    Origin(origin::command::Args),
     #[command(flatten)]
     Tables(tables::Command),
 }
@@ -37,11 +39,12 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args, report::html),
+        Command::Origin(args) => origin::command::origin_command(&args),
+        Command::Fit(args) => fit::command::fit_command(args),
         Command::Report(args) => report::report_command(args),
         Command::Compare(args) => report::compare_command(args),
         Command::Ab(args) => report::ab_command(*args),
         Command::Peer(args) => peers::peer_command(args),
         Command::Tables(command) => tables::tables_command(command),
-        Command::Origin(args) => origin::command::origin_command(&args),
     }
 }

@@ -71,6 +71,11 @@ impl Gzip {
         }
     }
 
+    /// All of it, for a digest.
+    pub(super) fn bytes(&self) -> [&[u8]; 2] {
+        [self.members.bytes(), &self.end]
+    }
+
     /// The fewest bytes of a body.
     pub(super) fn smallest(&self) -> u64 {
         Self::OWN + self.end.len() as u64
@@ -174,6 +179,11 @@ impl Zip {
             locals: locals.into(),
             entries,
         }
+    }
+
+    /// All of it, for a digest.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.locals
     }
 
     /// The fewest bytes of a body.

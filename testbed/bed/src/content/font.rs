@@ -56,6 +56,11 @@ impl Fonts {
         Self(fonts)
     }
 
+    /// All of them, for a digest.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().flat_map(|f| [&f.front[..], &f.tables])
+    }
+
     /// The fewest bytes of a body.
     pub(super) fn smallest(&self) -> u64 {
         self.0.first().map_or(0, Font::len) + PRIVATE

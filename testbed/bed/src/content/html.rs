@@ -32,14 +32,14 @@ pub(super) fn blocks(seed: Seed, words: &Words) -> Chain {
     let mut dice = Dice::new(seed, "html");
     Chain::new(2 << 20, |out| match dice.below(8) {
         0 => {
-            out.extend_from_slice(b"<h2>");
+            out.extend_from_slice(b"<h2 class=\"section-title\">");
             out.extend_from_slice(words.phrase(&mut dice, 3).as_bytes());
             out.extend_from_slice(b"</h2>\n");
         }
         1 => {
-            out.extend_from_slice(b"<ul class=\"list\">\n");
+            out.extend_from_slice(b"<ul class=\"list list-plain\">\n");
             for _ in 0..2 + dice.below(5) {
-                out.extend_from_slice(b"<li>");
+                out.extend_from_slice(b"<li class=\"list-item\">");
                 out.extend_from_slice(words.phrase(&mut dice, 4).as_bytes());
                 out.extend_from_slice(b"</li>\n");
             }
@@ -51,7 +51,7 @@ pub(super) fn blocks(seed: Seed, words: &Words) -> Chain {
                 // Writing to a vector does not fail.
                 let _ = writeln!(
                     out,
-                    "<tr><td>{}</td><td class=\"number\">{}</td></tr>",
+                    "<tr><td class=\"label\">{}</td><td class=\"number\">{}</td></tr>",
                     words.phrase(&mut dice, 2),
                     dice.below(10_000)
                 );
@@ -59,7 +59,7 @@ pub(super) fn blocks(seed: Seed, words: &Words) -> Chain {
             out.extend_from_slice(b"</table>\n");
         }
         _ => {
-            out.extend_from_slice(OPEN);
+            out.extend_from_slice(b"<p class=\"section-text\">");
             for place in 0..1 + dice.below(4) {
                 if place > 0 {
                     out.push(b' ');

@@ -133,6 +133,11 @@ impl Album {
         self.even(least + self.overhead())
     }
 
+    /// All of them, for a digest.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        self.images.iter().flat_map(|i| [&i.front[..], &i.back])
+    }
+
     /// Bytes of the body when this many were drawn.
     pub(super) fn length(&self, size: u64) -> u64 {
         self.even(size.max(self.smallest()))

@@ -158,6 +158,31 @@ impl Library {
         }
     }
 
+    /// A number of all parts; makes them if they are not there yet. Two machines have equal bodies if their numbers are equal: encoders
+    /// may choose by the processor they run on, so the same seed and program are not quite enough.
+    #[must_use]
+    pub fn digest(&self) -> u32 {
+        let mut crc = flate2::Crc::new();
+        let texts = [
+            self.html(),
+            self.plain(),
+            self.source(),
+            self.script(),
+            self.style(),
+            self.items(),
+        ];
+        texts.into_iter().for_each(|text| crc.update(text.bytes()));
+        for format in [Format::Jpeg, Format::Png, Format::Gif, Format::WebP] {
+            self.album(format).bytes().for_each(|b| crc.update(b));
+        }
+        self.fonts().bytes().for_each(|b| crc.update(b));
+        self.gzip().bytes().iter().for_each(|b| crc.update(b));
+        for bytes in [self.zip().bytes(), self.prose.bytes(), self.noise.bytes()] {
+            crc.update(bytes);
+        }
+        crc.sum()
+    }
+
     /// Bytes of a body that is no page when this many were drawn.
     fn fitted(&self, format: Format, object: Object, size: u64) -> u64 {
         let smallest = match format {

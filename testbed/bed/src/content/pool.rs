@@ -30,6 +30,11 @@ impl Noise {
         }
     }
 
+    /// All of it, for a digest.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Adds `len` bytes of noise. All slices but the last are of whole words of four bytes.
     pub(super) fn put(&self, maker: &mut Maker, choice: u64, len: u64) {
         wrapped(&self.bytes, maker, choice, 4, len);
@@ -86,6 +91,11 @@ impl Chain {
             bytes: bytes.into(),
             bounds,
         }
+    }
+
+    /// All of it, for a digest.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Adds blocks from the one that `choice` says, while they fit into `most` bytes: the whole chain again and again if that is

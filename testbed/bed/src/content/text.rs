@@ -31,6 +31,11 @@ impl Prose {
         Self(text.into())
     }
 
+    /// All of it, for a digest.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Adds `len` bytes.
     pub(super) fn put(&self, maker: &mut Maker, choice: u64, len: u64) {
         wrapped(&self.0, maker, choice, 1, len);

@@ -15,7 +15,10 @@ const COMMON: &[&str] = &[
 ];
 
 /// How many words are made up beside.
-const MADE: usize = 4000;
+const MADE: usize = 3000;
+
+/// How many turns of phrase there are: words that come together again and again, which is what a compressor lives on.
+const TURNS: usize = 1500;
 
 /// Places in the table that words are drawn from: a word has as many as it is frequent.
 const PLACES: f64 = 32768.0;
@@ -25,6 +28,7 @@ const PLACES: f64 = 32768.0;
 pub(super) struct Words {
     words: Vec<String>,
     places: Vec<u16>,
+    turns: Vec<String>,
 }
 
 impl Words {
@@ -41,7 +45,18 @@ impl Words {
                 std::iter::repeat_n(word as u16, (w / sum * PLACES).ceil() as usize)
             })
             .collect();
-        Self { words, places }
+        let mut made = Self {
+            words,
+            places,
+            turns: Vec::new(),
+        };
+        made.turns = (0..TURNS)
+            .map(|_| {
+                let count = 2 + dice.below(3);
+                made.phrase(&mut dice, count)
+            })
+            .collect();
+        made
     }
 
     /// A word, as often as it is used.
@@ -64,9 +79,15 @@ impl Words {
     /// Adds a sentence of some words, its full stop too. ASCII letters, spaces, commas and full stops alone, so that it can stand in
     /// markup, strings and comments.
     pub(super) fn sentence(&self, dice: &mut Dice, out: &mut Vec<u8>) {
-        let count = 4 + dice.below(14);
+        let count = 4 + dice.below(10);
         for place in 0..count {
-            let word = self.word(dice);
+            let word = if dice.one_in(2) {
+                // The first ones far more often than the last.
+                let among = 1 + dice.below(TURNS);
+                &self.turns[dice.below(among)]
+            } else {
+                self.word(dice)
+            };
             if place == 0 {
                 out.extend_from_slice(capital(word).as_bytes());
             } else {
