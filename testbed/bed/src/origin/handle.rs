@@ -16,7 +16,7 @@ use super::{
     network::Path,
     private,
     server::{Origin, seconds},
-    statistics::count,
+    statistics::{add, count},
 };
 use crate::{
     seed::Stream,
@@ -31,7 +31,10 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tokio::time::Instant;
 
 /// The largest body of a POST.
@@ -75,7 +78,11 @@ pub(super) async fn handle(
     let leaves = thought + path.delay;
     let answered = milliseconds().saturating_add(i64::try_from(thought.as_millis()).unwrap_or(0));
     if !leaves.is_zero() {
-        tokio::time::sleep_until(Instant::now() + leaves).await;
+        let due = Instant::now() + leaves;
+        tokio::time::sleep_until(due).await;
+        let late = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
+        add(&counters.late_micros, late);
+        counters.latest_micros.fetch_max(late, Relaxed);
     }
     let last = turn.is_some_and(|t| t.last);
     answer::answer(&origin, &world, &request, asked, answered, path, last)
