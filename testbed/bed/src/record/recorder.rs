@@ -251,6 +251,7 @@ impl Tally {
             origin.not_modified += b.not_modified.saturating_sub(a.not_modified);
             origin.bytes += b.bytes.saturating_sub(a.bytes);
             origin.connections += b.connections.saturating_sub(a.connections);
+            origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
             let generator = f.generator.get_or_insert_default();
@@ -370,6 +371,7 @@ impl Figures {
             a.not_modified += b.not_modified;
             a.bytes += b.bytes;
             a.connections += b.connections;
+            a.late += b.late;
         }
         if let Some(b) = &o.generator {
             let a = self.generator.get_or_insert_with(Generator::default);

@@ -316,6 +316,19 @@ fn a_run_is_invalid_with_the_reason() {
             ..Observation::default()
         });
     }
+    let mut origin = whole();
+    for second in [10u64, 20] {
+        let side = OriginSide {
+            requests: second,
+            late: second * 3_000,
+            ..OriginSide::default()
+        };
+        origin.observe(&Observation {
+            at: second * 1_000_000,
+            origin: Some(side),
+            ..Observation::default()
+        });
+    }
     let said = Closing {
         reasons: vec!["the disk is full".to_owned()],
         ..closing(20.0)
@@ -329,6 +342,10 @@ fn a_run_is_invalid_with_the_reason() {
         (
             busy.finish(closing(20.0)),
             Some("the robots took 95 % of a core"),
+        ),
+        (
+            origin.finish(closing(20.0)),
+            Some("the origin was late: its answers left 3.0 ms"),
         ),
         (whole().finish(said), Some("the disk is full")),
     ] {
