@@ -221,12 +221,12 @@ impl Tally {
         let plain = s.kind == RequestType::Plain && s.method == Method::Get && s.cachable;
         f.hits.documents.count(1, hit);
         f.hits.bytes.count(s.bytes, hit);
-        f.hits.ideal.count(1, s.offered);
-        f.hits.ideal_bytes.count(s.bytes, s.offered);
+        f.hits.ideal.count(1, s.possible());
+        f.hits.ideal_bytes.count(s.bytes, s.possible());
         if plain {
             f.hits.cachable.count(1, hit);
             f.hits.cachable_bytes.count(s.bytes, hit);
-            f.hits.ideal_cachable.count(1, s.offered);
+            f.hits.ideal_cachable.count(1, s.possible());
         }
         self.lateness.record(s.taken.saturating_sub(s.due));
         let Some(place) = place(s.source) else { return };

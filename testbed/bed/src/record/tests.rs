@@ -174,6 +174,26 @@ fn only_plain_gets_for_what_may_be_stored_count_as_cachable() {
 }
 
 #[test]
+fn what_was_rightly_answered_from_the_store_was_possible() {
+    for (source, offered, fault, expected) in [
+        (Source::Hit, false, None, 1),
+        (Source::Hit, false, Some(Fault::FalseHit), 0),
+        (Source::Miss, false, None, 0),
+        (Source::Miss, true, Some(Fault::FalseMiss), 1),
+    ] {
+        let mut recorder = recorder();
+        recorder.record(&Sample {
+            offered,
+            faults: fault.into_iter().collect(),
+            ..sample(1, 11.0, source, 5)
+        });
+        let results = recorder.finish(closing(20.0));
+        let found = (results.measured.hits.ideal.part, results.series[11].ideal);
+        assert_eq!(found, (expected, expected), "{source:?} {fault:?}");
+    }
+}
+
+#[test]
 fn kinds_of_content_are_of_measured_phases() {
     let mut recorder = recorder();
     recorder.record(&sample(0, 1.0, Source::Hit, 5));
