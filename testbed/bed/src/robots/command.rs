@@ -206,7 +206,8 @@ fn summary(results: &Results) -> String {
         let ms = |t: u64| t as f64 / 1e3;
         format!("{:.2} / {:.2} ms", ms(times.p50), ms(times.p99))
     };
-    let percent = |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
+    let percent =
+        |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
     let mut text = format!(
         "requests  {} measured, {} in all, {:.1}/s\n\
          hit ratio {} of documents, {} of bytes ({} offered)\n\

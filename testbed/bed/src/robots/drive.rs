@@ -20,7 +20,11 @@ const SWEEP: u64 = 5;
 ///
 /// # Errors
 /// The system has no timer for it.
-pub(crate) async fn drive(load: &Rc<Load>, stop: &Notify, stopped_early: &Cell<bool>) -> io::Result<()> {
+pub(crate) async fn drive(
+    load: &Rc<Load>,
+    stop: &Notify,
+    stopped_early: &Cell<bool>,
+) -> io::Result<()> {
     let timer = Timer::new()?;
     let stopped = stop.notified();
     tokio::pin!(stopped);

@@ -54,7 +54,9 @@ pub enum Error {
     #[error("{0}")]
     Remote(#[from] remote::Error),
     /// It serves something else.
-    #[error("the origin at {0} serves another {1}: start both sides with the same workload and seed")]
+    #[error(
+        "the origin at {0} serves another {1}: start both sides with the same workload and seed"
+    )]
     Other(SocketAddr, &'static str),
     /// The proxy's command.
     #[error("the proxy is not started by {0:?}: {1}")]

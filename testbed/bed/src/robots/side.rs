@@ -70,10 +70,7 @@ impl Side {
     pub(crate) fn statistics(&self) -> Statistics {
         match self {
             Self::Here(running) => running.statistics(),
-            Self::There(asking) => *asking
-                .latest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
+            Self::There(asking) => *asking.latest.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -85,6 +82,7 @@ impl Side {
             not_modified,
             bytes,
             connections,
+            late_micros,
             ..
         } = self.statistics();
         OriginSide {
@@ -93,6 +91,7 @@ impl Side {
             not_modified,
             bytes,
             connections,
+            late: late_micros,
         }
     }
 }

@@ -143,8 +143,19 @@ mod tests {
     fn a_command_has_its_addresses_filled_in_word_by_word() {
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         assert_eq!(
-            words("p --listen={proxy} 'a b' {host}:{port} {origin}", at(1), at(2)).unwrap(),
-            ["p", "--listen=127.0.0.1:1", "a b", "127.0.0.1:1", "127.0.0.1:2"]
+            words(
+                "p --listen={proxy} 'a b' {host}:{port} {origin}",
+                at(1),
+                at(2)
+            )
+            .unwrap(),
+            [
+                "p",
+                "--listen=127.0.0.1:1",
+                "a b",
+                "127.0.0.1:1",
+                "127.0.0.1:2"
+            ]
         );
         assert_eq!(words("p 'a", at(1), at(2)), None);
     }
