@@ -174,6 +174,26 @@ fn only_plain_gets_for_what_may_be_stored_count_as_cachable() {
 }
 
 #[test]
+fn what_was_rightly_answered_from_the_store_was_possible() {
+    for (source, offered, fault, expected) in [
+        (Source::Hit, false, None, 1),
+        (Source::Hit, false, Some(Fault::FalseHit), 0),
+        (Source::Miss, false, None, 0),
+        (Source::Miss, true, Some(Fault::FalseMiss), 1),
+    ] {
+        let mut recorder = recorder();
+        recorder.record(&Sample {
+            offered,
+            faults: fault.into_iter().collect(),
+            ..sample(1, 11.0, source, 5)
+        });
+        let results = recorder.finish(closing(20.0));
+        let found = (results.measured.hits.ideal.part, results.series[11].ideal);
+        assert_eq!(found, (expected, expected), "{source:?} {fault:?}");
+    }
+}
+
+#[test]
 fn kinds_of_content_are_of_measured_phases() {
     let mut recorder = recorder();
     recorder.record(&sample(0, 1.0, Source::Hit, 5));
@@ -316,6 +336,19 @@ fn a_run_is_invalid_with_the_reason() {
             ..Observation::default()
         });
     }
+    let mut origin = whole();
+    for second in [10u64, 20] {
+        let side = OriginSide {
+            requests: second,
+            late: second * 3_000,
+            ..OriginSide::default()
+        };
+        origin.observe(&Observation {
+            at: second * 1_000_000,
+            origin: Some(side),
+            ..Observation::default()
+        });
+    }
     let said = Closing {
         reasons: vec!["the disk is full".to_owned()],
         ..closing(20.0)
@@ -329,6 +362,10 @@ fn a_run_is_invalid_with_the_reason() {
         (
             busy.finish(closing(20.0)),
             Some("the robots took 95 % of a core"),
+        ),
+        (
+            origin.finish(closing(20.0)),
+            Some("the origin was late: its answers left 3.0 ms"),
         ),
         (whole().finish(said), Some("the disk is full")),
     ] {

@@ -19,6 +19,7 @@ pub fn html(r: &Results) -> String {
     for plot in [
         plots::rate,
         plots::times,
+        plots::spread,
         plots::by_phase,
         plots::hits,
         plots::by_content,
@@ -406,12 +407,13 @@ fn details(r: &Results) -> String {
     };
     let origin = r.total.origin.map(|o| {
         format!(
-            "{} requests ({} with a condition, {} answered 304), {}, {} connections",
+            "{} requests ({} with a condition, {} answered 304), {}, {} connections; answers left {} late in the mean",
             count(o.requests),
             count(o.conditional),
             count(o.not_modified),
             bytes(o.bytes as f64),
-            count(o.connections)
+            count(o.connections),
+            micros(o.late as f64 / o.requests.max(1) as f64)
         )
     });
     let generator = f.generator.filter(|_| f.seconds > 0.0).map(|g| {

@@ -1,5 +1,6 @@
 //! Results for people: one HTML file, and the comparison of two runs.
 
+mod ab;
 mod cli;
 mod compare;
 mod faults;
@@ -13,6 +14,7 @@ mod svg;
 mod tests;
 mod words;
 
+pub use ab::{AbArgs, ab_command};
 pub use cli::{CompareArgs, Error, ReportArgs, compare_command, report_command, save, write};
 pub use compare::{compare, compare_html};
 pub use html::html;

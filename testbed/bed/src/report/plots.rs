@@ -305,6 +305,45 @@ const RANGES: [(&str, &str); 4] = [
     ("miss block faint", "miss, 5 % to 95 %"),
 ];
 
+/// The slowest answers: each step to the right leaves a tenth as many behind it.
+pub(crate) fn spread(r: &Results) -> String {
+    let l = &r.measured.latency;
+    let both = [("hit", &l.hit), ("miss", &l.miss)];
+    let ends = both.iter().filter(|(_, t)| t.count > 0);
+    let scale = around(ends.flat_map(|(_, t)| [t.p1.max(1), t.max]));
+    let mut plot = Plot::new(
+        300.0,
+        (0.0, 4.0),
+        scale,
+        "How many answers were there within which time",
+    );
+    plot.heights(micros);
+    plot.places(&[
+        (0.0, "0 %"),
+        (0.301, "50 %"),
+        (1.0, "90 %"),
+        (2.0, "99 %"),
+        (3.0, "99.9 %"),
+        (4.0, "99.99 %"),
+    ]);
+    for (class, times) in both {
+        // Beyond one answer in so many as there were, a curve would be invented.
+        let last = (times.count.max(1) as f64).log10().min(4.0);
+        let at = (0..=160)
+            .map(|n| f64::from(n) / 40.0)
+            .filter(|x| *x <= last);
+        let points = at.map(|x| (x, times.percentile(100.0 * (1.0 - 10f64.powf(-x)))));
+        plot.line(class, points.map(|(x, t)| (x, t.map(|t| t as f64))));
+    }
+    figure(
+        "How steady the answers are",
+        &[("hit", "hits"), ("miss", "misses")],
+        &plot.finish(),
+        "So many answers (below) were there within this time (left), over the phases that figures are quoted from. Each step to the right \
+         leaves a tenth as many behind it: a line that stays flat has few slow answers, a line that bends up has a tail.",
+    )
+}
+
 /// Response times by phase.
 pub(crate) fn by_phase(r: &Results) -> String {
     let phases = r.phases.iter().filter(|p| p.figures.latency.all.count > 0);
