@@ -33,6 +33,9 @@ pub struct Figures {
     pub latency: BySource,
     /// From the time a request was due to its answer's head.
     pub first_byte: BySource,
+    /// From the request's being sent to its answer's last byte: the waiting for a free connection of the robot left out.
+    #[serde(default)]
+    pub service: BySource,
     /// From the generator's coming to a request to its being sent: all connections of the robot were busy.
     pub queueing: Times,
     /// From the time a request was due to the generator's coming to it.
