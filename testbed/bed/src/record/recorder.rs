@@ -266,10 +266,10 @@ impl Tally {
     fn merge(&mut self, other: &Self) {
         self.figures.merge(&other.figures);
         let mine = self.latency.iter_mut().chain(&mut self.first_byte);
+        let mine = mine.chain(&mut self.service);
         let theirs = other.latency.iter().chain(&other.first_byte);
+        let theirs = theirs.chain(&other.service);
         mine.zip(theirs).for_each(|(a, b)| a.merge(b));
-        let service = self.service.iter_mut().zip(&other.service);
-        service.for_each(|(a, b)| a.merge(b));
         self.queueing.merge(&other.queueing);
         self.lateness.merge(&other.lateness);
     }
