@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{peers, robots, tables};
+use understudy_bed::{fit, origin, peers, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -20,6 +20,10 @@ struct Cli {
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one
     Run(robots::RunArgs),
+    /// Serves a workload's objects alone, for robots on another machine
+    Origin(origin::command::Args),
+    /// Makes a workload file of an access log, with nothing of the log in it but its figures
+    Fit(fit::command::FitArgs),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
     #[command(flatten)]
@@ -29,6 +33,8 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args),
+        Command::Origin(args) => origin::command::origin_command(&args),
+        Command::Fit(args) => fit::command::fit_command(args),
         Command::Peer(args) => peers::peer_command(args),
         Command::Tables(command) => tables::tables_command(command),
     }

@@ -3,8 +3,7 @@
 //! Invariant: arrivals are a function of world and schedule alone, never of answers: the same seed asks the same, whatever the proxy
 //! does. What a page embeds is asked for when the page is there, so the robots make those requests, by [`Demand::embedded`].
 //!
-//! Every request draws from a stream of its own, named by its number: a change of one request's choices leaves all others as they
-//! are, and at another rate the same objects are asked for in the same order.
+//! Every request draws from a stream of its own, named by its number: how many numbers one takes changes nothing of the next.
 //!
 //! Direct requests come at the schedule's rate over one more than the embedded ones to each, so that all of them together come at
 //! the schedule's rate.

@@ -234,7 +234,10 @@ fn distribution(key: &str, dist: &Distribution) -> Checked {
         }
         Distribution::LogNormal { mean, sd } => {
             above(&at("lognormal.mean"), *mean, MOST)?;
-            number(&at("lognormal.sd"), *sd, 0.0, MOST)
+            number(&at("lognormal.sd"), *sd, 0.0, MOST)?;
+            // Beyond that no mean is ever seen, and in the end no logarithm is a number.
+            let cure = "must be at most 1000 times the mean";
+            that(*sd <= 1000.0 * mean, &at("lognormal.sd"), cure)
         }
         Distribution::Zipf(most) => that(
             (1..=1_000_000_000).contains(most),

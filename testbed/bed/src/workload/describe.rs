@@ -110,8 +110,8 @@ mod tests {
             "1000 robots, 400.0 requests/s at peak",
             "until 2.0 GB are stored",
             "4:00:00",
-            "55.1 % hits by documents",
-            "mean size 10.6 KB",
+            "55.0 % hits by documents",
+            "mean size 10.5 KB",
         ] {
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }

@@ -6,7 +6,7 @@
 //! Awkward case: a normal distribution has a part below 0, which is drawn as 0 and so lifts its mean.
 
 use crate::seed::Stream;
-use rand_distr::{Distribution as _, Exp1, StandardNormal, StandardUniform};
+use rand_distr::{Exp1, StandardNormal, StandardUniform};
 use serde::{Deserialize, Serialize};
 
 /// A distribution of numbers. A file names it by a table of one key: `{ exp = 4608 }`, `{ normal = { mean = 2.5, sd = 1 } }`.

@@ -13,3 +13,6 @@ pub fn standard(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

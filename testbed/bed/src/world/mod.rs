@@ -144,3 +144,6 @@ impl World {
         self.seed.share(&[what, u64::from(object.kind), object.id])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What the origin counts, without a lock.
+//!
+//! Invariant: every request for an object is counted once, when its head is read. Control requests are not counted. Awkward case: a
+//! snapshot is not of one instant; each number in it is right, their sums need not be while requests are under way.
+
+use super::seen::Seen;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! statistics {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What an origin did since its run began.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Statistics {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        /// The numbers while they are counted.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub(super) $name: AtomicU64,)+
+            /// Cachable objects that were sent whole.
+            pub(super) seen: Seen,
+        }
+
+        impl Counters {
+            /// The numbers now.
+            pub(super) fn snapshot(&self) -> Statistics {
+                Statistics { $($name: self.$name.load(Relaxed),)+ }
+            }
+
+            /// Begins again from nothing. What is open stays open.
+            pub(super) fn reset(&self) {
+                let open = self.open.load(Relaxed);
+                $(self.$name.store(0, Relaxed);)+
+                self.open.store(open, Relaxed);
+                self.seen.clear();
+            }
+        }
+    };
+}
+
+statistics! {
+    /// Requests, of any method and answer.
+    requests,
+    /// GETs.
+    get,
+    /// HEADs.
+    head,
+    /// POSTs.
+    post,
+    /// Requests with a condition.
+    conditional,
+    /// Answers 304.
+    not_modified,
+    /// Answers 206.
+    partial,
+    /// Requests that were refused: 4xx but 412 and 416, and 503.
+    refused,
+    /// Requests without a number: not a robot's, or a proxy dropped it.
+    unnumbered,
+    /// POSTs whose body was not the one of their number.
+    wrong_bodies,
+    /// Bytes of bodies given to the network.
+    bytes,
+    /// Cachable objects that were sent whole.
+    objects,
+    /// Bytes of their bodies, each object once.
+    first_cachable_bytes,
+    /// Answers that were broken off on purpose.
+    aborted,
+    /// Connections accepted.
+    connections,
+    /// Connections open now.
+    open,
+    /// Connections that were closed because they had all their requests.
+    worn,
+}
+
+/// One more.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// So many more.
+pub(super) fn add(counter: &AtomicU64, number: u64) {
+    counter.fetch_add(number, Relaxed);
+}

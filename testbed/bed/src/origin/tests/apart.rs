@@ -1,0 +1,109 @@
+//! An origin on another machine, as robots there see it.
+
+use super::*;
+use crate::origin::{
+    ceiling,
+    remote::{Error, Remote},
+};
+
+#[test]
+fn an_origin_that_waits_answers_503_until_a_run_begins() {
+    let bed = Bed::configured(
+        |_| {},
+        |config| {
+            config.wait = true;
+            config.workload_text = "the text".into();
+        },
+    );
+    let remote = Remote::new(bed.address());
+    let (object, mut client) = (bed.object(TEXT, true), bed.client());
+    let request = bed.request("GET", object, 1, "");
+    assert_eq!(client.exchange(&request).status, 503);
+    let (hello, offset) = remote.hello().unwrap();
+    assert_eq!(
+        (hello.seed, hello.epoch, &hello.workload[..]),
+        (7, None, "the text")
+    );
+    assert_eq!(hello.addresses, bed.running.addresses());
+    // It is the same clock.
+    assert!(offset.ahead.abs() <= offset.error, "{offset:?}");
+
+    remote.begin(bed.world.epoch()).unwrap();
+    assert_eq!(remote.hello().unwrap().0.epoch, Some(bed.world.epoch()));
+    let answer = client.exchange(&request);
+    assert_eq!(answer.body, bed.body(object, answer.reply()));
+    let statistics = remote.statistics().unwrap();
+    assert_eq!((statistics.requests, statistics.objects), (1, 1));
+
+    // Another run counts from nothing; what is open stays open.
+    remote.begin(bed.world.epoch() + 1).unwrap();
+    let statistics = remote.statistics().unwrap();
+    assert_eq!((statistics.requests, statistics.objects), (0, 0));
+    assert!(statistics.open >= 1, "{statistics:?}");
+    client.exchange(&request);
+    assert_eq!(remote.statistics().unwrap().objects, 1);
+}
+
+#[test]
+fn control_refuses_what_it_does_not_know() {
+    let bed = Bed::new(|_| {});
+    let mut client = bed.client();
+    for (request, status) in [
+        ("GET /.bed/ HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        ("GET /.bed/other HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        ("GET /.bed/begin HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        ("DELETE /.bed/hello HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (
+            "POST /.bed/begin HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+            400,
+        ),
+        ("POST /.bed/begin HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ] {
+        assert_eq!(client.exchange(request).status, status, "{request}");
+    }
+    assert_eq!(bed.running.statistics().requests, 0);
+}
+
+#[test]
+fn what_is_no_origin_is_told_from_one_that_is_not_there() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = std::thread::spawn(move || {
+        for answer in [
+            "SSH-2.0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\nnull",
+            "HTTP/1.1 404 No\r\n\r\n",
+            "",
+        ] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for _ in 0..4 {
+        let found = Remote::new(address).statistics();
+        assert!(matches!(found, Err(Error::Answer(..))), "{found:?}");
+    }
+    peer.join().unwrap();
+    let found = Remote::new(address).statistics();
+    assert!(matches!(found, Err(Error::Io(..))), "{found:?}");
+}
+
+#[test]
+fn the_ceiling_counts_what_was_answered() {
+    let workload = Workload::parse(WORKLOAD).unwrap();
+    let options = ceiling::Options {
+        connections: 4,
+        time: Duration::from_millis(200),
+        requests: 10,
+    };
+    let library = Arc::new(Library::lazy(Seed(7)));
+    let found = ceiling::measure(&workload, Seed(7), library, &options).unwrap();
+    assert!(found.requests > 0 && found.bytes > 5000 * found.requests);
+    assert!(found.seconds >= 0.2);
+}

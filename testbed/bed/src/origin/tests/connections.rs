@@ -1,0 +1,83 @@
+//! How long connections live.
+
+use super::*;
+use crate::workload::Distribution;
+
+#[test]
+fn a_connection_has_as_many_requests_as_were_drawn() {
+    let bed = Bed::new(|workload| workload.connections.server = Distribution::Constant(3.0));
+    let object = bed.object(TEXT, true);
+    let mut client = bed.client();
+    for number in 1..=3 {
+        let answer = client.exchange(&bed.request("GET", object, number, ""));
+        let closes = answer.has("connection") && answer.field("connection") == "close";
+        assert_eq!(closes, number == 3, "{number}: {answer:?}");
+    }
+    assert_eq!(client.end(), b"");
+    assert_eq!(bed.running.statistics().worn, 1);
+}
+
+#[test]
+fn a_refusal_is_a_request_of_its_connection_too() {
+    let bed = Bed::new(|workload| workload.connections.server = Distribution::Constant(1.0));
+    let mut client = bed.client();
+    let answer = client.exchange("GET /none HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((answer.status, answer.field("connection")), (404, "close"));
+    assert_eq!(client.end(), b"");
+}
+
+#[test]
+fn connections_differ_as_the_distribution_says() {
+    let bed = Bed::new(|workload| {
+        workload.connections.server = Distribution::Table(vec![(1.0, 1.0), (2.0, 1.0)]);
+    });
+    let object = bed.object(TEXT, true);
+    let ones = (0..40)
+        .filter(|_| {
+            let mut client = bed.client();
+            let answer = client.exchange(&bed.request("GET", object, 1, ""));
+            answer.has("connection")
+        })
+        .count();
+    assert!((5..=35).contains(&ones), "{ones} of 40");
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_no_longer_open() {
+    let bed = Bed::new(|workload| workload.connections.server_idle = 0.3);
+    let mut client = bed.client();
+    let begin = std::time::Instant::now();
+    client.exchange(&bed.request("GET", bed.object(TEXT, true), 1, ""));
+    assert_eq!(bed.running.statistics().open, 1);
+    assert_eq!(client.end(), b"");
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    while bed.running.statistics().open > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(bed.running.statistics().connections, 1);
+}
+
+#[test]
+fn many_connections_are_open_at_a_time() {
+    let bed = Bed::new(|_| {});
+    let object = bed.object(TEXT, true);
+    let mut clients: Vec<_> = (0..200).map(|_| bed.client()).collect();
+    for client in &mut clients {
+        client.send(bed.request("GET", object, 1, ""));
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status, 200);
+    }
+    assert_eq!(bed.running.statistics().open, 200);
+}
+
+#[test]
+fn a_stopped_origin_closes_what_is_open() {
+    let bed = Bed::new(|_| {});
+    let mut client = bed.client();
+    client.exchange(&bed.request("GET", bed.object(TEXT, true), 1, ""));
+    let address = bed.address();
+    bed.running.stop();
+    assert_eq!(client.end(), b"");
+    assert!(TcpStream::connect(address).is_err());
+}
