@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{fit, origin, peers, robots, tables};
+use understudy_bed::{fit, origin, peers, report, robots, tables};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ enum Command {
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
+    /// Makes the report again from a run's results
+    Report(report::ReportArgs),
+    /// Tells what differs between two runs
+    Compare(report::CompareArgs),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
     #[command(flatten)]
@@ -35,6 +39,8 @@ fn main() -> ExitCode {
         Command::Run(args) => robots::run_command(args),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),
+        Command::Report(args) => report::report_command(args),
+        Command::Compare(args) => report::compare_command(args),
         Command::Peer(args) => peers::peer_command(args),
         Command::Tables(command) => tables::tables_command(command),
     }

@@ -171,6 +171,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn percentiles_are_those_of_the_sorted_list_within_a_thousandth(
             mut list in prop::collection::vec(0u64..LONGEST, 1..300), percent in 0.0f64..=100.0,

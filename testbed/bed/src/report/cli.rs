@@ -5,6 +5,7 @@ use crate::record::{ReadError, Results};
 use std::{
     io,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 /// Makes the report again from a run's results.
@@ -48,6 +49,18 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|e| Error::Write(path.display().to_string(), e))
 }
 
+/// Writes a run's results.json and report.html into this directory, which is made if it is not there.
+///
+/// # Errors
+/// They cannot be written; the error names the file.
+pub fn save(results: &Results, directory: &Path) -> Result<(), Error> {
+    let failed = |e| Error::Write(directory.display().to_string(), e);
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let json = results.to_json().map_err(|e| failed(e.into()))?;
+    write(&directory.join("results.json"), &json)?;
+    write(&directory.join("report.html"), &html(results))
+}
+
 impl ReportArgs {
     /// Does it; what it returns is to be printed.
     ///
@@ -71,4 +84,34 @@ impl CompareArgs {
         }
         Ok(compare(&a, &b))
     }
+}
+
+/// The code of what could not be done.
+const COULD_NOT: u8 = 2;
+
+/// Prints what came of a command.
+fn told(result: Result<String, Error>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            // Whoever closed the pipe has read enough.
+            let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("understudy-bed: {error}");
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+/// `understudy-bed report`.
+#[must_use]
+pub fn report_command(args: ReportArgs) -> ExitCode {
+    told(args.run())
+}
+
+/// `understudy-bed compare`.
+#[must_use]
+pub fn compare_command(args: CompareArgs) -> ExitCode {
+    told(args.run())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     faults,
-    page::{cell, page, table, tile},
+    page::{WORDS, cell, page, table, tile},
     plots,
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
@@ -352,7 +352,7 @@ fn mix(r: &Results) -> String {
          word. Requests: {} plain, {} If-Modified-Since to be answered in full, {} to be answered 304, {} reloads; {} HEAD, {} POST; {} \
          broken off on purpose and not counted here.</p></section>\n",
         table(
-            &["Source", "Answers", "share", "Bytes", "50 %", "99 %", ""],
+            &["Source", "Answers", "share", "Bytes", "50 %", "99 %", WORDS],
             &rows
         ),
         of(t.plain),
@@ -388,10 +388,7 @@ fn fault_table(r: &Results) -> String {
     format!(
         "<section><h2>Faults</h2>\n{}<p class=\"gloss\">The robots know what every answer should be, so they look at each. The exchanges \
          themselves are kept in the run's output directory.</p></section>\n",
-        table(
-            &["Fault", "Whole run", "quoted phases", "What it means"],
-            &rows
-        )
+        table(&["Fault", "Whole run", "quoted phases", WORDS], &rows)
     )
 }
 

@@ -13,7 +13,7 @@ mod svg;
 mod tests;
 mod words;
 
-pub use cli::{CompareArgs, Error, ReportArgs, write};
+pub use cli::{CompareArgs, Error, ReportArgs, compare_command, report_command, save, write};
 pub use compare::{compare, compare_html};
 pub use html::html;
-pub use paired::{Difference, paired};
+pub use paired::{Difference, paired, paired_html};

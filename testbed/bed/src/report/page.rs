@@ -42,16 +42,20 @@ pub(crate) fn figure(heading: &str, legend: &[(&str, &str)], svg: &str, gloss: &
     )
 }
 
-/// A table. Cells are HTML already: rows are whole `<tr>`s.
+/// A table. Cells are HTML already: rows are whole `<tr>`s. A head of [`WORDS`] stands above a column of sentences.
 pub(crate) fn table(heads: &[&str], rows: &str) -> String {
-    let heads: String = heads
-        .iter()
-        .map(|h| format!("<th>{}</th>", escape(h)))
-        .collect();
+    let head = |h: &&str| match *h {
+        WORDS => format!("<th class=\"words\">{WORDS}</th>"),
+        h => format!("<th>{}</th>", escape(h)),
+    };
+    let heads: String = heads.iter().map(head).collect();
     format!(
         "<div class=\"scroll\"><table><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
     )
 }
+
+/// The head of a column of sentences.
+pub(crate) const WORDS: &str = "What it means";
 
 /// A cell of plain text.
 pub(crate) fn cell(text: &str) -> String {

@@ -6,8 +6,9 @@
 
 use super::{
     compare::columns,
-    quantity::{differences, quantities},
-    words,
+    page,
+    quantity::{Quantity, differences, quantities},
+    words::{self, escape},
 };
 use crate::{record::Results, seed::Seed};
 use rand_xoshiro::rand_core::Rng;
@@ -122,46 +123,47 @@ fn bootstrap(differences: &[f64]) -> Option<(f64, f64)> {
     Some((means[RESAMPLES / 40], means[RESAMPLES - 1 - RESAMPLES / 40]))
 }
 
-/// The differences of pairs of runs (A, B) as text.
-#[must_use]
-pub fn paired(pairs: &[(Results, Results)]) -> String {
-    let mut out = String::new();
-    let why: Vec<String> = pairs
+/// Why some of these pairs are not comparable.
+fn reasons(pairs: &[(Results, Results)]) -> Vec<String> {
+    let numbered = pairs.iter().enumerate();
+    let found = numbered.flat_map(|(n, (a, b))| {
+        let found = differences(a, b).into_iter();
+        found.map(move |why| format!("pair {}: {why}", n + 1))
+    });
+    found.collect()
+}
+
+const HEADS: [&str; 9] = [
+    "",
+    "A",
+    "B",
+    "B - A",
+    "of A",
+    "more than chance",
+    "95 % interval",
+    "median",
+    "bootstrap",
+];
+
+/// Which of them says whether the difference is more than chance.
+const VERDICT: usize = 5;
+
+/// A row for each figure that all have: the cells of [`HEADS`].
+fn rows(pairs: &[(Results, Results)]) -> Vec<Vec<String>> {
+    let values: Vec<_> = pairs
         .iter()
-        .enumerate()
-        .flat_map(|(n, (a, b))| {
-            let found = differences(a, b).into_iter();
-            found.map(move |why| format!("pair {}: {why}", n + 1))
-        })
+        .map(|(a, b)| (quantities(a), quantities(b)))
         .collect();
-    if !why.is_empty() {
-        out.push_str("Not all pairs are comparable:\n");
-        for reason in &why {
-            let _ = writeln!(out, "  - {reason}");
-        }
-        out.push('\n');
-    }
-    let Some((first, _)) = pairs.first() else {
-        return "There are no pairs.\n".to_owned();
+    let Some((first, _)) = values.first() else {
+        return Vec::new();
     };
-    let heads = [
-        "",
-        "A",
-        "B",
-        "B - A",
-        "of A",
-        "median",
-        "95 % interval",
-        "bootstrap",
-        "more than chance",
-    ];
-    let mut table = vec![heads.map(str::to_owned).to_vec()];
-    for (n, q) in quantities(first).iter().enumerate() {
-        let values = pairs.iter().filter_map(|(a, b)| {
-            let value = |r| quantities(r).get(n).and_then(|q| q.value);
-            Some((value(a)?, value(b)?))
-        });
-        let Some(d) = Difference::of(&values.collect::<Vec<_>>()) else {
+    let mut table = Vec::new();
+    for (n, q) in first.iter().enumerate() {
+        let value = |of: &[Quantity]| of.get(n).and_then(|q| q.value);
+        let both = values
+            .iter()
+            .filter_map(|(a, b)| Some((value(a)?, value(b)?)));
+        let Some(d) = Difference::of(&both.collect::<Vec<_>>()) else {
             continue;
         };
         let signed = |v: f64| match v {
@@ -178,7 +180,7 @@ pub fn paired(pairs: &[(Results, Results)]) -> String {
             (_, true, true) => "yes",
             (_, false, false) => "no",
             // A bootstrap of few pairs is too narrow, so it alone convinces nobody.
-            (_, false, true) => "perhaps: more pairs",
+            (_, false, true) => "no, but more pairs may tell",
             (_, true, false) => "perhaps: pairs differ oddly",
         };
         table.push(vec![
@@ -189,25 +191,97 @@ pub fn paired(pairs: &[(Results, Results)]) -> String {
             words::or_dash((d.a != 0.0).then(|| d.mean / d.a), |r| {
                 format!("{:+.1} %", r * 100.0)
             }),
-            signed(d.median),
-            interval(d.interval),
-            interval(d.bootstrap),
             verdict.to_owned(),
+            interval(d.interval),
+            signed(d.median),
+            interval(d.bootstrap),
         ]);
     }
+    table
+}
+
+/// What "more than chance" means here.
+fn meaning(figures: usize) -> String {
+    format!(
+        "More than chance: the 95 % confidence interval of the mean difference (paired, Student's t) leaves out 0. Where nothing differs, \
+         about {:.0} of {figures} figures would still look so by chance alone.",
+        (figures as f64 * 0.05).max(1.0)
+    )
+}
+
+/// The differences of pairs of runs (A, B) as text.
+#[must_use]
+pub fn paired(pairs: &[(Results, Results)]) -> String {
+    if pairs.is_empty() {
+        return "There are no pairs.\n".to_owned();
+    }
+    let mut out = String::new();
+    let why = reasons(pairs);
+    if !why.is_empty() {
+        out.push_str("Not all pairs are comparable:\n");
+        for reason in &why {
+            let _ = writeln!(out, "  - {reason}");
+        }
+        out.push('\n');
+    }
+    let rows = rows(pairs);
+    let figures = rows.len();
     let _ = writeln!(
         out,
         "{} pairs; figures of the measured phases, means over runs.\n",
         pairs.len()
     );
-    out.push_str(&columns(&table));
-    let tested = table.len() - 1;
-    let _ = writeln!(
-        out,
-        "\nMore than chance: the 95 % confidence interval of the mean difference (paired, Student's t) leaves out 0. Of {tested} figures \
-         about one does so by chance alone where nothing differs."
-    );
+    let heads = HEADS.map(str::to_owned).to_vec();
+    out.push_str(&columns(&[vec![heads], rows].concat()));
+    let _ = writeln!(out, "\n{}", meaning(figures));
     out
+}
+
+/// The differences of pairs of runs (A, B) as one HTML file that names nothing outside itself.
+#[must_use]
+pub fn paired_html(pairs: &[(Results, Results)]) -> String {
+    let name = |r: Option<&Results>| {
+        let found = r.and_then(|r| r.identity.start.clone().or(Some(r.identity.proxy.clone())));
+        found.unwrap_or_default()
+    };
+    let first = pairs.first();
+    let mut body = format!(
+        "<header><h1>{} pairs of runs</h1>\n<p class=\"soft\">A: {}<br>B: {}</p></header>\n",
+        pairs.len(),
+        escape(&name(first.map(|p| &p.0))),
+        escape(&name(first.map(|p| &p.1))),
+    );
+    let why = reasons(pairs);
+    if !why.is_empty() {
+        let list: String = why
+            .iter()
+            .map(|w| format!("<li>{}</li>", escape(w)))
+            .collect();
+        let _ = writeln!(
+            body,
+            "<div class=\"verdict warn\"><strong>Not all pairs are comparable.</strong><ul>{list}</ul></div>"
+        );
+    }
+    let rows = rows(pairs);
+    let lines: String = rows
+        .iter()
+        .map(|row| {
+            let class = if row.get(VERDICT).is_some_and(|v| v == "yes") {
+                " class=\"quoted\""
+            } else {
+                ""
+            };
+            let cells: String = row.iter().map(|text| page::cell(text)).collect();
+            format!("<tr{class}>{cells}</tr>\n")
+        })
+        .collect();
+    body.push_str(&page::table(&HEADS, &lines));
+    let _ = writeln!(
+        body,
+        "<p class=\"gloss\">{}</p>",
+        escape(&meaning(rows.len()))
+    );
+    page::page("Pairs of runs", &body)
 }
 
 #[cfg(test)]

@@ -20,13 +20,16 @@ fn end(results: &Results) -> f64 {
     results.phases.last().map_or(slots, |p| p.end.max(slots))
 }
 
+/// A line over time: its class, and its value in a slot.
+type Line<'a> = (&'a str, &'a dyn Fn(&Slot) -> Option<f64>);
+
 /// A plot over time with its bands, axes and tooltips; `lines` are class and value.
 fn over_time(
     results: &Results,
     label: &str,
     scale: Scale,
     text: impl Fn(f64) -> String,
-    lines: &[(&str, &dyn Fn(&Slot) -> Option<f64>)],
+    lines: &[Line<'_>],
     tip: impl Fn(&Slot) -> String,
 ) -> String {
     let mut plot = Plot::new(300.0, (0.0, end(results)), scale, label);
@@ -286,13 +289,19 @@ fn range(plot: &mut Plot, class: &str, what: &str, t: &Times, at: f64) {
         t.p99 as f64,
         &title,
     );
-    plot.note(at + 0.1, t.p99 as f64, &micros(t.p50 as f64));
+    // Hits are below misses nearly always, so their numbers are out of each other's way.
+    let (edge, below) = if class == "hit" {
+        (t.p5, true)
+    } else {
+        (t.p99, false)
+    };
+    plot.note(at + 0.1, edge as f64, below, &micros(t.p50 as f64));
 }
 
 const RANGES: [(&str, &str); 4] = [
-    ("hit", "hit, half within (written above)"),
+    ("hit", "hit, half within (number below)"),
     ("hit block faint", "hit, 5 % to 95 %"),
-    ("miss", "miss, half within"),
+    ("miss", "miss, half within (number above)"),
     ("miss block faint", "miss, 5 % to 95 %"),
 ];
 

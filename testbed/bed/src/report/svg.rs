@@ -108,7 +108,7 @@ impl Plot {
                 WIDTH - RIGHT,
                 LEFT - 7.0,
                 y + 4.0,
-                escape(&text(tick))
+                escape(&super::words::round(&text(tick)))
             );
         }
     }
@@ -132,7 +132,7 @@ impl Plot {
                 r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{y:.1}" y2="{:.1}"/><text class="tick" x="{x:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
                 y + 4.0,
                 y + 18.0,
-                super::words::seconds(at)
+                super::words::moment(at, span)
             );
             at += step;
         }
@@ -215,13 +215,13 @@ impl Plot {
         );
     }
 
-    /// A word at a place, centred.
-    pub(crate) fn note(&mut self, x: f64, y: f64, text: &str) {
+    /// A word above a place or below it, centred.
+    pub(crate) fn note(&mut self, x: f64, y: f64, below: bool, text: &str) {
         let _ = write!(
             self.out,
             r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
             self.px(x),
-            self.py(y) - 5.0,
+            self.py(y) + if below { 15.0 } else { -5.0 },
             escape(text)
         );
     }

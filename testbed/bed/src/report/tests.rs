@@ -22,6 +22,8 @@ pub(crate) struct Made {
     pub(crate) hit: f64,
     pub(crate) rate: f64,
     pub(crate) name: String,
+    /// What phases' lengths are multiplied by: a debug build takes its time for each second.
+    pub(crate) scale: f64,
 }
 
 impl Default for Made {
@@ -31,6 +33,7 @@ impl Default for Made {
             hit: 900.0,
             rate: 120.0,
             name: "polymix-3".to_owned(),
+            scale: 1.0,
         }
     }
 }
@@ -59,7 +62,7 @@ fn world(name: &str) -> World {
     )
 }
 
-fn schedule(rate: f64) -> Schedule {
+fn schedule(rate: f64, scale: f64) -> Schedule {
     let mut begin = 0.0;
     let phases = [
         ("warm", 5.0, 0.1, 0.1),
@@ -74,6 +77,7 @@ fn schedule(rate: f64) -> Schedule {
         ("cool", 5.0, 0.1, 0.1),
     ];
     let phases = phases.map(|(name, seconds, from, to)| {
+        let seconds = seconds * scale;
         begin += seconds;
         Phase {
             name: name.to_owned(),
@@ -98,9 +102,10 @@ fn schedule(rate: f64) -> Schedule {
 /// Results of a run that nobody ran.
 pub(crate) fn made(m: &Made) -> Results {
     let seed = Seed(m.seed);
-    let schedule = schedule(m.rate);
+    let schedule = schedule(m.rate, m.scale);
     let mut recorder = Recorder::new(&world(&m.name), &schedule);
     let mut n = 0u64;
+    let mut under_way = std::collections::BTreeMap::new();
     let mut origin = OriginSide::default();
     for second in 0..=schedule.seconds() as u64 {
         let at = second as f64;
@@ -119,6 +124,10 @@ pub(crate) fn made(m: &Made) -> Results {
                 origin: n as f64 * 20e-6,
             }),
         });
+        let later = under_way.split_off(&((second + 1) * 1_000_000, 0));
+        std::mem::replace(&mut under_way, later)
+            .values()
+            .for_each(|s| recorder.record(s));
         let Some(phase) = schedule.phases.iter().rposition(|p| p.begin <= at) else {
             continue;
         };
@@ -165,10 +174,10 @@ pub(crate) fn made(m: &Made) -> Results {
             if offered && source == Source::Miss {
                 faults.push(Fault::FalseMiss);
             }
-            recorder.record(&Sample {
+            let sample = Sample {
                 object: Object { kind, id: n },
                 phase,
-                kind: if n % 10 == 0 {
+                kind: if n.is_multiple_of(10) {
                     RequestType::Ims304
                 } else {
                     RequestType::Plain
@@ -185,7 +194,8 @@ pub(crate) fn made(m: &Made) -> Results {
                 source,
                 aborted: false,
                 faults,
-            });
+            };
+            under_way.insert((sample.done, n), sample);
         }
     }
     recorder.finish(Closing {
@@ -204,10 +214,270 @@ pub(crate) fn made(m: &Made) -> Results {
     })
 }
 
+/// The sections of a page that hold a plot.
+fn plots(page: &str) -> Vec<&str> {
+    let sections = page.split("<section>").filter(|s| s.contains("<svg"));
+    sections.collect()
+}
+
 #[test]
-#[ignore = "look"]
-fn look() {
-    let r = made(&Made::default());
-    std::fs::write("/tmp/report_look.html", html(&r)).unwrap();
-    std::fs::write("/tmp/report_look.json", r.to_json().unwrap()).unwrap();
+fn every_plot_has_marks_and_every_number_is_one() {
+    let page = html(&made(&Made::default()));
+    let plots = plots(&page);
+    assert_eq!(plots.len(), 7);
+    for plot in plots {
+        assert!(plot.matches("class=\"mark").count() > 0, "{plot}");
+    }
+    for word in ["NaN", "inf", "None", "Some("] {
+        assert!(!page.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_summary_tells_what_was_run_and_how_it_went() {
+    let page = html(&made(&Made::default()));
+    for words in [
+        "polymix-3 through 127.0.0.1:3128 (understudy)",
+        "A valid run without failures.",
+        "Figures are of top1, top2 (80 s).",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn faults_and_reasons_stand_in_the_verdict() {
+    let mut results = made(&Made::default());
+    results.total.faults.insert(Fault::StaleHit, 3);
+    assert!(html(&results).contains("the proxy failed 3 times"));
+    results.validity.valid = false;
+    results.validity.reasons = vec!["the generator was late & busy".to_owned()];
+    let page = html(&results);
+    assert!(
+        page.contains("Not a valid run")
+            && page.contains("<li>the generator was late &amp; busy</li>")
+    );
+}
+
+#[test]
+fn what_strangers_wrote_is_text() {
+    let hostile = "<script>alert(1)</script>\"'&";
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let i = &mut results.identity;
+    for field in [
+        &mut i.workload,
+        &mut i.mode,
+        &mut i.proxy,
+        &mut results.host.kernel,
+        &mut results.host.processor,
+    ] {
+        *field = hostile.to_owned();
+    }
+    i.start = Some(hostile.to_owned());
+    results.validity.reasons = vec![hostile.to_owned()];
+    results
+        .phases
+        .iter_mut()
+        .for_each(|p| p.name = hostile.to_owned());
+    results
+        .contents
+        .iter_mut()
+        .for_each(|c| c.name = hostile.to_owned());
+    for page in [
+        html(&results),
+        compare_html(&results, &results),
+        paired_html(&[(results.clone(), results)]),
+    ] {
+        assert!(
+            !page.contains("<script") && !page.contains("\"'&"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn a_run_of_nothing_still_has_a_report() {
+    let recorder = Recorder::new(&world("nothing"), &schedule(10.0, 1.0));
+    let mut results = recorder.finish(Closing::default());
+    assert!(html(&results).contains("Not a valid run"));
+    results.series.clear();
+    results.identity.began = i64::MAX;
+    assert!(html(&results).contains("Not a valid run"));
+    results.identity.began = i64::MIN;
+    assert!(compare(&results, &results).contains("are not comparable"));
+}
+
+#[test]
+fn comparison_says_how_much_and_whether_it_may() {
+    let a = made(&Made {
+        rate: 40.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let slow = made(&Made {
+        rate: 40.0,
+        scale: 0.25,
+        hit: 1800.0,
+        ..Made::default()
+    });
+    let text = compare(&a, &slow);
+    assert!(!text.contains("not comparable"), "{text}");
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("hit, 50 % within"))
+        .unwrap();
+    let ratio: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
+    assert!((1.95..2.05).contains(&ratio), "{line}");
+    for (other, expected) in [
+        (
+            Made {
+                rate: 40.0,
+                scale: 0.25,
+                seed: 2,
+                ..Made::default()
+            },
+            "another seed: 1 in A, 2 in B",
+        ),
+        (
+            Made {
+                rate: 50.0,
+                scale: 0.25,
+                ..Made::default()
+            },
+            "another peak rate",
+        ),
+        (
+            Made {
+                rate: 40.0,
+                scale: 0.25,
+                name: "webaxe-4".to_owned(),
+                ..Made::default()
+            },
+            "another workload: polymix-3 in A, webaxe-4 in B",
+        ),
+    ] {
+        let b = made(&other);
+        let (text, page) = (compare(&a, &b), compare_html(&a, &b));
+        assert!(
+            text.contains("not comparable") && text.contains(expected),
+            "{text}"
+        );
+        assert!(page.contains("not comparable"), "{page}");
+    }
+    let invalid = Results {
+        validity: crate::record::Validity {
+            valid: false,
+            reasons: vec!["it was late".to_owned()],
+        },
+        ..a.clone()
+    };
+    assert!(compare(&a, &invalid).contains("B is not valid: it was late"));
+}
+
+#[test]
+fn pairs_find_what_differs_and_nothing_where_nothing_does() {
+    let pair = |seed, hit| {
+        let one = |hit| {
+            made(&Made {
+                seed,
+                hit,
+                rate: 40.0,
+                scale: 0.25,
+                ..Made::default()
+            })
+        };
+        (one(900.0), one(hit))
+    };
+    let verdict = |pairs: &[(Results, Results)], what: &str| {
+        let text = paired(pairs);
+        let line = text
+            .lines()
+            .find(|l| l.starts_with(what))
+            .unwrap_or(&text)
+            .to_owned();
+        let cells = line.split("  ").map(str::trim).filter(|c| !c.is_empty());
+        cells
+            .clone()
+            .nth(5)
+            .map(str::to_owned)
+            .unwrap_or_else(|| line.clone())
+    };
+    let slower: Vec<_> = (1..4).map(|seed| pair(seed, 950.0)).collect();
+    assert_eq!(verdict(&slower, "hit, 50 % within"), "yes");
+    assert_eq!(verdict(&slower, "hit ratio"), "no");
+    let same: Vec<_> = (1..4).map(|seed| pair(seed, 900.0)).collect();
+    assert_eq!(verdict(&same, "hit, 50 % within"), "no");
+    assert_eq!(
+        verdict(&same[..1], "hit, 50 % within"),
+        "one pair says nothing"
+    );
+    assert_eq!(paired(&[]), "There are no pairs.\n");
+}
+
+/// The page as Chromium has it in the end, and what its console says.
+fn loaded(page: &str) -> (String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.html");
+    std::fs::write(&file, page).unwrap();
+    let mut chromium = std::process::Command::new("chromium");
+    chromium.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-default-apps",
+        "--disable-extensions",
+        "--disable-sync",
+        "--enable-logging=stderr",
+        "--dump-dom",
+    ]);
+    chromium.arg(format!(
+        "--user-data-dir={}",
+        directory.path().join("profile").display()
+    ));
+    chromium.arg(format!("file://{}", file.display()));
+    let ended = chromium.env("HOME", directory.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let console = said.lines().filter(|line| line.contains("CONSOLE"));
+    (
+        String::from_utf8_lossy(&ended.stdout).into_owned(),
+        console.collect::<Vec<_>>().join("\n"),
+    )
+}
+
+/// Chromium takes seconds in a debug build's company, so one test looks at all there is to see in it.
+#[test]
+fn chromium_shows_it_and_asks_nobody() {
+    let results = made(&Made::default());
+    let page = html(&results);
+    for outside in ["http:", "https:", "src=", "url(", "@import", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let (dom, console) = loaded(&page);
+    assert_eq!(console, "");
+    assert!(
+        dom.contains("<h1>polymix-3 through 127.0.0.1:3128 (understudy)</h1>"),
+        "{dom}"
+    );
+    let plots = plots(&dom);
+    assert_eq!(plots.len(), 7);
+    assert!(
+        plots
+            .iter()
+            .all(|p| p.contains("class=\"mark") && p.contains("</svg>"))
+    );
+    // The console would have told: a page that asks for something outside is complained of.
+    let asking = page.replace("</body>", "<img src=\"http://127.0.0.1:9/x.png\"></body>");
+    assert!(
+        loaded(&asking).1.contains("Content Security Policy"),
+        "{}",
+        loaded(&asking).1
+    );
 }

@@ -98,6 +98,29 @@ pub(crate) fn seconds(value: f64) -> String {
     }
 }
 
+/// A moment on an axis that is so many seconds long: `15 s`, `2:15` (minutes) or `1:05 h`.
+pub(crate) fn moment(at: f64, span: f64) -> String {
+    let whole = at.max(0.0).round() as u64;
+    match span {
+        s if s < 120.0 => format!("{whole} s"),
+        s if s < 7200.0 => format!("{}:{:02}", whole / 60, whole % 60),
+        _ => format!("{}:{:02} h", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// The text of a round number without the zeros behind its point: `10 s` for `10.0 s`.
+pub(crate) fn round(text: &str) -> String {
+    let (number, unit) = match text.split_once(' ') {
+        Some((number, unit)) => (number, format!(" {unit}")),
+        None => (text, String::new()),
+    };
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    format!("{number}{unit}")
+}
+
 /// What is told by `text` if it is there, and a dash if not.
 pub(crate) fn or_dash<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {
     value.map_or_else(|| "\u{2013}".to_owned(), text)
@@ -129,6 +152,12 @@ mod tests {
             (seconds(150.0), "2:30 min"),
             (seconds(600.0), "10 min"),
             (seconds(7500.0), "2:05 h"),
+            (round("10.0 s"), "10 s"),
+            (round("0.020"), "0.02"),
+            (round("100 ms"), "100 ms"),
+            (moment(75.0, 100.0), "75 s"),
+            (moment(75.0, 600.0), "1:15"),
+            (moment(7500.0, 9000.0), "2:05 h"),
             (or_dash(None::<f64>, percent), "\u{2013}"),
         ] {
             assert_eq!(found, expected);

@@ -51,9 +51,9 @@ impl Tree {
         }
         let gone = self.alive.values().filter(|s| !now.contains_key(&s.pid));
         for gone in gone {
-            let mut pool = ancestor(gone, &self.alive, &now).and_then(|pid| pools.get_mut(&pid));
+            let pool = ancestor(gone, &self.alive, &now).and_then(|pid| pools.get_mut(&pid));
             let mut nothing = (0, 0);
-            let pool = pool.as_deref_mut().unwrap_or(&mut nothing);
+            let pool = pool.unwrap_or(&mut nothing);
             let left = |took: u64, pool: &mut u64| {
                 let held = took.min(*pool);
                 *pool -= held;
