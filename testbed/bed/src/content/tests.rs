@@ -28,7 +28,7 @@ fn image(album: &Album, tag: u64, len: u64) -> Vec<u8> {
 #[test]
 fn a_gif_can_have_every_length() {
     // Every remainder of the comment's blocks of 256, many of them behind several images.
-    for len in GIF.smallest()..GIF.smallest() + 1500 {
+    for len in GIF.smallest()..GIF.smallest() + 600 {
         let body = image(&GIF, len, len);
         image::load_from_memory(&body).unwrap_or_else(|e| panic!("{len}: {e}"));
     }
