@@ -34,6 +34,7 @@ struct Tally {
     figures: Figures,
     latency: [Histogram; 4],
     first_byte: [Histogram; 4],
+    service: [Histogram; 4],
     queueing: Histogram,
     lateness: Histogram,
 }
@@ -198,6 +199,7 @@ impl Tally {
             figures: Figures::default(),
             latency: four(),
             first_byte: four(),
+            service: four(),
             queueing: Histogram::new(),
             lateness: Histogram::new(),
         }
@@ -221,18 +223,19 @@ impl Tally {
         let plain = s.kind == RequestType::Plain && s.method == Method::Get && s.cachable;
         f.hits.documents.count(1, hit);
         f.hits.bytes.count(s.bytes, hit);
-        f.hits.ideal.count(1, s.offered);
-        f.hits.ideal_bytes.count(s.bytes, s.offered);
+        f.hits.ideal.count(1, s.possible());
+        f.hits.ideal_bytes.count(s.bytes, s.possible());
         if plain {
             f.hits.cachable.count(1, hit);
             f.hits.cachable_bytes.count(s.bytes, hit);
-            f.hits.ideal_cachable.count(1, s.offered);
+            f.hits.ideal_cachable.count(1, s.possible());
         }
         self.lateness.record(s.taken.saturating_sub(s.due));
         let Some(place) = place(s.source) else { return };
         self.queueing.record(s.sent.saturating_sub(s.taken));
         self.latency[place].record(s.done.saturating_sub(s.due));
         self.first_byte[place].record(s.head.saturating_sub(s.due));
+        self.service[place].record(s.done.saturating_sub(s.sent));
     }
 
     fn watch(&mut self, before: &Observation, now: &Observation) {
@@ -251,6 +254,7 @@ impl Tally {
             origin.not_modified += b.not_modified.saturating_sub(a.not_modified);
             origin.bytes += b.bytes.saturating_sub(a.bytes);
             origin.connections += b.connections.saturating_sub(a.connections);
+            origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
             let generator = f.generator.get_or_insert_default();
@@ -262,7 +266,9 @@ impl Tally {
     fn merge(&mut self, other: &Self) {
         self.figures.merge(&other.figures);
         let mine = self.latency.iter_mut().chain(&mut self.first_byte);
+        let mine = mine.chain(&mut self.service);
         let theirs = other.latency.iter().chain(&other.first_byte);
+        let theirs = theirs.chain(&other.service);
         mine.zip(theirs).for_each(|(a, b)| a.merge(b));
         self.queueing.merge(&other.queueing);
         self.lateness.merge(&other.lateness);
@@ -272,6 +278,7 @@ impl Tally {
         let mut figures = self.figures;
         figures.latency = by_source(&self.latency);
         figures.first_byte = by_source(&self.first_byte);
+        figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
         figures.lateness = self.lateness.times();
         let spared = |clients: u64, origin: u64| Share {
@@ -370,6 +377,7 @@ impl Figures {
             a.not_modified += b.not_modified;
             a.bytes += b.bytes;
             a.connections += b.connections;
+            a.late += b.late;
         }
         if let Some(b) = &o.generator {
             let a = self.generator.get_or_insert_with(Generator::default);

@@ -1,16 +1,25 @@
 //! `understudy-bed run`: the command line of a run.
 
-use super::{Mode, Plan, Shape};
-use crate::workload::Workload;
+use super::{Mode, Plan, Shape, run};
+use crate::{
+    record::{Results, Times},
+    workload::Workload,
+};
 use std::{
     net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
+/// The code of a run in which the proxy failed at something.
+const FAILED: u8 = 1;
 /// The code of what could not be run at all.
 const COULD_NOT_RUN: u8 = 2;
+/// The code of a run whose figures say nothing.
+const INVALID: u8 = 3;
+/// Seconds between two lines of progress.
+const PROGRESS: u64 = 5;
 
 /// What `run` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -124,14 +133,103 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "must be above 0 and fit in 64 bits".to_owned())
 }
 
-/// `understudy-bed run`.
+/// `understudy-bed run`. `page` makes the report of results: reports stand above robots.
 #[must_use]
-pub fn run_command(args: RunArgs) -> ExitCode {
-    match args.plan() {
-        Ok(_plan) => ExitCode::SUCCESS,
+pub fn run_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
+    match carry_out(args, page) {
+        Ok(code) => ExitCode::from(code),
         Err(message) => {
             eprintln!("understudy-bed: {message}");
             ExitCode::from(COULD_NOT_RUN)
         }
     }
+}
+
+fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> {
+    let plan = args.plan()?;
+    let mut seconds = 0u64;
+    let results = run(&plan, move |progress| {
+        seconds += 1;
+        if seconds.is_multiple_of(PROGRESS) {
+            eprintln!("{progress}");
+        }
+    })
+    .map_err(|e| e.to_string())?;
+    tell(plan.out.as_deref(), &results, page)
+}
+
+/// Writes what a run found into its directory, if it has one, and prints it in a few lines; the code that it ends with.
+///
+/// # Errors
+/// The files cannot be written.
+pub fn tell(
+    directory: Option<&Path>,
+    results: &Results,
+    page: fn(&Results) -> String,
+) -> Result<u8, String> {
+    if let Some(directory) = directory {
+        let json = results.to_json().map_err(|e| e.to_string())?;
+        write(directory, "results.json", &json)?;
+        write(directory, "report.html", &page(results))?;
+    }
+    print!("{}", summary(results));
+    Ok(code(results))
+}
+
+fn write(directory: &Path, name: &str, text: &str) -> Result<(), String> {
+    let path = directory.join(name);
+    std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The code that a run ends with: a failure of the proxy counts also where the figures do not.
+fn code(results: &Results) -> u8 {
+    if results.total.failures() > 0 {
+        FAILED
+    } else if results.validity.valid {
+        0
+    } else {
+        INVALID
+    }
+}
+
+/// A run in a few lines.
+fn summary(results: &Results) -> String {
+    let figures = if results.measured.requests > 0 {
+        &results.measured
+    } else {
+        &results.total
+    };
+    let millis = |times: &Times| {
+        if times.count == 0 {
+            return "none".to_owned();
+        }
+        let ms = |t: u64| t as f64 / 1e3;
+        format!("{:.2} / {:.2} ms", ms(times.p50), ms(times.p99))
+    };
+    let percent =
+        |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
+    let mut text = format!(
+        "requests  {} measured, {} in all, {:.1}/s\n\
+         hit ratio {} of documents, {} of bytes ({} offered)\n\
+         hit  p50 / p99  {}\n\
+         miss p50 / p99  {}\n",
+        figures.requests,
+        results.total.requests,
+        figures.rate().unwrap_or(0.0),
+        percent(figures.hits.documents.value()),
+        percent(figures.hits.bytes.value()),
+        percent(figures.hits.ideal.value()),
+        millis(&figures.latency.hit),
+        millis(&figures.latency.miss),
+    );
+    if results.total.faults.is_empty() {
+        text.push_str("faults    none\n");
+    }
+    for (fault, count) in &results.total.faults {
+        text.push_str(&format!("fault     {fault:?}: {count}\n"));
+    }
+    for reason in &results.validity.reasons {
+        text.push_str(&format!("not valid {reason}\n"));
+    }
+    text
 }

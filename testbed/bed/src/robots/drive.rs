@@ -6,7 +6,7 @@
 //! in a phase that is over; it is taken at once, so that no object is missing from the sequence.
 
 use super::{clock::micros, load::Load, timer::Timer};
-use std::{io, rc::Rc, time::Duration};
+use std::{cell::Cell, io, rc::Rc, time::Duration};
 use tokio::{sync::Notify, time::timeout};
 
 /// Requests taken in one go before answers are looked at.
@@ -16,11 +16,15 @@ const LOOK: u64 = 100_000;
 /// Seconds between two sweeps for connections that the proxy closed.
 const SWEEP: u64 = 5;
 
-/// Drives it to its end, or until `stop` rings.
+/// Drives it to its end, or until `stop` rings, which is told.
 ///
 /// # Errors
 /// The system has no timer for it.
-pub(crate) async fn drive(load: &Rc<Load>, stop: &Notify) -> io::Result<()> {
+pub(crate) async fn drive(
+    load: &Rc<Load>,
+    stop: &Notify,
+    stopped_early: &Cell<bool>,
+) -> io::Result<()> {
     let timer = Timer::new()?;
     let stopped = stop.notified();
     tokio::pin!(stopped);
@@ -68,7 +72,10 @@ pub(crate) async fn drive(load: &Rc<Load>, stop: &Notify) -> io::Result<()> {
         let now = load.clock.now();
         tokio::select! {
             biased;
-            () = &mut stopped => break,
+            () = &mut stopped => {
+                stopped_early.set(true);
+                break;
+            }
             slept = timer.sleep(wake.saturating_sub(now)) => slept?,
         }
     }
@@ -80,7 +87,6 @@ pub(crate) async fn drive(load: &Rc<Load>, stop: &Notify) -> io::Result<()> {
     };
     let patience = load.timeout.min(Duration::from_secs(10));
     let _ = timeout(patience, end).await;
-    load.phases(u64::MAX);
     load.second(load.clock.now());
     Ok(())
 }

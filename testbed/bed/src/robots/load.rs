@@ -36,7 +36,7 @@ pub(crate) trait Host {
     /// An exchange is over.
     fn sample(&mut self, sample: &Sample);
     /// A phase begins at this moment.
-    fn phase(&mut self, phase: usize, now: u64);
+    fn phase(&mut self, phase: usize, now: u64, counts: &Counts);
     /// Another second has gone.
     fn second(&mut self, now: u64, counts: &Counts);
     /// What fills a store, as the origin counts it.
@@ -85,7 +85,7 @@ pub(crate) struct Load {
     pub(crate) scratch: RefCell<Vec<u8>>,
     target: Target,
     schedule: RefCell<Schedule>,
-    demand: RefCell<Demand>,
+    asked: RefCell<Asked>,
     robots: RefCell<Vec<Robot>>,
     judging: RefCell<Judging>,
     host: RefCell<Box<dyn Host>>,
@@ -95,12 +95,21 @@ pub(crate) struct Load {
     pub(crate) idle: Notify,
 }
 
+/// Where requests come from.
+pub(crate) enum Asked {
+    /// The workload.
+    Demand(Demand),
+    /// Somebody who knows them.
+    Given(Box<dyn Iterator<Item = Arrival>>),
+}
+
 /// What a load is made of.
 pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) world: World,
     pub(crate) library: Arc<Library>,
     pub(crate) schedule: Schedule,
+    pub(crate) asked: Asked,
     pub(crate) proxy: SocketAddr,
     pub(crate) target: Target,
     pub(crate) timeout: Duration,
@@ -121,7 +130,7 @@ impl Load {
             timeout: parts.timeout,
             scratch: RefCell::new(vec![0; SCRATCH]),
             target: parts.target,
-            demand: RefCell::new(Demand::new(parts.world.clone(), parts.schedule.clone())),
+            asked: RefCell::new(parts.asked),
             schedule: RefCell::new(parts.schedule),
             robots: RefCell::new(robots.collect()),
             judging: RefCell::new(parts.judging),
@@ -135,7 +144,10 @@ impl Load {
 
     /// The next request that is due.
     pub(crate) fn next(&self) -> Option<Arrival> {
-        self.demand.borrow_mut().next()
+        match &mut *self.asked.borrow_mut() {
+            Asked::Demand(demand) => demand.next(),
+            Asked::Given(arrivals) => arrivals.next(),
+        }
     }
 
     /// The name of a phase.
@@ -165,9 +177,8 @@ impl Load {
     /// A phase begins.
     pub(crate) fn enter(&self, phase: usize, now: u64) {
         self.count(|c| c.phase = phase);
-        self.host
-            .borrow_mut()
-            .phase(phase, now.min(self.clock.now()));
+        let now = now.min(self.clock.now());
+        self.host.borrow_mut().phase(phase, now, &self.counts.get());
     }
 
     /// Another second has gone.
@@ -186,7 +197,9 @@ impl Load {
             return false;
         }
         let seconds = now as f64 / 1e6;
-        self.demand.borrow_mut().end_phase(phase, seconds);
+        if let Asked::Demand(demand) = &mut *self.asked.borrow_mut() {
+            demand.end_phase(phase, seconds);
+        }
         end_phase(&mut schedule, phase, seconds);
         true
     }
@@ -297,7 +310,10 @@ impl Load {
         }
         let phase = self.counts.get().phase;
         let now = page.done as f64 / 1e6;
-        let parts = self.demand.borrow().embedded(&page.arrival, now, phase);
+        let parts = match &*self.asked.borrow() {
+            Asked::Demand(demand) => demand.embedded(&page.arrival, now, phase),
+            Asked::Given(_) => Vec::new(),
+        };
         for mut part in parts {
             // The same moment to the microsecond, however it was rounded on the way.
             part.due = now;

@@ -1,6 +1,7 @@
 //! The clients before the proxy.
 //!
 //! - [`plan`]: what a run is, as the command line or a table says it. [`command`]: that command line.
+//! - [`run`](mod@run): a run from plan to results. [`start`]: the proxy's command. [`side`], [`observer`]: origin and proxy looked at.
 //! - [`load`]: all robots, their connections and queues; [`drive`]: through the phases; [`exchange`]: one request and its answer.
 //! - [`answer`], [`head`]: a strict HTTP reader. [`request`]: requests as bytes. [`connection`]: what they go over.
 //! - [`judging`]: the oracle at work; [`kept`]: what it found fault with, kept.
@@ -16,9 +17,14 @@ mod head;
 mod judging;
 mod kept;
 mod load;
+mod observer;
 mod plan;
 mod request;
+mod run;
+mod side;
+mod start;
 mod timer;
 
-pub use command::{RunArgs, run_command};
+pub use command::{RunArgs, run_command, tell};
 pub use plan::{Mode, Plan, Shape};
+pub use run::{Error, run, run_arrivals};

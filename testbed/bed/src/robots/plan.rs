@@ -93,10 +93,19 @@ impl Plan {
     pub fn schedule(&self) -> Result<Schedule, Error> {
         match self.shape {
             Shape::Scaled(scale) => Schedule::new(&self.workload, scale, self.rate, self.cache),
-            // Until the shorter shapes are there, the workload's own phases stand in.
-            Shape::Quick | Shape::Plateau { .. } => {
-                Schedule::new(&self.workload, 0.01, self.rate, self.cache)
+            Shape::Quick => Schedule::quick(&self.workload, self.rate),
+            Shape::Plateau { warm, plateau } => {
+                let rate = self.rate.unwrap_or(self.workload.demand.peak);
+                Schedule::plateau(&self.workload, rate, warm, plateau)
             }
+        }
+    }
+
+    /// What the lengths of phases are multiplied by; 1 where the plan has phases of its own.
+    pub(crate) fn scale(&self) -> f64 {
+        match self.shape {
+            Shape::Scaled(scale) => scale,
+            Shape::Quick | Shape::Plateau { .. } => 1.0,
         }
     }
 }

@@ -24,9 +24,10 @@ impl Timer {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self {
-            fd: AsyncFd::with_interest(fd, Interest::READABLE)?,
-        })
+        // Deprecated because a type of one's own may give a descriptor that it closes early; an `OwnedFd` does not.
+        #[allow(deprecated)]
+        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Self { fd })
     }
 
     /// Sleeps for so many microseconds. May be dropped and begun again.

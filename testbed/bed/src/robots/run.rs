@@ -1,0 +1,335 @@
+//! A run from its plan to its results: origin, proxy, robots, and what is seen of them.
+//!
+//! Its life: 1. the world is made, and the origin that serves it; 2. the proxy is started, if the plan says how; 3. the load is driven
+//! through its phases; 4. everything is ended, and what was recorded becomes results.
+
+use super::{
+    Mode, Plan,
+    clock::Clock,
+    drive::drive,
+    judging::Judging,
+    kept::Kept,
+    load::{Asked, Counts, Host, Load, Parts},
+    observer::Observer,
+    request::Target,
+    side::{Asking, Side},
+    start::Started,
+};
+use crate::{
+    content::Library,
+    demand::{Arrival, Demand},
+    origin::{self, remote},
+    record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
+    seed::Seed,
+    watch::Thread,
+    workload::{self, Schedule, Workload},
+    world::World,
+};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    task::LocalSet,
+};
+
+/// Why there are no results.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The plan's phases cannot be.
+    #[error("{0}")]
+    Workload(#[from] workload::Error),
+    /// The origin cannot listen.
+    #[error("the origin cannot be started on {0}: {1}")]
+    Origin(SocketAddr, io::Error),
+    /// The origin on another machine.
+    #[error("{0}")]
+    Remote(#[from] remote::Error),
+    /// It serves something else.
+    #[error(
+        "the origin at {0} serves another {1}: start both sides with the same workload and seed"
+    )]
+    Other(SocketAddr, &'static str),
+    /// The proxy's command.
+    #[error("the proxy is not started by {0:?}: {1}")]
+    Start(String, String),
+    /// A file of the output cannot be made.
+    #[error("{0}: {1}")]
+    Out(PathBuf, io::Error),
+    /// The system has no thread, timer or descriptor for it.
+    #[error("the load cannot be driven: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs it. `on_progress` is called once a second.
+///
+/// # Errors
+/// It could not be run at all; what goes wrong while it runs is in the results.
+pub fn run(plan: &Plan, on_progress: impl FnMut(&Progress) + 'static) -> Result<Results, Error> {
+    run_asked(plan, plan.schedule()?, None, Box::new(on_progress))
+}
+
+/// Runs these requests, given in the order they are due, instead of the workload's own; nothing embedded is asked for beside them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_arrivals(
+    plan: &Plan,
+    schedule: Schedule,
+    arrivals: Box<dyn Iterator<Item = Arrival>>,
+    on_progress: impl FnMut(&Progress) + 'static,
+) -> Result<Results, Error> {
+    run_asked(plan, schedule, Some(arrivals), Box::new(on_progress))
+}
+
+fn run_asked(
+    plan: &Plan,
+    schedule: Schedule,
+    arrivals: Option<Box<dyn Iterator<Item = Arrival>>>,
+    on_progress: Box<dyn FnMut(&Progress)>,
+) -> Result<Results, Error> {
+    origin::raise_open_files();
+    let kept = match &plan.out {
+        None => None,
+        Some(directory) => {
+            let failed = |e| Error::Out(directory.clone(), e);
+            std::fs::create_dir_all(directory).map_err(failed)?;
+            Some(Kept::create(directory).map_err(failed)?)
+        }
+    };
+    let (world, library, side, servers, ahead) = begin(plan)?;
+    let first = servers.first().copied().unwrap_or(plan.proxy);
+    let started = match &plan.start {
+        None => None,
+        Some(command) => Some(Started::start(
+            command,
+            plan.proxy,
+            first,
+            plan.out.as_deref(),
+        )?),
+    };
+    let mut pids = plan.watch.clone();
+    pids.extend(started.as_ref().map(Started::pid));
+    let recorder = Rc::new(RefCell::new(Recorder::new(&world, &schedule)));
+    let host = Recording {
+        recorder: Rc::clone(&recorder),
+        side,
+        observer: Observer::start(&pids),
+        robots: Thread::current(),
+        process: processor(),
+        thread: Thread::current().seconds().unwrap_or(0.0),
+        phase: 0,
+        on_progress,
+    };
+    let mut clock = Clock::start(Duration::ZERO);
+    clock.adjust(ahead);
+    let authorities = match plan.mode {
+        Mode::Forward => servers.iter().map(ToString::to_string).collect(),
+        Mode::Reverse => vec![plan.proxy.to_string()],
+    };
+    let asked = match arrivals {
+        None => Asked::Demand(Demand::new(world.clone(), schedule.clone())),
+        Some(arrivals) => Asked::Given(arrivals),
+    };
+    let load = Rc::new(Load::new(Parts {
+        clock,
+        world,
+        library,
+        schedule,
+        asked,
+        proxy: plan.proxy,
+        target: Target {
+            mode: plan.mode,
+            authorities,
+        },
+        timeout: plan.timeout,
+        judging: Judging::new(plan.cache, kept),
+        host: Box::new(host),
+    }));
+    let interrupted = go(&load)?;
+    let at = load.clock.now();
+    drop(load);
+    drop(started);
+    let Some(recorder) = Rc::into_inner(recorder) else {
+        return Err(io::Error::other("an exchange outlived the run").into());
+    };
+    Ok(recorder.into_inner().finish(Closing {
+        identity: identity(plan, clock.unix_seconds(0)),
+        at,
+        interrupted,
+        reasons: Vec::new(),
+    }))
+}
+
+/// Drives the load on a runtime of this thread; whether it was interrupted.
+fn go(load: &Rc<Load>) -> Result<bool, io::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = LocalSet::new();
+    let stop = Notify::new();
+    let interrupted = local.block_on(&runtime, async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let asked = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stop.notify_one();
+            // The load ends in its own time.
+            std::future::pending::<()>().await;
+        };
+        let was = std::cell::Cell::new(false);
+        tokio::select! {
+            driven = drive(load, &stop, &was) => driven?,
+            () = asked => {}
+        }
+        Ok::<_, io::Error>(was.get())
+    });
+    // What is still under way ends with the runtime, and its exchanges let the load go.
+    drop(local);
+    drop(runtime);
+    interrupted
+}
+
+/// World, library, origin, its addresses, and how many microseconds its clock is ahead.
+#[allow(clippy::type_complexity)]
+fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64), Error> {
+    let seed = Seed(plan.seed);
+    let workload = Arc::new(plan.workload.clone());
+    let library = Arc::new(Library::new(seed));
+    let now = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_micros() as i64)
+    };
+    if let Some(address) = plan.origin {
+        let remote = remote::Remote::new(address);
+        let (hello, offset) = remote.hello()?;
+        if hello.seed != plan.seed {
+            return Err(Error::Other(address, "seed"));
+        }
+        if Workload::parse(&hello.workload).ok().as_ref() != Some(&plan.workload) {
+            return Err(Error::Other(address, "workload"));
+        }
+        let ahead = offset.ahead;
+        let epoch = plan.epoch.unwrap_or((now() + ahead).div_euclid(1_000_000));
+        remote.begin(epoch)?;
+        let world = World::new(workload, seed, epoch);
+        let side = Side::There(Asking::start(remote));
+        return Ok((world, library, side, hello.addresses, ahead));
+    }
+    let epoch = plan.epoch.unwrap_or(now().div_euclid(1_000_000));
+    let world = World::new(workload, seed, epoch);
+    let listen = listeners(plan.listen, plan.servers);
+    let running = origin::start(origin::Config {
+        listen,
+        ..origin::Config::new(world.clone(), Arc::clone(&library))
+    })
+    .map_err(|e| Error::Origin(plan.listen, e))?;
+    let servers = running.addresses().to_vec();
+    Ok((world, library, Side::Here(running), servers, 0))
+}
+
+/// So many addresses from this one on; all on port 0, if it has that.
+fn listeners(first: SocketAddr, servers: usize) -> Vec<SocketAddr> {
+    let place = |n: usize| {
+        let mut address = first;
+        if first.port() != 0 {
+            let port = usize::from(first.port()) + n;
+            address.set_port(u16::try_from(port).unwrap_or(0));
+        }
+        address
+    };
+    (0..servers.max(1)).map(place).collect()
+}
+
+/// What is told of the run in its results.
+fn identity(plan: &Plan, began: i64) -> Identity {
+    Identity {
+        workload: plan.workload.name.clone(),
+        seed: plan.seed,
+        scale: plan.scale(),
+        mode: match plan.mode {
+            Mode::Forward => "forward".to_owned(),
+            Mode::Reverse => "reverse".to_owned(),
+        },
+        proxy: plan.proxy.to_string(),
+        // The first word alone: the rest may name what is nobody's business.
+        start: plan.start.as_ref().and_then(|command| {
+            let mut words = shlex::Shlex::new(command);
+            let word = words.next()?;
+            Some(word.rsplit('/').next().unwrap_or_default().to_owned())
+        }),
+        cache: plan.cache,
+        began,
+    }
+}
+
+/// Processor seconds of this whole program.
+fn processor() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Records what the load does.
+struct Recording {
+    recorder: Rc<RefCell<Recorder>>,
+    side: Side,
+    observer: Option<Observer>,
+    robots: Thread,
+    /// Processor seconds of the program and of this thread, at the beginning.
+    process: f64,
+    thread: f64,
+    phase: usize,
+    on_progress: Box<dyn FnMut(&Progress)>,
+}
+
+impl Recording {
+    fn observe(&self, now: u64, counts: &Counts) {
+        let robots = self.robots.seconds().unwrap_or(0.0) - self.thread;
+        self.recorder.borrow_mut().observe(&Observation {
+            at: now,
+            connections: counts.connections,
+            proxy: self.observer.as_ref().map(Observer::latest),
+            origin: Some(self.side.counted()),
+            generator: Some(Generator {
+                robots,
+                origin: (processor() - self.process - robots).max(0.0),
+            }),
+        });
+    }
+}
+
+impl Host for Recording {
+    fn sample(&mut self, sample: &Sample) {
+        self.recorder.borrow_mut().record(sample);
+    }
+
+    fn phase(&mut self, phase: usize, now: u64, counts: &Counts) {
+        // What the origin did up to here belongs to the phase before.
+        self.observe(now, counts);
+        if phase > self.phase {
+            self.recorder.borrow_mut().phase_begins(phase, now);
+        }
+        self.phase = phase;
+    }
+
+    fn second(&mut self, now: u64, counts: &Counts) {
+        self.observe(now, counts);
+        let progress = self.recorder.borrow().progress(now);
+        (self.on_progress)(&progress);
+    }
+
+    fn stored(&self) -> u64 {
+        self.side.statistics().first_cachable_bytes
+    }
+}

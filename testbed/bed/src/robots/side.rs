@@ -1,0 +1,97 @@
+//! The origin as a run sees it: one of its own, or one on another machine, asked over its control.
+//!
+//! Awkward case: the other machine is asked on a thread, each second, for a question over a network may take longer than robots can
+//! wait; what is told of it is then up to a second old.
+
+use crate::{
+    origin::{self, Running, Statistics, remote::Remote},
+    record::OriginSide,
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{JoinHandle, spawn},
+    time::Duration,
+};
+
+/// Between two questions.
+const EACH: Duration = Duration::from_millis(250);
+
+/// Where answers come from.
+pub(crate) enum Side {
+    /// This program.
+    Here(Running),
+    /// Another machine.
+    There(Asking),
+}
+
+/// A thread that asks the other machine.
+pub(crate) struct Asking {
+    latest: Arc<Mutex<Statistics>>,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Asking {
+    /// Asks from now on.
+    pub(crate) fn start(remote: Remote) -> Self {
+        let latest = Arc::new(Mutex::new(Statistics::default()));
+        let shared = Arc::clone(&latest);
+        let (end, ended) = channel::<()>();
+        let thread = spawn(move || {
+            while ended.recv_timeout(EACH) == Err(RecvTimeoutError::Timeout) {
+                // A question that fails is asked again; what was last known stays.
+                if let Ok(statistics) = remote.statistics() {
+                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = statistics;
+                }
+            }
+        });
+        Self {
+            latest,
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Side {
+    /// What the origin counted until now.
+    pub(crate) fn statistics(&self) -> Statistics {
+        match self {
+            Self::Here(running) => running.statistics(),
+            Self::There(asking) => *asking.latest.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// The same, as results tell it.
+    pub(crate) fn counted(&self) -> OriginSide {
+        let origin::Statistics {
+            requests,
+            conditional,
+            not_modified,
+            bytes,
+            connections,
+            late_micros,
+            ..
+        } = self.statistics();
+        OriginSide {
+            requests,
+            conditional,
+            not_modified,
+            bytes,
+            connections,
+            late: late_micros,
+        }
+    }
+}
