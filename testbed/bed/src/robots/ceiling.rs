@@ -9,6 +9,9 @@ use crate::{
 };
 use std::{net::SocketAddr, process::ExitCode};
 
+/// Requests a second that no generator makes on one core.
+const UNREACHED: f64 = 200_000.0;
+
 /// What `ceiling` is told.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CeilingArgs {
@@ -56,8 +59,10 @@ pub fn ceiling(args: &CeilingArgs) -> Result<Results, String> {
     plan.direct = true;
     plan.seed = args.seed;
     plan.closed = Some(args.connections.max(1));
-    // Sets how many robots there are and how large the working set is; the pace is the closed loop's.
-    plan.rate = Some(args.connections.max(1) as f64);
+    // More than can be, so that requests do not run out: the pace is the closed loop's. A robot has as many connections as it may, so
+    // a robot for each request under way never waits for one.
+    plan.rate = Some(UNREACHED);
+    plan.workload.demand.robot_rate = UNREACHED / args.connections.max(1) as f64;
     plan.shape = Shape::Plateau {
         warm: 2.0,
         plateau: args.seconds,

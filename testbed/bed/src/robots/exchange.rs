@@ -231,11 +231,11 @@ impl Exchange {
     fn expect(&mut self, load: &Load, connection: &Connection) {
         let head = connection.reader.head();
         let object = self.arrival.object;
-        if let Some(reply) = head.claims.reply {
-            if let Some(version) = load.version(object, reply.version, reply.answered) {
-                self.version = version;
-                self.named = true;
-            }
+        if let Some(reply) = head.claims.reply
+            && let Some(version) = load.version(object, reply.version, reply.answered)
+        {
+            self.version = version;
+            self.named = true;
         }
         if head.status == 200 && self.arrival.method != Method::Head {
             self.body =

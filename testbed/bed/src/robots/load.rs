@@ -199,6 +199,7 @@ impl Load {
 
     /// Another second has gone.
     pub(crate) fn second(&self, now: u64) {
+        self.judging.borrow_mut().forget();
         self.host.borrow_mut().second(now, &self.counts.get());
     }
 

@@ -29,6 +29,6 @@ mod start;
 mod timer;
 
 pub use ceiling::{CeilingArgs, ceiling, ceiling_command};
-pub use command::{RunArgs, run_command};
+pub use command::{RunArgs, run_command, tell};
 pub use plan::{Mode, Plan, Shape};
 pub use run::{Error, run, run_arrivals};

@@ -137,9 +137,13 @@ fn run_asked(
         Mode::Forward => servers.iter().map(ToString::to_string).collect(),
         Mode::Reverse => vec![proxy.to_string()],
     };
-    let asked = match arrivals {
-        None => Asked::Demand(Demand::new(world.clone(), schedule.clone())),
-        Some(arrivals) => Asked::Given(arrivals),
+    let (asked, window) = match arrivals {
+        None => {
+            let demand = Demand::new(world.clone(), schedule.clone());
+            (Asked::Demand(demand), schedule.working_set)
+        }
+        // Of given requests nobody knows which objects are over.
+        Some(arrivals) => (Asked::Given(arrivals), u64::MAX),
     };
     let load = Rc::new(Load::new(Parts {
         clock,
@@ -153,7 +157,7 @@ fn run_asked(
             authorities,
         },
         timeout: plan.timeout,
-        judging: Judging::new(plan.cache, kept),
+        judging: Judging::new(plan.cache, kept, window),
         host: Box::new(host),
     }));
     let interrupted = go(&load, plan.closed)?;
