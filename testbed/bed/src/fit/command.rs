@@ -112,6 +112,9 @@ pub struct ReplayArgs {
     /// How many addresses the origin has
     #[arg(long, default_value_t = 1)]
     pub servers: usize,
+    /// Where the origin listens; with port 0 anywhere, else on this port and those behind it
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
     /// The origin that `understudy-bed origin` runs elsewhere, of this log's fitted workload and this seed
     #[arg(long)]
     pub origin: Option<SocketAddr>,
@@ -155,6 +158,7 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
         mode: args.mode,
         cache: args.cache,
         servers: args.servers.clamp(1, 1000),
+        listen: args.listen,
         origin: args.origin,
         start: args.start.clone(),
         watch: args.watch.clone(),
