@@ -37,6 +37,8 @@ pub struct Earlier {
     pub done: u64,
     /// Bytes that everyone fetched since it was last used.
     pub since: u64,
+    /// Whether every store takes it: it answers a request without a condition.
+    pub certain: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ struct Stored {
     done: u64,
     /// The count of fetched bytes at the last use.
     used: u64,
+    certain: bool,
 }
 
 #[derive(Debug, Default)]
@@ -127,6 +130,7 @@ impl Memory {
             until: stored.until,
             done: stored.done,
             since: self.fetched.saturating_sub(stored.used),
+            certain: stored.certain,
         })
     }
 
@@ -149,13 +153,14 @@ impl Memory {
         }
     }
 
-    /// The request brought a whole answer of `bytes` from the origin that may be stored until `until`.
-    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64) {
+    /// A request brought a whole answer of `bytes` from the origin that may be stored until `until`; `certain` if it had no condition.
+    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64, certain: bool) {
         self.fetched += bytes;
         self.entries.entry(object).or_default().stored = Some(Stored {
             until,
             done,
             used: self.fetched,
+            certain,
         });
     }
 
@@ -213,8 +218,8 @@ mod tests {
     #[test]
     fn bytes_fetched_since_the_last_use_are_told() {
         let mut memory = Memory::new();
-        memory.stored(OBJECT, 50, 1, 1000);
-        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300);
+        memory.stored(OBJECT, 50, 1, 1000, true);
+        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300, true);
         assert_eq!(memory.earlier(OBJECT).unwrap().since, 300);
         memory.served(OBJECT, 4);
         assert_eq!(memory.earlier(OBJECT).unwrap().since, 0);

@@ -168,8 +168,9 @@ impl Judging {
             } else {
                 0
             };
+            let (until, certain) = (expected.version.until, expected.since.is_none());
             self.memory
-                .stored(object, expected.version.until, exchange.done, bytes);
+                .stored(object, until, exchange.done, bytes, certain);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 /// What it does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub(crate) enum Lie {
     /// Nothing, and it stores nothing.
     Passes,
     /// Nothing, and it stores what may be stored.
@@ -33,10 +33,10 @@ pub enum Lie {
 }
 
 /// A proxy that runs as long as the test does.
-pub struct Proxy {
-    pub address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     /// The requests it was sent, as bytes.
-    pub heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) heard: Arc<Mutex<Vec<String>>>,
 }
 
 struct Shared {
@@ -45,7 +45,7 @@ struct Shared {
     heard: Arc<Mutex<Vec<String>>>,
 }
 
-pub fn start(lie: Lie) -> Proxy {
+pub(crate) fn start(lie: Lie) -> Proxy {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();
@@ -174,7 +174,9 @@ fn unhook(mut answer: Vec<u8>) -> Vec<u8> {
 
 /// A request's head, and its body.
 fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .ok()?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -191,8 +193,10 @@ fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
 }
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.split("\r\n").take_while(|l| !l.is_empty()).find_map(|line| {
-        let (n, value) = line.split_once(": ")?;
-        n.eq_ignore_ascii_case(name).then_some(value)
-    })
+    head.split("\r\n")
+        .take_while(|l| !l.is_empty())
+        .find_map(|line| {
+            let (n, value) = line.split_once(": ")?;
+            n.eq_ignore_ascii_case(name).then_some(value)
+        })
 }
