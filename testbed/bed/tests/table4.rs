@@ -237,7 +237,7 @@ fn what_cannot_be_read_is_told() {
     ] {
         let told = run(&arguments);
         let stderr = String::from_utf8_lossy(&told.stderr);
-        assert_eq!(told.status.code(), Some(1), "{stderr}");
+        assert_eq!(told.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(part), "{stderr}");
     }
 }

@@ -123,9 +123,8 @@ fn a_compressed_body_inflates_to_the_original() {
     let mut other = original.clone();
     other[1000] ^= 1;
     let longer = [&original[..], b"\n"].concat();
-    let codings: [(&str, fn(&[u8]) -> Vec<u8>); 3] =
-        [("gzip", gzip), ("br", br), ("zstd", zstandard)];
-    for (coding, compress) in codings {
+    type Compress = fn(&[u8]) -> Vec<u8>;
+    for (coding, compress) in [("gzip", gzip as Compress), ("br", br), ("zstd", zstandard)] {
         let body = compress(&original);
         let told = |body: &[u8]| compressed(&original, body, coding);
         assert_eq!(told(&body), Ok(Seen::Adapted), "{coding}");

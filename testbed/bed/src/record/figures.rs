@@ -33,6 +33,10 @@ pub struct Figures {
     pub latency: BySource,
     /// From the time a request was due to its answer's head.
     pub first_byte: BySource,
+    /// From a request's being sent to its answer's last byte: the proxy's time and that of what is behind it, without the waiting for
+    /// a connection. Only to be put beside figures of others that run from there.
+    #[serde(default)]
+    pub service: BySource,
     /// From the generator's coming to a request to its being sent: all connections of the robot were busy.
     pub queueing: Times,
     /// From the time a request was due to the generator's coming to it.

@@ -34,6 +34,7 @@ struct Tally {
     figures: Figures,
     latency: [Histogram; 4],
     first_byte: [Histogram; 4],
+    service: [Histogram; 4],
     queueing: Histogram,
     lateness: Histogram,
 }
@@ -198,6 +199,7 @@ impl Tally {
             figures: Figures::default(),
             latency: four(),
             first_byte: four(),
+            service: four(),
             queueing: Histogram::new(),
             lateness: Histogram::new(),
         }
@@ -233,6 +235,7 @@ impl Tally {
         self.queueing.record(s.sent.saturating_sub(s.taken));
         self.latency[place].record(s.done.saturating_sub(s.due));
         self.first_byte[place].record(s.head.saturating_sub(s.due));
+        self.service[place].record(s.done.saturating_sub(s.sent));
     }
 
     fn watch(&mut self, before: &Observation, now: &Observation) {
@@ -263,7 +266,9 @@ impl Tally {
     fn merge(&mut self, other: &Self) {
         self.figures.merge(&other.figures);
         let mine = self.latency.iter_mut().chain(&mut self.first_byte);
+        let mine = mine.chain(&mut self.service);
         let theirs = other.latency.iter().chain(&other.first_byte);
+        let theirs = theirs.chain(&other.service);
         mine.zip(theirs).for_each(|(a, b)| a.merge(b));
         self.queueing.merge(&other.queueing);
         self.lateness.merge(&other.lateness);
@@ -273,6 +278,7 @@ impl Tally {
         let mut figures = self.figures;
         figures.latency = by_source(&self.latency);
         figures.first_byte = by_source(&self.first_byte);
+        figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
         figures.lateness = self.lateness.times();
         let spared = |clients: u64, origin: u64| Share {

@@ -115,6 +115,27 @@ fn hit_and_miss_times_are_apart_and_together_in_all() {
 }
 
 #[test]
+fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
+    let mut recorder = recorder();
+    let s = sample(1, 11.0, Source::Hit, 1_000);
+    recorder.record(&Sample {
+        taken: s.due + 7,
+        sent: s.due + 900,
+        ..s
+    });
+    let f = recorder.finish(closing(20.0)).measured;
+    assert_eq!(
+        (
+            f.lateness.max,
+            f.queueing.max,
+            f.service.hit.max,
+            f.latency.hit.max
+        ),
+        (7, 893, 100, 1_000)
+    );
+}
+
+#[test]
 fn what_a_robot_broke_off_is_counted_apart() {
     let mut recorder = recorder();
     let aborted = Sample {

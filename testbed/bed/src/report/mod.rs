@@ -9,6 +9,7 @@ mod page;
 mod paired;
 mod plots;
 mod quantity;
+mod sections;
 mod svg;
 #[cfg(test)]
 mod tests;

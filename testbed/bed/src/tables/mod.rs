@@ -1,6 +1,19 @@
 //! The tables of the paper, measured here and printed in its layout with its figures beside.
+//!
+//! - [`table4`]: the code of modules. [`table5`]: what the interface costs. [`table6`]: modules at work beside a load.
+//! - [`background`]: the load in front of a fresh proxy. [`adapted`], [`real`]: client and server of real content beside it.
+//! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. [`findings`]: Table 6 in words.
 
+pub mod adapted;
+pub mod background;
+mod findings;
+pub mod layout;
+mod real;
+pub mod row;
+pub mod sheet;
 pub mod table4;
+pub mod table5;
+pub mod table6;
 
 use clap::Subcommand;
 use std::{path::PathBuf, process::ExitCode};
@@ -20,9 +33,13 @@ pub enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// What the interface of modules costs: baseline, enabled, empty, headers, bodies; in each execution model
+    Table5(table5::Table5Args),
+    /// Ad remover, transcoder and compressor at work beside a background load
+    Table6(table6::Table6Args),
 }
 
-/// Does what the command says; the table goes to standard output.
+/// Does what the command says; the table goes to standard output, what is under way to standard error.
 #[must_use]
 pub fn tables_command(command: Command) -> ExitCode {
     let done = match command {
@@ -34,6 +51,8 @@ pub fn tables_command(command: Command) -> ExitCode {
             let interface = interface.unwrap_or_else(|| modules.join("api/src"));
             table4::table(&modules, &interface, markdown)
         }
+        Command::Table5(args) => table5::table(args),
+        Command::Table6(args) => table6::table(args),
     };
     match done {
         Ok(table) => {
@@ -42,7 +61,7 @@ pub fn tables_command(command: Command) -> ExitCode {
         }
         Err(why) => {
             eprintln!("understudy-bed: {why}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }

@@ -7,8 +7,8 @@
 mod calls;
 mod source;
 
+use super::layout;
 use source::Statements;
-use std::fmt::Write;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +145,7 @@ fn printed(rows: &[Printed], markdown: bool) -> String {
         "semicolons",
         "calls",
     ];
-    let mut cells = vec![head.map(str::to_owned)];
+    let mut cells = vec![head.map(str::to_owned).to_vec()];
     for (name, ours, paper) in rows {
         let mut line = [const { String::new() }; 9];
         line[0].clone_from(name);
@@ -162,26 +162,7 @@ fn printed(rows: &[Printed], markdown: bool) -> String {
                 _ => "-".to_owned(),
             };
         }
-        cells.push(line);
+        cells.push(line.to_vec());
     }
-    let width = |i: usize| cells.iter().map(|line| line[i].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let mut out = String::new();
-    for (n, line) in cells.iter().enumerate() {
-        let cells = line.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(i, (cell, width))| match i {
-            0 => format!("{cell:width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        let cells: Vec<String> = cells.collect();
-        if markdown {
-            let _ = writeln!(out, "| {} |", cells.join(" | "));
-            if n == 0 {
-                let _ = writeln!(out, "|---|{}", "--:|".repeat(head.len() - 1));
-            }
-        } else {
-            let _ = writeln!(out, "{}", cells.join("  ").trim_end());
-        }
-    }
-    out
+    layout::print(&cells, 1, markdown)
 }

@@ -1,0 +1,99 @@
+//! Measured columns in the paper's layout: a block of lines for each figure, the paper's first, then each execution model's.
+
+use super::{
+    layout,
+    row::{Figure, Of, Row, spread},
+};
+use std::collections::BTreeMap;
+
+/// Where a module runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum Model {
+    /// On the worker's own stack.
+    Inline,
+    /// In a pool of threads.
+    Threads,
+    /// In a child process.
+    Process,
+}
+
+impl Model {
+    /// What the configuration calls it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Threads => "threads",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// A table in the making: rounds of each column in each model. A column that needs no model is of all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Sheet {
+    rounds: BTreeMap<(usize, Option<Model>), Vec<Row>>,
+}
+
+impl Sheet {
+    /// One more round of the column of this number.
+    pub fn add(&mut self, column: usize, model: Option<Model>, row: Row) {
+        self.rounds.entry((column, model)).or_default().push(row);
+    }
+
+    /// The medians of a column in a model, or of a column without one.
+    #[must_use]
+    pub fn row(&self, column: usize, model: Model) -> Option<Row> {
+        self.of(column, model).map(Row::median)
+    }
+
+    fn of(&self, column: usize, model: Model) -> Option<&[Row]> {
+        let own = self.rounds.get(&(column, Some(model)));
+        let found = own.or_else(|| self.rounds.get(&(column, None)));
+        found.map(Vec::as_slice)
+    }
+
+    /// What in a figure cannot be told from chance: how far rounds of this column are apart, or 2 % of it when there is one round.
+    pub(super) fn noise(&self, column: usize, model: Model, figure: Of) -> Option<f64> {
+        let rows = self.of(column, model)?;
+        let median = figure(&Row::median(rows))?;
+        Some(spread(rows, figure).unwrap_or(median * 0.02))
+    }
+
+    /// The table: heads, the paper's rows for them, the models that were measured.
+    pub(super) fn print(
+        &self,
+        heads: &[&str],
+        paper: &[Row],
+        models: &[Model],
+        figures: &[Figure],
+        markdown: bool,
+    ) -> String {
+        let mut head = vec![String::new(), String::new()];
+        head.extend(heads.iter().map(|h| (*h).to_owned()));
+        let mut cells = vec![head];
+        for (name, digits, figure) in figures {
+            let mut lines = Vec::new();
+            let papers: Vec<Option<f64>> = paper.iter().map(figure).collect();
+            if papers.iter().any(Option::is_some) {
+                lines.push(("the paper", papers));
+            }
+            for &model in models {
+                let columns = 0..heads.len();
+                let ours: Vec<Option<f64>> = columns
+                    .map(|column| self.row(column, model).as_ref().and_then(figure))
+                    .collect();
+                if ours.iter().any(Option::is_some) {
+                    lines.push((model.word(), ours));
+                }
+            }
+            for (n, (who, values)) in lines.into_iter().enumerate() {
+                let title = if n == 0 { *name } else { "" };
+                let mut line = vec![title.to_owned(), who.to_owned()];
+                line.extend(values.into_iter().map(|v| layout::number(v, *digits)));
+                cells.push(line);
+            }
+        }
+        layout::print(&cells, 2, markdown)
+    }
+}

@@ -1,0 +1,320 @@
+//! Table 6 of the paper: real modules at work beside a background load, and what they do to it.
+//!
+//! The client and server of real content ([`super::adapted`], [`super::real`]) ask through the same proxy as the background. First
+//! the compressor is asked for all it can beside the background: its two loads keep the paper's ratio of 75 to 95 to that.
+
+use super::{
+    adapted::{Adaptation, Load, Pace, Running, Tally},
+    background::{Background, LoadArgs, module},
+    findings,
+    real::{HOST, Real},
+    row::{ADAPTED, FIGURES, Row},
+    sheet::{Model, Sheet},
+};
+use crate::record::Progress;
+use std::{cell::RefCell, rc::Rc};
+
+/// What `table6` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Table6Args {
+    #[command(flatten)]
+    load: LoadArgs,
+    /// Where modules run; the transcoder is refused inline, and only a process can be niced
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "inline,threads,process"
+    )]
+    models: Vec<Model>,
+    /// Which columns
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "baseline,ads,images25,images,nice,text75,text95"
+    )]
+    columns: Vec<Column>,
+    /// Requests always under way at full demand
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    demand: u16,
+    /// Objects a second that saturate the machine with the compressor; found out first, if left out
+    #[arg(long)]
+    saturating: Option<f64>,
+}
+
+/// The paper's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[allow(missing_docs)]
+pub enum Column {
+    Baseline,
+    Ads,
+    #[value(name = "images25")]
+    Images25,
+    Images,
+    Nice,
+    #[value(name = "text75")]
+    Text75,
+    #[value(name = "text95")]
+    Text95,
+}
+
+const COLUMNS: [Column; 7] = [
+    Column::Baseline,
+    Column::Ads,
+    Column::Images25,
+    Column::Images,
+    Column::Nice,
+    Column::Text75,
+    Column::Text95,
+];
+
+const HEADS: [&str; 7] = [
+    "Baseline",
+    "Ad remover",
+    "Images 25/s",
+    "Images max",
+    "Images max, nice 19",
+    "Compress 75/95",
+    "Compress 95/95",
+];
+
+/// What the paper measured; its transcoder made 30 images a second at full demand.
+pub(super) const PAPER: [Row; 7] = [
+    Row::paper([1452.87, 1248.99, 2742.53, 19.82, 57.81], None),
+    Row::paper([1452.72, 1248.87, 2743.55, 20.42, 57.81], None),
+    Row::paper([1452.65, 1256.60, 2753.47, 23.21, 57.74], Some(25.0)),
+    Row::paper([1452.73, 1277.76, 2778.09, 43.30, 57.80], Some(30.0)),
+    Row::paper([1452.68, 1250.69, 2744.60, 20.15, 57.78], None),
+    Row::paper([1452.73, 1252.24, 2745.63, 23.44, 57.81], Some(75.0)),
+    Row::paper([1452.88, 1258.34, 2752.63, 28.69, 57.78], Some(95.0)),
+];
+
+/// The paper's images a second.
+const IMAGES: f64 = 25.0;
+/// The compressor's lighter load as a share of the heavier.
+const LIGHTER: f64 = 75.0 / 95.0;
+
+/// Measures and prints the table.
+///
+/// # Errors
+/// What could not be run, in words.
+pub fn table(args: Table6Args) -> Result<String, String> {
+    let bench = Bench {
+        background: Background::new(args.load.clone())?,
+        real: Real::start(args.load.seed)?,
+        demand: usize::from(args.demand),
+    };
+    let mut sheet = Sheet::default();
+    let mut saturating: Vec<(Model, f64)> = Vec::new();
+    if args
+        .columns
+        .iter()
+        .any(|c| matches!(c, Column::Text75 | Column::Text95))
+    {
+        for &model in &args.models {
+            let rate = match args.saturating {
+                Some(rate) => rate,
+                None => bench.saturating(model)?,
+            };
+            saturating.push((model, rate));
+        }
+    }
+    let runs = runs(&args.columns, &args.models);
+    for round in 0..args.load.rounds {
+        let order: Vec<_> = match round % 2 {
+            0 => runs.clone(),
+            _ => runs.iter().rev().copied().collect(),
+        };
+        for (number, model) in order {
+            let word = model.map_or_else(String::new, |m| format!(" {}", m.word()));
+            let name = format!("{}{word}, round {}", HEADS[number], round + 1);
+            let saturating = saturating.iter().find(|(m, _)| Some(*m) == model);
+            let column = COLUMNS[number];
+            let row = bench.run(&name, column, model, saturating.map(|(_, rate)| *rate))?;
+            sheet.add(number, model, row);
+        }
+    }
+    Ok(print(&sheet, &args.models, args.load.markdown))
+}
+
+/// The columns that there are, each in the models that it can have.
+fn runs(columns: &[Column], models: &[Model]) -> Vec<(usize, Option<Model>)> {
+    let mut runs = Vec::new();
+    for (number, column) in COLUMNS.into_iter().enumerate() {
+        let possible = |model: &&Model| match column {
+            // A module that blocks is refused inline.
+            Column::Images25 | Column::Images => **model != Model::Inline,
+            // Threads of the proxy have its own niceness.
+            Column::Nice => **model == Model::Process,
+            _ => true,
+        };
+        match column {
+            _ if !columns.contains(&column) => {}
+            Column::Baseline => runs.push((number, None)),
+            _ => runs.extend(models.iter().filter(possible).map(|&m| (number, Some(m)))),
+        }
+    }
+    runs
+}
+
+/// What all columns share.
+struct Bench {
+    background: Background,
+    real: Real,
+    demand: usize,
+}
+
+impl Bench {
+    /// Objects a second that the compressor makes beside the background at full demand.
+    fn saturating(&self, model: Model) -> Result<f64, String> {
+        let name = format!("What saturates the compressor {}", model.word());
+        let text = modules(Column::Text95, model);
+        let pace = Pace::Full(self.demand);
+        let row = self.measure(&name, &text, false, Some((Adaptation::Compressed, pace)))?;
+        let rate = row.adapted.filter(|rate| *rate > 0.0);
+        rate.ok_or_else(|| format!("{name}: nothing was compressed"))
+    }
+
+    fn run(
+        &self,
+        name: &str,
+        column: Column,
+        model: Option<Model>,
+        saturating: Option<f64>,
+    ) -> Result<Row, String> {
+        let full = Pace::Full(self.demand);
+        let rate = |share: f64| saturating.map(|s| (Adaptation::Compressed, Pace::Rate(s * share)));
+        let load = match column {
+            Column::Baseline | Column::Ads => None,
+            Column::Images25 => Some((Adaptation::Gray, Pace::Rate(IMAGES))),
+            Column::Images | Column::Nice => Some((Adaptation::Gray, full)),
+            Column::Text75 => rate(LIGHTER),
+            Column::Text95 => rate(1.0),
+        };
+        let text = model.map_or_else(String::new, |model| modules(column, model));
+        let without = column == Column::Baseline && self.background.has_without();
+        self.measure(name, &text, without, load)
+    }
+
+    fn measure(
+        &self,
+        name: &str,
+        modules: &str,
+        without: bool,
+        load: Option<(Adaptation, Pace)>,
+    ) -> Result<Row, String> {
+        let mut proxy = self.background.proxy(modules, without)?;
+        let running = load
+            .map(|(adaptation, pace)| {
+                let objects = match adaptation {
+                    Adaptation::Gray => &self.real.images,
+                    Adaptation::Compressed => &self.real.texts,
+                };
+                let load = Load {
+                    proxy: proxy.address,
+                    origin: self.real.address()?,
+                    objects: objects.clone(),
+                    adaptation,
+                    pace,
+                };
+                load.start()
+            })
+            .transpose()?;
+        let window = Rc::new(RefCell::new(Window::new(running)));
+        let watching = window.clone();
+        let results = self.background.run(&mut proxy, name, move |progress| {
+            eprintln!("  {progress}");
+            watching.borrow_mut().look(progress);
+        })?;
+        let row = Row::of(&results);
+        let tally = window.borrow_mut().close();
+        let Some(tally) = tally else {
+            return Ok(row);
+        };
+        for wrong in &tally.wrong {
+            eprintln!("  {wrong}");
+        }
+        let (rate, passed) = (tally.rate(), tally.passed);
+        eprintln!(
+            "{name}: {rate:.1} objects/s adapted, {passed} passed, {} faults",
+            tally.faults
+        );
+        Ok(row.beside(&tally))
+    }
+}
+
+/// Counts what the real client has while the background is on its plateau.
+struct Window {
+    running: Option<Running>,
+    /// What the phase was called when it was looked at last.
+    phase: Option<String>,
+    plateau: Option<Tally>,
+}
+
+impl Window {
+    fn new(running: Option<Running>) -> Self {
+        Self {
+            running,
+            phase: None,
+            plateau: None,
+        }
+    }
+
+    /// A phase begins where its name changes; the last one there is is the plateau.
+    fn look(&mut self, progress: &Progress) {
+        let Some(running) = &self.running else {
+            return;
+        };
+        if self.phase.as_ref() != Some(&progress.phase) {
+            self.phase = Some(progress.phase.clone());
+            running.take();
+        } else if progress.at >= progress.of && self.plateau.is_none() {
+            // Behind its end only answers under way are waited for.
+            self.plateau = Some(running.take());
+        }
+    }
+
+    fn close(&mut self) -> Option<Tally> {
+        let running = self.running.take()?;
+        let tally = self.plateau.take().unwrap_or_else(|| running.take());
+        running.stop();
+        Some(tally)
+    }
+}
+
+/// The module of a column, for answers of the real server alone; the ad remover for all, as the paper's.
+fn modules(column: Column, model: Model) -> String {
+    let real = format!("match.hosts = [\"{HOST}\"]\n");
+    match column {
+        Column::Baseline => String::new(),
+        Column::Ads => module("ad-remover", model, "", ""),
+        Column::Images25 | Column::Images => module(
+            "transcoder",
+            model,
+            &format!("{real}deadline = \"30s\"\n"),
+            "",
+        ),
+        Column::Nice => {
+            let keys = format!("{real}deadline = \"30s\"\nnice = 19\n");
+            module("transcoder", model, &keys, "")
+        }
+        // Not bounded by its own budget of half a core: the machine is to be saturated.
+        Column::Text75 | Column::Text95 => module("compressor", model, &real, "budget = 1024\n"),
+    }
+}
+
+/// The table, and what it shows in words.
+pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
+    let figures = [&FIGURES[..], &ADAPTED[..]].concat();
+    let table = sheet.print(&HEADS, &PAPER, models, &figures, markdown);
+    let found: String = models
+        .iter()
+        .map(|&model| findings::nice(sheet, model, (0, 3, 4)))
+        .collect();
+    format!("{table}\n{found}")
+}
+
+#[cfg(test)]
+#[path = "table6_tests.rs"]
+mod tests;
