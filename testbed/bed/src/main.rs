@@ -6,7 +6,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use understudy_bed::{fit, origin, peers, report, robots, tables};
+use understudy_bed::{fit, origin, peers, report, robots, tables, workload};
 
 /// Drives a caching proxy with real content, judges every answer, and tells what it saw.
 #[derive(Debug, Parser)]
@@ -24,24 +24,33 @@ enum Command {
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
+    /// Asks a proxy for what an access log says was asked for, at the log's times, of objects like the log's
+    Replay(fit::command::ReplayArgs),
     /// Makes the report again from a run's results
     Report(report::ReportArgs),
     /// Tells what differs between two runs
     Compare(report::CompareArgs),
+    /// Runs two proxies in pairs, by turns, and says which differences are more than chance
+    Ab(Box<report::AbArgs>),
     /// Starts a proxy or cache to be measured, with a cache of stated size, on a port of this machine
     Peer(peers::PeerArgs),
+    /// Shows what a workload would run, and what is to be expected of it
+    Workload(workload::WorkloadArgs),
     #[command(flatten)]
     Tables(tables::Command),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(args) => robots::run_command(args, |_| String::new()),
+        Command::Run(args) => robots::run_command(args, report::html),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),
+        Command::Replay(args) => fit::command::replay_command(args, report::html),
         Command::Report(args) => report::report_command(args),
         Command::Compare(args) => report::compare_command(args),
+        Command::Ab(args) => report::ab_command(*args),
         Command::Peer(args) => peers::peer_command(args),
+        Command::Workload(args) => workload::workload_command(&args),
         Command::Tables(command) => tables::tables_command(command),
     }
 }

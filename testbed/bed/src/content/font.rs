@@ -250,18 +250,11 @@ fn glyph(dice: &mut Dice, out: &mut Vec<u8>) {
         }
         ends.push(points.len() as u16 - 1);
     }
-    let bound = |axis: usize, from: i16, choose: fn(i16, i16) -> i16| {
-        points.iter().fold(from, |b, p| choose(b, p[axis])) as u16
-    };
-    let (min, max): (fn(i16, i16) -> i16, fn(i16, i16) -> i16) = (i16::min, i16::max);
+    let least = |axis: usize| points.iter().map(|p| p[axis]).min().unwrap_or(0) as u16;
+    let most = |axis: usize| points.iter().map(|p| p[axis]).max().unwrap_or(0) as u16;
     let mut table = Table::default()
         .u16s(&[contours as u16])
-        .u16s(&[
-            bound(0, EM, min),
-            bound(1, EM, min),
-            bound(0, 0, max),
-            bound(1, 0, max),
-        ])
+        .u16s(&[least(0), least(1), most(0), most(1)])
         .u16s(&ends)
         .u16s(&[0])
         // Every point is on its curve, and its coordinates are differences of 16 bits.

@@ -271,5 +271,5 @@ impl Library {
 
 /// Whether an object of plain text is source code; the others are prose.
 fn is_source(object: Object) -> bool {
-    object.id % 2 == 0
+    object.id.is_multiple_of(2)
 }

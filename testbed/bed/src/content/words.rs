@@ -15,10 +15,10 @@ const COMMON: &[&str] = &[
 ];
 
 /// How many words are made up beside.
-const MADE: usize = 3000;
+const MADE: usize = 2000;
 
 /// How many turns of phrase there are: words that come together again and again, which is what a compressor lives on.
-const TURNS: usize = 1500;
+const TURNS: usize = 1000;
 
 /// Places in the table that words are drawn from: a word has as many as it is frequent.
 const PLACES: f64 = 32768.0;
@@ -110,16 +110,18 @@ fn capital(word: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// A word of two to four syllables.
+/// A word of one to three syllables.
 fn make(dice: &mut Dice) -> String {
     const ONSETS: &[&str] = &[
         "b", "br", "c", "ch", "d", "f", "fl", "g", "h", "j", "k", "l", "m", "n", "p", "pr", "r",
         "s", "st", "sh", "t", "tr", "v", "w",
     ];
     const VOWELS: &[&str] = &["a", "e", "i", "o", "u", "ea", "ou", "e", "a"];
-    const CODAS: &[&str] = &["", "", "", "n", "r", "s", "l", "t", "nd", "ck", "m", "ng"];
+    const CODAS: &[&str] = &[
+        "", "", "", "", "", "", "n", "r", "s", "l", "t", "nd", "ck", "m", "ng",
+    ];
     let mut word = String::new();
-    for _ in 0..2 + dice.below(2) {
+    for _ in 0..dice.pick(&[1, 2, 2, 3]) {
         word += dice.pick(ONSETS);
         word += dice.pick(VOWELS);
         word += dice.pick(CODAS);

@@ -280,6 +280,29 @@ fn recurrence_is_that_of_the_table_and_stays_within_the_sliding_window() {
 }
 
 #[test]
+fn the_working_set_has_as_many_objects_as_the_schedule_says_embedded_ones_too() {
+    let mut demand = plateau("polymix-3", 1, 60.0);
+    let last = demand.by_ref().filter(|a| a.first).last().unwrap();
+    // What is still asked for again after all new ones: the window.
+    let mut stream = Seed(1).stream(&[1]);
+    let direct: HashSet<u64> = (0..200_000)
+        .filter_map(|_| demand.seen.again(&mut stream))
+        .collect();
+    assert!(direct.contains(&last.object.id));
+    let objects: usize = direct
+        .iter()
+        .map(|id| 1 + demand.world.embedded(demand.object(*id)).len())
+        .sum();
+    let working_set = demand.schedule().working_set as f64;
+    near(
+        "objects in the working set",
+        objects as f64,
+        working_set,
+        0.04 * working_set,
+    );
+}
+
+#[test]
 fn an_ideal_cache_has_the_hit_ratio_of_the_workloads_name() {
     // Plain and conditional requests that repeat a cachable object count, reloads do not.
     let mut demand = plateau("polymix-3", 9, 300.0);

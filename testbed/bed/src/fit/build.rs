@@ -6,20 +6,16 @@
 //! So a fitted workload is also what a replay of the log needs: every request of the log is one arrival.
 
 use super::{
-    choose::{Chosen, Curve, choose, round},
-    kinds::Kind,
+    asked::{demand, popularity},
+    choose::{Curve, choose, round},
+    contents::content,
+    notes::{Notes, long},
     phases,
     survey::Survey,
     zipf,
 };
-use crate::workload::{
-    Aborts, Bodies, Connections, Content, Demand, Distribution, Life, Methods, Network, Popularity,
-    Types, Workload,
-};
+use crate::workload::{Aborts, Connections, Distribution, Methods, Network, Types, Workload};
 use std::collections::BTreeMap;
-
-/// The fewest objects that a share is told from.
-const FEW: u64 = 30;
 
 /// A workload and where its figures come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,12 +107,12 @@ pub fn build(survey: &Survey) -> Result<Fitted, Error> {
     };
     let connections = connections(survey, &mut notes);
     let network = network(survey, &mut notes);
-    let workload = Workload {
+    let mut workload = Workload {
         name: "fitted".to_owned(),
         about: format!(
-            "fitted to {} requests of an access log of {:.1} hours",
+            "fitted to {} requests of an access log of {}",
             requests.used,
-            survey.length().as_secs_f64() / 3600.0
+            long(survey.length().as_secs())
         ),
         content,
         demand,
@@ -127,256 +123,12 @@ pub fn build(survey: &Survey) -> Result<Fitted, Error> {
         network,
         phases,
     };
+    workload.demand.popularity = popularity(survey, &workload, slope, &mut notes);
     Ok(Fitted {
         workload,
         notes: notes.0,
         slope,
     })
-}
-
-#[derive(Default)]
-struct Notes(BTreeMap<String, Vec<String>>);
-
-impl Notes {
-    fn add(&mut self, key: &str, note: String) {
-        self.0.entry(key.to_owned()).or_default().push(note);
-    }
-
-    fn chosen(&mut self, key: &str, chosen: Option<&Chosen>, what: &str) {
-        let note = match chosen {
-            None => format!("Assumed, as PolyMix has it: the log does not tell {what}."),
-            Some(Chosen {
-                distance: Some(d),
-                of,
-                ..
-            }) => {
-                format!("Of {of} {what}; Kolmogorov-Smirnov distance {d:.3}.")
-            }
-            Some(Chosen {
-                distribution: Distribution::Table(t),
-                of,
-                ..
-            }) => {
-                format!(
-                    "Of {of} {what}; no curve is within a distance of 0.05, so {} means of quantiles.",
-                    t.len()
-                )
-            }
-            Some(Chosen { of, .. }) => format!("Of {of} {what}, all alike."),
-        };
-        self.add(key, note);
-    }
-}
-
-fn content(survey: &Survey, notes: &mut Notes) -> Vec<Content> {
-    let all: u64 = survey.kinds.iter().sum();
-    let mut found = Vec::new();
-    for kind in Kind::ALL {
-        let (count, sizes) = survey.of_kind(kind);
-        if count == 0 {
-            continue;
-        }
-        let (name, bodies, size, cachable, length, variance) = assumed(kind);
-        notes.add(name, format!("{count} of {all} GET and HEAD requests."));
-        let chosen = choose(sizes, &[Curve::Exp, Curve::LogNormal]);
-        let mean = format!("objects' sizes (mean {:.0} bytes)", sizes.mean());
-        notes.chosen(&format!("{name}.size"), chosen.as_ref(), &mean);
-        found.push(Content {
-            name: name.to_owned(),
-            bodies,
-            direct: round(count as f64 / all as f64),
-            size: chosen.map_or(size, |c| c.distribution),
-            cachable: storable(survey, kind, name, cachable, notes),
-            life: Life { length, variance },
-            embeds: Vec::new(),
-            ads: 0.0,
-        });
-    }
-    if found.is_empty() {
-        // A log of POSTs alone still needs something to post to.
-        let (name, bodies, size, cachable, length, variance) = assumed(Kind::Html);
-        notes.add(name, "Assumed: the log has no GET.".to_owned());
-        found.push(Content {
-            name: name.to_owned(),
-            bodies,
-            direct: 1.0,
-            size,
-            cachable,
-            life: Life { length, variance },
-            embeds: Vec::new(),
-            ads: 0.0,
-        });
-    }
-    found
-}
-
-/// What PolyMix says of a kind: name, bodies, sizes, cachable share, and the life cycle, which no log tells.
-fn assumed(kind: Kind) -> (&'static str, Bodies, Distribution, f64, Distribution, f64) {
-    const DAY: f64 = 86_400.0;
-    let lognormal = |mean, sd| Distribution::LogNormal { mean, sd };
-    match kind {
-        Kind::Html => (
-            "html",
-            Bodies::Html,
-            Distribution::Exp(8704.0),
-            0.9,
-            lognormal(7.0 * DAY, DAY),
-            0.33,
-        ),
-        Kind::Image => (
-            "image",
-            Bodies::Image,
-            Distribution::Exp(4608.0),
-            0.8,
-            lognormal(30.0 * DAY, 7.0 * DAY),
-            0.5,
-        ),
-        Kind::Other => (
-            "other",
-            Bodies::Other,
-            lognormal(25_600.0, 10_240.0),
-            0.72,
-            Distribution::Uniform(DAY, 365.0 * DAY),
-            0.5,
-        ),
-        Kind::Download => (
-            "download",
-            Bodies::Download,
-            lognormal(307_200.0, 307_200.0),
-            0.95,
-            lognormal(182.5 * DAY, 30.0 * DAY),
-            0.33,
-        ),
-    }
-}
-
-/// The share of a kind's objects that caches may store.
-///
-/// A log of a cache tells it of objects that were hit (they may), that it says it may not store, or that were fetched twice and never hit (they
-/// may not). Of others only the address speaks: with a query they are taken for uncachable, as caches long did (RFC 9111, 4 has
-/// no such rule).
-fn storable(survey: &Survey, kind: Kind, name: &str, otherwise: f64, notes: &mut Notes) -> f64 {
-    let (mut may, mut may_not, mut plain, mut all) = (0u64, 0u64, 0u64, 0u64);
-    for seen in survey.urls.all().filter(|s| s.kind == kind) {
-        all += 1;
-        plain += u64::from(!seen.query);
-        may += u64::from(seen.stored);
-        may_not += u64::from(!seen.stored && (seen.refused || seen.fetched >= 2));
-    }
-    let key = format!("{name}.cachable");
-    let judged = may + may_not;
-    if survey.requests.hits > 0 && judged >= FEW {
-        notes.add(
-            &key,
-            format!("Of {judged} objects that the cache had, would not store, or fetched twice."),
-        );
-        return round(may as f64 / judged as f64);
-    }
-    if all >= FEW {
-        notes.add(&key, format!("Assumed: the share of {all} objects whose address has no query; the log is not one of a cache, or too short."));
-        return round(plain as f64 / all as f64);
-    }
-    notes.add(
-        &key,
-        format!("Assumed, as PolyMix has it: {all} objects are too few."),
-    );
-    otherwise
-}
-
-fn demand(survey: &Survey, peak: f64, notes: &mut Notes) -> (Demand, Option<zipf::Slope>) {
-    let urls = &survey.urls;
-    let busiest = survey.clients.busiest();
-    let clients = f64::from(busiest.clients.max(1));
-    notes.add(
-        "demand.robot_rate",
-        format!(
-            "{} clients in the busiest minute, {} in all.",
-            busiest.clients,
-            survey.clients.distinct()
-        ),
-    );
-    let recurrence = round(urls.again as f64 / urls.counted.max(1) as f64).min(0.999);
-    notes.add(
-        "demand.recurrence",
-        format!(
-            "{} of {} GET and HEAD requests were for one of {} URLs seen before in the log{}.",
-            urls.again,
-            urls.counted,
-            urls.distinct,
-            if urls.share() < 1.0 {
-                format!(" (of a random {:.2} % of all URLs)", 100.0 * urls.share())
-            } else {
-                String::new()
-            }
-        ),
-    );
-    let frequencies = urls.all().map(|s| s.count.saturating_sub(1)).collect();
-    let slope = zipf::slope(frequencies);
-    let popularity = match slope {
-        Some(line) if line.exponent >= 0.3 && line.fits >= 0.8 => {
-            notes.add(
-                "demand.popularity",
-                format!("The slope of repeated requests over rank, of {} objects asked for five times or more; R squared {:.3}.", line.ranks, line.fits),
-            );
-            Popularity::Zipf {
-                exponent: round(line.exponent),
-            }
-        }
-        _ => {
-            notes.add(
-                "demand.popularity",
-                "No line goes through repeated requests over rank: all alike.".to_owned(),
-            );
-            Popularity::Uniform {
-                hot_set: 0.0,
-                hot_share: 0.0,
-            }
-        }
-    };
-    let (window, share) = working_set(survey, peak, notes);
-    let demand = Demand {
-        robot_rate: round(peak / clients),
-        peak: round(peak),
-        recurrence,
-        popularity,
-        working_set: round(window as f64 / peak),
-        working_set_bytes: None,
-        working_set_share: share,
-    };
-    (demand, slope)
-}
-
-/// The most objects in the working set, and a share of the longest phase's requests that is no less.
-///
-/// A choice among the newest W is a number up to W: 99 of 100 are below 0.99 W. While W was not reached yet, that says how long the log is,
-/// and all that was seen is the working set.
-fn working_set(survey: &Survey, peak: f64, notes: &mut Notes) -> (u64, f64) {
-    let urls = &survey.urls;
-    let far = if urls.ages.is_empty() {
-        0
-    } else {
-        urls.ages.value_at_quantile(0.99)
-    };
-    let slides = (far as f64) < 0.8 * urls.distinct as f64 && far > 0;
-    let window = if slides {
-        (far as f64 / 0.99).round() as u64
-    } else {
-        urls.distinct.max(1)
-    };
-    notes.add(
-        "demand.working_set",
-        if slides {
-            format!("99 of 100 repeated requests were for one of the {far} newest objects.")
-        } else {
-            format!("All {window} objects: repeated requests reach back to the first ones.")
-        },
-    );
-    // The limit by share must not be the lower one in a phase of one part of the log.
-    let longest = survey.length().as_secs_f64().max(1.0) / 24.0;
-    (
-        window,
-        round((window as f64 / (peak * longest)).max(1.0) * 1.1),
-    )
 }
 
 fn connections(survey: &Survey, notes: &mut Notes) -> Connections {
@@ -409,7 +161,7 @@ fn network(survey: &Survey, notes: &mut Notes) -> Network {
     notes.chosen(
         "network.think",
         chosen.as_ref(),
-        "seconds that fetches took, the network and the body included (so no delay is added)",
+        "times of fetches, in seconds, the network and the body included (so no delay is added)",
     );
     let measured = chosen.is_some();
     Network {

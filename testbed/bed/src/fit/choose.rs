@@ -9,6 +9,9 @@ use crate::workload::Distribution;
 /// The greatest distance at which a curve stands for the numbers: no quantile is off by more than five hundredths.
 const NEAR: f64 = 0.05;
 
+/// The fewest numbers of a group in a table: no value in a file is that of one object of the log.
+const GROUP: usize = 5;
+
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Chosen {
@@ -20,10 +23,13 @@ pub(super) struct Chosen {
     pub(super) of: u64,
 }
 
-/// The distribution of this sample: a curve of these, or a table; nothing of an empty one.
+/// The distribution of this sample: a curve of these, or a table; nothing of one of fewer numbers than a table's group has.
 pub(super) fn choose(sample: &Sample, curves: &[Curve]) -> Option<Chosen> {
     let sorted = sample.sorted();
     let (first, last) = (*sorted.first()?, *sorted.last()?);
+    if sorted.len() < GROUP {
+        return None;
+    }
     let of = sample.seen();
     let table = |distribution| Chosen {
         distribution,
@@ -31,7 +37,7 @@ pub(super) fn choose(sample: &Sample, curves: &[Curve]) -> Option<Chosen> {
         of,
     };
     if first == last {
-        return Some(table(Distribution::Constant(first)));
+        return Some(table(Distribution::Constant(round(first))));
     }
     // Of a few numbers even the right curve is far: the distance that one sample of a hundred exceeds is 1.63 / sqrt(n).
     let near = NEAR.max(1.63 / (sorted.len() as f64).sqrt());
@@ -125,8 +131,8 @@ pub(super) fn distance(sorted: &[f64], below: &dyn Fn(f64) -> f64) -> f64 {
     far
 }
 
-/// The numbers in groups of equal neighbours' means: 36 groups below the upper tenth, finer in the tail, where the bytes are. The mean
-/// stays what it is, but for rounding.
+/// The means of groups of neighbours: 36 groups below the upper tenth, finer in the tail, where the bytes are, but none of fewer than
+/// [`GROUP`] numbers. The mean of all stays what it is, but for rounding.
 pub(super) fn quantiles(sorted: &[f64]) -> Distribution {
     let ends = (1..=36)
         .map(|n| f64::from(n) * 0.025)
@@ -136,8 +142,15 @@ pub(super) fn quantiles(sorted: &[f64]) -> Distribution {
     let mut from = 0;
     for end in ends {
         let to = ((end * sorted.len() as f64).round() as usize).min(sorted.len());
-        let Some(group) = sorted.get(from..to).filter(|g| !g.is_empty()) else {
+        let left = sorted.len() - to;
+        let Some(group) = sorted.get(from..to).filter(|g| g.len() >= GROUP) else {
             continue;
+        };
+        // What is left behind this group must be one too, or belong to it.
+        let (to, group) = if left < GROUP {
+            (sorted.len(), &sorted[from..])
+        } else {
+            (to, group)
         };
         let value = round(group.iter().sum::<f64>() / group.len() as f64);
         let weight = round(group.len() as f64 / sorted.len() as f64);
@@ -167,4 +180,72 @@ fn normal(x: f64) -> f64 {
                 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
     let above = (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly;
     if x >= 0.0 { 1.0 - above } else { above }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::seed::Seed;
+    use proptest::prelude::*;
+
+    fn sample(of: &Distribution, count: usize) -> Sample {
+        let mut stream = Seed(1).stream(&[]);
+        let mut sample = Sample::new(0);
+        for _ in 0..count {
+            sample.add(of.sample(&mut stream));
+        }
+        sample
+    }
+
+    #[test]
+    fn a_sample_of_a_curve_is_that_curve() {
+        for of in [
+            Distribution::Exp(4608.0),
+            Distribution::LogNormal {
+                mean: 25_600.0,
+                sd: 10_240.0,
+            },
+            Distribution::Normal { mean: 2.5, sd: 0.5 },
+            Distribution::Uniform(0.0, 8192.0),
+        ] {
+            let curves = [Curve::Exp, Curve::LogNormal, Curve::Normal, Curve::Uniform];
+            let chosen = choose(&sample(&of, 5000), &curves).unwrap();
+            let same = std::mem::discriminant(&chosen.distribution) == std::mem::discriminant(&of);
+            assert!(same, "{of:?}: {chosen:?}");
+            // One sample of a hundred is farther than this from its own curve.
+            assert!(
+                chosen.distance.unwrap() < 1.63 / 5000f64.sqrt(),
+                "{chosen:?}"
+            );
+            let mean = chosen.distribution.mean();
+            assert!((mean / of.mean() - 1.0).abs() < 0.05, "{of:?}: {chosen:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_curve_is_a_table_of_the_same_mean() {
+        let mut two = Sample::new(0);
+        for n in 0..2000u32 {
+            two.add(f64::from(if n % 4 == 0 { 90_000 + n } else { 100 + n % 7 }));
+        }
+        let chosen = choose(&two, &[Curve::Exp, Curve::LogNormal]).unwrap();
+        assert!(matches!(chosen.distribution, Distribution::Table(_)));
+        assert!((chosen.distribution.mean() / two.mean() - 1.0).abs() < 0.01);
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_keeps_the_mean_and_no_number_alone(mut numbers in prop::collection::vec(1.0f64..1e6, 5..400)) {
+            numbers.sort_unstable_by(f64::total_cmp);
+            let Distribution::Table(table) = quantiles(&numbers) else { panic!() };
+            let count = numbers.len() as f64;
+            let mean = numbers.iter().sum::<f64>() / count;
+            let found = Distribution::Table(table.clone()).mean();
+            prop_assert!((found / mean - 1.0).abs() < 0.02, "{} {}", found, mean);
+            for (_, weight) in table {
+                prop_assert!(weight * count > 4.9);
+            }
+        }
+    }
 }

@@ -3,11 +3,18 @@
 use super::{
     build::{Error, Fitted, build},
     log::{Format, Log},
+    replay::{Replay, schedule},
     survey::Survey,
     write::write,
 };
-use crate::workload::Workload;
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use crate::{
+    record::Results,
+    robots::{self, Mode, Plan},
+    seed::Seed,
+    workload::{self, Workload},
+    world::World,
+};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// The code of what could not be done at all.
 const COULD_NOT: u8 = 2;
@@ -70,6 +77,100 @@ pub fn fit_command(args: FitArgs) -> ExitCode {
             ExitCode::from(COULD_NOT)
         }
     }
+}
+
+/// What `replay` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub log: LogArgs,
+    /// The proxy's address and port
+    #[arg(long)]
+    pub proxy: SocketAddr,
+    /// What the proxy is
+    #[arg(long, value_enum, default_value = "forward")]
+    pub mode: Mode,
+    /// How many times as fast as the log
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// The seed of the objects that URLs become
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The proxy's cache size in bytes (k, m, g: times 1024): for false misses
+    #[arg(long, value_parser = workload::bytes)]
+    pub cache: Option<u64>,
+    /// A directory for results, report, faulty exchanges and the fitted workload
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
+    #[arg(long)]
+    pub start: Option<String>,
+    /// Watches the processor time and memory of this process and its children
+    #[arg(long)]
+    pub watch: Vec<u32>,
+    /// How many addresses the origin has
+    #[arg(long, default_value_t = 1)]
+    pub servers: usize,
+    /// The origin that `understudy-bed origin` runs elsewhere, of this log's fitted workload and this seed
+    #[arg(long)]
+    pub origin: Option<SocketAddr>,
+}
+
+/// `understudy-bed replay`. `page` makes the report of results.
+#[must_use]
+pub fn replay_command(args: ReplayArgs, page: fn(&Results) -> String) -> ExitCode {
+    match replay(&args, page) {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            eprintln!("understudy-bed: {message}");
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String> {
+    if !(args.speed >= 0.001 && args.speed <= 1e6) {
+        return Err(format!("--speed {} must be 0.001 to 1000000", args.speed));
+    }
+    if args.log.log.as_os_str() == "-" {
+        return Err("a replay reads its log twice: name a file, not `-`".to_owned());
+    }
+    let (survey, fitted, text) = fit(&args.log).map_err(|e| e.to_string())?;
+    tell(&survey);
+    if let Some(directory) = &args.out {
+        let path = directory.join("workload.toml");
+        std::fs::create_dir_all(directory)
+            .and_then(|()| std::fs::write(&path, text))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    let phases = schedule(&survey, &fitted.workload, args.speed);
+    // The epoch moves lives of objects alone, and neither sizes nor formats, so the run may choose its own.
+    let world = World::new(Arc::new(fitted.workload.clone()), Seed(args.seed), 0);
+    let log = Log::open(&args.log.log, args.log.format)
+        .map_err(|e| format!("{}: {e}", args.log.log.display()))?;
+    let arrivals = Replay::new(log, &survey, world, phases.clone(), args.speed);
+    let plan = Plan {
+        seed: args.seed,
+        mode: args.mode,
+        cache: args.cache,
+        servers: args.servers.clamp(1, 1000),
+        origin: args.origin,
+        start: args.start.clone(),
+        watch: args.watch.clone(),
+        out: args.out.clone(),
+        ..Plan::new(fitted.workload, args.proxy)
+    };
+    let mut seconds = 0u64;
+    let on_progress = move |progress: &crate::record::Progress| {
+        seconds += 1;
+        if seconds.is_multiple_of(5) {
+            eprintln!("{progress}");
+        }
+    };
+    let results = robots::run_arrivals(&plan, phases, Box::new(arrivals), on_progress)
+        .map_err(|e| e.to_string())?;
+    robots::tell(args.out.as_deref(), &results, page)
 }
 
 /// Says on standard error what became of the lines.

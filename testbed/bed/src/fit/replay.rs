@@ -2,14 +2,14 @@
 //!
 //! Nothing of the log is asked for as it stands: a URL becomes an object of the testbed's own origin, so no replay leaves the machines it
 //! runs on, bodies are real and checked, and hosts stay in the log. A world's objects are functions of their numbers, so an object of
-//! the size that the log has is found by trying numbers: of [`TRIES`], the one whose size, format and cachability are nearest.
+//! the size that the log has is found by trying 64 numbers: the one whose size, format and cachability are nearest is taken.
 //!
 //! Awkward cases: logs are in the order of ends, and requests are due at beginnings, so lines wait until none that began earlier can
 //! follow; logs of whole seconds have their requests spread evenly over each second, in their order.
 
 use super::{
     entry::{Entry, LONGEST, Outcome, Verb},
-    kinds::{Kind, kind},
+    likeness::{REPLAY, TRIES, object},
     log::Log,
     survey::{LeftOut, Survey, usable},
     urls::key,
@@ -17,24 +17,18 @@ use super::{
 use crate::{
     demand::{Arrival, Method, RequestType},
     workload::{Phase, Schedule, Workload},
-    world::{Format, Object, World},
+    world::{Object, World},
 };
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
 };
 
-/// Numbers tried for each URL: one of 64 sizes is nearly always within a few hundredths of the wanted one.
-const TRIES: u64 = 64;
-
 /// The most URLs whose objects are remembered; those beyond are objects by hash alone, of sizes as they come.
 const MOST: usize = 1 << 23;
 
 /// The most lines that wait.
 const WAITING: usize = 1 << 16;
-
-/// First word of a replay's draws; far from the world's own.
-const REPLAY: u64 = 0x7265_706c;
 
 /// The longest body of a POST.
 const POST: u64 = 1 << 20;
@@ -301,62 +295,4 @@ fn arrival(
         request_body: if method == Method::Post { sent } else { 0 },
         abort: entry.aborted.then(|| world.seed().share(&[REPLAY, line])),
     }
-}
-
-/// The object of a URL: of so many numbers, the one that is most like what the log says.
-fn object(world: &World, entry: &Entry<'_>, key: u64, tries: u64) -> Object {
-    let workload = world.workload();
-    let name = match kind(entry).0 {
-        Kind::Html => "html",
-        Kind::Image => "image",
-        Kind::Other => "other",
-        Kind::Download => "download",
-    };
-    // A kind that was asked for but never counted: its URL turned out to be of another kind later.
-    let kind = workload.kind(name).unwrap_or(0);
-    let whole = matches!(entry.status, 200 | 203) && entry.method == Verb::Get && !entry.aborted;
-    let size = (whole && entry.body > 0).then_some(entry.body as f64);
-    let format = format(entry);
-    let cachable = match entry.outcome {
-        Outcome::Hit | Outcome::Unmodified => Some(true),
-        _ => entry.storable,
-    };
-    let unlike = |object: Object| {
-        // Distances are of sizes' logarithms; a wrong format is as bad as a size off by half, a wrong cachability as one off by 20 times.
-        size.map_or(0.0, |size| (world.size(object) as f64 / size).ln().abs())
-            + if format.is_some_and(|f| f != world.format(object)) {
-                0.4
-            } else {
-                0.0
-            }
-            + if cachable.is_some_and(|c| c != world.cachable(object)) {
-                3.0
-            } else {
-                0.0
-            }
-    };
-    let candidates = (0..tries).map(|n| Object {
-        kind,
-        id: world.seed().number(&[REPLAY, key, n]),
-    });
-    candidates
-        .map(|object| (unlike(object), object))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(Object { kind, id: key }, |found| found.1)
-}
-
-/// The format that the log's type, or the URL's ending, names.
-fn format(entry: &Entry<'_>) -> Option<Format> {
-    let bare = |text: &'static str| text.split(';').next().unwrap_or(text);
-    if let Some(media) = entry.media.as_deref() {
-        let media = media.split(|b| *b == b';').next().unwrap_or_default();
-        let like = |f: &&Format| bare(f.media_type()).as_bytes().eq_ignore_ascii_case(media);
-        return Format::ALL.iter().find(like).copied();
-    }
-    let path = entry.url.split(|b| *b == b'?').next().unwrap_or_default();
-    let ends = |f: &&Format| {
-        let end = f.extension().as_bytes();
-        path.len() > end.len() && path.ends_with(end) && path[path.len() - end.len() - 1] == b'.'
-    };
-    Format::ALL.iter().find(ends).copied()
 }

@@ -58,6 +58,8 @@ pub struct Requests {
     pub reload: u64,
     /// Those that were broken off.
     pub aborted: u64,
+    /// Those of GET and HEAD whose URL ends with its `?`: the log leaves queries out.
+    pub cut: u64,
     /// Those that a cache answered out of its store, whether or not it asked the origin first.
     pub hits: u64,
 }
@@ -162,6 +164,7 @@ impl Survey {
         requests.head += u64::from(entry.method == Verb::Head);
         requests.not_modified += u64::from(entry.status == 304);
         requests.reload += u64::from(entry.outcome == Outcome::Reload);
+        requests.cut += u64::from(entry.url.ends_with(b"?"));
         let stored = matches!(entry.outcome, Outcome::Hit | Outcome::Unmodified);
         requests.hits += u64::from(stored);
         let fetched = matches!(entry.outcome, Outcome::Miss | Outcome::Reload);

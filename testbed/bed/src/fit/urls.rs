@@ -7,6 +7,7 @@
 use super::{
     entry::{Entry, Outcome, hash},
     kinds::{Kind, kind},
+    popularity::EARLY,
 };
 use hdrhistogram::Histogram;
 use std::{borrow::Cow, collections::HashMap};
@@ -47,8 +48,10 @@ pub(super) struct Urls {
     pub(super) counted: u64,
     /// Those of them to a URL seen before.
     pub(super) again: u64,
+    /// Requests for each URL among the log's first ones.
+    pub(super) early: HashMap<u64, u32>,
     /// URLs that were new since the one asked for again was.
-    pub(super) ages: Histogram<u32>,
+    pub(super) ages: Histogram<u64>,
 }
 
 impl Urls {
@@ -64,6 +67,7 @@ impl Urls {
             distinct: 0,
             counted: 0,
             again: 0,
+            early: HashMap::new(),
             // Two digits, and 2 to the 40 URLs: a histogram of these bounds can be made.
             ages: Histogram::new_with_bounds(1, 1 << 40, 2).unwrap_or_else(|_| unreachable!()),
         }
@@ -76,6 +80,9 @@ impl Urls {
             return None;
         }
         self.counted += 1;
+        if self.counted <= EARLY && self.mask == 0 {
+            *self.early.entry(key).or_insert(0) += 1;
+        }
         if !self.seen.contains_key(&key) && self.seen.len() >= self.most {
             self.forget();
             if key & self.mask != 0 {
@@ -104,8 +111,9 @@ impl Urls {
             self.distinct += self.mask + 1;
         } else {
             self.again += 1;
-            self.ages
-                .saturating_record(self.distinct.saturating_sub(u64::from(seen.order)).max(1));
+            // One request of those still counted stands for as many as their part of all is small.
+            let age = self.distinct.saturating_sub(u64::from(seen.order)).max(1);
+            self.ages.saturating_record_n(age, self.mask + 1);
         }
         seen.count = seen.count.saturating_add(1);
         // A guess by the path gives way to a type; of two types the first stays.
@@ -195,6 +203,35 @@ fn normal(url: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn forgetting_half_of_all_urls_changes_no_share() {
+        let mut stream = Seed(1).stream(&[]);
+        let (mut all, mut few) = (Urls::new(), Urls::with_most(4000));
+        let mut urls = 0u64;
+        for _ in 0..60_000 {
+            let again = urls > 0 && crate::workload::uniform(&mut stream) < 0.6;
+            let which = if again {
+                (crate::workload::uniform(&mut stream) * urls as f64) as u64
+            } else {
+                urls += 1;
+                urls - 1
+            };
+            let line = format!("1.0 1 c TCP_MISS/200 400 GET http://a/{which}.gif");
+            let entry = super::super::squid::parse(line.as_bytes()).unwrap();
+            all.ask(&entry);
+            few.ask(&entry);
+        }
+        assert_eq!((all.distinct, all.share()), (urls, 1.0));
+        assert!(few.all().count() <= 4000 && few.share() < 0.2);
+        let recurrence = |urls: &Urls| urls.again as f64 / urls.counted as f64;
+        assert!((recurrence(&all) - recurrence(&few)).abs() < 0.02);
+        let distinct = few.distinct as f64 / all.distinct as f64;
+        assert!((distinct - 1.0).abs() < 0.1, "{distinct}");
+        let reach = |urls: &Urls| urls.ages.value_at_quantile(0.99) as f64;
+        assert!((reach(&few) / reach(&all) - 1.0).abs() < 0.1);
+    }
 
     #[test]
     fn spellings_of_one_url_are_one_url() {

@@ -250,3 +250,7 @@ fn right_fields(expected: &Expectation, claims: &Claims, status: u16) -> bool {
         && (post || !expected.cachable || claims.expires == Some(expected.version.until))
         && claims.length.is_none_or(|length| length == expected.length)
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

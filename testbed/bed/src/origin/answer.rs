@@ -7,9 +7,10 @@ use super::{
     body::Sent,
     condition::{self, Part},
     drawn,
+    handle::Asked,
     network::Path,
     private::{REPLY, Reply},
-    server::{Asked, Origin},
+    server::Origin,
     statistics::{add, count},
 };
 use crate::world::World;

@@ -8,6 +8,7 @@ use crate::{
     world::World,
 };
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What the command line says.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +44,9 @@ pub enum Error {
     /// The workload is none.
     #[error(transparent)]
     Workload(#[from] workload::Error),
+    /// What it did cannot be told.
+    #[error("the statistics cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// It cannot be told to robots.
     #[error("the workload cannot be written as TOML: {0}")]
     Text(#[from] toml::ser::Error),
@@ -54,7 +58,7 @@ pub enum Error {
     Ports(u16, SocketAddr),
 }
 
-/// Runs the command; it ends when the process is told to.
+/// Runs the command. It ends at an interrupt, and then prints what the origin did, as JSON.
 #[must_use]
 pub fn origin_command(args: &Args) -> ExitCode {
     match run(args) {
@@ -93,8 +97,23 @@ fn run(args: &Args) -> Result<(), Error> {
     for address in running.addresses() {
         println!("origin: http://{address}/");
     }
-    running.wait();
+    until_told()?;
+    println!("{}", serde_json::to_string(&running.statistics())?);
     Ok(())
+}
+
+/// Waits for an interrupt or a request to end.
+fn until_told() -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let mut ended = signal(SignalKind::terminate())?;
+            tokio::select! {
+                done = tokio::signal::ctrl_c() => done,
+                _ = ended.recv() => Ok(()),
+            }
+        })
 }
 
 /// So many addresses whose ports follow one another; each has any free port where the first has.

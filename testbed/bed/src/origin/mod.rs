@@ -14,6 +14,7 @@ mod connection;
 mod control;
 mod drawn;
 mod files;
+mod handle;
 pub mod network;
 mod private;
 pub mod remote;

@@ -74,6 +74,10 @@ statistics! {
     connections,
     /// Connections open now.
     open,
+    /// Microseconds that answers left later than they were due, all together: above a millisecond each, the origin is overloaded.
+    late_micros,
+    /// The most that one was late.
+    latest_micros,
     /// Connections that were closed because they had all their requests.
     worn,
 }

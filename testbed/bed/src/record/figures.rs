@@ -180,6 +180,9 @@ pub struct OriginSide {
     pub bytes: u64,
     /// Connections it took.
     pub connections: u64,
+    /// Microseconds that its answers left later than they were due, all together.
+    #[serde(default)]
+    pub late: u64,
 }
 
 /// Processor seconds of the generator's own threads, each of which can have one core at most.

@@ -118,6 +118,16 @@ pub struct Sample {
     pub faults: Vec<Fault>,
 }
 
+impl Sample {
+    /// Whether it could have been answered from a store with room for everything. What rightly was is proof that it could: a store may
+    /// have had it before any robot saw its end.
+    #[must_use]
+    pub fn possible(&self) -> bool {
+        let right = self.source == Source::Hit && !self.faults.iter().any(|f| f.is_failure());
+        self.offered || right
+    }
+}
+
 /// What a process and its children took, as [`crate::watch`] sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Process {

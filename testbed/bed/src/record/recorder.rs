@@ -223,12 +223,12 @@ impl Tally {
         let plain = s.kind == RequestType::Plain && s.method == Method::Get && s.cachable;
         f.hits.documents.count(1, hit);
         f.hits.bytes.count(s.bytes, hit);
-        f.hits.ideal.count(1, s.offered);
-        f.hits.ideal_bytes.count(s.bytes, s.offered);
+        f.hits.ideal.count(1, s.possible());
+        f.hits.ideal_bytes.count(s.bytes, s.possible());
         if plain {
             f.hits.cachable.count(1, hit);
             f.hits.cachable_bytes.count(s.bytes, hit);
-            f.hits.ideal_cachable.count(1, s.offered);
+            f.hits.ideal_cachable.count(1, s.possible());
         }
         self.lateness.record(s.taken.saturating_sub(s.due));
         let Some(place) = place(s.source) else { return };
@@ -254,6 +254,7 @@ impl Tally {
             origin.not_modified += b.not_modified.saturating_sub(a.not_modified);
             origin.bytes += b.bytes.saturating_sub(a.bytes);
             origin.connections += b.connections.saturating_sub(a.connections);
+            origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
             let generator = f.generator.get_or_insert_default();
@@ -376,6 +377,7 @@ impl Figures {
             a.not_modified += b.not_modified;
             a.bytes += b.bytes;
             a.connections += b.connections;
+            a.late += b.late;
         }
         if let Some(b) = &o.generator {
             let a = self.generator.get_or_insert_with(Generator::default);

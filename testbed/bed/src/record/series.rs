@@ -121,7 +121,7 @@ impl Series {
         let slot = &mut self.slots[self.open];
         slot.done += 1;
         slot.hits += u64::from(sample.source == Source::Hit);
-        slot.ideal += u64::from(sample.offered);
+        slot.ideal += u64::from(sample.possible());
         for fault in &sample.faults {
             slot.failures += u64::from(fault.is_failure());
             slot.false_misses += u64::from(*fault == Fault::FalseMiss);

@@ -115,6 +115,27 @@ fn hit_and_miss_times_are_apart_and_together_in_all() {
 }
 
 #[test]
+fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
+    let mut recorder = recorder();
+    let s = sample(1, 11.0, Source::Hit, 1_000);
+    recorder.record(&Sample {
+        taken: s.due + 7,
+        sent: s.due + 900,
+        ..s
+    });
+    let f = recorder.finish(closing(20.0)).measured;
+    assert_eq!(
+        (
+            f.lateness.max,
+            f.queueing.max,
+            f.service.hit.max,
+            f.latency.hit.max
+        ),
+        (7, 893, 100, 1_000)
+    );
+}
+
+#[test]
 fn what_a_robot_broke_off_is_counted_apart() {
     let mut recorder = recorder();
     let aborted = Sample {
@@ -171,6 +192,26 @@ fn only_plain_gets_for_what_may_be_stored_count_as_cachable() {
     let f = recorder.finish(closing(20.0)).measured;
     assert_eq!((f.hits.cachable.whole, f.hits.documents.whole), (1, 4));
     assert_eq!((f.types.ims304, f.methods.head), (1, 1));
+}
+
+#[test]
+fn what_was_rightly_answered_from_the_store_was_possible() {
+    for (source, offered, fault, expected) in [
+        (Source::Hit, false, None, 1),
+        (Source::Hit, false, Some(Fault::FalseHit), 0),
+        (Source::Miss, false, None, 0),
+        (Source::Miss, true, Some(Fault::FalseMiss), 1),
+    ] {
+        let mut recorder = recorder();
+        recorder.record(&Sample {
+            offered,
+            faults: fault.into_iter().collect(),
+            ..sample(1, 11.0, source, 5)
+        });
+        let results = recorder.finish(closing(20.0));
+        let found = (results.measured.hits.ideal.part, results.series[11].ideal);
+        assert_eq!(found, (expected, expected), "{source:?} {fault:?}");
+    }
 }
 
 #[test]
@@ -316,6 +357,19 @@ fn a_run_is_invalid_with_the_reason() {
             ..Observation::default()
         });
     }
+    let mut origin = whole();
+    for second in [10u64, 20] {
+        let side = OriginSide {
+            requests: second,
+            late: second * 3_000,
+            ..OriginSide::default()
+        };
+        origin.observe(&Observation {
+            at: second * 1_000_000,
+            origin: Some(side),
+            ..Observation::default()
+        });
+    }
     let said = Closing {
         reasons: vec!["the disk is full".to_owned()],
         ..closing(20.0)
@@ -329,6 +383,10 @@ fn a_run_is_invalid_with_the_reason() {
         (
             busy.finish(closing(20.0)),
             Some("the robots took 95 % of a core"),
+        ),
+        (
+            origin.finish(closing(20.0)),
+            Some("the origin was late: its answers left 3.0 ms"),
         ),
         (whole().finish(said), Some("the disk is full")),
     ] {

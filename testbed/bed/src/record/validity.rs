@@ -11,6 +11,9 @@ const LATE_P50: u64 = 1_000;
 /// The most that the generator may be late for one request of a hundred, microseconds.
 const LATE_P99: u64 = 10_000;
 
+/// The most that answers may leave the origin late in the mean, microseconds.
+const ORIGIN_LATE: f64 = 2_000.0;
+
 /// The most of one core that a thread of the generator may take over a measured phase.
 const BUSY: f64 = 0.9;
 
@@ -30,6 +33,16 @@ pub(crate) fn judge(results: &Results, mut reasons: Vec<String>) -> Validity {
                  is the most; lower the rate, or give it a core of its own",
                 found as f64 / 1e3,
                 most as f64 / 1e3,
+            ));
+        }
+    }
+    if let Some(origin) = results.measured.origin.filter(|o| o.requests > 0) {
+        let mean = origin.late as f64 / origin.requests as f64;
+        if mean > ORIGIN_LATE {
+            reasons.push(format!(
+                "the origin was late: its answers left {:.1} ms after they were due in the mean, and {:.0} ms is the most; lower the rate",
+                mean / 1e3,
+                ORIGIN_LATE / 1e3,
             ));
         }
     }

@@ -87,7 +87,7 @@ impl CompareArgs {
 }
 
 /// The code of what could not be done.
-const COULD_NOT: u8 = 2;
+pub(super) const COULD_NOT: u8 = 2;
 
 /// Prints what came of a command.
 fn told(result: Result<String, Error>) -> ExitCode {

@@ -166,9 +166,11 @@ fn rows(pairs: &[(Results, Results)]) -> Vec<Vec<String>> {
         let Some(d) = Difference::of(&both.collect::<Vec<_>>()) else {
             continue;
         };
+        // A difference of shares is told in points, lest it be taken for a share of A.
+        let size = |v: f64| (q.text)(v).replace(" %", " points");
         let signed = |v: f64| match v {
-            v if v < 0.0 => format!("\u{2212}{}", (q.text)(-v)),
-            v => format!("+{}", (q.text)(v)),
+            v if v < 0.0 => format!("\u{2212}{}", size(-v)),
+            v => format!("+{}", size(v)),
         };
         let interval = |i| {
             words::or_dash(i, |(low, high)| {

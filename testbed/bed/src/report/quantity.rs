@@ -105,6 +105,36 @@ pub(crate) fn quantities(r: &Results) -> Vec<Quantity> {
             words::micros,
             Lower,
         ),
+        q(
+            "hit since sent, mean",
+            of(&f.service.hit, |t| t.mean),
+            words::micros,
+            Lower,
+        ),
+        q(
+            "hit since sent, 50 % within",
+            of(&f.service.hit, |t| t.p50 as f64),
+            words::micros,
+            Lower,
+        ),
+        q(
+            "hit since sent, 99 % within",
+            of(&f.service.hit, |t| t.p99 as f64),
+            words::micros,
+            Lower,
+        ),
+        q(
+            "miss since sent, mean",
+            of(&f.service.miss, |t| t.mean),
+            words::micros,
+            Lower,
+        ),
+        q(
+            "miss since sent, 50 % within",
+            of(&f.service.miss, |t| t.p50 as f64),
+            words::micros,
+            Lower,
+        ),
         q("all, mean", of(&l.all, |t| t.mean), words::micros, Lower),
         q(
             "processor a request",

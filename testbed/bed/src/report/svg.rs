@@ -138,6 +138,22 @@ impl Plot {
         }
     }
 
+    /// Places below the axis with their words.
+    pub(crate) fn places(&mut self, places: &[(f64, &str)]) {
+        let y = self.height - BOTTOM;
+        for (at, text) in places {
+            let x = self.px(*at);
+            let anchor = if x > WIDTH - 40.0 { "end" } else { "middle" };
+            let _ = write!(
+                self.out,
+                r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{:.1}"/><text class="tick" x="{x:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
+                y + 4.0,
+                y + 18.0,
+                escape(text)
+            );
+        }
+    }
+
     /// Places of names below the axis: the middle of each of `names` equal parts.
     pub(crate) fn names(&mut self, names: &[String]) {
         for (n, name) in names.iter().enumerate() {

@@ -224,7 +224,7 @@ fn plots(page: &str) -> Vec<&str> {
 fn every_plot_has_marks_and_every_number_is_one() {
     let page = html(&made(&Made::default()));
     let plots = plots(&page);
-    assert_eq!(plots.len(), 7);
+    assert_eq!(plots.len(), 8);
     for plot in plots {
         assert!(plot.matches("class=\"mark").count() > 0, "{plot}");
     }
@@ -467,7 +467,7 @@ fn chromium_shows_it_and_asks_nobody() {
         "{dom}"
     );
     let plots = plots(&dom);
-    assert_eq!(plots.len(), 7);
+    assert_eq!(plots.len(), 8);
     assert!(
         plots
             .iter()

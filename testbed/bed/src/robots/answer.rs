@@ -268,3 +268,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, Problem> {
     let text = std::str::from_utf8(digits).map_err(|_| BAD)?;
     u64::from_str_radix(text, 16).map_err(|_| BAD)
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -155,13 +155,25 @@ fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> 
         }
     })
     .map_err(|e| e.to_string())?;
-    if let Some(directory) = &plan.out {
+    tell(plan.out.as_deref(), &results, page)
+}
+
+/// Writes what a run found into its directory, if it has one, and prints it in a few lines; the code that it ends with.
+///
+/// # Errors
+/// The files cannot be written.
+pub fn tell(
+    directory: Option<&Path>,
+    results: &Results,
+    page: fn(&Results) -> String,
+) -> Result<u8, String> {
+    if let Some(directory) = directory {
         let json = results.to_json().map_err(|e| e.to_string())?;
         write(directory, "results.json", &json)?;
-        write(directory, "report.html", &page(&results))?;
+        write(directory, "report.html", &page(results))?;
     }
-    print!("{}", summary(&results));
-    Ok(code(&results))
+    print!("{}", summary(results));
+    Ok(code(results))
 }
 
 fn write(directory: &Path, name: &str, text: &str) -> Result<(), String> {

@@ -25,6 +25,6 @@ mod side;
 mod start;
 mod timer;
 
-pub use command::{RunArgs, run_command};
+pub use command::{RunArgs, run_command, tell};
 pub use plan::{Mode, Plan, Shape};
 pub use run::{Error, run, run_arrivals};

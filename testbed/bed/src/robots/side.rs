@@ -82,6 +82,7 @@ impl Side {
             not_modified,
             bytes,
             connections,
+            late_micros,
             ..
         } = self.statistics();
         OriginSide {
@@ -90,6 +91,7 @@ impl Side {
             not_modified,
             bytes,
             connections,
+            late: late_micros,
         }
     }
 }

@@ -30,7 +30,13 @@ fn write(text: &mut String, workload: &Workload, schedule: &Schedule) -> std::fm
     )?;
     for phase in &schedule.phases {
         let notes = match phase.until_stored {
-            Some(bytes) => format!("  until {} are stored", amount(bytes as f64)),
+            Some(bytes) => {
+                let rate = phase.requests() / phase.seconds
+                    * (1.0 - workload.demand.recurrence * phase.recurrence)
+                    * expected.cachable_size;
+                let about = time(bytes as f64 / rate);
+                format!("  until {} are stored, about {about}", amount(bytes as f64))
+            }
             None if phase.measured => "  measured".to_owned(),
             None => String::new(),
         };
@@ -108,7 +114,8 @@ mod tests {
         let text = describe(&workload, &schedule);
         for part in [
             "1000 robots, 400.0 requests/s at peak",
-            "until 2.0 GB are stored",
+            // 2 GB of 80 % of 10.5 KB, of 93.4 % of 200 requests a second.
+            "until 2.0 GB are stored, about 0:22:",
             "4:00:00",
             "55.0 % hits by documents",
             "mean size 10.5 KB",

@@ -23,6 +23,8 @@ pub struct Expected {
     pub size: f64,
     /// The share of requests for objects that may be stored.
     pub cachable: f64,
+    /// Mean bytes of a request's object that may be stored; the others have none.
+    pub cachable_size: f64,
     /// The share of requests that an ideal cache answers from its store, with the whole recurrence.
     pub hits: f64,
     /// The share of bytes that come from it.
@@ -67,6 +69,7 @@ impl Expected {
             embedded,
             size,
             cachable: over(&shares, &|c| c.cachable),
+            cachable_size: over(&shares, &|c| c.cachable * c.size.mean()),
             hits: hits.iter().sum(),
             hit_bytes: over(&hits, &|c| c.size.mean()) / size,
             shares,

@@ -4,12 +4,14 @@
 //! beside them: sizes in bytes, times in seconds.
 
 mod check;
+mod command;
 mod describe;
 mod distribution;
 mod expected;
 mod schedule;
 mod standard;
 
+pub use command::{WorkloadArgs, bytes, workload_command};
 pub use describe::describe;
 pub use distribution::Distribution;
 pub(crate) use distribution::{exponential, uniform};

@@ -265,12 +265,19 @@ fn a_fitted_log_of_zipf_is_its_source() {
 
 #[test]
 fn a_fitted_log_of_uniform_popularity_is_its_source() {
-    let source = source("{ uniform = { hot_set = 0, hot_share = 0 } }");
-    let schedule = whole(&source);
-    let (_, fitted, file) = fit(&made(source, schedule, Made::Squid));
-    is_like_the_source(&fitted, Made::Squid, 0.02);
-    let popularity = fitted.workload.demand.popularity;
-    assert!(matches!(popularity, Popularity::Uniform { .. }), "{file}");
+    for (set, share) in [(0.0, 0.0), (0.01, 0.2)] {
+        let source = source(&format!(
+            "{{ uniform = {{ hot_set = {set}, hot_share = {share} }} }}"
+        ));
+        let schedule = whole(&source);
+        let (_, fitted, file) = fit(&made(source, schedule, Made::Squid));
+        is_like_the_source(&fitted, Made::Squid, 0.02);
+        let Popularity::Uniform { hot_set, hot_share } = fitted.workload.demand.popularity else {
+            panic!("{file}")
+        };
+        assert_eq!(hot_set, set);
+        near("the hot set's share", hot_share, share, 0.051);
+    }
 }
 
 #[test]
@@ -297,6 +304,12 @@ fn a_fitted_log_of_polymix_has_its_mix() {
             error * size,
         );
     }
+    // The few hot pages of so short a log embed more or less: how hot they are is told by the test of uniform popularity.
+    let popularity = workload.demand.popularity;
+    assert!(
+        matches!(popularity, Popularity::Uniform { .. }),
+        "{popularity:?}"
+    );
     // 72.4 % of pages, and with a page all that it embeds.
     near("recurrence", workload.demand.recurrence, 0.724, 0.02);
 }

@@ -4,6 +4,7 @@
 mod lines;
 mod made;
 mod replayed;
+mod sampled;
 
 use super::{
     build::{Fitted, build},

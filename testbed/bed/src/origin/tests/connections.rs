@@ -58,6 +58,34 @@ fn an_idle_connection_is_closed_and_no_longer_open() {
 }
 
 #[test]
+fn a_connection_is_not_idle_while_its_answer_is_on_its_way() {
+    let bed = Bed::new(|workload| {
+        workload.connections.server_idle = 0.05;
+        workload.network.think = Distribution::Constant(0.3);
+        workload.network.server_delay = 0.1;
+    });
+    let object = bed.object(LONG, true);
+    let answer = bed.client().exchange(&bed.request("GET", object, 1, ""));
+    assert_eq!(answer.body, bed.body(object, answer.reply()));
+}
+
+#[test]
+fn requests_sent_together_are_answered_in_their_order() {
+    let bed = Bed::new(|workload| {
+        workload.network.think = Distribution::Table(vec![(0.0, 1.0), (0.02, 1.0)]);
+    });
+    let object = bed.object(TEXT, true);
+    let mut client = bed.client();
+    let requests: String = (1..=8)
+        .map(|number| bed.request("GET", object, number, ""))
+        .collect();
+    client.send(requests);
+    for number in 1..=8 {
+        assert_eq!(client.answer("GET").reply().request, number);
+    }
+}
+
+#[test]
 fn many_connections_are_open_at_a_time() {
     let bed = Bed::new(|_| {});
     let object = bed.object(TEXT, true);

@@ -84,3 +84,18 @@ fn the_same_number_thinks_the_same_time_and_others_another() {
     }
     assert!(times[0] > 0 && times[1] > 0, "{times:?}");
 }
+
+#[test]
+fn an_origin_tells_how_late_its_answers_left() {
+    let bed = Bed::new(|workload| workload.network.think = Distribution::Constant(0.02));
+    let object = bed.object(TEXT, true);
+    let mut client = bed.client();
+    let beyond: Duration = (1..=5)
+        .map(|number| slow(&bed, &mut client, object, number).1 - Duration::from_millis(20))
+        .sum();
+    let statistics = bed.running.statistics();
+    let (late, latest) = (statistics.late_micros, statistics.latest_micros);
+    assert!(0 < latest && latest <= late, "{statistics:?}");
+    // What it was late, the client waited.
+    assert!(u128::from(late) <= beyond.as_micros(), "{late} {beyond:?}");
+}

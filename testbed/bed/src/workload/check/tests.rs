@@ -406,7 +406,7 @@ fn walk(workload: Workload) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_global_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_accepted_runs(workload in workloads()) {

@@ -168,3 +168,50 @@ fn rates_of_one_phase_go_on_in_the_next() {
         }
     }
 }
+
+const MANUAL: &str = include_str!("../../../../../docs/testbed/workloads.md");
+
+#[test]
+fn the_manuals_examples_are_workloads() {
+    let examples: Vec<&str> = (MANUAL.split("```toml\n").skip(1))
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let workload = Workload::parse(example).unwrap();
+        assert!(Expected::new(&workload).size > 0.0);
+    }
+}
+
+#[test]
+fn the_manual_names_every_key() {
+    fn keys(value: &toml::Value, found: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => table.iter().for_each(|(key, value)| {
+                found.push(key.clone());
+                keys(value, found);
+            }),
+            toml::Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for name in STANDARD {
+        // Written out, so that what a file leaves to its default has a key too.
+        let written = toml::to_string(&Workload::load(name).unwrap()).unwrap();
+        keys(&toml::from_str(&written).unwrap(), &mut found);
+    }
+    assert!(found.iter().any(|key| key == "until_fill"));
+    for key in found {
+        let named = [
+            format!("`{key}"),
+            format!(".{key}`"),
+            format!("{key} = "),
+            format!("[{key}]"),
+        ];
+        assert!(
+            named.iter().any(|n| MANUAL.contains(n.as_str())),
+            "the manual does not name {key:?}"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! Robots over real sockets: each thing a proxy does wrong is counted as what it is and kept; a right proxy is found right.
+#![allow(clippy::unwrap_used)]
+
+mod proxy;
+
+use proxy::{Lie, start};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use understudy_bed::{
+    record::{Fault, Results},
+    robots::{Plan, Shape, run},
+    workload::Workload,
+};
+
+/// Small, fast traffic with everything in it. `{LIFE}` is how long an object lives, seconds.
+const TRAFFIC: &str = r#"
+name = "robots' tests"
+[[content]]
+name = "html"
+bodies = "html"
+direct = 30
+size = { exp = 4000 }
+cachable = 0.9
+life = { length = { constant = {LIFE} } }
+embeds = [{ content = "image", count = { zipf = 4 } }]
+[[content]]
+name = "image"
+bodies = "image"
+size = { exp = 2000 }
+cachable = 0.7
+life = { length = { constant = {LIFE} } }
+[[content]]
+name = "other"
+bodies = "text"
+direct = 70
+size = { exp = 3000 }
+cachable = 0.7
+life = { length = { constant = {LIFE} } }
+[demand]
+robot_rate = 2
+peak = 50
+recurrence = 0.7
+popularity = { uniform = {} }
+working_set = 10
+[types]
+ims200 = 0.05
+ims304 = 0.1
+reload = 0.1
+[methods]
+head = 0.03
+post = 0.03
+post_size = { uniform = [0, 4000] }
+[connections]
+robot = { zipf = 16 }
+robot_open = 4
+server = { constant = 1000 }
+[[phases]]
+name = "only"
+seconds = 3
+from = 1
+to = 1
+measured = true
+"#;
+
+fn workload(life: u32) -> Workload {
+    Workload::parse(&TRAFFIC.replace("{LIFE}", &life.to_string())).unwrap()
+}
+
+fn plan(lie: Lie) -> (Plan, proxy::Proxy) {
+    let life = if lie == Lie::StoresTooLong { 3 } else { 1_000_000 };
+    let proxy = start(lie);
+    let mut plan = Plan::new(workload(life), proxy.address);
+    if lie == Lie::StoresTooLong {
+        plan.shape = Shape::Scaled(4.0);
+    }
+    (plan, proxy)
+}
+
+fn faults(results: &Results) -> Vec<Fault> {
+    results.total.faults.keys().copied().collect()
+}
+
+#[test]
+fn a_right_proxy_has_no_fault() {
+    for lie in [Lie::Passes, Lie::Stores] {
+        let (plan, _proxy) = plan(lie);
+        let results = run(&plan, |_| {}).unwrap();
+        assert_eq!(faults(&results), [], "{lie:?}");
+        assert!(results.total.requests > 80, "{}", results.total.requests);
+        let hits = results.total.sources.hit.documents + results.total.sources.joined.documents;
+        assert_eq!(hits > 0, lie == Lie::Stores, "{lie:?} {hits}");
+        let spared = results.total.hits.spared.unwrap();
+        assert_eq!(spared.part > 0, lie == Lie::Stores, "{lie:?} {spared:?}");
+    }
+}
+
+#[test]
+fn each_lie_is_counted_as_what_it_is_and_kept() {
+    let cases = [
+        (Lie::StoresEverything, Fault::UncachableHit, true),
+        (Lie::StoresTooLong, Fault::StaleHit, true),
+        (Lie::StoresThroughReload, Fault::ReloadHit, true),
+        (Lie::AnswersOneForAnother, Fault::FalseHit, false),
+        (Lie::ChangesAByte, Fault::WrongBytes, true),
+        (Lie::ClosesEarly, Fault::Truncated, true),
+        (Lie::SaysMore, Fault::Protocol, true),
+        (Lie::DoublesAField, Fault::Fields, true),
+        (Lie::StripsTheOriginsField, Fault::Fields, true),
+        (Lie::SaysError, Fault::Status, true),
+        (Lie::HangsUp, Fault::Connection, true),
+        (Lie::KeepsSilent, Fault::TimedOut, true),
+    ];
+    std::thread::scope(|scope| {
+        for (lie, fault, alone) in cases {
+            scope.spawn(move || {
+                let (mut plan, _proxy) = plan(lie);
+                let directory = tempfile::tempdir().unwrap();
+                plan.out = Some(directory.path().to_owned());
+                if lie == Lie::KeepsSilent {
+                    plan.timeout = Duration::from_millis(300);
+                }
+                let results = run(&plan, |_| {}).unwrap();
+                let found = faults(&results);
+                if alone {
+                    assert_eq!(found, [fault], "{lie:?}");
+                } else {
+                    assert!(found.contains(&fault), "{lie:?}: {found:?}");
+                }
+                let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+                let line: serde_json::Value =
+                    serde_json::from_str(kept.lines().next().unwrap()).unwrap();
+                assert!(line["faults"].is_array() && line["phase"] == "only", "{line}");
+                let request = line["request"].as_str().unwrap();
+                let number = format!("X-Bed-Request: {}\r\n", line["number"].as_str().unwrap());
+                assert!(request.contains(&number), "{line}");
+                if fault == Fault::WrongBytes {
+                    assert!(line["difference"]["at"].is_u64(), "{line}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_proxy_that_stores_nothing_misses_falsely_by_the_size_of_its_store() {
+    let (mut plan, _proxy) = plan(Lie::Passes);
+    plan.cache = Some(1 << 30);
+    assert_eq!(faults(&run(&plan, |_| {}).unwrap()), [Fault::FalseMiss]);
+}
+
+#[test]
+fn the_same_seed_asks_the_same() {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let asked = |seed| {
+        let (mut plan, proxy) = plan(Lie::Passes);
+        plan.seed = seed;
+        plan.epoch = Some(i64::try_from(epoch.as_secs()).unwrap());
+        run(&plan, |_| {}).unwrap();
+        let heard = proxy.heard.lock().unwrap();
+        // The origin has another port each time, and which connection is free is the proxy's doing.
+        let lines = |text: &String| -> String {
+            let (method, rest) = text.split_once(" http://").unwrap();
+            let path = rest.split_once('/').unwrap().1;
+            let fields = path.split("\r\n").filter(|l| !l.starts_with("Host") && !l.starts_with("Connection"));
+            format!("{method} /{}", fields.collect::<Vec<_>>().join("\n"))
+        };
+        heard.iter().map(lines).collect::<BTreeSet<_>>()
+    };
+    let first = asked(1);
+    assert_eq!(first, asked(1));
+    assert_ne!(first, asked(2));
+}

@@ -1,0 +1,198 @@
+//! A small proxy that does one thing wrong, or nothing.
+//!
+//! Every connection has a thread; every request is asked of the origin on a connection of its own.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread::spawn,
+    time::{Duration, SystemTime},
+};
+
+/// What it does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Nothing, and it stores nothing.
+    Passes,
+    /// Nothing, and it stores what may be stored.
+    Stores,
+    StoresEverything,
+    StoresTooLong,
+    StoresThroughReload,
+    AnswersOneForAnother,
+    ChangesAByte,
+    ClosesEarly,
+    SaysMore,
+    DoublesAField,
+    StripsTheOriginsField,
+    SaysError,
+    HangsUp,
+    KeepsSilent,
+}
+
+/// A proxy that runs as long as the test does.
+pub struct Proxy {
+    pub address: SocketAddr,
+    /// The requests it was sent, as bytes.
+    pub heard: Arc<Mutex<Vec<String>>>,
+}
+
+struct Shared {
+    lie: Lie,
+    store: Mutex<HashMap<String, Vec<u8>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+pub fn start(lie: Lie) -> Proxy {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = Arc::default();
+    let shared = Arc::new(Shared {
+        lie,
+        store: Mutex::default(),
+        heard: Arc::clone(&heard),
+    });
+    spawn(move || {
+        for client in listener.incoming().flatten() {
+            let shared = Arc::clone(&shared);
+            spawn(move || while shared.exchange(&client).is_some() {});
+        }
+    });
+    Proxy { address, heard }
+}
+
+impl Shared {
+    /// One request and its answer; none when the connection is over.
+    fn exchange(&self, mut client: &TcpStream) -> Option<()> {
+        client.set_nodelay(true).ok()?;
+        let (head, posted) = message(client)?;
+        self.heard.lock().unwrap().push(head.clone());
+        let mut words = head.split(' ');
+        let method = words.next()?.to_owned();
+        let (authority, path) = words.next()?.strip_prefix("http://")?.split_once('/')?;
+        match self.lie {
+            Lie::SaysError => {
+                client
+                    .write_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+                    .ok()?;
+                return Some(());
+            }
+            Lie::HangsUp => return None,
+            Lie::KeepsSilent => {
+                // Until the robot has had enough and closes.
+                let _ = client.read(&mut [0]);
+                return None;
+            }
+            _ => {}
+        }
+        let plain = method == "GET" && !head.contains("If-Modified-Since");
+        let reload = head.contains("no-cache") && self.lie != Lie::StoresThroughReload;
+        let key = if self.lie == Lie::AnswersOneForAnother {
+            path.split('/').next()?
+        } else {
+            path
+        };
+        let stored = self.store.lock().unwrap().get(key).cloned();
+        if let Some(answer) = stored.filter(|a| plain && !reload && self.fresh(a)) {
+            client.write_all(&answer).ok()?;
+            return Some(());
+        }
+        let mut origin = TcpStream::connect(authority).ok()?;
+        let asked = head.replace("Connection: close\r\n", "");
+        let asked = asked.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        origin.write_all(asked.as_bytes()).ok()?;
+        origin.write_all(&posted).ok()?;
+        let mut answer = Vec::new();
+        origin.read_to_end(&mut answer).ok()?;
+        let answer = self.changed(unhook(answer));
+        if plain && self.may_store(&answer) {
+            let mut store = self.store.lock().unwrap();
+            store.insert(key.to_owned(), answer.clone());
+        }
+        client.write_all(&answer).ok()?;
+        (self.lie != Lie::ClosesEarly).then_some(())
+    }
+
+    fn may_store(&self, answer: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(answer);
+        text.starts_with("HTTP/1.1 200")
+            && match self.lie {
+                Lie::Stores
+                | Lie::StoresTooLong
+                | Lie::StoresThroughReload
+                | Lie::AnswersOneForAnother => field(&text, "cache-control") == Some("public"),
+                Lie::StoresEverything => true,
+                _ => false,
+            }
+    }
+
+    fn fresh(&self, answer: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(answer);
+        let until = field(&text, "expires").and_then(|d| httpdate::parse_http_date(d).ok());
+        self.lie == Lie::StoresTooLong || until.is_none_or(|until| SystemTime::now() < until)
+    }
+
+    fn changed(&self, mut answer: Vec<u8>) -> Vec<u8> {
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let body = end + 4;
+        let full = answer.len() > body;
+        match self.lie {
+            Lie::ChangesAByte if full => *answer.last_mut().unwrap() ^= 1,
+            Lie::ClosesEarly if full => answer.truncate(answer.len() - 1),
+            Lie::SaysMore => answer.extend_from_slice(b"more"),
+            Lie::DoublesAField => {
+                let second = b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT";
+                answer.splice(end..end, *second);
+            }
+            Lie::StripsTheOriginsField => {
+                let text = String::from_utf8_lossy(&answer[..end]).into_owned();
+                let lines = text.split("\r\n");
+                let kept: Vec<_> = lines
+                    .filter(|l| !l.to_ascii_lowercase().starts_with("x-bed-reply"))
+                    .collect();
+                answer.splice(..end, kept.join("\r\n").into_bytes());
+            }
+            _ => {}
+        }
+        answer
+    }
+}
+
+/// The answer without its `Connection: close`, which was for the proxy alone (RFC 9110 7.6.1).
+fn unhook(mut answer: Vec<u8>) -> Vec<u8> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let text = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let kept: Vec<_> = text
+        .split("\r\n")
+        .filter(|l| !l.to_ascii_lowercase().starts_with("connection:"))
+        .collect();
+    answer.splice(..end, kept.join("\r\n").into_bytes());
+    answer
+}
+
+/// A request's head, and its body.
+fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let length = field(&head, "content-length").map_or(0, |l| l.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((head, body))
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.split("\r\n").take_while(|l| !l.is_empty()).find_map(|line| {
+        let (n, value) = line.split_once(": ")?;
+        n.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
