@@ -21,8 +21,11 @@ fn table(name: &str, workload: &Path, more: &[&str]) -> (String, String) {
 
 /// A workload of small texts, some of them stored, from an origin that does not think.
 fn workload(dir: &Path) -> std::path::PathBuf {
-    let text = include_str!("../workloads/real.toml")
-        .replacen("direct = 1", "direct = 0", 1)
+    let text = include_str!("../workloads/real.toml");
+    // Without the photographs, which take long to make in a debug build.
+    let (head, rest) = text.split_once("[[content]]").unwrap();
+    let (_, rest) = rest.split_once("[[content]]").unwrap();
+    let text = format!("{head}[[content]]{rest}")
         .replace("cachable = 0", "cachable = 0.8")
         .replace("recurrence = 0.0", "recurrence = 0.7");
     let path = dir.join("small.toml");
@@ -92,7 +95,7 @@ fn table_6_judges_what_modules_make() {
 fn what_is_no_load_is_refused() {
     for (arguments, part) in [
         (["--rate", "0"], "--rate 0 must be above 0"),
-        (["--seconds", "-1"], "--seconds"),
+        (["--seconds", "0"], "--seconds"),
         (["--workload", "nothing"], "there is no workload"),
         (["--proxy-command", "'open"], "quotes do not close"),
         (["--proxy-command", "/nowhere/proxy"], "/nowhere/proxy"),

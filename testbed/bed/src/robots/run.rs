@@ -206,7 +206,7 @@ fn go(load: &Rc<Load>) -> Result<bool, io::Error> {
 fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64), Error> {
     let seed = Seed(plan.seed);
     let workload = Arc::new(plan.workload.clone());
-    let library = Arc::new(Library::new(seed));
+    let library = Arc::new(Library::of(seed, &workload));
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_micros() as i64)

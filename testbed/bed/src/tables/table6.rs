@@ -100,18 +100,17 @@ const LIGHTER: f64 = 75.0 / 95.0;
 /// # Errors
 /// What could not be run, in words.
 pub fn table(args: Table6Args) -> Result<String, String> {
+    let asked = |columns: &[Column]| columns.iter().any(|c| args.columns.contains(c));
+    let images = asked(&[Column::Images25, Column::Images, Column::Nice]);
+    let texts = asked(&[Column::Text75, Column::Text95]);
     let bench = Bench {
         background: Background::new(args.load.clone())?,
-        real: Real::start(args.load.seed)?,
+        real: Real::start(args.load.seed, images, texts)?,
         demand: usize::from(args.demand),
     };
     let mut sheet = Sheet::default();
     let mut saturating: Vec<(Model, f64)> = Vec::new();
-    if args
-        .columns
-        .iter()
-        .any(|c| matches!(c, Column::Text75 | Column::Text95))
-    {
+    if texts {
         for &model in &args.models {
             let rate = match args.saturating {
                 Some(rate) => rate,
