@@ -4,6 +4,7 @@ use super::{
     layout,
     row::{Figure, Of, Row, spread},
 };
+use crate::record::Results;
 use std::collections::BTreeMap;
 
 /// Where a module runs.
@@ -33,12 +34,28 @@ impl Model {
 #[derive(Debug, Clone, Default)]
 pub struct Sheet {
     rounds: BTreeMap<(usize, Option<Model>), Vec<Row>>,
+    /// What is told below the table.
+    pub(super) notes: Vec<String>,
 }
 
 impl Sheet {
     /// One more round of the column of this number.
     pub fn add(&mut self, column: usize, model: Option<Model>, row: Row) {
         self.rounds.entry((column, model)).or_default().push(row);
+    }
+
+    /// Notes that these results do not count for the proxy, if they do not.
+    pub(super) fn judge(&mut self, name: &str, results: &Results) {
+        if !results.validity.valid {
+            let reasons = results.validity.reasons.join("; ");
+            self.notes.push(format!("**Invalid**: {name}: {reasons}."));
+        }
+    }
+
+    /// The notes, as a list.
+    pub(super) fn noted(&self) -> String {
+        let notes = self.notes.iter().map(|note| format!("- {note}\n"));
+        notes.collect()
     }
 
     /// The medians of a column in a model, or of a column without one.

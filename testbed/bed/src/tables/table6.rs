@@ -114,12 +114,21 @@ pub fn table(args: Table6Args) -> Result<String, String> {
         for &model in &args.models {
             let rate = match args.saturating {
                 Some(rate) => rate,
-                None => bench.saturating(model)?,
+                None => bench.saturating(&mut sheet, model)?,
             };
+            let (word, lighter) = (model.word(), rate * LIGHTER);
+            sheet.notes.push(format!(
+                "Compressor, {word}: {rate:.1} objects/s are all there is beside the background; the loads are {lighter:.1} and {rate:.1}."
+            ));
             saturating.push((model, rate));
         }
     }
     let runs = runs(&args.columns, &args.models);
+    if args.columns.contains(&Column::Baseline) && !bench.background.has_without() {
+        let why =
+            "The baseline has the interface and no module: `--without` names no build without it.";
+        sheet.notes.push(why.to_owned());
+    }
     for round in 0..args.load.rounds {
         let order: Vec<_> = match round % 2 {
             0 => runs.clone(),
@@ -130,7 +139,13 @@ pub fn table(args: Table6Args) -> Result<String, String> {
             let name = format!("{}{word}, round {}", HEADS[number], round + 1);
             let saturating = saturating.iter().find(|(m, _)| Some(*m) == model);
             let column = COLUMNS[number];
-            let row = bench.run(&name, column, model, saturating.map(|(_, rate)| *rate))?;
+            let row = bench.run(
+                &mut sheet,
+                &name,
+                column,
+                model,
+                saturating.map(|(_, rate)| *rate),
+            )?;
             sheet.add(number, model, row);
         }
     }
@@ -166,17 +181,19 @@ struct Bench {
 
 impl Bench {
     /// Objects a second that the compressor makes beside the background at full demand.
-    fn saturating(&self, model: Model) -> Result<f64, String> {
+    fn saturating(&self, sheet: &mut Sheet, model: Model) -> Result<f64, String> {
         let name = format!("What saturates the compressor {}", model.word());
         let text = modules(Column::Text95, model);
         let pace = Pace::Full(self.demand);
-        let row = self.measure(&name, &text, false, Some((Adaptation::Compressed, pace)))?;
+        let load = Some((Adaptation::Compressed, pace));
+        let row = self.measure(sheet, &name, &text, false, load)?;
         let rate = row.adapted.filter(|rate| *rate > 0.0);
         rate.ok_or_else(|| format!("{name}: nothing was compressed"))
     }
 
     fn run(
         &self,
+        sheet: &mut Sheet,
         name: &str,
         column: Column,
         model: Option<Model>,
@@ -193,11 +210,12 @@ impl Bench {
         };
         let text = model.map_or_else(String::new, |model| modules(column, model));
         let without = column == Column::Baseline && self.background.has_without();
-        self.measure(name, &text, without, load)
+        self.measure(sheet, name, &text, without, load)
     }
 
     fn measure(
         &self,
+        sheet: &mut Sheet,
         name: &str,
         modules: &str,
         without: bool,
@@ -226,13 +244,14 @@ impl Bench {
             eprintln!("  {progress}");
             watching.borrow_mut().look(progress);
         })?;
+        sheet.judge(name, &results);
         let row = Row::of(&results);
         let tally = window.borrow_mut().close();
         let Some(tally) = tally else {
             return Ok(row);
         };
         for wrong in &tally.wrong {
-            eprintln!("  {wrong}");
+            sheet.notes.push(format!("{name}: {wrong}."));
         }
         let (rate, passed) = (tally.rate(), tally.passed);
         eprintln!(
@@ -311,7 +330,7 @@ pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
         .iter()
         .map(|&model| findings::nice(sheet, model, (0, 3, 4)))
         .collect();
-    format!("{table}\n{found}")
+    format!("{table}\n{found}{}", sheet.noted())
 }
 
 #[cfg(test)]
