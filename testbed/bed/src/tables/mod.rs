@@ -49,15 +49,15 @@ pub fn tables_command(command: Command) -> ExitCode {
             markdown,
         } => {
             let interface = interface.unwrap_or_else(|| modules.join("api/src"));
-            table4::table(&modules, &interface, markdown)
+            table4::table(&modules, &interface, markdown).map(|table| (table, 0))
         }
         Command::Table5(args) => table5::table(args),
         Command::Table6(args) => table6::table(args),
     };
     match done {
-        Ok(table) => {
+        Ok((table, code)) => {
             print!("{table}");
-            ExitCode::SUCCESS
+            ExitCode::from(code)
         }
         Err(why) => {
             eprintln!("understudy-bed: {why}");

@@ -67,11 +67,11 @@ pub struct Table5Args {
     columns: Vec<Column>,
 }
 
-/// Measures and prints the table.
+/// Measures and prints the table; with it the exit code.
 ///
 /// # Errors
 /// What could not be run, in words.
-pub fn table(args: Table5Args) -> Result<String, String> {
+pub fn table(args: Table5Args) -> Result<(String, u8), String> {
     let background = Background::new(args.load.clone())?;
     let mut sheet = Sheet::default();
     let mut runs = Vec::new();
@@ -86,7 +86,7 @@ pub fn table(args: Table5Args) -> Result<String, String> {
             _ => runs.extend(args.models.iter().map(|&model| (number, Some(model)))),
         }
     }
-    for round in 0..args.load.rounds {
+    'rounds: for round in 0..args.load.rounds {
         // So that a machine that changes its speed changes it for all.
         let order: Vec<_> = match round % 2 {
             0 => runs.clone(),
@@ -98,13 +98,22 @@ pub fn table(args: Table5Args) -> Result<String, String> {
                 None => format!("{}, round {}", HEADS[number], round + 1),
             };
             let modules = modules(COLUMNS[number], model);
-            let mut proxy = background.proxy(&modules, number == 0)?;
-            let results = background.run(&mut proxy, &name, |p| eprintln!("  {p}"))?;
+            let results = background
+                .proxy(&modules, number == 0)
+                .and_then(|mut proxy| background.run(&mut proxy, &name, |p| eprintln!("  {p}")));
+            let results = match results {
+                Ok(results) => results,
+                Err(why) => {
+                    sheet.end_early(why)?;
+                    break 'rounds;
+                }
+            };
             sheet.judge(&name, &results);
             sheet.add(number, model, Row::of(&results));
         }
     }
-    Ok(print(&sheet, &args.models, args.load.markdown))
+    let text = print(&sheet, &args.models, args.load.markdown);
+    Ok((text, sheet.code()))
 }
 
 /// The module of a column.

@@ -95,11 +95,11 @@ const IMAGES: f64 = 25.0;
 /// The compressor's lighter load as a share of the heavier.
 const LIGHTER: f64 = 75.0 / 95.0;
 
-/// Measures and prints the table.
+/// Measures and prints the table; with it the exit code.
 ///
 /// # Errors
 /// What could not be run, in words.
-pub fn table(args: Table6Args) -> Result<String, String> {
+pub fn table(args: Table6Args) -> Result<(String, u8), String> {
     let asked = |columns: &[Column]| columns.iter().any(|c| args.columns.contains(c));
     let images = asked(&[Column::Images25, Column::Images, Column::Nice]);
     let texts = asked(&[Column::Text75, Column::Text95]);
@@ -129,7 +129,7 @@ pub fn table(args: Table6Args) -> Result<String, String> {
             "The baseline has the interface and no module: `--without` names no build without it.";
         sheet.notes.push(why.to_owned());
     }
-    for round in 0..args.load.rounds {
+    'rounds: for round in 0..args.load.rounds {
         let order: Vec<_> = match round % 2 {
             0 => runs.clone(),
             _ => runs.iter().rev().copied().collect(),
@@ -139,17 +139,24 @@ pub fn table(args: Table6Args) -> Result<String, String> {
             let name = format!("{}{word}, round {}", HEADS[number], round + 1);
             let saturating = saturating.iter().find(|(m, _)| Some(*m) == model);
             let column = COLUMNS[number];
-            let row = bench.run(
+            let measured = bench.run(
                 &mut sheet,
                 &name,
                 column,
                 model,
                 saturating.map(|(_, rate)| *rate),
-            )?;
-            sheet.add(number, model, row);
+            );
+            match measured {
+                Ok(row) => sheet.add(number, model, row),
+                Err(why) => {
+                    sheet.end_early(why)?;
+                    break 'rounds;
+                }
+            }
         }
     }
-    Ok(print(&sheet, &args.models, args.load.markdown))
+    let text = print(&sheet, &args.models, args.load.markdown);
+    Ok((text, sheet.code()))
 }
 
 /// The columns that there are, each in the models that it can have.
