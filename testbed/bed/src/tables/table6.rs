@@ -4,15 +4,14 @@
 //! the compressor is asked for all it can beside the background: its two loads keep the paper's ratio of 75 to 95 to that.
 
 use super::{
-    adapted::{Adaptation, Load, Pace, Running, Tally},
+    adapted::{Adaptation, Pace},
     background::{Background, LoadArgs, module},
+    beside::Bench,
     findings,
     real::{HOST, Real},
     row::{ADAPTED, FIGURES, Row},
     sheet::{Model, Sheet},
 };
-use crate::record::Progress;
-use std::{cell::RefCell, rc::Rc};
 
 /// What `table6` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -179,13 +178,6 @@ fn runs(columns: &[Column], models: &[Model]) -> Vec<(usize, Option<Model>)> {
     runs
 }
 
-/// What all columns share.
-struct Bench {
-    background: Background,
-    real: Real,
-    demand: usize,
-}
-
 impl Bench {
     /// Objects a second that the compressor makes beside the background at full demand.
     fn saturating(&self, sheet: &mut Sheet, model: Model) -> Result<f64, String> {
@@ -218,93 +210,6 @@ impl Bench {
         let text = model.map_or_else(String::new, |model| modules(column, model));
         let without = column == Column::Baseline && self.background.has_without();
         self.measure(sheet, name, &text, without, load)
-    }
-
-    fn measure(
-        &self,
-        sheet: &mut Sheet,
-        name: &str,
-        modules: &str,
-        without: bool,
-        load: Option<(Adaptation, Pace)>,
-    ) -> Result<Row, String> {
-        let mut proxy = self.background.proxy(modules, without)?;
-        let running = load
-            .map(|(adaptation, pace)| {
-                let objects = match adaptation {
-                    Adaptation::Gray => &self.real.images,
-                    Adaptation::Compressed => &self.real.texts,
-                };
-                let load = Load {
-                    proxy: proxy.address,
-                    origin: self.real.address()?,
-                    objects: objects.clone(),
-                    adaptation,
-                    pace,
-                };
-                load.start()
-            })
-            .transpose()?;
-        let window = Rc::new(RefCell::new(Window::new(running)));
-        let watching = window.clone();
-        let results = self.background.run(&mut proxy, name, move |progress| {
-            eprintln!("  {progress}");
-            watching.borrow_mut().look(progress);
-        })?;
-        sheet.judge(name, &results);
-        let row = Row::of(&results);
-        let tally = window.borrow_mut().close();
-        let Some(tally) = tally else {
-            return Ok(row);
-        };
-        for wrong in &tally.wrong {
-            sheet.notes.push(format!("{name}: {wrong}."));
-        }
-        let (rate, passed) = (tally.rate(), tally.passed);
-        eprintln!(
-            "{name}: {rate:.1} objects/s adapted, {passed} passed, {} faults",
-            tally.faults
-        );
-        Ok(row.beside(&tally))
-    }
-}
-
-/// Counts what the real client has while the background is on its plateau.
-struct Window {
-    running: Option<Running>,
-    /// What the phase was called when it was looked at last.
-    phase: Option<String>,
-    plateau: Option<Tally>,
-}
-
-impl Window {
-    fn new(running: Option<Running>) -> Self {
-        Self {
-            running,
-            phase: None,
-            plateau: None,
-        }
-    }
-
-    /// A phase begins where its name changes; the last one there is is the plateau.
-    fn look(&mut self, progress: &Progress) {
-        let Some(running) = &self.running else {
-            return;
-        };
-        if self.phase.as_ref() != Some(&progress.phase) {
-            self.phase = Some(progress.phase.clone());
-            running.take();
-        } else if progress.at >= progress.of && self.plateau.is_none() {
-            // Behind its end only answers under way are waited for.
-            self.plateau = Some(running.take());
-        }
-    }
-
-    fn close(&mut self) -> Option<Tally> {
-        let running = self.running.take()?;
-        let tally = self.plateau.take().unwrap_or_else(|| running.take());
-        running.stop();
-        Some(tally)
     }
 }
 
