@@ -33,6 +33,7 @@ use self::{
 };
 use crate::{
     seed::Seed,
+    workload::Workload,
     world::{Format, Object, World},
 };
 use std::{fmt, sync::OnceLock};
@@ -72,9 +73,24 @@ impl Library {
     /// Makes all parts, on several threads. Takes a second or so; the same for the same seed.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
+        Self::prepared(seed, &Format::ALL)
+    }
+
+    /// The same, but only the parts that this workload's bodies are made of are made ahead.
+    #[must_use]
+    pub fn of(seed: Seed, workload: &Workload) -> Self {
+        let needed = |format: &&Format| {
+            let mut kinds = workload.content.iter();
+            kinds.any(|c| Format::of(c.bodies).contains(format))
+        };
+        let formats: Vec<Format> = Format::ALL.iter().filter(needed).copied().collect();
+        Self::prepared(seed, &formats)
+    }
+
+    fn prepared(seed: Seed, formats: &[Format]) -> Self {
         let library = Self::lazy(seed);
         std::thread::scope(|scope| {
-            for format in Format::ALL {
+            for &format in formats {
                 let library = &library;
                 scope.spawn(move || library.prepare(format));
             }

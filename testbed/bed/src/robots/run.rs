@@ -23,7 +23,7 @@ use crate::{
     record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
     seed::Seed,
     watch::Thread,
-    workload::{self, Schedule, Workload},
+    workload::{self, Bodies, Schedule, Workload},
     world::World,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -218,7 +218,7 @@ fn go(load: &Rc<Load>, closed: Option<usize>) -> Result<bool, io::Error> {
 fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64), Error> {
     let seed = Seed(plan.seed);
     let workload = Arc::new(plan.workload.clone());
-    let library = library(seed);
+    let library = library(seed, &workload);
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_micros() as i64)
@@ -251,15 +251,18 @@ fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64
     Ok((world, library, Side::Here(running), servers, 0))
 }
 
-/// The library of this seed. The last one is kept: runs in pairs and in tables have the same, and it takes a second to make.
-fn library(seed: Seed) -> Arc<Library> {
-    static LAST: Mutex<Option<(Seed, Arc<Library>)>> = Mutex::new(None);
+/// The library of this seed and workload. The last one is kept: runs in pairs and in tables have the same, and it takes a second to
+/// make.
+fn library(seed: Seed, workload: &Workload) -> Arc<Library> {
+    type Made = (Seed, Vec<Bodies>, Arc<Library>);
+    static LAST: Mutex<Option<Made>> = Mutex::new(None);
+    let bodies: Vec<Bodies> = workload.content.iter().map(|c| c.bodies).collect();
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
-        Some((of, library)) if *of == seed => Arc::clone(library),
+        Some((of, made, library)) if *of == seed && *made == bodies => Arc::clone(library),
         _ => {
-            let library = Arc::new(Library::new(seed));
-            *last = Some((seed, Arc::clone(&library)));
+            let library = Arc::new(Library::of(seed, workload));
+            *last = Some((seed, bodies, Arc::clone(&library)));
             library
         }
     }

@@ -1,11 +1,12 @@
 //! The tables of the paper, measured here and printed in its layout with its figures beside.
 //!
 //! - [`table4`]: the code of modules. [`table5`]: what the interface costs. [`table6`]: modules at work beside a load.
-//! - [`background`]: the load in front of a fresh proxy. [`adapted`], [`real`]: client and server of real content beside it.
+//! - [`background`]: the load in front of a fresh proxy. [`adapted`], [`real`]: client and server of real content beside it ([`beside`]).
 //! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. [`findings`]: Table 6 in words.
 
 pub mod adapted;
 pub mod background;
+mod beside;
 mod findings;
 pub mod layout;
 mod real;
@@ -49,15 +50,15 @@ pub fn tables_command(command: Command) -> ExitCode {
             markdown,
         } => {
             let interface = interface.unwrap_or_else(|| modules.join("api/src"));
-            table4::table(&modules, &interface, markdown)
+            table4::table(&modules, &interface, markdown).map(|table| (table, 0))
         }
         Command::Table5(args) => table5::table(args),
         Command::Table6(args) => table6::table(args),
     };
     match done {
-        Ok(table) => {
+        Ok((table, code)) => {
             print!("{table}");
-            ExitCode::SUCCESS
+            ExitCode::from(code)
         }
         Err(why) => {
             eprintln!("understudy-bed: {why}");

@@ -31,7 +31,8 @@ pub(super) struct Real {
 }
 
 impl Real {
-    pub(super) fn start(seed: u64) -> Result<Self, String> {
+    /// Starts it, with images, with texts, or with both: what nobody asks for is not made.
+    pub(super) fn start(seed: u64, images: bool, texts: bool) -> Result<Self, String> {
         let workload = Workload::parse(include_str!("../../workloads/real.toml"))
             .map_err(|e| format!("real.toml: {e}"))?;
         let epoch = SystemTime::now()
@@ -52,7 +53,8 @@ impl Real {
             };
             Ok::<_, String>((1..=OBJECTS).map(object).collect())
         };
-        let (images, texts) = (objects("images")?, objects("texts")?);
+        let asked = |name, asked| if asked { objects(name) } else { Ok(Vec::new()) };
+        let (images, texts) = (asked("images", images)?, asked("texts", texts)?);
         let config = origin::Config {
             listen: vec![SocketAddr::from((HOST, 0))],
             ..origin::Config::new(world, library)

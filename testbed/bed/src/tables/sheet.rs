@@ -4,6 +4,7 @@ use super::{
     layout,
     row::{Figure, Of, Row, spread},
 };
+use crate::record::Results;
 use std::collections::BTreeMap;
 
 /// Where a module runs.
@@ -33,12 +34,55 @@ impl Model {
 #[derive(Debug, Clone, Default)]
 pub struct Sheet {
     rounds: BTreeMap<(usize, Option<Model>), Vec<Row>>,
+    /// What is told below the table.
+    pub(super) notes: Vec<String>,
+    invalid: bool,
+    early: bool,
 }
 
 impl Sheet {
     /// One more round of the column of this number.
     pub fn add(&mut self, column: usize, model: Option<Model>, row: Row) {
         self.rounds.entry((column, model)).or_default().push(row);
+    }
+
+    /// Notes that these results do not count for the proxy, if they do not.
+    pub(super) fn judge(&mut self, name: &str, results: &Results) {
+        if !results.validity.valid {
+            self.invalid = true;
+            let reasons = results.validity.reasons.join("; ");
+            self.notes.push(format!("**Invalid**: {name}: {reasons}."));
+        }
+    }
+
+    /// It ends here for this reason. What was measured is kept: it may have taken hours.
+    ///
+    /// # Errors
+    /// Nothing was measured: the reason itself.
+    pub(super) fn end_early(&mut self, why: String) -> Result<(), String> {
+        if self.rounds.is_empty() {
+            return Err(why);
+        }
+        self.early = true;
+        self.notes.push(format!("**Ended early**: {why}."));
+        Ok(())
+    }
+
+    /// The exit code: 2 it ended early, 1 there were faults, 3 a run does not count, 0 all is well.
+    pub(super) fn code(&self) -> u8 {
+        let mut rows = self.rounds.values().flatten();
+        match rows.any(|row| row.faults.is_some_and(|n| n > 0.0)) {
+            _ if self.early => 2,
+            true => 1,
+            false if self.invalid => 3,
+            false => 0,
+        }
+    }
+
+    /// The notes, as a list.
+    pub(super) fn noted(&self) -> String {
+        let notes = self.notes.iter().map(|note| format!("- {note}\n"));
+        notes.collect()
     }
 
     /// The medians of a column in a model, or of a column without one.

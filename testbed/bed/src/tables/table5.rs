@@ -67,25 +67,26 @@ pub struct Table5Args {
     columns: Vec<Column>,
 }
 
-/// Measures and prints the table.
+/// Measures and prints the table; with it the exit code.
 ///
 /// # Errors
 /// What could not be run, in words.
-pub fn table(args: Table5Args) -> Result<String, String> {
+pub fn table(args: Table5Args) -> Result<(String, u8), String> {
     let background = Background::new(args.load.clone())?;
+    let mut sheet = Sheet::default();
     let mut runs = Vec::new();
     for (number, column) in COLUMNS.into_iter().enumerate() {
         match column {
             _ if !args.columns.contains(&column) => {}
             Column::Baseline if !background.has_without() => {
-                eprintln!("no baseline: --without names no build without the interface");
+                let why = "No baseline: `--without` names no build without the interface.";
+                sheet.notes.push(why.to_owned());
             }
             Column::Baseline | Column::Api => runs.push((number, None)),
             _ => runs.extend(args.models.iter().map(|&model| (number, Some(model)))),
         }
     }
-    let mut sheet = Sheet::default();
-    for round in 0..args.load.rounds {
+    'rounds: for round in 0..args.load.rounds {
         // So that a machine that changes its speed changes it for all.
         let order: Vec<_> = match round % 2 {
             0 => runs.clone(),
@@ -97,12 +98,22 @@ pub fn table(args: Table5Args) -> Result<String, String> {
                 None => format!("{}, round {}", HEADS[number], round + 1),
             };
             let modules = modules(COLUMNS[number], model);
-            let mut proxy = background.proxy(&modules, number == 0)?;
-            let results = background.run(&mut proxy, &name, |p| eprintln!("  {p}"))?;
+            let results = background
+                .proxy(&modules, number == 0)
+                .and_then(|mut proxy| background.run(&mut proxy, &name, |p| eprintln!("  {p}")));
+            let results = match results {
+                Ok(results) => results,
+                Err(why) => {
+                    sheet.end_early(why)?;
+                    break 'rounds;
+                }
+            };
+            sheet.judge(&name, &results);
             sheet.add(number, model, Row::of(&results));
         }
     }
-    Ok(print(&sheet, &args.models, args.load.markdown))
+    let text = print(&sheet, &args.models, args.load.markdown);
+    Ok((text, sheet.code()))
 }
 
 /// The module of a column.
@@ -121,7 +132,7 @@ pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
     let figures = [&FIGURES[..], &[PROCESSOR]].concat();
     let table = sheet.print(&HEADS, &PAPER, models, &figures, markdown);
     let found = found(sheet, models);
-    format!("{table}\n{found}")
+    format!("{table}\n{found}{}", sheet.noted())
 }
 
 /// What each column adds to hit and miss times, beside the paper.

@@ -4,15 +4,14 @@
 //! the compressor is asked for all it can beside the background: its two loads keep the paper's ratio of 75 to 95 to that.
 
 use super::{
-    adapted::{Adaptation, Load, Pace, Running, Tally},
+    adapted::{Adaptation, Pace},
     background::{Background, LoadArgs, module},
+    beside::Bench,
     findings,
     real::{HOST, Real},
     row::{ADAPTED, FIGURES, Row},
     sheet::{Model, Sheet},
 };
-use crate::record::Progress;
-use std::{cell::RefCell, rc::Rc};
 
 /// What `table6` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,33 +94,41 @@ const IMAGES: f64 = 25.0;
 /// The compressor's lighter load as a share of the heavier.
 const LIGHTER: f64 = 75.0 / 95.0;
 
-/// Measures and prints the table.
+/// Measures and prints the table; with it the exit code.
 ///
 /// # Errors
 /// What could not be run, in words.
-pub fn table(args: Table6Args) -> Result<String, String> {
+pub fn table(args: Table6Args) -> Result<(String, u8), String> {
+    let asked = |columns: &[Column]| columns.iter().any(|c| args.columns.contains(c));
+    let images = asked(&[Column::Images25, Column::Images, Column::Nice]);
+    let texts = asked(&[Column::Text75, Column::Text95]);
     let bench = Bench {
         background: Background::new(args.load.clone())?,
-        real: Real::start(args.load.seed)?,
+        real: Real::start(args.load.seed, images, texts)?,
         demand: usize::from(args.demand),
     };
     let mut sheet = Sheet::default();
     let mut saturating: Vec<(Model, f64)> = Vec::new();
-    if args
-        .columns
-        .iter()
-        .any(|c| matches!(c, Column::Text75 | Column::Text95))
-    {
+    if texts {
         for &model in &args.models {
             let rate = match args.saturating {
                 Some(rate) => rate,
-                None => bench.saturating(model)?,
+                None => bench.saturating(&mut sheet, model)?,
             };
+            let (word, lighter) = (model.word(), rate * LIGHTER);
+            sheet.notes.push(format!(
+                "Compressor, {word}: {rate:.1} objects/s are all there is beside the background; the loads are {lighter:.1} and {rate:.1}."
+            ));
             saturating.push((model, rate));
         }
     }
     let runs = runs(&args.columns, &args.models);
-    for round in 0..args.load.rounds {
+    if args.columns.contains(&Column::Baseline) && !bench.background.has_without() {
+        let why =
+            "The baseline has the interface and no module: `--without` names no build without it.";
+        sheet.notes.push(why.to_owned());
+    }
+    'rounds: for round in 0..args.load.rounds {
         let order: Vec<_> = match round % 2 {
             0 => runs.clone(),
             _ => runs.iter().rev().copied().collect(),
@@ -131,11 +138,24 @@ pub fn table(args: Table6Args) -> Result<String, String> {
             let name = format!("{}{word}, round {}", HEADS[number], round + 1);
             let saturating = saturating.iter().find(|(m, _)| Some(*m) == model);
             let column = COLUMNS[number];
-            let row = bench.run(&name, column, model, saturating.map(|(_, rate)| *rate))?;
-            sheet.add(number, model, row);
+            let measured = bench.run(
+                &mut sheet,
+                &name,
+                column,
+                model,
+                saturating.map(|(_, rate)| *rate),
+            );
+            match measured {
+                Ok(row) => sheet.add(number, model, row),
+                Err(why) => {
+                    sheet.end_early(why)?;
+                    break 'rounds;
+                }
+            }
         }
     }
-    Ok(print(&sheet, &args.models, args.load.markdown))
+    let text = print(&sheet, &args.models, args.load.markdown);
+    Ok((text, sheet.code()))
 }
 
 /// The columns that there are, each in the models that it can have.
@@ -158,26 +178,21 @@ fn runs(columns: &[Column], models: &[Model]) -> Vec<(usize, Option<Model>)> {
     runs
 }
 
-/// What all columns share.
-struct Bench {
-    background: Background,
-    real: Real,
-    demand: usize,
-}
-
 impl Bench {
     /// Objects a second that the compressor makes beside the background at full demand.
-    fn saturating(&self, model: Model) -> Result<f64, String> {
+    fn saturating(&self, sheet: &mut Sheet, model: Model) -> Result<f64, String> {
         let name = format!("What saturates the compressor {}", model.word());
         let text = modules(Column::Text95, model);
         let pace = Pace::Full(self.demand);
-        let row = self.measure(&name, &text, false, Some((Adaptation::Compressed, pace)))?;
+        let load = Some((Adaptation::Compressed, pace));
+        let row = self.measure(sheet, &name, &text, false, load)?;
         let rate = row.adapted.filter(|rate| *rate > 0.0);
         rate.ok_or_else(|| format!("{name}: nothing was compressed"))
     }
 
     fn run(
         &self,
+        sheet: &mut Sheet,
         name: &str,
         column: Column,
         model: Option<Model>,
@@ -194,92 +209,7 @@ impl Bench {
         };
         let text = model.map_or_else(String::new, |model| modules(column, model));
         let without = column == Column::Baseline && self.background.has_without();
-        self.measure(name, &text, without, load)
-    }
-
-    fn measure(
-        &self,
-        name: &str,
-        modules: &str,
-        without: bool,
-        load: Option<(Adaptation, Pace)>,
-    ) -> Result<Row, String> {
-        let mut proxy = self.background.proxy(modules, without)?;
-        let running = load
-            .map(|(adaptation, pace)| {
-                let objects = match adaptation {
-                    Adaptation::Gray => &self.real.images,
-                    Adaptation::Compressed => &self.real.texts,
-                };
-                let load = Load {
-                    proxy: proxy.address,
-                    origin: self.real.address()?,
-                    objects: objects.clone(),
-                    adaptation,
-                    pace,
-                };
-                load.start()
-            })
-            .transpose()?;
-        let window = Rc::new(RefCell::new(Window::new(running)));
-        let watching = window.clone();
-        let results = self.background.run(&mut proxy, name, move |progress| {
-            eprintln!("  {progress}");
-            watching.borrow_mut().look(progress);
-        })?;
-        let row = Row::of(&results);
-        let tally = window.borrow_mut().close();
-        let Some(tally) = tally else {
-            return Ok(row);
-        };
-        for wrong in &tally.wrong {
-            eprintln!("  {wrong}");
-        }
-        let (rate, passed) = (tally.rate(), tally.passed);
-        eprintln!(
-            "{name}: {rate:.1} objects/s adapted, {passed} passed, {} faults",
-            tally.faults
-        );
-        Ok(row.beside(&tally))
-    }
-}
-
-/// Counts what the real client has while the background is on its plateau.
-struct Window {
-    running: Option<Running>,
-    /// What the phase was called when it was looked at last.
-    phase: Option<String>,
-    plateau: Option<Tally>,
-}
-
-impl Window {
-    fn new(running: Option<Running>) -> Self {
-        Self {
-            running,
-            phase: None,
-            plateau: None,
-        }
-    }
-
-    /// A phase begins where its name changes; the last one there is is the plateau.
-    fn look(&mut self, progress: &Progress) {
-        let Some(running) = &self.running else {
-            return;
-        };
-        if self.phase.as_ref() != Some(&progress.phase) {
-            self.phase = Some(progress.phase.clone());
-            running.take();
-        } else if progress.at >= progress.of && self.plateau.is_none() {
-            // Behind its end only answers under way are waited for.
-            self.plateau = Some(running.take());
-        }
-    }
-
-    fn close(&mut self) -> Option<Tally> {
-        let running = self.running.take()?;
-        let tally = self.plateau.take().unwrap_or_else(|| running.take());
-        running.stop();
-        Some(tally)
+        self.measure(sheet, name, &text, without, load)
     }
 }
 
@@ -312,7 +242,7 @@ pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
         .iter()
         .map(|&model| findings::nice(sheet, model, (0, 3, 4)))
         .collect();
-    format!("{table}\n{found}")
+    format!("{table}\n{found}{}", sheet.noted())
 }
 
 #[cfg(test)]

@@ -41,6 +41,25 @@ impl Format {
         Self::Zip,
     ];
 
+    /// Those that these bodies can have.
+    #[must_use]
+    pub fn of(bodies: Bodies) -> &'static [Self] {
+        match bodies {
+            Bodies::Html => &[Self::Html],
+            Bodies::Image => &[Self::Jpeg, Self::Png, Self::Gif, Self::WebP],
+            Bodies::Jpeg => &[Self::Jpeg],
+            Bodies::Other => &[
+                Self::JavaScript,
+                Self::Css,
+                Self::Json,
+                Self::Text,
+                Self::Font,
+            ],
+            Bodies::Text => &[Self::Text],
+            Bodies::Download => &[Self::Gzip, Self::Zip],
+        }
+    }
+
     /// What Content-Type says.
     #[must_use]
     pub fn media_type(self) -> &'static str {

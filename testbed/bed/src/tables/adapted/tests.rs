@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::oracle::adapted::Seen;
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -156,6 +157,40 @@ fn each_answer_is_judged_through_its_adaptation() {
         assert_eq!(faults, !expected.2.is_empty(), "{name}: {first}");
         assert!(first.contains(expected.2), "{name}: {first}");
     }
+}
+
+#[test]
+fn an_image_is_judged_by_its_gray_and_decoded_once() {
+    let colours =
+        image::RgbImage::from_fn(48, 32, |x, y| image::Rgb([x as u8 * 5, y as u8 * 7, 90]));
+    let png = |image: image::DynamicImage| {
+        let mut out = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut out, image::ImageFormat::Png).unwrap();
+        out.into_inner()
+    };
+    let gray = image::DynamicImage::from(colours.clone()).to_luma8();
+    let object = Object {
+        path: "/image".to_owned(),
+        body: png(colours.into()),
+    };
+    let mut judge = Judge::new(Adaptation::Gray, 1);
+    let mut judged = |body: &[u8], coding: &str| {
+        let answer = exchange::Answer {
+            status: 200,
+            coding: coding.to_owned(),
+            body: body.to_vec(),
+        };
+        judge.judge(0, &object, &answer)
+    };
+    let right = png(gray.into());
+    assert_eq!(judged(&right, ""), Ok(Seen::Adapted));
+    assert_eq!(judged(&right, ""), Ok(Seen::Adapted), "the same again");
+    assert_eq!(judged(&object.body, ""), Ok(Seen::Passed));
+    assert!(judged(&right, "gzip").is_err(), "no coding was expected");
+    assert!(
+        judged(&right[..right.len() / 2], "").is_err(),
+        "half of one that was right"
+    );
 }
 
 #[test]
