@@ -102,58 +102,138 @@ fn right_exchanges_have_their_source_and_no_fault() {
         ("a miss", |_, _| {}, Source::Miss),
         ("a hit", |e, _| hit(e), Source::Hit),
         ("joined", |e, _| e.known = Known::UnderWay, Source::Joined),
-        ("validated", |_, s| s.claims.reply.as_mut().unwrap().not_modified = true, Source::Validated),
+        (
+            "validated",
+            |_, s| s.claims.reply.as_mut().unwrap().not_modified = true,
+            Source::Validated,
+        ),
         ("an uncachable miss", uncachable, Source::Miss),
-        ("a hit that is as stale as clocks differ", |e, s| {
-            hit(e);
-            e.version.until = NOW - SLACK;
-            s.claims.expires = Some(NOW - SLACK);
-        }, Source::Hit),
-        ("a reload that misses", |e, _| e.kind = RequestType::Reload, Source::Miss),
-        ("a reload joined to an answer given meanwhile", |e, _| {
-            e.kind = RequestType::Reload;
-            e.known = Known::UnderWay;
-        }, Source::Joined),
+        (
+            "a hit that is as stale as clocks differ",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - SLACK;
+                s.claims.expires = Some(NOW - SLACK);
+            },
+            Source::Hit,
+        ),
+        (
+            "a reload that misses",
+            |e, _| e.kind = RequestType::Reload,
+            Source::Miss,
+        ),
+        (
+            "a reload joined to an answer given meanwhile",
+            |e, _| {
+                e.kind = RequestType::Reload;
+                e.known = Known::UnderWay;
+            },
+            Source::Joined,
+        ),
         ("a 304 from the origin", not_modified, Source::Miss),
-        ("a 304 from the store", |e, s| { not_modified(e, s); hit(e); }, Source::Hit),
-        ("a 304 from the store without the origin's field", |e, s| {
-            not_modified(e, s);
-            hit(e);
-            e.version_is = false;
-            s.claims.reply = None;
-        }, Source::Hit),
-        ("200 because the object changed", |e, _| {
-            e.kind = RequestType::Ims304;
-            e.since = Some(e.version.modified - 10);
-        }, Source::Miss),
-        ("in chunks, without Content-Length", |_, s| s.claims.length = None, Source::Miss),
-        ("a HEAD", |e, s| { e.method = Method::Head; s.bytes = 0; }, Source::Miss),
-        ("broken off by the robot", |_, s| { s.outcome = Outcome::Aborted; s.bytes = 10; }, Source::Miss),
-        ("broken off by the origin", |e, s| {
-            e.broken = true;
-            s.outcome = Outcome::Closed;
-            s.bytes = 10;
-        }, Source::None),
-        ("502 for what the origin broke off", |e, s| {
-            e.broken = true;
-            s.status = Some(502);
-            s.claims = Claims::default();
-        }, Source::None),
-        ("a miss of what was not stored long enough ago to be there", |e, _| {
-            stored(e, 0);
-            e.due = 10_000_000;
-        }, Source::Miss),
-        ("a miss of what had to give way", |e, _| stored(e, 1 << 29), Source::Miss),
-        ("a miss of what is no longer fresh", |e, _| {
-            stored(e, 0);
-            e.earlier.as_mut().unwrap().until = NOW + SLACK;
-        }, Source::Miss),
-        ("a miss beside a store of unknown size", |e, _| { stored(e, 0); e.cache = None; }, Source::Miss),
-        ("a POST", |e, s| {
-            e.method = Method::Post;
-            s.claims.cache_control = CacheControl::NoStore;
-            s.claims.expires = None;
-        }, Source::Miss),
+        (
+            "a 304 from the store",
+            |e, s| {
+                not_modified(e, s);
+                hit(e);
+            },
+            Source::Hit,
+        ),
+        (
+            "a 304 from the store without the origin's field",
+            |e, s| {
+                not_modified(e, s);
+                hit(e);
+                e.version_is = false;
+                s.claims.reply = None;
+            },
+            Source::Hit,
+        ),
+        (
+            "200 because the object changed",
+            |e, _| {
+                e.kind = RequestType::Ims304;
+                e.since = Some(e.version.modified - 10);
+            },
+            Source::Miss,
+        ),
+        (
+            "in chunks, without Content-Length",
+            |_, s| s.claims.length = None,
+            Source::Miss,
+        ),
+        (
+            "a HEAD",
+            |e, s| {
+                e.method = Method::Head;
+                s.bytes = 0;
+            },
+            Source::Miss,
+        ),
+        (
+            "broken off by the robot",
+            |_, s| {
+                s.outcome = Outcome::Aborted;
+                s.bytes = 10;
+            },
+            Source::Miss,
+        ),
+        (
+            "broken off by the origin",
+            |e, s| {
+                e.broken = true;
+                s.outcome = Outcome::Closed;
+                s.bytes = 10;
+            },
+            Source::None,
+        ),
+        (
+            "502 for what the origin broke off",
+            |e, s| {
+                e.broken = true;
+                s.status = Some(502);
+                s.claims = Claims::default();
+            },
+            Source::None,
+        ),
+        (
+            "a miss of what was not stored long enough ago to be there",
+            |e, _| {
+                stored(e, 0);
+                e.due = 10_000_000;
+            },
+            Source::Miss,
+        ),
+        (
+            "a miss of what had to give way",
+            |e, _| stored(e, 1 << 29),
+            Source::Miss,
+        ),
+        (
+            "a miss of what is no longer fresh",
+            |e, _| {
+                stored(e, 0);
+                e.earlier.as_mut().unwrap().until = NOW + SLACK;
+            },
+            Source::Miss,
+        ),
+        (
+            "a miss beside a store of unknown size",
+            |e, _| {
+                stored(e, 0);
+                e.cache = None;
+            },
+            Source::Miss,
+        ),
+        (
+            "a POST",
+            |e, s| {
+                e.method = Method::Post;
+                s.claims.cache_control = CacheControl::NoStore;
+                s.claims.expires = None;
+            },
+            Source::Miss,
+        ),
     ];
     for (name, change, source) in cases {
         assert_eq!(judged(change), (*source, vec![]), "{name}");
@@ -164,53 +244,202 @@ fn right_exchanges_have_their_source_and_no_fault() {
 fn each_fault_is_told_alone() {
     type Case = (&'static str, fn(&mut Expectation, &mut Observed), Fault);
     let cases: &[Case] = &[
-        ("an answer to a request that never was", |e, _| e.known = Known::Never, Fault::FalseHit),
-        ("a 304 for what nobody asked for", |e, s| {
-            not_modified(e, s);
-            s.claims.reply = None;
-        }, Fault::FalseHit),
-        ("an uncachable hit", |e, s| { hit(e); uncachable(e, s); }, Fault::UncachableHit),
-        ("an uncachable answer for two", |e, s| {
-            uncachable(e, s);
-            e.known = Known::UnderWay;
-        }, Fault::UncachableHit),
-        ("a reload from the store", |e, _| { hit(e); e.kind = RequestType::Reload; }, Fault::ReloadHit),
-        ("a reload joined to an answer given before", |e, s| {
-            e.kind = RequestType::Reload;
-            e.known = Known::UnderWay;
-            s.claims.reply.as_mut().unwrap().answered -= 10_000;
-        }, Fault::ReloadHit),
-        ("a stale hit", |e, s| {
-            hit(e);
-            e.version.until = NOW - SLACK - 1;
-            s.claims.expires = Some(NOW - SLACK - 1);
-        }, Fault::StaleHit),
-        ("a miss of what was just stored", |e, _| stored(e, 1000), Fault::FalseMiss),
+        (
+            "an answer to a request that never was",
+            |e, _| e.known = Known::Never,
+            Fault::FalseHit,
+        ),
+        (
+            "a 304 for what nobody asked for",
+            |e, s| {
+                not_modified(e, s);
+                s.claims.reply = None;
+            },
+            Fault::FalseHit,
+        ),
+        (
+            "an uncachable hit",
+            |e, s| {
+                hit(e);
+                uncachable(e, s);
+            },
+            Fault::UncachableHit,
+        ),
+        (
+            "an uncachable answer for two",
+            |e, s| {
+                uncachable(e, s);
+                e.known = Known::UnderWay;
+            },
+            Fault::UncachableHit,
+        ),
+        (
+            "a reload from the store",
+            |e, _| {
+                hit(e);
+                e.kind = RequestType::Reload;
+            },
+            Fault::ReloadHit,
+        ),
+        (
+            "a reload joined to an answer given before",
+            |e, s| {
+                e.kind = RequestType::Reload;
+                e.known = Known::UnderWay;
+                s.claims.reply.as_mut().unwrap().answered -= 10_000;
+            },
+            Fault::ReloadHit,
+        ),
+        (
+            "a stale hit",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - SLACK - 1;
+                s.claims.expires = Some(NOW - SLACK - 1);
+            },
+            Fault::StaleHit,
+        ),
+        (
+            "a miss of what was just stored",
+            |e, _| stored(e, 1000),
+            Fault::FalseMiss,
+        ),
         ("a wrong byte", |_, s| s.wrong = true, Fault::WrongBytes),
-        ("a byte less in chunks", |_, s| { s.claims.length = None; s.bytes = 999; }, Fault::Truncated),
-        ("a byte more in chunks", |_, s| { s.claims.length = None; s.bytes = 1001; }, Fault::Truncated),
-        ("closed within the body", |_, s| { s.outcome = Outcome::Closed; s.bytes = 10; }, Fault::Truncated),
-        ("206 that nobody asked for", |_, s| s.status = Some(206), Fault::Status),
-        ("502", |_, s| { s.status = Some(502); s.claims = Claims::default(); }, Fault::Status),
-        ("304 for what was modified", |e, s| {
-            not_modified(e, s);
-            e.since = Some(e.version.modified - 1);
-        }, Fault::Status),
-        ("304 without a condition", |e, s| { not_modified(e, s); e.since = None; }, Fault::Status),
-        ("200 for what was not modified", |e, _| e.since = Some(e.version.modified + 1), Fault::Status),
-        ("a field twice", |_, s| s.claims.doubled = true, Fault::Fields),
-        ("a date that is none", |_, s| s.claims.unreadable = true, Fault::Fields),
+        (
+            "a byte less in chunks",
+            |_, s| {
+                s.claims.length = None;
+                s.bytes = 999;
+            },
+            Fault::Truncated,
+        ),
+        (
+            "a byte more in chunks",
+            |_, s| {
+                s.claims.length = None;
+                s.bytes = 1001;
+            },
+            Fault::Truncated,
+        ),
+        (
+            "closed within the body",
+            |_, s| {
+                s.outcome = Outcome::Closed;
+                s.bytes = 10;
+            },
+            Fault::Truncated,
+        ),
+        (
+            "206 that nobody asked for",
+            |_, s| s.status = Some(206),
+            Fault::Status,
+        ),
+        (
+            "502",
+            |_, s| {
+                s.status = Some(502);
+                s.claims = Claims::default();
+            },
+            Fault::Status,
+        ),
+        (
+            "304 for what was modified",
+            |e, s| {
+                not_modified(e, s);
+                e.since = Some(e.version.modified - 1);
+            },
+            Fault::Status,
+        ),
+        (
+            "304 without a condition",
+            |e, s| {
+                not_modified(e, s);
+                e.since = None;
+            },
+            Fault::Status,
+        ),
+        (
+            "200 for what was not modified",
+            |e, _| e.since = Some(e.version.modified + 1),
+            Fault::Status,
+        ),
+        (
+            "a field twice",
+            |_, s| s.claims.doubled = true,
+            Fault::Fields,
+        ),
+        (
+            "a date that is none",
+            |_, s| s.claims.unreadable = true,
+            Fault::Fields,
+        ),
         ("no Date", |_, s| s.claims.date = None, Fault::Fields),
-        ("no field of the origin's", |e, s| { s.claims.reply = None; e.version_is = false; }, Fault::Fields),
-        ("a version that is not", |e, _| e.version_is = false, Fault::Fields),
-        ("another Last-Modified", |_, s| s.claims.last_modified = Some(NOW - 1), Fault::Fields),
-        ("another Expires", |_, s| s.claims.expires = Some(NOW + 501), Fault::Fields),
-        ("another Cache-Control", |_, s| s.claims.cache_control = CacheControl::Other, Fault::Fields),
-        ("a stripped Cache-Control", |_, s| s.claims.cache_control = CacheControl::Missing, Fault::Fields),
-        ("another Content-Length", |e, s| { e.method = Method::Head; s.bytes = 0; s.claims.length = Some(1); }, Fault::Fields),
-        ("what is not HTTP", |_, s| { s.outcome = Outcome::NotHttp("x"); s.status = None; }, Fault::Protocol),
-        ("no connection", |_, s| { s.outcome = Outcome::Lost; s.status = None; }, Fault::Connection),
-        ("no answer in time", |_, s| { s.outcome = Outcome::TimedOut; s.status = None; }, Fault::TimedOut),
+        (
+            "no field of the origin's",
+            |e, s| {
+                s.claims.reply = None;
+                e.version_is = false;
+            },
+            Fault::Fields,
+        ),
+        (
+            "a version that is not",
+            |e, _| e.version_is = false,
+            Fault::Fields,
+        ),
+        (
+            "another Last-Modified",
+            |_, s| s.claims.last_modified = Some(NOW - 1),
+            Fault::Fields,
+        ),
+        (
+            "another Expires",
+            |_, s| s.claims.expires = Some(NOW + 501),
+            Fault::Fields,
+        ),
+        (
+            "another Cache-Control",
+            |_, s| s.claims.cache_control = CacheControl::Other,
+            Fault::Fields,
+        ),
+        (
+            "a stripped Cache-Control",
+            |_, s| s.claims.cache_control = CacheControl::Missing,
+            Fault::Fields,
+        ),
+        (
+            "another Content-Length",
+            |e, s| {
+                e.method = Method::Head;
+                s.bytes = 0;
+                s.claims.length = Some(1);
+            },
+            Fault::Fields,
+        ),
+        (
+            "what is not HTTP",
+            |_, s| {
+                s.outcome = Outcome::NotHttp("x");
+                s.status = None;
+            },
+            Fault::Protocol,
+        ),
+        (
+            "no connection",
+            |_, s| {
+                s.outcome = Outcome::Lost;
+                s.status = None;
+            },
+            Fault::Connection,
+        ),
+        (
+            "no answer in time",
+            |_, s| {
+                s.outcome = Outcome::TimedOut;
+                s.status = None;
+            },
+            Fault::TimedOut,
+        ),
     ];
     for (name, change, fault) in cases {
         assert_eq!(judged(change).1, [*fault], "{name}");

@@ -32,8 +32,7 @@ fn read(pieces: &[&[u8]], bodiless: bool) -> Result<(Vec<u8>, usize, bool), Prob
 }
 
 const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-const CHUNKED: &str =
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nT: v\r\n\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nT: v\r\n\r\n";
 
 #[test]
 fn answers_end_where_their_framing_says() {
@@ -43,11 +42,31 @@ fn answers_end_where_their_framing_says() {
         (CHUNKED, false, "hello", true),
         (&interim, false, "hello", true),
         ("HTTP/1.1 200 OK\r\n\r\nhello", false, "hello", true),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true, "", true),
-        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", false, "", true),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+            true,
+            "",
+            true,
+        ),
+        (
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            false,
+            "",
+            true,
+        ),
         ("HTTP/1.1 204 No Content\r\n\r\n", false, "", true),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, "", true),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", false, "hello", false),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            false,
+            "",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello",
+            false,
+            "hello",
+            false,
+        ),
         ("HTTP/1.1 200 OK\r\n", false, "", false),
     ] {
         assert_eq!(
@@ -91,7 +110,8 @@ fn an_endless_head_is_refused() {
 fn a_second_length_is_told_and_a_third_framing_word_is_not_lost() {
     let mut reader = Reader::new();
     reader.begin(false);
-    let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\n";
+    let text =
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\n";
     let mut input = text.as_bytes();
     assert_eq!(reader.next(&mut input), Ok(Event::Head));
     assert!(reader.head().claims.doubled);

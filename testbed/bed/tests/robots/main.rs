@@ -69,7 +69,11 @@ fn workload(life: u32) -> Workload {
 }
 
 fn plan(lie: Lie) -> (Plan, proxy::Proxy) {
-    let life = if lie == Lie::StoresTooLong { 3 } else { 1_000_000 };
+    let life = if lie == Lie::StoresTooLong {
+        3
+    } else {
+        1_000_000
+    };
     let proxy = start(lie);
     let mut plan = Plan::new(workload(life), proxy.address);
     if lie == Lie::StoresTooLong {
@@ -131,7 +135,10 @@ fn each_lie_is_counted_as_what_it_is_and_kept() {
                 let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
                 let line: serde_json::Value =
                     serde_json::from_str(kept.lines().next().unwrap()).unwrap();
-                assert!(line["faults"].is_array() && line["phase"] == "only", "{line}");
+                assert!(
+                    line["faults"].is_array() && line["phase"] == "only",
+                    "{line}"
+                );
                 let request = line["request"].as_str().unwrap();
                 let number = format!("X-Bed-Request: {}\r\n", line["number"].as_str().unwrap());
                 assert!(request.contains(&number), "{line}");
@@ -163,7 +170,9 @@ fn the_same_seed_asks_the_same() {
         let lines = |text: &String| -> String {
             let (method, rest) = text.split_once(" http://").unwrap();
             let path = rest.split_once('/').unwrap().1;
-            let fields = path.split("\r\n").filter(|l| !l.starts_with("Host") && !l.starts_with("Connection"));
+            let fields = path
+                .split("\r\n")
+                .filter(|l| !l.starts_with("Host") && !l.starts_with("Connection"));
             format!("{method} /{}", fields.collect::<Vec<_>>().join("\n"))
         };
         heard.iter().map(lines).collect::<BTreeSet<_>>()

@@ -174,7 +174,9 @@ fn unhook(mut answer: Vec<u8>) -> Vec<u8> {
 
 /// A request's head, and its body.
 fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .ok()?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -191,8 +193,10 @@ fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
 }
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.split("\r\n").take_while(|l| !l.is_empty()).find_map(|line| {
-        let (n, value) = line.split_once(": ")?;
-        n.eq_ignore_ascii_case(name).then_some(value)
-    })
+    head.split("\r\n")
+        .take_while(|l| !l.is_empty())
+        .find_map(|line| {
+            let (n, value) = line.split_once(": ")?;
+            n.eq_ignore_ascii_case(name).then_some(value)
+        })
 }
