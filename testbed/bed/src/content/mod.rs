@@ -9,9 +9,11 @@
 mod archive;
 mod body;
 mod dice;
+mod encode;
 mod font;
 mod html;
 mod image;
+mod padding;
 mod picture;
 mod pool;
 #[cfg(test)]
