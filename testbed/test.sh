@@ -9,7 +9,7 @@ needed=(
     ip:iproute2 nft:nftables sysctl:procps
     dpkg-scanpackages:dpkg-dev apt-ftparchive:apt-utils
     nc:netcat-openbsd telnet:inetutils-telnet gzip:gzip
-    python3:python3 chromium:chromium make:make zstd:zstd
+    python3:python3 chromium:chromium make:make zstd:zstd unzip:unzip
     cc:gcc ld:binutils node:nodejs npm:npm
     c-icap:c-icap clamd:clamav-daemon
 )
