@@ -162,6 +162,55 @@ fn a_condition_on_a_miss_never_fills_the_cache_with_a_304() {
 }
 
 #[test]
+fn a_condition_on_a_miss_is_held_against_an_answer_that_is_not_stored() {
+    const MODIFIED: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    for (fields, condition, status) in [
+        (
+            MODIFIED,
+            "If-Modified-Since: Sun, 06 Nov 1994 08:49:38 GMT",
+            304,
+        ),
+        (
+            MODIFIED,
+            "If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
+            200,
+        ),
+        ("ETag: \"a\"", "If-None-Match: \"a\"", 304),
+        ("ETag: \"a\"", "If-None-Match: \"b\"", 200),
+        // With nothing to hold it against, a date of a clock that is ahead says nothing.
+        (
+            "X-Nothing: 1",
+            "If-Modified-Since: Fri, 31 Dec 2400 00:00:00 GMT",
+            200,
+        ),
+    ] {
+        let site = Site::new(move |_| {
+            reply(
+                200,
+                &["Cache-Control: private, no-cache", "X-Kept: yes", fields],
+                "private",
+            )
+        });
+        let mut client = site.client();
+        let answer = client.ask(format!(
+            "GET / HTTP/1.1\r\nHost: site.test\r\n{condition}\r\n\r\n"
+        ));
+        assert_eq!(answer.status, status, "{fields} {condition}");
+        assert_eq!(answer.field("x-kept"), Some("yes"), "{fields} {condition}");
+        if status == 304 {
+            assert_eq!(answer.field("content-length"), None);
+            assert_eq!(answer.field("content-type"), None);
+        }
+        // The framing was right if the connection carries another exchange; and nothing was stored.
+        client
+            .ask("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
+            .expect(200)
+            .expect_body("private");
+        assert_eq!(site.origin.count(), 2);
+    }
+}
+
+#[test]
 fn a_stale_response_is_validated_with_its_etag() {
     let site = tagged(STALE);
     site.get("/", "").expect_body("body");

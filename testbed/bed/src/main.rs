@@ -18,8 +18,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a workload against a proxy: origin, robots and report in one
+    /// Runs a workload against a proxy: origin, robots and report in one; with --origin the robots alone
+    #[command(visible_alias = "robots")]
     Run(robots::RunArgs),
+    /// Tells how many requests a second the generator itself can make and judge
+    Ceiling(robots::CeilingArgs),
     /// Serves a workload's objects alone, for robots on another machine
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
@@ -43,6 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args, report::html),
+        Command::Ceiling(args) => robots::ceiling_command(args),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),
         Command::Replay(args) => fit::command::replay_command(args, report::html),

@@ -127,7 +127,7 @@ impl Transaction {
         self.flush_hit(queue, overhead).await
     }
 
-    async fn flush_hit(&mut self, mut queue: Queue, overhead: u64) -> Step {
+    pub(super) async fn flush_hit(&mut self, mut queue: Queue, overhead: u64) -> Step {
         let limit = self.live.settings.timeouts.body;
         let flushed = self.client.flush(&mut queue, limit).await;
         self.sent(&queue, overhead);

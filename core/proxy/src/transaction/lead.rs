@@ -131,6 +131,9 @@ impl Transaction {
                 self.outdated(&fill, exchanged.head.status(), why).await;
                 fill.refuse(why);
                 self.tally.not_stored = Some(why);
+                if self.is_known_to_client(&exchanged) {
+                    return self.confirm(exchanged).await;
+                }
                 return self.relay(exchanged).await;
             }
         };

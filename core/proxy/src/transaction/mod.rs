@@ -21,6 +21,7 @@
 mod answer;
 mod ask;
 mod complete;
+mod confirm;
 mod deliver;
 mod exchange;
 pub(crate) mod fast;

@@ -4,6 +4,7 @@
 use super::request_out::{line, via_line};
 use crate::via;
 use bytes::Bytes;
+use understudy_http::semantics::conditional::in_not_modified;
 use understudy_http::semantics::{date, tags};
 use understudy_http::wire::hop::{Crossing, strip_response};
 use understudy_http::{Name, ResponseHead};
@@ -25,10 +26,33 @@ pub(super) fn render(
     pseudonym: &str,
     now: date::Seconds,
 ) -> Rendered {
-    let fields = head.fields();
-    let crossing = Crossing::of(fields);
     let mut out = Vec::with_capacity(head.size() + 128);
     head.write_status_line(&mut out);
+    write(head, |_| true, length, pseudonym, now, out)
+}
+
+/// The head of a 304 in place of a 200 that the client has already (RFC 9110 section 15.4.5).
+pub(super) fn render_not_modified(
+    head: &ResponseHead<Bytes>,
+    pseudonym: &str,
+    now: date::Seconds,
+) -> Rendered {
+    let mut out = Vec::with_capacity(head.size() + 128);
+    out.extend_from_slice(b"HTTP/1.1 304 Not Modified\r\n");
+    write(head, in_not_modified, None, pseudonym, now, out)
+}
+
+/// Writes behind the status line in `out` the fields that cross and are to be kept, and ours.
+fn write(
+    head: &ResponseHead<Bytes>,
+    keep: impl Fn(Name) -> bool,
+    length: Option<u64>,
+    pseudonym: &str,
+    now: date::Seconds,
+    mut out: Vec<u8>,
+) -> Rendered {
+    let fields = head.fields();
+    let crossing = Crossing::of(fields);
     let mut dated = false;
     for (id, name, value) in fields.iter() {
         match id {
@@ -36,7 +60,7 @@ pub(super) fn render(
             Name::Via | Name::Age => {}
             // Tags are for caches in front of the origin; clients get none.
             _ if tags::is_tag_field(id) => {}
-            _ if crossing.crosses(id, name) => {
+            _ if keep(id) && crossing.crosses(id, name) => {
                 dated |= id == Name::Date;
                 line(&mut out, name, value);
             }

@@ -14,6 +14,8 @@ mod html;
 mod image;
 mod picture;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 

@@ -59,3 +59,75 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::workload::Workload;
+
+    /// Phases of these rates and seconds, and the time after each step of so many requests.
+    fn check(phases: &[(f64, f64, f64)], steps: &[(f64, Option<(usize, f64)>)]) {
+        let workload = Workload::load("polymix-3").unwrap();
+        let mut schedule = Schedule::new(&workload, 1.0, None, None).unwrap();
+        schedule.phases.truncate(phases.len());
+        let mut begin = 0.0;
+        for (phase, (from, to, seconds)) in schedule.phases.iter_mut().zip(phases) {
+            (phase.begin, phase.from, phase.to, phase.seconds) = (begin, *from, *to, *seconds);
+            begin += seconds;
+        }
+        let mut clock = Clock::new(1.0);
+        for (requests, right) in steps {
+            match (clock.advance(&schedule, *requests), right) {
+                (Some((phase, due)), Some((in_phase, at))) => {
+                    assert_eq!(phase, *in_phase, "{phases:?} {requests}");
+                    assert!(
+                        (due - at).abs() < 1e-9,
+                        "{phases:?} {requests}: {due}, not {at}"
+                    );
+                }
+                (found, right) => assert_eq!(found, *right, "{phases:?} {requests}"),
+            }
+        }
+    }
+
+    #[test]
+    fn time_goes_on_by_the_area_under_the_rate() {
+        // Even: requests over rate.
+        check(
+            &[(10.0, 10.0, 10.0)],
+            &[(5.0, Some((0, 0.5))), (20.0, Some((0, 2.5)))],
+        );
+        // Up from nothing: the area is half the square of the time.
+        check(
+            &[(0.0, 10.0, 10.0)],
+            &[(0.5, Some((0, 1.0))), (12.0, Some((0, 5.0)))],
+        );
+        // Down to nothing.
+        check(
+            &[(10.0, 0.0, 10.0)],
+            &[(37.5, Some((0, 5.0))), (12.0, Some((0, 9.0)))],
+        );
+    }
+
+    #[test]
+    fn what_a_phase_has_no_room_for_is_due_in_the_next() {
+        check(
+            &[(10.0, 0.0, 10.0), (0.0, 0.0, 100.0), (2.0, 2.0, 10.0)],
+            &[
+                (49.5, Some((0, 9.0))),
+                (2.5, Some((2, 111.0))),
+                (18.5, None),
+                (0.1, None),
+            ],
+        );
+    }
+
+    #[test]
+    fn no_requests_take_no_time() {
+        check(
+            &[(0.0, 10.0, 10.0)],
+            &[(0.0, Some((0, 0.0))), (0.0, Some((0, 0.0)))],
+        );
+    }
+}

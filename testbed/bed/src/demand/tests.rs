@@ -115,40 +115,29 @@ fn ramps_have_requests_as_the_area_under_them() {
 fn the_whole_rate_is_the_schedules_with_what_is_embedded() {
     for name in ["polymix-3", "polymix-4"] {
         let all = requests(&mut plateau(name, 4, 120.0));
-        near(name, all.len() as f64 / 120.0, 1000.0, 15.0);
+        // Four deviations between seeds: what the pages of the hot set embed.
+        near(name, all.len() as f64 / 120.0, 1000.0, 40.0);
     }
 }
 
 #[test]
 fn requests_have_the_mix_of_the_table() {
+    // Errors are four deviations between seeds. They are wide for so many requests: a quarter of them have objects of their own, and
+    // a tenth fall on a hot set of some dozens, whose few pages embed more than others or less.
     let mut demand = plateau("polymix-3", 1, 300.0);
     let all = requests(&mut demand);
     let world = &demand.world;
-    for (kind, (right, error)) in [(0.65, 0.012), (0.15, 0.006), (0.005, 0.001), (0.195, 0.006)]
-        .into_iter()
-        .enumerate()
-    {
-        near(
-            "a kind's share",
-            share(&all, |a| usize::from(a.object.kind) == kind),
-            right,
-            error,
-        );
+    let expected = Expected::new(world.workload());
+    let errors = [0.012, 0.003, 0.0013, 0.011];
+    for (kind, (right, error)) in expected.shares.iter().zip(errors).enumerate() {
+        let is = share(&all, |a| usize::from(a.object.kind) == kind);
+        near("a kind's share", is, *right, error);
     }
-    // A quarter of the requests are for objects of their own, so errors are twice those of as many numbers.
-    near(
-        "cachable",
-        share(&all, |a| world.cachable(a.object)),
-        0.80,
-        0.006,
-    );
+    let cachable = share(&all, |a| world.cachable(a.object));
+    near("cachable", cachable, 0.80, 0.007);
     let bytes: f64 = all.iter().map(|a| world.size(a.object) as f64).sum();
-    near(
-        "the mean size in KB",
-        bytes / 1024.0 / all.len() as f64,
-        10.6,
-        0.5,
-    );
+    let size = bytes / all.len() as f64;
+    near("the mean size", size, expected.size, 0.06 * expected.size);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{
     build::{Error, Fitted, build},
     log::{Format, Log},
-    replay::{Replay, schedule},
+    replay::{Replay, schedule, untimed},
     survey::Survey,
     write::write,
 };
@@ -94,6 +94,9 @@ pub struct ReplayArgs {
     /// How many times as fast as the log
     #[arg(long, default_value_t = 1.0)]
     pub speed: f64,
+    /// Instead of the log's times: so many requests always under way, in the log's order
+    #[arg(long, conflicts_with = "speed")]
+    pub closed: Option<usize>,
     /// The seed of the objects that URLs become
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -112,6 +115,9 @@ pub struct ReplayArgs {
     /// How many addresses the origin has
     #[arg(long, default_value_t = 1)]
     pub servers: usize,
+    /// Where the origin listens; with port 0 anywhere, else on this port and those behind it
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
     /// The origin that `understudy-bed origin` runs elsewhere, of this log's fitted workload and this seed
     #[arg(long)]
     pub origin: Option<SocketAddr>,
@@ -144,7 +150,10 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
             .and_then(|()| std::fs::write(&path, text))
             .map_err(|e| format!("{}: {e}", path.display()))?;
     }
-    let phases = schedule(&survey, &fitted.workload, args.speed);
+    let mut phases = schedule(&survey, &fitted.workload, args.speed);
+    if args.closed.is_some() {
+        phases = untimed(phases);
+    }
     // The epoch moves lives of objects alone, and neither sizes nor formats, so the run may choose its own.
     let world = World::new(Arc::new(fitted.workload.clone()), Seed(args.seed), 0);
     let log = Log::open(&args.log.log, args.log.format)
@@ -155,10 +164,12 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
         mode: args.mode,
         cache: args.cache,
         servers: args.servers.clamp(1, 1000),
+        listen: args.listen,
         origin: args.origin,
         start: args.start.clone(),
         watch: args.watch.clone(),
         out: args.out.clone(),
+        closed: args.closed.map(|n| n.clamp(1, 100_000)),
         ..Plan::new(fitted.workload, args.proxy)
     };
     let mut seconds = 0u64;

@@ -48,7 +48,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Entry<'_>, Bad> {
     // A port tells connections apart, and an address clients.
     let address = client.and_then(|c| c.parse::<SocketAddr>().ok());
     let outcome = match (&*line.outcome, line.forward.as_deref()) {
-        ("miss" | "collapsed", Some("request")) => Outcome::Reload,
+        // The client wanted it validated: `no-cache`, whatever the origin said then.
+        ("miss" | "collapsed" | "revalidated", Some("request")) => Outcome::Reload,
         ("hit" | "hit-not-modified" | "stale", _) => Outcome::Hit,
         ("revalidated", _) => Outcome::Unmodified,
         ("miss" | "collapsed", Some("stale")) => Outcome::Modified,
@@ -59,6 +60,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Entry<'_>, Bad> {
     };
     let storable = match (outcome, line.not_stored.as_deref()) {
         (Outcome::Hit | Outcome::Unmodified, _) => Some(true),
+        _ if line.outcome == "revalidated" => Some(true),
         // What only this proxy, or this one exchange, had no room or time for says nothing of the object.
         (_, Some("no-room" | "incomplete" | "disabled" | "rule" | "partial" | "method")) => None,
         (_, Some(_)) => Some(false),

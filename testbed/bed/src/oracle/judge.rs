@@ -102,7 +102,7 @@ pub fn judge(expected: &Expectation, seen: &Observed) -> Verdict {
         && expected.kind != RequestType::Reload
         && expected
             .earlier
-            .is_some_and(|e| e.done <= expected.due && expected.sent.0 < e.until);
+            .map_or(expected.others, |e| expected.sent.0 < e.until);
     ending(expected, seen, &mut faults);
     let Some(status) = seen.status else {
         return Verdict {
@@ -219,6 +219,7 @@ fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults
             if let (Some(earlier), Some(cache)) = (expected.earlier, expected.cache)
                 && plain
                 && expected.cachable
+                && earlier.certain
                 && fresh_then(earlier.until)
                 && earlier.done + SETTLED < expected.due
                 && earlier.since < cache / 4

@@ -92,6 +92,7 @@ fn stored(e: &mut Expectation, since: u64) {
         until: NOW + 500,
         done: 10_000_000,
         since,
+        certain: true,
     });
 }
 
@@ -456,6 +457,11 @@ fn a_store_with_room_for_everything_could_answer_what_is_there_and_fresh() {
     };
     assert!(offered(|_| {}));
     assert!(!offered(|e| e.earlier = None));
+    // It is on its way: a store that lets requests wait for it can answer.
+    assert!(offered(|e| {
+        e.earlier = None;
+        e.others = true;
+    }));
     assert!(!offered(|e| e.kind = RequestType::Reload));
     assert!(!offered(|e| e.method = Method::Post));
     assert!(!offered(|e| e.earlier.as_mut().unwrap().until = NOW));

@@ -12,6 +12,9 @@ use std::collections::HashMap;
 
 /// The most requests remembered for an object.
 const REMEMBERED: usize = 16;
+/// Into how many parts objects are divided. A map that grows moves all it has at once, so each is to be small: a run of hours knows
+/// ten million objects, and robots that stand still for half a second are late.
+const PARTS: usize = 256;
 /// The moment of what has not ended.
 const UNDER_WAY: u64 = u64::MAX;
 
@@ -37,6 +40,8 @@ pub struct Earlier {
     pub done: u64,
     /// Bytes that everyone fetched since it was last used.
     pub since: u64,
+    /// Whether every store takes it: it answers a request without a condition.
+    pub certain: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,7 @@ struct Stored {
     done: u64,
     /// The count of fetched bytes at the last use.
     used: u64,
+    certain: bool,
 }
 
 #[derive(Debug, Default)]
@@ -54,26 +60,53 @@ struct Entry {
     /// Numbers were given up.
     forgotten: bool,
     stored: Option<Stored>,
+    /// The newest object of direct requests when this one was asked for last.
+    newest: u64,
 }
 
 /// What all robots together remember.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
-    entries: HashMap<Object, Entry>,
+    parts: Vec<HashMap<Object, Entry>>,
+    /// How many newer objects there are when one is never asked for again.
+    window: u64,
+    /// The newest object that was asked for directly: those are numbered in their order.
+    newest: u64,
+    /// The part that is looked through next.
+    next: usize,
     /// Bytes of storable answers that came from the origin.
     fetched: u64,
 }
 
 impl Memory {
-    /// Nothing yet.
+    /// Nothing yet. An object is never asked for again when there are `window` newer ones.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(window: u64) -> Self {
+        Self {
+            parts: (0..PARTS).map(|_| HashMap::new()).collect(),
+            window,
+            newest: 0,
+            next: 0,
+            fetched: 0,
+        }
+    }
+
+    fn get(&self, object: Object) -> Option<&Entry> {
+        self.parts[part(object)].get(&object)
+    }
+
+    fn get_mut(&mut self, object: Object) -> Option<&mut Entry> {
+        self.parts[part(object)].get_mut(&object)
     }
 
     /// A request is sent.
     pub fn asked(&mut self, object: Object, number: u64) {
-        let entry = self.entries.entry(object).or_default();
+        // What pages embed is numbered otherwise, and its requests above 2 to the 63; it is asked for as long as its page is.
+        if number >> 63 == 0 {
+            self.newest = self.newest.max(object.id);
+        }
+        let entry = self.parts[part(object)].entry(object).or_default();
+        entry.newest = self.newest;
         if entry.asked.len() >= REMEMBERED
             && let Some(oldest) = entry.asked.iter().position(|&(_, done)| done != UNDER_WAY)
         {
@@ -89,7 +122,7 @@ impl Memory {
         if own == named {
             return Known::Own;
         }
-        let Some(entry) = self.entries.get(&object) else {
+        let Some(entry) = self.get(object) else {
             return Known::Never;
         };
         match entry.asked.iter().find(|(number, _)| *number == named) {
@@ -104,14 +137,13 @@ impl Memory {
     /// have its answer from.
     #[must_use]
     pub fn others(&self, object: Object, own: u64) -> bool {
-        self.entries
-            .get(&object)
+        self.get(object)
             .is_some_and(|e| e.forgotten || e.asked.iter().any(|(number, _)| *number != own))
     }
 
     /// Those requests for the object that were under way since `sent`, other than `own`.
     pub fn under_way(&self, object: Object, own: u64, sent: u64) -> impl Iterator<Item = u64> {
-        let asked = self.entries.get(&object).map(|e| e.asked.as_slice());
+        let asked = self.get(object).map(|e| e.asked.as_slice());
         asked
             .unwrap_or_default()
             .iter()
@@ -122,17 +154,18 @@ impl Memory {
     /// The last answer that a store should have.
     #[must_use]
     pub fn earlier(&self, object: Object) -> Option<Earlier> {
-        let stored = self.entries.get(&object)?.stored.as_ref()?;
+        let stored = self.get(object)?.stored.as_ref()?;
         Some(Earlier {
             until: stored.until,
             done: stored.done,
             since: self.fetched.saturating_sub(stored.used),
+            certain: stored.certain,
         })
     }
 
     /// The request is over at `done`, and it may have reached the origin.
     pub fn ended(&mut self, object: Object, number: u64, done: u64) {
-        if let Some(entry) = self.entries.get_mut(&object)
+        if let Some(entry) = self.get_mut(object)
             && let Some(place) = entry.asked.iter_mut().find(|(n, _)| *n == number)
         {
             place.1 = done;
@@ -141,29 +174,43 @@ impl Memory {
 
     /// The request is over, answered by another's answer: it never reached the origin, and what is stored was used.
     pub fn served(&mut self, object: Object, number: u64) {
-        if let Some(entry) = self.entries.get_mut(&object) {
+        let fetched = self.fetched;
+        if let Some(entry) = self.get_mut(object) {
             entry.asked.retain(|(n, _)| *n != number);
             if let Some(stored) = &mut entry.stored {
-                stored.used = self.fetched;
+                stored.used = fetched;
             }
         }
     }
 
-    /// The request brought a whole answer of `bytes` from the origin that may be stored until `until`.
-    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64) {
+    /// A request brought a whole answer of `bytes` from the origin that may be stored until `until`; `certain` if it had no condition.
+    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64, certain: bool) {
         self.fetched += bytes;
-        self.entries.entry(object).or_default().stored = Some(Stored {
+        let stored = Stored {
             until,
             done,
             used: self.fetched,
-        });
+            certain,
+        };
+        let entry = self.parts[part(object)].entry(object).or_default();
+        entry.stored = Some(stored);
     }
 
-    /// Forgets every object that this says is never asked for again.
-    pub fn forget(&mut self, gone: impl Fn(Object) -> bool) {
-        self.entries
-            .retain(|object, entry| !gone(*object) || entry.asked.iter().any(|a| a.1 == UNDER_WAY));
+    /// Forgets what is never asked for again, a part at each call.
+    pub fn forget(&mut self) {
+        let (newest, window) = (self.newest, self.window);
+        let gone = |entry: &Entry| {
+            newest.saturating_sub(entry.newest) > window
+                && entry.asked.iter().all(|&(_, done)| done != UNDER_WAY)
+        };
+        self.parts[self.next].retain(|_, entry| !gone(entry));
+        self.next = (self.next + 1) % PARTS;
     }
+}
+
+/// The part that an object is in. Numbers in a row go to all of them in turn, hashes anywhere.
+fn part(object: Object) -> usize {
+    (object.id ^ u64::from(object.kind)) as usize % PARTS
 }
 
 #[cfg(test)]
@@ -175,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_number_is_own_under_way_earlier_or_never() {
-        let mut memory = Memory::new();
+        let mut memory = Memory::new(u64::MAX);
         assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::Never);
         memory.asked(OBJECT, 1);
         memory.asked(OBJECT, 2);
@@ -190,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_was_served_from_elsewhere_can_not_be_stored() {
-        let mut memory = Memory::new();
+        let mut memory = Memory::new(u64::MAX);
         memory.asked(OBJECT, 1);
         memory.ended(OBJECT, 1, 10);
         memory.asked(OBJECT, 2);
@@ -201,22 +248,42 @@ mod tests {
 
     #[test]
     fn a_number_given_up_for_others_is_not_called_false() {
-        let mut memory = Memory::new();
+        let mut memory = Memory::new(u64::MAX);
         for number in 0..40 {
             memory.asked(OBJECT, number);
             memory.ended(OBJECT, number, number);
         }
         assert_eq!(memory.known(OBJECT, 99, 0, 1000), Known::Earlier);
-        assert!(memory.entries[&OBJECT].asked.len() <= REMEMBERED);
+        assert!(memory.get(OBJECT).unwrap().asked.len() <= REMEMBERED);
     }
 
     #[test]
     fn bytes_fetched_since_the_last_use_are_told() {
-        let mut memory = Memory::new();
-        memory.stored(OBJECT, 50, 1, 1000);
-        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300);
+        let mut memory = Memory::new(u64::MAX);
+        memory.stored(OBJECT, 50, 1, 1000, true);
+        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300, true);
         assert_eq!(memory.earlier(OBJECT).unwrap().since, 300);
         memory.served(OBJECT, 4);
         assert_eq!(memory.earlier(OBJECT).unwrap().since, 0);
+    }
+
+    #[test]
+    fn what_is_out_of_the_window_is_forgotten_unless_it_is_under_way() {
+        let mut memory = Memory::new(10);
+        let object = |id| Object { kind: 1, id };
+        for id in 0..3 {
+            memory.asked(object(id), id);
+        }
+        memory.ended(object(0), 0, 5);
+        memory.ended(object(1), 1, 5);
+        memory.asked(object(11), 11);
+        memory.asked(object(1), 12);
+        memory.ended(object(1), 12, 6);
+        for _ in 0..PARTS {
+            memory.forget();
+        }
+        // The newest was 0 when 0 was asked for, 11 when 1 was; 2 is under way.
+        let there = |id| memory.get(object(id)).is_some();
+        assert_eq!([0, 1, 2, 11].map(there), [false, true, true, true]);
     }
 }

@@ -88,6 +88,7 @@ fn run(args: &Args) -> Result<(), Error> {
         chunked: args.chunked,
         workers: args.workers,
         wait: args.epoch.is_none(),
+        digest: Some(library.digest()),
         ..Config::new(
             World::new(Arc::new(workload), seed, args.epoch.unwrap_or(0)),
             library,

@@ -31,6 +31,9 @@ pub struct Hello {
     pub epoch: Option<i64>,
     /// The text of the workload's file.
     pub workload: String,
+    /// The digest of its library, if it was made: robots whose own is another have other bodies, and must not judge these.
+    #[serde(default)]
+    pub library: Option<u32>,
     /// The origin's clock: Unix microseconds.
     pub clock: i64,
     /// Where it listens, as it knows itself: the ports count, the host is how it was reached.
@@ -56,6 +59,7 @@ pub(super) async fn handle(
             seed: origin.told.seed().0,
             epoch: origin.world().map(|w| w.epoch()),
             workload: origin.workload_text.clone(),
+            library: origin.digest,
             clock: microseconds(),
             addresses: origin.addresses.clone(),
         }),

@@ -56,6 +56,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The workload's file, told to robots on another machine.
     pub workload_text: String,
+    /// [`Library::digest`], told to robots on another machine, whose own must be the same.
+    pub digest: Option<u32>,
     /// The share of objects whose answers are sent in chunks, without Content-Length.
     pub chunked: f64,
     /// Threads that answer.
@@ -73,6 +75,7 @@ impl Config {
             library,
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             workload_text: String::new(),
+            digest: None,
             chunked: 0.0,
             workers: 1,
             wait: false,

@@ -97,6 +97,7 @@ fn hit_and_miss_times_are_apart_and_together_in_all() {
     );
     assert_eq!((l.hit.p99, l.miss.p1), (1_000, 2_000_895.min(l.miss.max)));
     assert_eq!(results.total.latency.hit.count, 120);
+    assert_eq!(results.total.service.hit.count, 120);
     assert_eq!(
         results.measured.hits.documents,
         Share {

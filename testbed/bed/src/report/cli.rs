@@ -115,3 +115,78 @@ pub fn report_command(args: ReportArgs) -> ExitCode {
 pub fn compare_command(args: CompareArgs) -> ExitCode {
     told(args.run())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{
+        super::tests::{Made, made},
+        *,
+    };
+
+    fn short(seed: u64) -> Results {
+        made(&Made {
+            seed,
+            rate: 5.0,
+            scale: 0.05,
+            ..Made::default()
+        })
+    }
+
+    #[test]
+    fn the_report_again_from_a_file_is_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("new/run");
+        save(&short(1), &out).unwrap();
+        let again = directory.path().join("again.html");
+        let args = ReportArgs {
+            results: out.join("results.json"),
+            html: again.clone(),
+        };
+        assert!(args.run().unwrap().contains("again.html is written"));
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        assert_eq!(read(&again), read(&out.join("report.html")));
+    }
+
+    #[test]
+    fn a_comparison_is_printed_and_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let [a, b] = [1, 2].map(|seed| {
+            let out = directory.path().join(seed.to_string());
+            save(&short(seed), &out).unwrap();
+            out.join("results.json")
+        });
+        let page = directory.path().join("compare.html");
+        let text = CompareArgs {
+            a,
+            b,
+            html: Some(page.clone()),
+        }
+        .run()
+        .unwrap();
+        assert!(text.contains("another seed: 1 in A, 2 in B"), "{text}");
+        assert!(
+            std::fs::read_to_string(page)
+                .unwrap()
+                .contains("another seed")
+        );
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing.json");
+        let args = ReportArgs {
+            results: missing.clone(),
+            html: missing,
+        };
+        assert!(args.run().unwrap_err().to_string().contains("missing.json"));
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = save(&short(1), &file.join("below")).unwrap_err();
+        assert!(
+            error.to_string().contains("below cannot be written"),
+            "{error}"
+        );
+    }
+}

@@ -6,6 +6,7 @@
 use super::{
     page,
     quantity::{Better, Quantity, differences, quantities},
+    spread,
     words::{self, escape, or_dash},
 };
 use crate::record::Results;
@@ -134,5 +135,6 @@ pub fn compare_html(a: &Results, b: &Results) -> String {
          each says nothing of small differences: understudy-bed ab runs pairs and says which are more than chance.</p>",
         words::percent(NOISE)
     );
+    body.push_str(&spread::both(a, b));
     page::page("Two runs compared", &body)
 }

@@ -3,6 +3,7 @@
 use super::{
     page::{page, tile},
     plots, sections,
+    spread::spread,
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
 use crate::record::{Results, Share, Times};
@@ -17,7 +18,7 @@ pub fn html(r: &Results) -> String {
     for plot in [
         plots::rate,
         plots::times,
-        plots::spread,
+        spread,
         plots::by_phase,
         plots::hits,
         plots::by_content,

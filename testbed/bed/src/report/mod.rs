@@ -10,6 +10,7 @@ mod paired;
 mod plots;
 mod quantity;
 mod sections;
+mod spread;
 mod svg;
 #[cfg(test)]
 mod tests;

@@ -65,7 +65,7 @@ fn top(values: impl Iterator<Item = Option<f64>>) -> f64 {
 }
 
 /// A logarithmic scale around all these times (microseconds), from a round number to a whole decade.
-fn around(times: impl Iterator<Item = u64>) -> Scale {
+pub(crate) fn around(times: impl Iterator<Item = u64>) -> Scale {
     let (mut low, mut high) = (f64::MAX, 1.0f64);
     for time in times.filter(|t| *t > 0) {
         (low, high) = (low.min(time as f64), high.max(time as f64));
@@ -307,58 +307,6 @@ const RANGES: [(&str, &str); 4] = [
     ("miss", "miss, half within (number above)"),
     ("miss block faint", "miss, 5 % to 95 %"),
 ];
-
-/// The slowest answers: each step to the right leaves a tenth as many behind it.
-pub(crate) fn spread(r: &Results) -> String {
-    let l = &r.measured.latency;
-    let sent = &r.measured.service;
-    let both = [
-        ("hit", &l.hit),
-        ("miss", &l.miss),
-        ("hit thin", &sent.hit),
-        ("miss thin", &sent.miss),
-    ];
-    let ends = both.iter().filter(|(_, t)| t.count > 0);
-    let scale = around(ends.flat_map(|(_, t)| [t.p1.max(1), t.max]));
-    let mut plot = Plot::new(
-        300.0,
-        (0.0, 4.0),
-        scale,
-        "How many answers were there within which time",
-    );
-    plot.heights(micros);
-    plot.places(&[
-        (0.0, "0 %"),
-        (0.301, "50 %"),
-        (1.0, "90 %"),
-        (2.0, "99 %"),
-        (3.0, "99.9 %"),
-        (4.0, "99.99 %"),
-    ]);
-    for (class, times) in both {
-        // Beyond one answer in so many as there were, a curve would be invented.
-        let last = (times.count.max(1) as f64).log10().min(4.0);
-        let at = (0..=160)
-            .map(|n| f64::from(n) / 40.0)
-            .filter(|x| *x <= last);
-        let points = at.map(|x| (x, times.percentile(100.0 * (1.0 - 10f64.powf(-x)))));
-        plot.line(class, points.map(|(x, t)| (x, t.map(|t| t as f64))));
-    }
-    figure(
-        "How steady the answers are",
-        &[
-            ("hit", "hits, since due"),
-            ("hit thin", "hits, since sent"),
-            ("miss", "misses, since due"),
-            ("miss thin", "misses, since sent"),
-        ],
-        &plot.finish(),
-        "So many answers (below) were there within this time (left), over the phases that figures are quoted from. Each step to the right \
-         leaves a tenth as many behind it: a line that stays flat has few slow answers, a line that bends up has a tail. \
-         The thin lines leave out how long a request waited for its robot: a robot has few connections, and while misses hold them all, \
-         its next request waits, hit or not.",
-    )
-}
 
 /// Response times by phase.
 pub(crate) fn by_phase(r: &Results) -> String {

@@ -367,6 +367,10 @@ fn comparison_says_how_much_and_whether_it_may() {
             "{text}"
         );
         assert!(page.contains("not comparable"), "{page}");
+        assert!(
+            plots(&page)[0].matches("class=\"mark").count() >= 4,
+            "{page}"
+        );
     }
     let invalid = Results {
         validity: crate::record::Validity {

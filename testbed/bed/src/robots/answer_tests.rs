@@ -133,7 +133,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), framed: bool) {
-        let mut text = if framed { CHUNKED[..CHUNKED.len() - 30].as_bytes().to_vec() } else { Vec::new() };
+        let mut text = if framed { CHUNKED.as_bytes()[..CHUNKED.len() - 30].to_vec() } else { Vec::new() };
         text.extend(bytes);
         let _ = read(&[&text], false);
     }

@@ -15,8 +15,6 @@ pub(crate) struct Connection {
     pub(crate) reader: Reader,
     /// Requests that it may still send.
     left: u64,
-    /// Requests it has sent.
-    sent: u64,
 }
 
 /// What a look at an idle connection found.
@@ -42,18 +40,12 @@ impl Connection {
             stream,
             reader: Reader::new(),
             left: requests.max(1),
-            sent: 0,
         })
     }
 
     /// Whether the next request is its last.
     pub(crate) fn last(&self) -> bool {
         self.left <= 1
-    }
-
-    /// Whether it was used before.
-    pub(crate) fn used(&self) -> bool {
-        self.sent > 0
     }
 
     /// Whether another request may follow, of those it was made for.
@@ -75,7 +67,6 @@ impl Connection {
     /// Counts a request that is about to be sent.
     pub(crate) fn count(&mut self) {
         self.left = self.left.saturating_sub(1);
-        self.sent += 1;
     }
 
     /// Sends all of it.

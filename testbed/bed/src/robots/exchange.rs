@@ -14,10 +14,15 @@ use crate::{
     oracle::{Comparison, Outcome},
     world::Version,
 };
-use std::io;
+use std::{io, time::Duration};
 
 /// The most bytes of a head, of a request or an answer, that are kept with a faulty exchange.
 const KEPT_HEAD: usize = 8 << 10;
+
+/// What the emulated network is drawn for.
+const CONNECT: u64 = 1;
+const REQUEST: u64 = 2;
+const ANSWER: u64 = 3;
 
 /// An exchange, as far as it has come.
 #[derive(Debug)]
@@ -85,9 +90,20 @@ impl Exchange {
         self.keep = slot.as_ref().is_some_and(|c| {
             outcome == Outcome::Whole && c.more() && !self.last && c.reader.head().keep
         });
-        self.done = load.clock.now() + load.delay;
-        if load.delay > 0 {
-            load.wait(load.delay).await;
+        self.done = load.clock.now();
+        if let Some(path) = load.path
+            && self.head > 0
+        {
+            // The network between proxy and robot: the head one way later, the body as fast as windows and losses let it.
+            let text = slot.as_ref().map_or(0, |c| c.reader.text().len() as u64);
+            let stream = load.network(self.arrival.number, ANSWER);
+            let arrival = path.arrival(text + self.body.bytes(), stream);
+            let way = path.delay.as_micros() as u64;
+            let there = self.head + arrival.as_micros() as u64;
+            let wait = (self.done + way).max(there) - self.done;
+            self.head += way;
+            self.done += wait;
+            load.wait(Duration::from_micros(wait)).await;
         }
         outcome
     }
@@ -107,8 +123,9 @@ impl Exchange {
                         return Outcome::Lost;
                     }
                 }
-                if load.delay > 0 {
-                    load.wait(2 * load.delay).await;
+                if let Some(path) = load.path {
+                    let mut stream = load.network(self.arrival.number, CONNECT);
+                    load.wait(path.handshake(&mut stream)).await;
                 }
             }
             let Some(connection) = slot.as_mut() else {
@@ -133,18 +150,13 @@ impl Exchange {
         connection.count();
         connection.reader.begin(self.arrival.method == Method::Head);
         self.sent = load.clock.now();
-        if load.delay > 0 {
-            load.wait(load.delay).await;
+        let bytes = load.write_request(self);
+        if let Some(path) = load.path {
+            let stream = load.network(self.arrival.number, REQUEST);
+            load.wait(path.arrival(bytes.len() as u64, stream)).await;
         }
-        let written = match load.write_request(self) {
-            Written::Head(bytes) => {
-                // The usual case: the socket takes the few hundred bytes at once, and the shared buffer is free again.
-                let written = connection.write(&bytes).await;
-                load.give_back(bytes);
-                written
-            }
-            Written::Posted(bytes) => connection.write(&bytes).await,
-        };
+        let written = connection.write(&bytes).await;
+        load.give_back(bytes);
         if let Err(e) = written {
             self.error = Some(format!("writing: {e}"));
             return Outcome::Lost;
@@ -200,7 +212,7 @@ impl Exchange {
             match connection.reader.next(&mut input)? {
                 Event::More => return Ok(None),
                 Event::Head => {
-                    self.head = load.clock.now() + load.delay;
+                    self.head = load.clock.now();
                     self.expect(load, connection);
                 }
                 Event::Body(bytes) => {
@@ -219,11 +231,11 @@ impl Exchange {
     fn expect(&mut self, load: &Load, connection: &Connection) {
         let head = connection.reader.head();
         let object = self.arrival.object;
-        if let Some(reply) = head.claims.reply {
-            if let Some(version) = load.version(object, reply.version, reply.answered) {
-                self.version = version;
-                self.named = true;
-            }
+        if let Some(reply) = head.claims.reply
+            && let Some(version) = load.version(object, reply.version, reply.answered)
+        {
+            self.version = version;
+            self.named = true;
         }
         if head.status == 200 && self.arrival.method != Method::Head {
             self.body =
@@ -238,14 +250,6 @@ impl Exchange {
             self.body.bytes() as f64 >= share * length as f64
         })
     }
-}
-
-/// A request as it is sent.
-pub(crate) enum Written {
-    /// A head in the buffer that all exchanges share.
-    Head(Vec<u8>),
-    /// A head and a body.
-    Posted(Vec<u8>),
 }
 
 /// A head as text, not longer than is worth keeping.

@@ -25,10 +25,11 @@ pub(crate) struct Judging {
 }
 
 impl Judging {
-    /// Of a proxy with a store of so many bytes; faulty exchanges are kept there.
-    pub(crate) fn new(cache: Option<u64>, kept: Option<Kept>) -> Self {
+    /// Of a proxy with a store of so many bytes; faulty exchanges are kept there. An object is never asked for again when there are
+    /// `window` newer ones.
+    pub(crate) fn new(cache: Option<u64>, kept: Option<Kept>, window: u64) -> Self {
         Self {
-            memory: Memory::new(),
+            memory: Memory::new(window),
             cache,
             kept,
             spoke: 0,
@@ -38,6 +39,11 @@ impl Judging {
     /// A request is about to be sent.
     pub(crate) fn asked(&mut self, object: Object, number: u64) {
         self.memory.asked(object, number);
+    }
+
+    /// Forgets some of what is never asked for again. To be called once a second.
+    pub(crate) fn forget(&mut self) {
+        self.memory.forget();
     }
 
     /// Bytes came on an idle connection. They belong to no exchange; the next one tells of them.
@@ -168,8 +174,9 @@ impl Judging {
             } else {
                 0
             };
+            let (until, certain) = (expected.version.until, expected.since.is_none());
             self.memory
-                .stored(object, expected.version.until, exchange.done, bytes);
+                .stored(object, until, exchange.done, bytes, certain);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: at most [`MOST`] are kept, so a proxy that fails at everything fills no disk; the counts in the results go on.
 
 use super::{
-    exchange::{Exchange, Written, shown},
+    exchange::{Exchange, shown},
     load::Load,
 };
 use crate::{
@@ -81,9 +81,7 @@ impl<'a> KeptExchange<'a> {
         answer: String,
     ) -> Self {
         let arrival = &exchange.arrival;
-        let request = match load.write_request(exchange) {
-            Written::Head(bytes) | Written::Posted(bytes) => shown(&bytes),
-        };
+        let request = shown(&load.write_request(exchange));
         Self {
             faults: &sample.faults,
             phase: load.phase_name(sample.phase),

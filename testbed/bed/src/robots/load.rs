@@ -6,15 +6,16 @@
 use super::{
     clock::{Clock, micros},
     connection::{Connection, Idle},
-    exchange::{Exchange, Written},
+    exchange::Exchange,
     judging::Judging,
     request::Target,
 };
 use crate::{
     content::Library,
     demand::{Arrival, Demand, Method},
-    origin,
+    origin::{self, network::Path},
     record::Sample,
+    seed::Stream,
     workload::Schedule,
     world::{Object, Version, World, draw},
 };
@@ -30,6 +31,10 @@ use tokio::sync::Notify;
 
 /// Bytes read at once.
 const SCRATCH: usize = 64 << 10;
+/// The most buffers for requests that are kept.
+const SPARE: usize = 256;
+/// The last word of draws for the emulated network.
+const NETWORK: u64 = 1;
 
 /// Who is told of what the load does.
 pub(crate) trait Host {
@@ -80,8 +85,8 @@ pub(crate) struct Load {
     pub(crate) library: Arc<Library>,
     pub(crate) proxy: SocketAddr,
     pub(crate) timeout: Duration,
-    /// Microseconds each way between robots and proxy, emulated here.
-    pub(crate) delay: u64,
+    /// The network between robots and proxy, emulated here; none if it has neither delay nor loss.
+    pub(crate) path: Option<Path>,
     pub(crate) scratch: RefCell<Vec<u8>>,
     target: Target,
     schedule: RefCell<Schedule>,
@@ -93,6 +98,8 @@ pub(crate) struct Load {
     spare: RefCell<Vec<Vec<u8>>>,
     /// Rings when nothing is under way any more.
     pub(crate) idle: Notify,
+    /// Rings when a request is over.
+    pub(crate) room: Notify,
 }
 
 /// Where requests come from.
@@ -123,7 +130,10 @@ impl Load {
         let network = &parts.world.workload().network;
         let robots = (0..parts.schedule.robots.max(1)).map(|_| Robot::default());
         Self {
-            delay: micros(network.client_delay),
+            path: (network.client_delay > 0.0 || network.client_loss > 0.0).then(|| Path {
+                delay: Duration::from_micros(micros(network.client_delay)),
+                loss: network.client_loss,
+            }),
             clock: parts.clock,
             library: parts.library,
             proxy: parts.proxy,
@@ -139,6 +149,7 @@ impl Load {
             spare: RefCell::default(),
             world: parts.world,
             idle: Notify::new(),
+            room: Notify::new(),
         }
     }
 
@@ -166,6 +177,11 @@ impl Load {
         phase.map_or(u64::MAX, |p| micros(p.begin + p.seconds))
     }
 
+    /// When the last phase ends, microseconds of the run.
+    pub(crate) fn end(&self) -> u64 {
+        micros(self.schedule.borrow().seconds())
+    }
+
     /// Enters the phases that have begun by `now`.
     pub(crate) fn phases(&self, now: u64) {
         while now >= self.phase_end() {
@@ -183,6 +199,7 @@ impl Load {
 
     /// Another second has gone.
     pub(crate) fn second(&self, now: u64) {
+        self.judging.borrow_mut().forget();
         self.host.borrow_mut().second(now, &self.counts.get());
     }
 
@@ -298,6 +315,7 @@ impl Load {
         if read {
             self.embedded(&exchange);
         }
+        self.room.notify_one();
         if self.counts.get().under_way == 0 {
             self.idle.notify_one();
         }
@@ -343,7 +361,7 @@ impl Load {
     }
 
     /// The request as bytes.
-    pub(crate) fn write_request(&self, exchange: &Exchange) -> Written {
+    pub(crate) fn write_request(&self, exchange: &Exchange) -> Vec<u8> {
         let arrival = &exchange.arrival;
         let mut out = self.spare.borrow_mut().pop().unwrap_or_default();
         let seed = self.world.seed();
@@ -354,17 +372,19 @@ impl Load {
         let (since, last) = (exchange.since, exchange.last);
         self.target
             .write(&mut out, &self.world, arrival, server, since, last);
-        if arrival.method != Method::Post {
-            return Written::Head(out);
+        if arrival.method == Method::Post {
+            let length = usize::try_from(arrival.request_body).unwrap_or(0);
+            out.extend_from_slice(&origin::posted(seed, arrival.number, length));
         }
-        let length = usize::try_from(arrival.request_body).unwrap_or(0);
-        out.extend_from_slice(&origin::posted(seed, arrival.number, length));
-        Written::Posted(out)
+        out
     }
 
     /// A buffer is free again.
     pub(crate) fn give_back(&self, buffer: Vec<u8>) {
-        self.spare.borrow_mut().push(buffer);
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE {
+            spare.push(buffer);
+        }
     }
 
     /// A connection was made.
@@ -386,9 +406,17 @@ impl Load {
         self.count(|c| c.connections = c.connections.saturating_sub(1));
     }
 
-    /// The emulated network's delay.
-    pub(crate) async fn wait(&self, microseconds: u64) {
-        tokio::time::sleep(Duration::from_micros(microseconds)).await;
+    /// What the emulated network does to this part of a request.
+    pub(crate) fn network(&self, number: u64, part: u64) -> Stream {
+        // Three words where a robot's connection has two behind the first, so the draws are others.
+        self.world
+            .seed()
+            .stream(&[draw::ROBOT, number, part, NETWORK])
+    }
+
+    /// Waits as long as the emulated network does.
+    pub(crate) async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
     /// Closes idle connections that the proxy closed: they are no use, and each is a descriptor.

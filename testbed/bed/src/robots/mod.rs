@@ -3,12 +3,15 @@
 //! - [`plan`]: what a run is, as the command line or a table says it. [`command`]: that command line.
 //! - [`run`](mod@run): a run from plan to results. [`start`]: the proxy's command. [`side`], [`observer`]: origin and proxy looked at.
 //! - [`load`]: all robots, their connections and queues; [`drive`]: through the phases; [`exchange`]: one request and its answer.
+//! - [`ceiling`], [`closed`]: what the generator itself can do.
 //! - [`answer`], [`head`]: a strict HTTP reader. [`request`]: requests as bytes. [`connection`]: what they go over.
 //! - [`judging`]: the oracle at work; [`kept`]: what it found fault with, kept.
 //! - [`clock`], [`timer`]: time, to the microsecond.
 
 mod answer;
+mod ceiling;
 mod clock;
+mod closed;
 mod command;
 mod connection;
 mod drive;
@@ -25,6 +28,7 @@ mod side;
 mod start;
 mod timer;
 
+pub use ceiling::{CeilingArgs, ceiling, ceiling_command};
 pub use command::{RunArgs, run_command, tell};
 pub use plan::{Mode, Plan, Shape};
 pub use run::{Error, run, run_arrivals};

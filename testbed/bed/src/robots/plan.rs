@@ -57,6 +57,10 @@ pub struct Plan {
     pub start: Option<String>,
     /// Processes to watch beside it, with their children.
     pub watch: Vec<u32>,
+    /// Instead of what is due when it is due: so many requests always under way.
+    pub closed: Option<usize>,
+    /// Robots talk to the origin itself: no proxy is between.
+    pub direct: bool,
     /// How long an answer may take.
     pub timeout: Duration,
     /// Where faulty exchanges, results and report go; nowhere, if none is given.
@@ -81,6 +85,8 @@ impl Plan {
             origin: None,
             start: None,
             watch: Vec::new(),
+            closed: None,
+            direct: false,
             timeout: Duration::from_secs(60),
             out: None,
         }

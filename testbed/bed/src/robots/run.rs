@@ -6,6 +6,7 @@
 use super::{
     Mode, Plan,
     clock::Clock,
+    closed::drive_closed,
     drive::drive,
     judging::Judging,
     kept::Kept,
@@ -32,7 +33,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -107,6 +108,7 @@ fn run_asked(
     };
     let (world, library, side, servers, ahead) = begin(plan)?;
     let first = servers.first().copied().unwrap_or(plan.proxy);
+    let proxy = if plan.direct { first } else { plan.proxy };
     let started = match &plan.start {
         None => None,
         Some(command) => Some(Started::start(
@@ -133,11 +135,15 @@ fn run_asked(
     clock.adjust(ahead);
     let authorities = match plan.mode {
         Mode::Forward => servers.iter().map(ToString::to_string).collect(),
-        Mode::Reverse => vec![plan.proxy.to_string()],
+        Mode::Reverse => vec![proxy.to_string()],
     };
-    let asked = match arrivals {
-        None => Asked::Demand(Demand::new(world.clone(), schedule.clone())),
-        Some(arrivals) => Asked::Given(arrivals),
+    let (asked, window) = match arrivals {
+        None => {
+            let demand = Demand::new(world.clone(), schedule.clone());
+            (Asked::Demand(demand), schedule.working_set)
+        }
+        // Of given requests nobody knows which objects are over.
+        Some(arrivals) => (Asked::Given(arrivals), u64::MAX),
     };
     let load = Rc::new(Load::new(Parts {
         clock,
@@ -145,16 +151,16 @@ fn run_asked(
         library,
         schedule,
         asked,
-        proxy: plan.proxy,
+        proxy,
         target: Target {
             mode: plan.mode,
             authorities,
         },
         timeout: plan.timeout,
-        judging: Judging::new(plan.cache, kept),
+        judging: Judging::new(plan.cache, kept, window),
         host: Box::new(host),
     }));
-    let interrupted = go(&load)?;
+    let interrupted = go(&load, plan.closed)?;
     let at = load.clock.now();
     drop(load);
     drop(started);
@@ -170,7 +176,7 @@ fn run_asked(
 }
 
 /// Drives the load on a runtime of this thread; whether it was interrupted.
-fn go(load: &Rc<Load>) -> Result<bool, io::Error> {
+fn go(load: &Rc<Load>, closed: Option<usize>) -> Result<bool, io::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -189,8 +195,14 @@ fn go(load: &Rc<Load>) -> Result<bool, io::Error> {
             std::future::pending::<()>().await;
         };
         let was = std::cell::Cell::new(false);
+        let driven = async {
+            match closed {
+                None => drive(load, &stop, &was).await,
+                Some(under_way) => drive_closed(load, under_way as u64, &stop, &was).await,
+            }
+        };
         tokio::select! {
-            driven = drive(load, &stop, &was) => driven?,
+            driven = driven => driven?,
             () = asked => {}
         }
         Ok::<_, io::Error>(was.get())
@@ -206,7 +218,7 @@ fn go(load: &Rc<Load>) -> Result<bool, io::Error> {
 fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64), Error> {
     let seed = Seed(plan.seed);
     let workload = Arc::new(plan.workload.clone());
-    let library = Arc::new(Library::of(seed, &workload));
+    let library = library(seed, &workload);
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_micros() as i64)
@@ -237,6 +249,23 @@ fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64
     .map_err(|e| Error::Origin(plan.listen, e))?;
     let servers = running.addresses().to_vec();
     Ok((world, library, Side::Here(running), servers, 0))
+}
+
+/// The library for this workload. The last one is kept: runs in pairs and in tables have the same, and it takes a second to make.
+fn library(seed: Seed, workload: &Workload) -> Arc<Library> {
+    type Made = (Seed, Vec<workload::Content>, Arc<Library>);
+    static LAST: Mutex<Option<Made>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((of, content, library)) if *of == seed && *content == workload.content => {
+            Arc::clone(library)
+        }
+        _ => {
+            let library = Arc::new(Library::of(seed, workload));
+            *last = Some((seed, workload.content.clone(), Arc::clone(&library)));
+            library
+        }
+    }
 }
 
 /// So many addresses from this one on; all on port 0, if it has that.

@@ -3,22 +3,18 @@
 //! Invariant: what passes here makes no part of the testbed panic or run without end. Every refusal names the key as the file would
 //! (`content[2].size.exp`), says what it must be and what it is.
 
-use super::{Content, Demand, Distribution, Error, PhaseShape, Popularity, Types, Workload};
-use crate::workload::Bodies;
-use std::collections::HashSet;
+mod value;
 
-/// The largest number in a file: 64-bit floats are whole up to here, and products of a few stay far from overflow.
-const MOST: f64 = 1e12;
+use super::{Bodies, Content, Demand, PhaseShape, Popularity, Types, Workload};
+use std::collections::HashSet;
+use value::{Checked, MOST, above, distribution, number, positive, share, shares, that};
+
 /// The most kinds of content; a kind's number is a byte.
 const MOST_KINDS: usize = 200;
 /// The most phases.
 const MOST_PHASES: usize = 1000;
-/// The most values in a table: drawing from it walks along it.
-const MOST_VALUES: usize = 4096;
 /// The highest rate, requests a second, and the most seconds of a phase.
 const MOST_RATE: f64 = 1e7;
-
-type Checked = Result<(), Error>;
 
 pub(super) fn check(workload: &Workload) -> Checked {
     that(
@@ -216,97 +212,6 @@ fn factors(workload: &Workload, phase: &PhaseShape, at: &dyn Fn(&str) -> String)
         &at("special"),
         &format!("makes the sum of `types` {special}: it must be at most 1"),
     )
-}
-
-/// A distribution of numbers that are not below 0.
-fn distribution(key: &str, dist: &Distribution) -> Checked {
-    let at = |part: &str| format!("{key}.{part}");
-    match dist {
-        Distribution::Constant(value) => number(&at("constant"), *value, 0.0, MOST),
-        Distribution::Exp(mean) => above(&at("exp"), *mean, MOST),
-        Distribution::Uniform(low, high) => {
-            number(&at("uniform[0]"), *low, 0.0, MOST)?;
-            number(&at("uniform[1]"), *high, *low, MOST)
-        }
-        Distribution::Normal { mean, sd } => {
-            number(&at("normal.mean"), *mean, 0.0, MOST)?;
-            number(&at("normal.sd"), *sd, 0.0, MOST)
-        }
-        Distribution::LogNormal { mean, sd } => {
-            above(&at("lognormal.mean"), *mean, MOST)?;
-            number(&at("lognormal.sd"), *sd, 0.0, MOST)?;
-            // Beyond that no mean is ever seen, and in the end no logarithm is a number.
-            let cure = "must be at most 1000 times the mean";
-            that(*sd <= 1000.0 * mean, &at("lognormal.sd"), cure)
-        }
-        Distribution::Zipf(most) => that(
-            (1..=1_000_000_000).contains(most),
-            &at("zipf"),
-            &format!("must be 1 to 1000000000, and is {most}"),
-        ),
-        Distribution::Table(values) => {
-            let some = (1..=MOST_VALUES).contains(&values.len());
-            that(
-                some,
-                &at("table"),
-                &format!("must have 1 to {MOST_VALUES} values"),
-            )?;
-            for (n, (value, weight)) in values.iter().enumerate() {
-                number(&at(&format!("table[{n}][0]")), *value, 0.0, MOST)?;
-                number(&at(&format!("table[{n}][1]")), *weight, 0.0, MOST)?;
-            }
-            let sum: f64 = values.iter().map(|(_, weight)| weight).sum();
-            that(sum > 0.0, &at("table"), "must have a weight above 0")
-        }
-    }
-}
-
-/// A distribution whose numbers are not all 0.
-fn positive(key: &str, dist: &Distribution) -> Checked {
-    distribution(key, dist)?;
-    that(dist.mean() > 0.0, key, "must have a mean above 0")
-}
-
-fn shares(table: &str, all: &[(&str, f64)]) -> Checked {
-    for (key, value) in all {
-        share(&format!("{table}.{key}"), *value)?;
-    }
-    let sum: f64 = all.iter().map(|(_, value)| value).sum();
-    that(
-        sum <= 1.0,
-        table,
-        &format!("must add up to at most 1, and adds up to {sum}"),
-    )
-}
-
-fn share(key: &str, value: f64) -> Checked {
-    number(key, value, 0.0, 1.0)
-}
-
-fn number(key: &str, value: f64, least: f64, most: f64) -> Checked {
-    // Written so that what is no number is refused.
-    let right = value >= least && value <= most;
-    that(
-        right,
-        key,
-        &format!("must be {least} to {most}, and is {value}"),
-    )
-}
-
-fn above(key: &str, value: f64, most: f64) -> Checked {
-    let right = value > 0.0 && value <= most;
-    that(
-        right,
-        key,
-        &format!("must be above 0 and at most {most}, and is {value}"),
-    )
-}
-
-fn that(right: bool, key: &str, message: &str) -> Checked {
-    if right {
-        return Ok(());
-    }
-    Err(Error::Value(key.to_owned(), message.to_owned()))
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ fn untar(mut tar: &[u8]) -> HashMap<String, Vec<u8>> {
 
 #[test]
 fn gzip_is_a_tar_file_that_unpacks() {
-    for kind in ["download", "release"] {
-        for object in objects(kind, Format::Gzip, 4) {
+    for (kind, count) in [("download", 4), ("release", 1)] {
+        for object in objects(kind, Format::Gzip, count) {
             let bytes = body(object);
             let mut tar = Vec::new();
             flate2::read::MultiGzDecoder::new(&bytes[..])
@@ -43,8 +43,8 @@ fn gzip_is_a_tar_file_that_unpacks() {
 
 #[test]
 fn zip_unpacks_and_its_entries_are_whole() {
-    for kind in ["download", "release"] {
-        for object in objects(kind, Format::Zip, 4) {
+    for (kind, count) in [("download", 4), ("release", 1)] {
+        for object in objects(kind, Format::Zip, count) {
             let bytes = body(object);
             let length = bytes.len();
             let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();

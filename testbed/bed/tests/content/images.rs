@@ -15,8 +15,8 @@ const FORMATS: [(Format, ImageFormat); 4] = [
 #[test]
 fn images_of_every_size_decode_as_what_their_type_says() {
     for (format, known) in FORMATS {
-        for kind in ["image", "poster"] {
-            for object in objects(kind, format, 24) {
+        for (kind, count) in [("image", 20), ("poster", 4)] {
+            for object in objects(kind, format, count) {
                 let bytes = body(object);
                 assert_eq!(image::guess_format(&bytes).unwrap(), known);
                 let picture = image::load_from_memory_with_format(&bytes, known);
@@ -48,12 +48,12 @@ fn larger_images_show_something() {
 #[test]
 fn images_of_about_a_size_differ() {
     for (format, known) in FORMATS {
-        let pictures: std::collections::HashSet<Vec<u8>> = objects("image", format, 40)
+        let pictures: std::collections::HashSet<Vec<u8>> = objects("image", format, 24)
             .into_iter()
             .map(|o| image::load_from_memory_with_format(&body(o), known))
             .map(|picture| picture.unwrap().to_rgb8().into_raw())
             .collect();
-        assert!(pictures.len() > 20, "{format:?} {}", pictures.len());
+        assert!(pictures.len() > 14, "{format:?} {}", pictures.len());
     }
 }
 

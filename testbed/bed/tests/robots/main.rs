@@ -111,7 +111,7 @@ fn each_lie_is_counted_as_what_it_is_and_kept() {
         (Lie::ClosesEarly, Fault::Truncated, true),
         (Lie::SaysMore, Fault::Protocol, true),
         (Lie::DoublesAField, Fault::Fields, true),
-        (Lie::StripsTheOriginsField, Fault::Fields, true),
+        (Lie::StripsTheOriginsField, Fault::Fields, false),
         (Lie::SaysError, Fault::Status, true),
         (Lie::HangsUp, Fault::Connection, true),
         (Lie::KeepsSilent, Fault::TimedOut, true),

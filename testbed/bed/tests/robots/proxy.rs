@@ -13,7 +13,7 @@ use std::{
 
 /// What it does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub(crate) enum Lie {
     /// Nothing, and it stores nothing.
     Passes,
     /// Nothing, and it stores what may be stored.
@@ -33,10 +33,10 @@ pub enum Lie {
 }
 
 /// A proxy that runs as long as the test does.
-pub struct Proxy {
-    pub address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     /// The requests it was sent, as bytes.
-    pub heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) heard: Arc<Mutex<Vec<String>>>,
 }
 
 struct Shared {
@@ -45,7 +45,7 @@ struct Shared {
     heard: Arc<Mutex<Vec<String>>>,
 }
 
-pub fn start(lie: Lie) -> Proxy {
+pub(crate) fn start(lie: Lie) -> Proxy {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();

@@ -177,6 +177,66 @@ fn understudys_own_line_is_read() {
 }
 
 #[test]
+fn understudys_words_say_what_the_cache_did() {
+    for (words, outcome, storable) in [
+        (r#""outcome":"hit""#, Outcome::Hit, Some(true)),
+        (r#""outcome":"hit-not-modified""#, Outcome::Hit, Some(true)),
+        (
+            r#""outcome":"stale","stale":"stale-if-error""#,
+            Outcome::Hit,
+            Some(true),
+        ),
+        (
+            r#""outcome":"revalidated","forward":"stale""#,
+            Outcome::Unmodified,
+            Some(true),
+        ),
+        (
+            r#""outcome":"revalidated","forward":"request""#,
+            Outcome::Reload,
+            Some(true),
+        ),
+        (
+            r#""outcome":"miss","forward":"request""#,
+            Outcome::Reload,
+            None,
+        ),
+        (
+            r#""outcome":"miss","forward":"stale""#,
+            Outcome::Modified,
+            Some(true),
+        ),
+        (
+            r#""outcome":"miss","forward":"uri-miss""#,
+            Outcome::Miss,
+            Some(true),
+        ),
+        (
+            r#""outcome":"miss","not_stored":"private""#,
+            Outcome::Miss,
+            Some(false),
+        ),
+        (
+            r#""outcome":"miss","not_stored":"no-room""#,
+            Outcome::Miss,
+            None,
+        ),
+        (r#""outcome":"tunnel""#, Outcome::Tunnel, None),
+        (r#""outcome":"denied""#, Outcome::Own, None),
+        (r#""outcome":"local""#, Outcome::Own, None),
+        (r#""outcome":"news""#, Outcome::Unknown, None),
+    ] {
+        let line = format!(r#"{{"time":1,"method":"GET","url":"http://a/","status":200,{words}}}"#);
+        let entry = json::parse(line.as_bytes()).unwrap();
+        assert_eq!(
+            (entry.outcome, entry.storable),
+            (outcome, storable),
+            "{words}"
+        );
+    }
+}
+
+#[test]
 fn a_bad_line_says_why() {
     let common = |rest: &str| format!("h - - [01/Jan/2026:00:00:00 +0000] {rest}");
     for (text, format, why) in [

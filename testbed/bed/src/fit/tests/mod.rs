@@ -5,6 +5,7 @@ mod lines;
 mod made;
 mod replayed;
 mod sampled;
+mod shaped;
 
 use super::{
     build::{Fitted, build},

@@ -3,7 +3,7 @@
 use super::{
     super::{
         log::Format,
-        replay::{Replay, schedule},
+        replay::{Replay, schedule, untimed},
     },
     fit, log,
     made::{Made, made, source, whole},
@@ -86,6 +86,18 @@ fn a_replay_at_twice_the_speed_takes_half_the_time() {
         assert!((a.due / 2.0 - b.due).abs() < 1e-6);
         assert_eq!(a.object, b.object);
     }
+}
+
+#[test]
+fn a_replay_without_times_has_one_phase_with_all_of_the_log_in_it() {
+    let mut source = source("{ zipf = { exponent = 0.8 } }");
+    source.phases[0].seconds = 30.0;
+    let plan = whole(&source);
+    let (survey, fitted, _) = fit(&made(source, plan, Made::Squid));
+    let once = untimed(schedule(&survey, &fitted.workload, 1.0));
+    let names: Vec<&str> = once.phases.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["log"]);
+    assert!(once.phases[0].measured && once.seconds() > 1e6);
 }
 
 #[test]

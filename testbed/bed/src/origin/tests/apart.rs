@@ -12,6 +12,7 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
         |_| {},
         |config| {
             config.wait = true;
+            config.digest = Some(5);
             config.workload_text = "the text".into();
         },
     );
@@ -24,6 +25,7 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
         (hello.seed, hello.epoch, &hello.workload[..]),
         (7, None, "the text")
     );
+    assert_eq!(hello.library, Some(5));
     assert_eq!(hello.addresses, bed.running.addresses());
     // It is the same clock.
     assert!(offset.ahead.abs() <= offset.error, "{offset:?}");

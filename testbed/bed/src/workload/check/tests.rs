@@ -3,7 +3,7 @@ use super::*;
 use crate::{
     demand::Demand as Asked,
     seed::Seed,
-    workload::{Embeds, Life, Schedule, describe},
+    workload::{Distribution, Embeds, Life, Schedule, describe},
     world::World,
 };
 use proptest::prelude::*;
