@@ -1,8 +1,8 @@
 //! The tables of the paper, measured here and printed in its layout with its figures beside.
 //!
 //! - [`table4`]: the code of modules. [`table5`]: what the interface costs. [`table6`]: modules at work beside a load.
-//! - [`background`]: the load in front of a fresh proxy. [`adapted`], [`real`]: client and server of real content beside it ([`beside`]).
-//! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. [`findings`]: Table 6 in words.
+//! - [`background`]: the load in front of a fresh proxy. [`adapted`], `real`: client and server of real content beside it (`beside`).
+//! - [`row`], [`sheet`], [`layout`]: figures, columns and rounds of them, print. `findings`: Table 6 in words.
 
 pub mod adapted;
 pub mod background;

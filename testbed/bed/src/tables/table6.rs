@@ -1,6 +1,6 @@
 //! Table 6 of the paper: real modules at work beside a background load, and what they do to it.
 //!
-//! The client and server of real content ([`super::adapted`], [`super::real`]) ask through the same proxy as the background. First
+//! The client and server of real content ([`super::adapted`], `real`) ask through the same proxy as the background. First
 //! the compressor is asked for all it can beside the background: its two loads keep the paper's ratio of 75 to 95 to that.
 
 use super::{

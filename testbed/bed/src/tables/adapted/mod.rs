@@ -1,7 +1,7 @@
 //! The "real" client of the paper's Table 6: asks through the proxy for objects that no cache may store, as fast as they come or at a
 //! fixed rate, and checks each answer through its adaptation.
 //!
-//! - [`exchange`]: one request and its answer. [`judge`]: what the answer is. [`tally`]: what is counted.
+//! - `exchange`: one request and its answer. `judge`: what the answer is. `tally`: what is counted.
 //!
 //! Invariant: every answer is judged; an object's answer that is byte for byte one judged before is not decoded again. Awkward case:
 //! an answer that was not adapted (the module had no time) is right too, so it is counted apart and never as adapted.

@@ -2,7 +2,7 @@
 //!
 //! Counted is what is compiled into the module: the files that its `lib.rs` (and programs beside it) reach by `mod`, without items
 //! under `cfg(test)`. Total lines have comments and blank lines; code lines are those with a token on them that is no comment;
-//! statements stand where the paper counts semicolons; [`calls`] says what a call of the interface is.
+//! statements stand where the paper counts semicolons; `calls` says what a call of the interface is.
 
 mod calls;
 mod source;
