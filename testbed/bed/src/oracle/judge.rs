@@ -115,7 +115,13 @@ pub fn judge(expected: &Expectation, seen: &Observed) -> Verdict {
     if expected.broken && status >= 500 {
         // The origin gave it no answer to pass on: an error is the right one (RFC 9110 15.6.3).
     } else if !right_status(expected, status) {
-        faults.push(Fault::Status);
+        faults.push(
+            if status == 200 && expected.since.is_some() && !expected.cachable {
+                Fault::Unconfirmed
+            } else {
+                Fault::Status
+            },
+        );
     }
     if status == 200 || status == 304 {
         source = where_from(expected, seen, status);

@@ -365,6 +365,14 @@ fn each_fault_is_told_alone() {
             Fault::Status,
         ),
         (
+            "200 for what was not modified and may not be stored",
+            |e, s| {
+                uncachable(e, s);
+                e.since = Some(e.version.modified + 1);
+            },
+            Fault::Unconfirmed,
+        ),
+        (
             "a field twice",
             |_, s| s.claims.doubled = true,
             Fault::Fields,

@@ -62,6 +62,9 @@ pub enum Fault {
     WrongBytes,
     /// Fewer or more bytes than the object has.
     Truncated,
+    /// All of an object that may not be stored, though the condition could have been answered 304. RFC 9110 13.1.3 only recommends the
+    /// 304, and who fetches for a store asks without conditions: it costs bytes and breaks no rule.
+    Unconfirmed,
     /// Another status than it should have had (200 for 304 and the reverse, 5xx).
     Status,
     /// Fields that are missing, doubled or changed on the way.
@@ -75,10 +78,11 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether a right proxy can never have it. A false miss costs time and breaks no rule: it is counted apart.
+    /// Whether a right proxy can never have it. A false miss and a 200 where 304 would do cost time and break no rule: they are counted
+    /// apart.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::FalseMiss)
+        !matches!(self, Self::FalseMiss | Self::Unconfirmed)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::record::Fault;
 
 /// All faults, worst first.
-pub(crate) const ALL: [Fault; 12] = [
+pub(crate) const ALL: [Fault; 13] = [
     Fault::WrongBytes,
     Fault::Truncated,
     Fault::StaleHit,
@@ -16,6 +16,7 @@ pub(crate) const ALL: [Fault; 12] = [
     Fault::Connection,
     Fault::TimedOut,
     Fault::FalseMiss,
+    Fault::Unconfirmed,
 ];
 
 /// Its name and what it means.
@@ -52,6 +53,10 @@ pub(crate) fn words(fault: Fault) -> (&'static str, &'static str) {
         Fault::Status => (
             "Wrong status",
             "Another status than the request should have had, such as 200 for 304, or 502.",
+        ),
+        Fault::Unconfirmed => (
+            "Unconfirmed",
+            "All of an object that may not be stored, where 304 (not modified) would have done. It costs bytes and breaks no rule, so it is no failure.",
         ),
         Fault::Fields => (
             "Wrong fields",
