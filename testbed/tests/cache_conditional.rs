@@ -196,10 +196,10 @@ fn a_condition_on_a_miss_is_held_against_an_answer_that_is_not_stored() {
             "GET / HTTP/1.1\r\nHost: site.test\r\n{condition}\r\n\r\n"
         ));
         assert_eq!(answer.status, status, "{fields} {condition}");
-        assert_eq!(answer.field("x-kept"), Some("yes"), "{fields} {condition}");
+        assert_eq!(answer.get("x-kept"), Some("yes"), "{fields} {condition}");
         if status == 304 {
-            assert_eq!(answer.field("content-length"), None);
-            assert_eq!(answer.field("content-type"), None);
+            assert_eq!(answer.get("content-length"), None);
+            assert_eq!(answer.get("content-type"), None);
         }
         // The framing was right if the connection carries another exchange; and nothing was stored.
         client
