@@ -54,7 +54,8 @@ pub fn invoke(
 ///
 /// # Errors
 /// When the hook panicked.
-#[inline]
+// Within the runtime's own call: so a call is one, and the hook's.
+#[inline(always)]
 pub fn invoke_since(
     module: &dyn Module,
     host: &Host,

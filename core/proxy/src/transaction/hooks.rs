@@ -294,7 +294,7 @@ impl Transaction {
                 self.lent = edits.lines().names().any(lends);
                 let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
                 let out = match edited::made(whole, &edits) {
-                    Made::Same => head.clone(),
+                    Made::Same => head,
                     Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
                     Made::Anew(mut out) => {
                         out.extend_from_slice(b"\r\n");

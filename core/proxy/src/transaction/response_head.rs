@@ -27,7 +27,8 @@ pub(super) fn render(
 ) -> Rendered {
     let fields = head.fields();
     let crossing = Crossing::of(fields);
-    let mut out = Vec::with_capacity(head.size() + 128);
+    // What modules set is no part of the size.
+    let mut out = Vec::with_capacity(head.size() + 256);
     head.write_status_line(&mut out);
     let mut dated = false;
     for (id, name, value) in fields.iter() {

@@ -226,6 +226,10 @@ impl Transaction {
                     match way.filter.poll(cx, |cx| from.poll(cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             gathered += piece.len();
+                            if let From::Origin(..) = from {
+                                let stats = &self.worker.stats;
+                                stats.origin_bytes_in.add(piece.len() as u64);
+                            }
                             push_piece(queue, piece, chunked);
                         }
                         Poll::Ready(Ok(Decoded::End(trailers))) => {
