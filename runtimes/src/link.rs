@@ -3,7 +3,7 @@
 //! Life of a visit (one module, one transaction): 1. fresh; 2. entered with its first hook; 3. done or failed: no hook but `free`;
 //! 4. left: `free`, once. Invariant: a visit that was entered is left once.
 
-use crate::accounts::{Accounts, SAMPLE};
+use crate::accounts::{Accounts, HookAccount, SAMPLE};
 use crate::failure::Failure;
 use crate::loaded::Loaded;
 use crate::runtime::{Door, Entered, Far};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use understudy_module::{
-    Edits, Event, Hook, Mark, Opaque, Part, Token, Tokens, Verdict, guard, invoke,
+    Edits, Event, Hook, Mark, Opaque, Panicked, Part, Token, Tokens, Verdict, guard, invoke_since,
 };
 
 /// After so many transactions in a row that it failed, a module is left alone for [`PAUSE`].
@@ -171,10 +171,23 @@ impl Link {
     /// are there, unless the call fails.
     #[inline]
     pub fn call(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
+        let mark = edits.mark();
+        self.call_since(visit, event, edits, mark)
+            .unwrap_or(Called::Now(Ok(Verdict::Continue)))
+    }
+
+    /// The same, where it is known already that the edits of others end at `mark`; `None` is `Continue`, at once.
+    pub fn call_since(
+        &self,
+        visit: &mut Visit,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        mark: Mark,
+    ) -> Option<Called> {
         if visit.entered.is_none()
             && let Err(failure) = self.enter(visit)
         {
-            return Called::Now(Err(self.failed(visit, event.hook, failure)));
+            return Some(Called::Now(Err(self.failed(visit, event.hook, failure))));
         }
         let account = &self.accounts.hooks[event.hook as usize];
         account.calls.add(1);
@@ -183,13 +196,13 @@ impl Link {
             account.bytes_in.add(piece.bytes.len() as u64);
         }
         match &visit.entered {
-            Some(Entered::Inline(_)) => self.inline(visit, event, edits),
+            Some(Entered::Inline(_)) => self.inline(visit, event, edits, mark, account),
             Some(Entered::Far(far)) => {
                 let far = far.clone();
-                self.far(visit, &far, event, edits)
+                Some(self.far(visit, &far, event, edits))
             }
             // It was just entered.
-            None => Called::Now(Err(Failure::Unavailable)),
+            None => Some(Called::Now(Err(Failure::Unavailable))),
         }
     }
 
@@ -216,11 +229,17 @@ impl Link {
     }
 
     #[inline]
-    fn inline(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
+    fn inline(
+        &self,
+        visit: &mut Visit,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        mark: Mark,
+        account: &HookAccount,
+    ) -> Option<Called> {
         let Some(Entered::Inline(instance)) = &visit.entered else {
-            return Called::Now(Err(Failure::Unavailable));
+            return Some(Called::Now(Err(Failure::Unavailable)));
         };
-        let account = &self.accounts.hooks[event.hook as usize];
         let precise = self.precise.get();
         let timed = (precise || account.calls.get().is_multiple_of(SAMPLE)).then(Instant::now);
         let tokens = Lazy {
@@ -228,14 +247,14 @@ impl Link {
             transaction: event.id,
             waiting: OnceCell::new(),
         };
-        let mark = edits.mark();
         self.seat.inside(self.loaded.number());
-        let called = invoke(
+        let called = invoke_since(
             instance.module(),
             instance.host(),
             event,
             &mut visit.opaque,
             edits,
+            mark,
             &tokens,
         );
         self.seat.inside(0);
@@ -248,13 +267,32 @@ impl Link {
             }
         }
         match called {
-            Ok(Verdict::Continue) => Called::Now(Ok(Verdict::Continue)),
+            Ok(Verdict::Continue) => None,
+            called => {
+                let waiting = tokens.waiting.into_inner();
+                Some(self.heed(visit, event.hook, edits, mark, called, waiting))
+            }
+        }
+    }
+
+    /// What comes of an inline call that did not just say yes; `waiting`: its token was taken.
+    #[inline(never)]
+    fn heed(
+        &self,
+        visit: &mut Visit,
+        hook: Hook,
+        edits: &mut Edits,
+        mark: Mark,
+        called: Result<Verdict, Panicked>,
+        waiting: Option<Waiting>,
+    ) -> Called {
+        match called {
             Ok(Verdict::Pending) => {
-                let Some(waiting) = tokens.waiting.into_inner() else {
+                let Some(waiting) = waiting else {
                     let why = "Pending without a token can never be resumed";
                     let failure = Failure::Fail(why.to_owned());
                     edits.undo(mark);
-                    return Called::Now(Err(self.failed(visit, event.hook, failure)));
+                    return Called::Now(Err(self.failed(visit, hook, failure)));
                 };
                 self.seat.reply(
                     waiting.call(),
@@ -267,22 +305,24 @@ impl Link {
                 );
                 Called::Later(Call {
                     waiting,
-                    hook: event.hook,
+                    hook,
                     mark,
                 })
             }
             Ok(verdict) => {
-                let settled = self.settle(visit, event.hook, verdict);
+                let settled = self.settle(visit, hook, verdict);
                 if settled.is_err() {
                     edits.undo(mark);
                 }
                 Called::Now(settled)
             }
             Err(panicked) => {
-                instance.poison();
-                tracing::warn!(module = %self.loaded.name(), hook = event.hook.name(), "panicked: {}", panicked.0);
+                if let Some(Entered::Inline(instance)) = &visit.entered {
+                    instance.poison();
+                }
+                tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "panicked: {}", panicked.0);
                 let failure = Failure::Panic(panicked.0);
-                Called::Now(Err(self.failed(visit, event.hook, failure)))
+                Called::Now(Err(self.failed(visit, hook, failure)))
             }
         }
     }

@@ -237,7 +237,7 @@ impl Connection {
         start: impl FnOnce(Box<transaction::Transaction>) -> Busy,
         head: understudy_http::RequestHead<Bytes>,
         now: Instant,
-        handed: Option<Box<transaction::Handed>>,
+        handed: Option<transaction::Handed>,
     ) {
         let State::Reading(mut client) = std::mem::replace(&mut self.state, State::Over) else {
             return;
@@ -250,7 +250,7 @@ impl Connection {
             client,
             head,
             now,
-            handed.map(|handed| *handed),
+            handed,
         );
         self.state = State::Busy(start(tx));
     }

@@ -77,6 +77,26 @@ enum Op {
     Note(Span, Span),
 }
 
+impl Op {
+    /// Whether it says something beside the head: of storing, of lengths, for the log.
+    fn is_aside(&self) -> bool {
+        match self {
+            Op::NoStore
+            | Op::Freshness(_)
+            | Op::KeepLength
+            | Op::WithholdHead
+            | Op::SkipBody
+            | Op::Note(..) => true,
+            Op::Add(_)
+            | Op::Set(_)
+            | Op::Delete(_)
+            | Op::Target(_)
+            | Op::Status(_)
+            | Op::Address(_) => false,
+        }
+    }
+}
+
 /// One edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edit<'a> {
@@ -251,7 +271,19 @@ impl Edits {
         mark: Mark,
     ) -> impl DoubleEndedIterator<Item = Edit<'_>> + ExactSizeIterator {
         let ops = self.ops.get(mark.ops..).unwrap_or_default();
-        ops.iter().map(|op| match *op {
+        ops.iter().map(|op| self.edit(op))
+    }
+
+    /// Of the edits after a mark those that say something beside the head, in order: see [`Edits::says_more_since`].
+    pub fn asides(&self, mark: Mark) -> impl Iterator<Item = Edit<'_>> {
+        let ops = self.ops.get(mark.ops..).unwrap_or_default();
+        ops.iter()
+            .filter(|op| op.is_aside())
+            .map(|op| self.edit(op))
+    }
+
+    fn edit(&self, op: &Op) -> Edit<'_> {
+        match *op {
             Op::Add(line) => {
                 let (name, value) = self.line_at(line);
                 Edit::Add(name, value)
@@ -270,7 +302,7 @@ impl Edits {
             Op::SkipBody => Edit::SkipBody,
             Op::Address(address) => Edit::Address(address),
             Op::Note(name, value) => Edit::Note(self.at(name), self.at(value)),
-        })
+        }
     }
 
     fn line_at(&self, number: u32) -> (&[u8], &[u8]) {
@@ -307,16 +339,8 @@ impl Edits {
 
     fn op(&mut self, op: Op) -> Result<(), Refused> {
         self.has_room()?;
-        match op {
-            Op::Set(_) => self.sets += 1,
-            Op::NoStore
-            | Op::Freshness(_)
-            | Op::KeepLength
-            | Op::WithholdHead
-            | Op::SkipBody
-            | Op::Note(..) => self.asides += 1,
-            Op::Add(_) | Op::Delete(_) | Op::Target(_) | Op::Status(_) | Op::Address(_) => {}
-        }
+        self.sets += usize::from(matches!(op, Op::Set(_)));
+        self.asides += usize::from(op.is_aside());
         self.ops.push(op);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! as the hook left it.
 
 use crate::about::Hook;
-use crate::edits::{Edit, Edits, Refused};
+use crate::edits::{Edit, Edits, Mark, Refused};
 use crate::event::{Event, LogEntry, Part};
 use crate::field_block::FieldBlock;
 use crate::head::{self, Head};
@@ -47,6 +47,24 @@ pub fn invoke(
     tokens: &dyn Tokens,
 ) -> Result<Verdict, Panicked> {
     let mark = edits.mark();
+    invoke_since(module, host, event, opaque, edits, mark, tokens)
+}
+
+/// The same, where it is known already that the edits of others end at `mark`.
+///
+/// # Errors
+/// When the hook panicked.
+// Within the runtime's own call: so a call is one, and the hook's.
+#[inline(always)]
+pub fn invoke_since(
+    module: &dyn Module,
+    host: &Host,
+    event: &Event<'_>,
+    opaque: &mut Opaque,
+    edits: &mut Edits,
+    mark: Mark,
+    tokens: &dyn Tokens,
+) -> Result<Verdict, Panicked> {
     let mut record = Record {
         event,
         opaque,
@@ -81,16 +99,31 @@ pub fn invoke(
             | Hook::Ready => Verdict::Continue,
         }
     }));
+    // By far the commonest, and without a look at what the others may hold.
+    if matches!(called, Ok(Verdict::Continue)) {
+        return Ok(Verdict::Continue);
+    }
+    let taken = record.taken;
+    judged(called, event.hook, taken, edits, mark)
+}
+
+/// What comes of a call that did not just say yes; `taken`: its token was.
+#[inline(never)]
+fn judged(
+    called: std::thread::Result<Verdict>,
+    hook: Hook,
+    taken: bool,
+    edits: &mut Edits,
+    mark: Mark,
+) -> Result<Verdict, Panicked> {
     match called {
-        // By far the commonest.
-        Ok(Verdict::Continue) => Ok(Verdict::Continue),
         // In every runtime at once, not at the deadline.
-        Ok(Verdict::Pending) if !record.taken => Ok(Verdict::fail(
+        Ok(Verdict::Pending) if !taken => Ok(Verdict::fail(
             "Pending without a token can never be resumed",
         )),
-        Ok(verdict) if verdict.fits(event.hook) => Ok(verdict),
+        Ok(verdict) if verdict.fits(hook) => Ok(verdict),
         Ok(verdict) => Ok(Verdict::Fail(
-            format!("{} is no answer to {}", verdict.name(), event.hook.name()).into(),
+            format!("{} is no answer to {}", verdict.name(), hook.name()).into(),
         )),
         Err(payload) => {
             edits.undo(mark);

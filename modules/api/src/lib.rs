@@ -34,7 +34,7 @@ pub use host::{
     Answer, COUNTS, Calls, Completion, Host, Interest, Level, MOST_LISTED, ObjectId, ObjectInfo,
     Operation, Token, is_count_name,
 };
-pub use invoke::{Panicked, Tokens, guard, invoke};
+pub use invoke::{Panicked, Tokens, guard, invoke, invoke_since};
 pub use module::Module;
 pub use opaque::Opaque;
 pub use transaction::{Transaction, View};

@@ -278,7 +278,10 @@ fn lines(
         return Err(HeadError::TooManyFields);
     }
     table.clear();
-    table.reserve(headers.len());
+    if table.capacity() < headers.len() {
+        // Once, with room for a few lines that are set later.
+        table.reserve(headers.len() + 8);
+    }
     for header in headers {
         let name = span(buf, header.name.as_bytes());
         let start = name.start as usize;

@@ -3,6 +3,7 @@
 //! Owned by the settings in force, so a transaction keeps the chain it began with. A module that a reload leaves as it is keeps its
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
+use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ pub(crate) struct Chain {
     pub(super) links: Box<[Rc<Link>]>,
     pub(super) matchers: Box<[Matcher]>,
     pub(super) seat: Rc<Seat>,
+    pub(super) whence: Whence,
     /// What is left to be done for transactions that are over.
     pub(super) afterwards: Rc<Afterwards>,
     hooks: Hooks,
@@ -81,6 +83,7 @@ impl Chain {
         Chain {
             matchers,
             seat: seat.clone(),
+            whence: Whence::default(),
             afterwards: afterwards.clone(),
             on_hits: hooks.any(ON_HITS),
             on_the_spot,

@@ -12,7 +12,7 @@ use understudy_module::{Edit, Edits, words};
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
 pub(crate) fn reroutes(edits: &Edits) -> bool {
     if let Some(lines) = edits.all_set() {
-        return lines.iter().any(|(id, _, _)| id == Name::Host);
+        return lines.names().any(|(id, _)| id == Name::Host);
     }
     edits.iter().any(|edit| match edit {
         Edit::Target(_) => true,
@@ -112,13 +112,13 @@ fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
     // Says where to look on, past a line that begins here; `None` ends it.
     let mut look = |start: usize| {
         let line = head.get(start..).unwrap_or_default();
-        if !lines.names().any(|(_, name)| is_of(line, name)) {
-            return Some(start + 1);
-        }
         // Written by the same hand before, they stand together and in order.
-        let together = !found && line.starts_with(lines.text());
-        found = true;
-        together.then(|| start + lines.text().len())
+        if !found && line.starts_with(lines.text()) {
+            found = true;
+            return Some(start + lines.text().len());
+        }
+        let is_one = lines.names().any(|(_, name)| is_of(line, name));
+        (!is_one).then_some(start + 1)
     };
     let mut at = 0;
     match only_initial(lines) {
@@ -302,7 +302,7 @@ fn is_of(whole: &[u8], name: &[u8]) -> bool {
 pub(crate) fn are_strange(edits: &Edits) -> bool {
     let strange = |id, name: &[u8]| id == Name::Other && !name.eq_ignore_ascii_case(TIMING);
     if let Some(lines) = edits.all_set() {
-        return lines.iter().all(|(id, name, _)| strange(id, name));
+        return lines.names().all(|(id, name)| strange(id, name));
     }
     edits.iter().all(|edit| match edit {
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {

@@ -7,6 +7,7 @@ pub(crate) mod edited;
 pub(crate) mod filter;
 mod matcher;
 pub(crate) mod party;
+pub(crate) mod whence;
 
 pub use matcher::Matcher;
 

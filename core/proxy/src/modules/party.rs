@@ -127,16 +127,19 @@ impl Party {
     /// The modules' part of the transaction with this id. `key` says which host it is for.
     #[inline]
     pub(crate) fn new(chain: &Rc<Chain>, id: u64, client: SocketAddr, key: &[u8]) -> Rc<Party> {
-        let mut members = SmallVec::new();
-        members.resize_with(chain.links.len(), Seen::default);
         // Counted from the start: what a hit began is often handed to a transaction, and from there to a body's way.
         let party = Rc::new(Party {
             chain: chain.clone(),
             id,
             client,
-            members: RefCell::new(members),
+            members: RefCell::default(),
             validated: RefCell::default(),
         });
+        // In place: they are larger than all the rest.
+        party
+            .members
+            .borrow_mut()
+            .resize_with(chain.links.len(), Seen::default);
         if chain.chooses {
             party.choose(key);
         }
@@ -171,6 +174,11 @@ impl Party {
     /// The client's address.
     pub(crate) fn client(&self) -> SocketAddr {
         self.client
+    }
+
+    /// Where an answer of this origin came from, as the log says it.
+    pub(crate) fn whence(&self, origin: SocketAddr) -> Rc<str> {
+        self.chain.whence.of(origin)
     }
 
     /// The worker's seat.
@@ -226,6 +234,7 @@ impl Party {
         let hook = event.hook;
         let chain = &*self.chain;
         let mut members = self.members.borrow_mut();
+        let members = members.as_mut_slice();
         let order = chain.order(hook);
         let mut place = from;
         while let Some(index) = order.get(place) {
@@ -238,14 +247,12 @@ impl Party {
             }
             if self.listens(index, seen, hook, event, edits) {
                 let mark = edits.mark();
-                match link.call(&mut seen.visit, event, edits) {
-                    // By far the commonest.
-                    Called::Now(Ok(Verdict::Continue)) if !edits.says_more_since(mark) => {}
-                    called => {
-                        if let Some(ran) = self.heed(index, place, seen, hook, called, edits, mark)
-                        {
-                            return ran;
-                        }
+                let called = link.call_since(&mut seen.visit, event, edits, mark);
+                // By far the commonest is a plain yes.
+                if called.is_some() || edits.says_more_since(mark) {
+                    let called = called.unwrap_or(Called::Now(Ok(Verdict::Continue)));
+                    if let Some(ran) = self.heed(index, place, seen, hook, called, edits, mark) {
+                        return ran;
                     }
                 }
             }
@@ -564,7 +571,7 @@ impl Seen {
 
     /// Keeps what a hook said beside its edits of the head.
     fn note(&mut self, hook: Hook, edits: &Edits, since: Mark) {
-        for edit in edits.since(since) {
+        for edit in edits.asides(since) {
             match edit {
                 Edit::KeepLength => self.keeps_length = true,
                 Edit::WithholdHead => {

@@ -6,7 +6,7 @@
 use super::exchange::{Exchanged, Upload, push_end, push_piece};
 use super::origin::Origin;
 use super::refusal::Refusal;
-use super::returning::From;
+use super::returning::{From, Way};
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
 use bytes::Bytes;
@@ -165,15 +165,22 @@ impl Transaction {
         let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
-        let outcome = match returning.body.take() {
+        // Mostly the whole is here with its head, and modules let it through at once.
+        let here = match &mut returning.body {
             Some(way) => {
-                let length = origin.body_length();
-                let from = From::Origin(&mut origin, &mut upload);
-                self.deliver_through(&mut queue, from, way, framed, length)
-                    .await
+                way.expect(origin.body_length());
+                self.gather_through(&mut queue, &mut origin, way, framed)
             }
-            None => {
-                self.relay_body(&mut queue, &mut origin, &mut upload, framed)
+            None => Ok(framed == Framed::Empty),
+        };
+        let outcome = match (here, &mut returning.body) {
+            (Err(broken), _) => Err(broken),
+            (Ok(false), Some(way)) => {
+                let from = From::Origin(&mut origin, &mut upload);
+                self.deliver_through(&mut queue, from, way, framed).await
+            }
+            (Ok(ended), _) => {
+                self.relay_body(&mut queue, &mut origin, &mut upload, framed, ended)
                     .await
             }
         };
@@ -196,8 +203,8 @@ impl Transaction {
         origin: &mut Origin,
         upload: &mut Upload,
         framed: Framed,
+        mut ended: bool,
     ) -> Result<(), Broken> {
-        let mut ended = framed == Framed::Empty;
         loop {
             // What has come goes out together: with the head at first, small chunks with each other later.
             if !ended {
@@ -228,6 +235,28 @@ impl Transaction {
     ) -> Result<bool, Broken> {
         for _ in 0..PIECES {
             let piece = origin.buffered_piece().map_err(Broken::Origin)?;
+            match piece {
+                Some(Decoded::More) | None => break,
+                Some(piece) => {
+                    if self.take_piece(queue, piece, framed) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same past modules that hear it on its way out, as long as they say yes at once.
+    fn gather_through(
+        &mut self,
+        queue: &mut Queue,
+        origin: &mut Origin,
+        way: &mut Way,
+        framed: Framed,
+    ) -> Result<bool, Broken> {
+        for _ in 0..PIECES {
+            let piece = way.buffered(origin).map_err(Broken::Origin)?;
             match piece {
                 Some(Decoded::More) | None => break,
                 Some(piece) => {

@@ -3,11 +3,12 @@
 //! Parse, key, read the published index, one vectored write: no allocation, no message, no wait. Whatever is not a plain hit
 //! (fresh, or stale and validated behind the answer) for a plain GET is left to a transaction, which decides everything anew.
 
-use super::hooks::{self, Handed};
+use super::hooks::Handed;
 use super::{hit, internal, may_persist, on_the_spot, partition, ruled};
 use crate::client::Client;
 use crate::modules::FIRE;
 use crate::modules::party::{Party, Ran};
+use crate::modules::whence::NOWHERE;
 use crate::record::{Outcome, Record};
 use crate::settings::{HostMode, Mode};
 use crate::via;
@@ -38,7 +39,7 @@ pub(crate) enum Fast {
     /// A hit that the socket did not take at once, or that waits for a module.
     Blocked(BlockedHit),
     /// Not a plain hit; what modules said of it, when they were asked.
-    No(Option<Box<Handed>>),
+    No(Option<Handed>),
 }
 
 /// A plain hit in the middle of its answer.
@@ -53,7 +54,7 @@ pub(crate) struct BlockedHit {
     pub(super) persist: bool,
     /// Modules that look at the body wait at this block, with what they said of it so far.
     pub(super) look: Option<(usize, Ran, Box<Edits>)>,
-    pub(crate) handed: Option<Box<Handed>>,
+    pub(crate) handed: Option<Handed>,
 }
 
 /// Blocks of a body written at once; the rest follows when the socket takes more.
@@ -376,7 +377,7 @@ impl Spot<'_, '_> {
                     body_out: stored.length(),
                     body_in: 0,
                     code: outcome.code(None),
-                    hierarchy: hooks::NOWHERE,
+                    hierarchy: NOWHERE,
                     timeout: "",
                     error: "",
                     aborted: false,

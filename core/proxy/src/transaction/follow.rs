@@ -89,12 +89,11 @@ impl Transaction {
         let lines = self.lines(Some(age), framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
-        let outcome = match returning.body.take() {
+        let outcome = match &mut returning.body {
             Some(way) => {
+                way.expect(ranged.length);
                 let from = From::Fill(&mut reader);
-                let length = ranged.length;
-                self.deliver_through(&mut queue, from, way, framed, length)
-                    .await
+                self.deliver_through(&mut queue, from, way, framed).await
             }
             None => self.drain_reader(&mut queue, &mut reader, framed).await,
         };

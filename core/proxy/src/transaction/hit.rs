@@ -77,13 +77,11 @@ impl Transaction {
             &mut lines,
         );
         let overhead = returning.push(lines.into(), &mut queue);
-        if let Some(way) = returning.body.take() {
+        if let Some(way) = &mut returning.body {
             let mut blocks = Queue::default();
             ranged.push(&stored, &mut blocks);
             let from = From::Blocks(blocks.into_pieces());
-            let outcome = self
-                .deliver_through(&mut queue, from, way, framed, None)
-                .await;
+            let outcome = self.deliver_through(&mut queue, from, way, framed).await;
             return self.delivered(outcome, &queue, overhead);
         }
         if framed == Framed::Length {

@@ -12,12 +12,13 @@ use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
+use crate::modules::whence::NOWHERE;
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use crate::settings::Mode;
 use bytes::Bytes;
 use std::future::poll_fn;
-use std::io::Write;
 use std::rc::Rc;
+use std::time::Duration;
 use understudy_cache::Fill;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;
@@ -54,7 +55,7 @@ impl Said {
         if !edits.says_more_since(Mark::default()) {
             return;
         }
-        for edit in edits.iter() {
+        for edit in edits.asides(Mark::default()) {
             match edit {
                 Edit::NoStore => self.no_store = true,
                 Edit::Freshness(seconds) => self.fresh = Some(seconds),
@@ -94,12 +95,12 @@ pub(crate) fn request_subject<'a, B: AsRef<[u8]>>(
 impl Transaction {
     /// Asks modules about the request; a step when it ends there.
     pub(super) async fn ask_request_head(&mut self) -> Option<Step> {
-        let key = self.key();
         let before = self.before.take();
+        let key = key_of(&self.route);
         let party = match &self.party {
             Some(party) => party.clone(),
             None => {
-                let party = Party::new(&self.live.chain, self.id, self.peer, &key);
+                let party = Party::new(&self.live.chain, self.id, self.peer, key);
                 self.party.insert(party).clone()
             }
         };
@@ -115,7 +116,7 @@ impl Transaction {
             }
             None => {
                 let mut edits = self.worker.asked.take();
-                let subject = request_subject(&self.head, &key);
+                let subject = request_subject(&self.head, key);
                 let ran = if party.wants(Hook::RequestHead) {
                     party.run(Hook::RequestHead, 0, subject, &mut edits)
                 } else {
@@ -125,7 +126,7 @@ impl Transaction {
             }
         };
         let head = &self.head;
-        let subject = || request_subject(head, &key);
+        let subject = || request_subject(head, key);
         let ran = match ran {
             // By far the commonest: without another future.
             Ran::Through => Ran::Through,
@@ -256,15 +257,15 @@ impl Transaction {
     pub(super) async fn going_out(&mut self, purpose: Purpose<'_>) -> Result<Bytes, Step> {
         let head = self.request_out(purpose);
         self.lent = false;
-        let Some(party) = self.party.clone().filter(|p| p.wants(Hook::RequestOut)) else {
+        let Some(party) = self.party.as_ref().filter(|p| p.wants(Hook::RequestOut)) else {
             return Ok(head);
         };
-        let key = self.key();
+        let key = key_of(&self.route);
         let method = self.head.method_bytes();
         let path = self.route.as_ref().map_or(&b""[..], |route| &route.path);
         let subject = || Subject {
             method,
-            url: &key,
+            url: key,
             part: Part::Head(Head::Request {
                 target: path,
                 lines: Lines::Whole(&head),
@@ -284,13 +285,16 @@ impl Transaction {
         match ran {
             Ran::Answer(response) => Err(Step::Respond(response)),
             Ran::Closed => Err(closed()),
-            _ if edits.is_empty() => Ok(head),
+            _ if edits.is_empty() => {
+                self.worker.edits.set(edits);
+                Ok(head)
+            }
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
-                let lends = |(id, _, _)| id == Name::Authorization;
-                self.lent = edits.lines().iter().any(lends);
+                let lends = |(id, _)| id == Name::Authorization;
+                self.lent = edits.lines().names().any(lends);
                 let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
                 let out = match edited::made(whole, &edits) {
-                    Made::Same => head.clone(),
+                    Made::Same => head,
                     Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
                     Made::Anew(mut out) => {
                         out.extend_from_slice(b"\r\n");
@@ -310,7 +314,7 @@ impl Transaction {
         fill: Option<&Fill>,
     ) -> Result<(), Unheard> {
         self.said = Said::default();
-        let Some(party) = self.party.clone() else {
+        let Some(party) = &self.party else {
             return Ok(());
         };
         if exchanged.head.status() == 101 {
@@ -322,7 +326,7 @@ impl Transaction {
             let next = Hooks::of(&[Hook::ResponseHead]);
             poll_fn(|cx| filter.poll_free(next, cx)).await;
         }
-        let key = self.key();
+        let key = key_of(&self.route);
         if party.wants(Hook::ResponseHead) {
             let stored = fill.filter(|_| exchanged.head.status() == 304);
             party.validates(stored.and_then(Fill::validates).and_then(|stored| {
@@ -333,7 +337,7 @@ impl Transaction {
             let (method, head) = (self.head.method_bytes(), &exchanged.head);
             let subject = || Subject {
                 method,
-                url: &key,
+                url: key,
                 part: Part::Head(Head::Response {
                     status: head.status(),
                     lines: Lines::Table(head.fields()),
@@ -361,7 +365,7 @@ impl Transaction {
             self.worker.edits.set(edits);
         }
         if !matches!(exchanged.head.status(), 204 | 304) {
-            let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), &key);
+            let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), key);
             exchanged.origin.through(filter);
             if exchanged.origin.withholds_head() && !self.is_head() {
                 // In a box, as it is rare.
@@ -383,6 +387,42 @@ impl Transaction {
         self.said.no_store.then_some(NoStoreReason::Module)
     }
 
+    /// Tells the modules that the transaction is over, where no record is written of it.
+    pub(super) fn tell_end(&self, party: &Party, elapsed: Duration, edits: &mut Edits) -> Ran {
+        if !party.wants(Hook::Log) {
+            return Ran::Through;
+        }
+        let tally = &self.tally;
+        let error = tally.error.unwrap_or("");
+        let whence = tally.origin.map(|origin| party.whence(origin));
+        let entry = LogEntry {
+            status: tally.status,
+            elapsed,
+            bytes_out: tally.bytes_out,
+            body_out: tally.body_out,
+            body_in: self.body.received(),
+            code: tally.outcome.code(tally.forward),
+            hierarchy: whence.as_deref().unwrap_or(NOWHERE),
+            timeout: timeout(error),
+            error,
+            aborted: tally.aborted,
+        };
+        let subject = Subject {
+            method: self.method_read(),
+            url: self.key_asked(),
+            part: Part::Log(&entry),
+        };
+        party.run(Hook::Log, 0, subject, edits)
+    }
+
+    /// The method, when there was a request that could be read.
+    pub(super) fn method_read(&self) -> &[u8] {
+        match self.unread {
+            true => b"",
+            false => self.head.method_bytes(),
+        }
+    }
+
     /// Who is to be told that the transaction is over; made now when none was asked before (it was refused).
     pub(super) fn logging_party(&self) -> Option<Rc<Party>> {
         if !crate::modules::FIRE || self.live.chain.is_empty() {
@@ -401,12 +441,18 @@ impl Transaction {
     }
 }
 
+/// The key, as modules see it: empty where no route was made.
+fn key_of(route: &Option<Route>) -> &Bytes {
+    static NO_KEY: Bytes = Bytes::new();
+    route.as_ref().map_or(&NO_KEY, |route| &route.key)
+}
+
 /// A module failed, and its policy is to go on with nothing.
 pub(super) fn closed() -> Step {
     Step::Answer(Refusal::new(502, FAILED))
 }
 
-/// What a module's log hook sees.
+/// What a module's log hook sees of a record.
 fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
     let error = record.error.unwrap_or("");
     LogEntry {
@@ -417,55 +463,18 @@ fn entry<'a>(record: &Record<'a>, hierarchy: &'a str) -> LogEntry<'a> {
         body_in: record.body_in,
         code: record.code(),
         hierarchy,
-        timeout: if error.ends_with("timeout") {
-            error
-        } else {
-            ""
-        },
+        timeout: timeout(error),
         error,
         aborted: record.aborted,
     }
 }
 
-/// Room for the word that says where an answer came from, whatever the address.
-type Hierarchy = [u8; 64];
-
-/// Where an answer out of the store came from.
-pub(super) const NOWHERE: &str = "HIER_NONE/-";
-
-/// Where an answer came from (the paper's LogHier), written into `room`: this is for every miss, and nothing is to be allocated.
-fn hierarchy<'a>(record: &Record<'_>, room: &'a mut Hierarchy) -> &'a str {
-    let Some(origin) = record.origin else {
-        return NOWHERE;
-    };
-    let length = room.len();
-    let mut rest = &mut room[..];
-    let written = match origin.ip().to_canonical() {
-        // Without the machinery of formatting.
-        std::net::IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            let mut numbers = [itoa::Buffer::new(); 4];
-            let [na, nb, nc, nd] = &mut numbers;
-            let parts = [
-                "HIER_DIRECT/",
-                na.format(a),
-                ".",
-                nb.format(b),
-                ".",
-                nc.format(c),
-                ".",
-                nd.format(d),
-            ];
-            parts
-                .iter()
-                .try_for_each(|part| rest.write_all(part.as_bytes()))
-        }
-        std::net::IpAddr::V6(ip) => write!(rest, "HIER_DIRECT/{ip}"),
-    };
-    let left = rest.len();
-    match written {
-        Ok(()) => std::str::from_utf8(&room[..length - left]).unwrap_or(NOWHERE),
-        Err(_) => NOWHERE,
+/// The word again, when it is of a time that was over.
+fn timeout(error: &str) -> &str {
+    if error.ends_with("timeout") {
+        error
+    } else {
+        ""
     }
 }
 
@@ -474,9 +483,8 @@ pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Ed
     if !party.wants(Hook::Log) {
         return Ran::Through;
     }
-    let mut room: Hierarchy = [0; 64];
-    let hierarchy = hierarchy(record, &mut room);
-    let entry = entry(record, hierarchy);
+    let whence = record.origin.map(|origin| party.whence(origin));
+    let entry = entry(record, whence.as_deref().unwrap_or(NOWHERE));
     let subject = Subject {
         method: record.method,
         url: key,
@@ -494,8 +502,8 @@ pub(super) async fn log_later(
     edits: &mut Edits,
 ) {
     let record = record.borrow();
-    let mut room: Hierarchy = [0; 64];
-    let entry = entry(&record, hierarchy(&record, &mut room));
+    let whence = record.origin.map(|origin| party.whence(origin));
+    let entry = entry(&record, whence.as_deref().unwrap_or(NOWHERE));
     let subject = || Subject {
         method: record.method,
         url: key,

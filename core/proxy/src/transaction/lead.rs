@@ -283,17 +283,12 @@ impl Transaction {
         let overhead = returning.push(lines, &mut queue);
         let mut reader = fill.reader();
         ranged.narrow(&mut reader);
-        if let Some(way) = returning.body.take() {
+        if let Some(way) = &mut returning.body {
+            way.expect(ranged.length);
             // Its client is one reader among others.
             self.pump(fill, origin, upload.is_complete());
             let outcome = self
-                .deliver_through(
-                    &mut queue,
-                    From::Fill(&mut reader),
-                    way,
-                    framed,
-                    ranged.length,
-                )
+                .deliver_through(&mut queue, From::Fill(&mut reader), way, framed)
                 .await;
             return self.delivered(outcome, &queue, overhead);
         }

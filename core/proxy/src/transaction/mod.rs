@@ -80,7 +80,7 @@ use route::Route;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use understudy_cache::{Fill, FillReader, Slot, Stored};
 use understudy_http::semantics::cache_control::RequestDirectives;
 use understudy_http::semantics::reuse::Stale;
@@ -460,16 +460,37 @@ impl Transaction {
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
         self.note_refusal(tally.status);
-        let log = self.live.log.clone();
         let party = self.logging_party();
-        if log.is_none() && party.is_none() {
+        let log = &self.live.log;
+        let Some(party) = party else {
+            if let Some(log) = log {
+                self.with_record(elapsed, |record| log.log(&record));
+            }
             return;
+        };
+        let mut edits = understudy_module::Edits::new();
+        let ran = self.tell_end(&party, elapsed, &mut edits);
+        if let Ran::Later(_) | Ran::Busy(_) = ran {
+            let record = self.with_record(elapsed, |record| OwnedRecord::of(&record));
+            let (log, key) = (log.clone(), self.key_asked().clone());
+            self.worker.afterwards.add(async move {
+                hooks::log_later(&party, ran, &record, &key, &mut edits).await;
+                if let Some(log) = log {
+                    hooks::write(&*log, &party, record.borrow());
+                }
+            });
+        } else if let Some(log) = log {
+            self.with_record(elapsed, |record| hooks::write(&**log, &party, record));
         }
+    }
+
+    /// Puts the record together. Without a log only what modules may be told of it is looked up.
+    fn with_record<R>(&self, elapsed: Duration, then: impl FnOnce(Record<'_>) -> R) -> R {
+        let (log, tally) = (&self.live.log, &self.tally);
         let fields = self.head.fields();
-        let (method, target): (&[u8], &[u8]) = if self.unread {
-            (b"", b"")
-        } else {
-            (self.head.method_bytes(), self.head.target())
+        let target = match self.unread {
+            true => b"",
+            false => self.head.target(),
         };
         let url = match (&self.route, &self.logged_url) {
             _ if log.is_none() => target.into(),
@@ -478,7 +499,7 @@ impl Transaction {
             (None, None) => target.into(),
         };
         let logged = |name| log.as_ref().and_then(|_| fields.get(name));
-        let rules = match (&log, &self.route) {
+        let rules = match (log, &self.route) {
             (Some(_), Some(route)) => ruled::names(
                 &self.live.settings.rules,
                 &route.key,
@@ -488,7 +509,7 @@ impl Transaction {
             ),
             _ => String::new(),
         };
-        let record = Record {
+        then(Record {
             id: self.id,
             at: match log {
                 Some(_) => std::time::SystemTime::now(),
@@ -497,7 +518,7 @@ impl Transaction {
             elapsed,
             listener: &self.source.listener.name,
             client: self.peer,
-            method,
+            method: self.method_read(),
             url: &url,
             version: self.head.version(),
             status: tally.status,
@@ -516,32 +537,7 @@ impl Transaction {
             aborted: tally.aborted,
             modules: &[],
             rules: &rules,
-        };
-        let Some(party) = party else {
-            if let Some(log) = log {
-                log.log(&record);
-            }
-            return;
-        };
-        let key = self
-            .route
-            .as_ref()
-            .map(|route| route.key.clone())
-            .or_else(|| self.logged_url.clone())
-            .unwrap_or_default();
-        let mut edits = understudy_module::Edits::new();
-        let ran = hooks::log(&party, &record, &key, &mut edits);
-        if let Ran::Later(_) | Ran::Busy(_) = ran {
-            let record = OwnedRecord::of(&record);
-            self.worker.afterwards.add(async move {
-                hooks::log_later(&party, ran, &record, &key, &mut edits).await;
-                if let Some(log) = log {
-                    hooks::write(&*log, &party, record.borrow());
-                }
-            });
-        } else if let Some(log) = log {
-            hooks::write(&*log, &party, record);
-        }
+        })
     }
 }
 

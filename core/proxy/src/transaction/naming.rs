@@ -2,38 +2,37 @@
 
 use super::Transaction;
 use crate::modules::party::{Party, Ran, Subject};
-use bytes::Bytes;
 use std::net::IpAddr;
 use std::rc::Rc;
 use understudy_module::{Edit, Edits, Hook, Part};
 use understudy_upstream::{Named, Namer, UpstreamError};
 
 /// The modules of a transaction, asked for addresses.
-pub(super) struct Naming {
-    party: Rc<Party>,
-    method: Bytes,
-    key: Bytes,
+pub(super) struct Naming<'a> {
+    party: &'a Rc<Party>,
+    method: &'a [u8],
+    key: &'a [u8],
 }
 
 impl Transaction {
     /// Whom to ask for addresses; `None` when no module wants to be.
-    pub(super) fn naming(&self) -> Option<Naming> {
+    pub(super) fn naming(&self) -> Option<Naming<'_>> {
         let party = self.party.as_ref().filter(|p| p.wants(Hook::Resolve))?;
         Some(Naming {
-            party: party.clone(),
-            method: Bytes::copy_from_slice(self.head.method_bytes()),
-            key: self.key(),
+            party,
+            method: self.head.method_bytes(),
+            key: self.route.as_ref().map_or(b"", |route| &route.key),
         })
     }
 }
 
-impl Namer for Naming {
+impl Namer for Naming<'_> {
     fn addresses<'a>(&'a self, host: &'a str, port: u16, found: &'a [IpAddr]) -> Named<'a> {
         Box::pin(async move {
             let mut edits = Edits::new();
             let subject = || Subject {
-                method: &self.method,
-                url: &self.key,
+                method: self.method,
+                url: self.key,
                 part: Part::Host {
                     name: host,
                     port,

@@ -142,17 +142,16 @@ fn handed(
     edits: Box<Edits>,
     applied: bool,
     returned: Option<Box<(Ran, Box<Edits>)>>,
-) -> Option<Box<Handed>> {
+) -> Option<Handed> {
     let before = Before {
         ran,
         edits,
         applied,
         returned,
     };
-    Some(Box::new(Handed { party, before }))
+    Some(Handed { party, before })
 }
 
-#[cold]
 fn hand(
     party: Rc<Party>,
     ran: Ran,

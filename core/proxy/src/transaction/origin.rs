@@ -188,12 +188,17 @@ impl Origin {
         })
     }
 
-    /// What is here already, when nothing stands in the way.
+    /// What is here already, when nothing stands in the way, or modules that say yes at once.
     pub(super) fn buffered_piece(&mut self) -> Result<Option<Decoded>, &'static str> {
-        if self.filter.is_some() {
+        if self.ahead.is_some() || self.splice.is_some() {
             return Ok(None);
         }
-        self.stream.buffered_piece().map_err(|e| e.word())
+        let stream = &mut self.stream;
+        match &mut self.filter {
+            Some(filter) => filter.buffered(|| stream.buffered_piece()),
+            None => stream.buffered_piece(),
+        }
+        .map_err(|error| error.word())
     }
 
     /// The answer was read whole: the connection may serve another.

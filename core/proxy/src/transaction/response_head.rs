@@ -26,7 +26,8 @@ pub(super) fn render(
     pseudonym: &str,
     now: date::Seconds,
 ) -> Rendered {
-    let mut out = Vec::with_capacity(head.size() + 128);
+    // What modules set is no part of the size.
+    let mut out = Vec::with_capacity(head.size() + 256);
     head.write_status_line(&mut out);
     write(head, |_| true, length, pseudonym, now, out)
 }
@@ -43,6 +44,7 @@ pub(super) fn render_not_modified(
 }
 
 /// Writes behind the status line in `out` the fields that cross and are to be kept, and ours.
+#[inline(always)]
 fn write(
     head: &ResponseHead<Bytes>,
     keep: impl Fn(Name) -> bool,

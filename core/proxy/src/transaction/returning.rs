@@ -7,6 +7,7 @@ use super::deliver::{Broken, Framed};
 use super::exchange::{Upload, push_end, push_piece};
 use super::hooks::{FAILED, closed};
 use super::origin::Origin;
+use super::route::Route;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::edited::{self, Made};
@@ -111,8 +112,7 @@ impl Transaction {
         if !party.wants(Hook::ResponseReturn) && !party.wants(Hook::ReturnBody) {
             return Ok(Returning::plain(head, status));
         }
-        let party = party.clone();
-        let key = self.key_asked();
+        let key = asked(&self.route, &self.logged_url);
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
             if let Some(filter) = &mut self.body.filter {
@@ -124,7 +124,7 @@ impl Transaction {
                 let (head, method) = (&returning.head, self.head.method_bytes());
                 let subject = || Subject {
                     method,
-                    url: &key,
+                    url: key,
                     part: Part::Head(Head::Response {
                         status,
                         lines: Lines::Whole(head),
@@ -157,7 +157,7 @@ impl Transaction {
             returning.edit(&edits);
             self.worker.edits.set(edits);
         }
-        let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), &key);
+        let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), key);
         if let Some(filter) = filter {
             if filter.changes_length() {
                 returning.changes_length = true;
@@ -179,12 +179,8 @@ impl Transaction {
     }
 
     /// The key of what was asked for, also where no route was made.
-    fn key_asked(&self) -> Bytes {
-        match (&self.route, &self.logged_url) {
-            (Some(route), _) => route.key.clone(),
-            (None, Some(url)) => url.clone(),
-            (None, None) => Bytes::new(),
-        }
+    pub(super) fn key_asked(&self) -> &Bytes {
+        asked(&self.route, &self.logged_url)
     }
 
     /// The Server-Timing line, when it is wanted.
@@ -193,16 +189,14 @@ impl Transaction {
         party.tell_timing(self.head.fields(), out);
     }
 
-    /// Delivers a body through the modules on its way.
+    /// Delivers a body through the modules on its way, which were told how long it is.
     pub(super) async fn deliver_through(
         &mut self,
         queue: &mut Queue,
         mut from: From<'_>,
-        mut way: Way,
+        way: &mut Way,
         framed: Framed,
-        length: Option<u64>,
     ) -> Result<(), Broken> {
-        way.filter.expect(length);
         // Whoever fills gets one turn before the head goes out alone: what is here already goes with it, and a module that
         // fails at once can still be told properly.
         let mut yielded = !matches!(from, From::Fill(_));
@@ -232,6 +226,10 @@ impl Transaction {
                     match way.filter.poll(cx, |cx| from.poll(cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             gathered += piece.len();
+                            if let From::Origin(..) = from {
+                                let stats = &self.worker.stats;
+                                stats.origin_bytes_in.add(piece.len() as u64);
+                            }
                             push_piece(queue, piece, chunked);
                         }
                         Poll::Ready(Ok(Decoded::End(trailers))) => {
@@ -290,6 +288,12 @@ impl Transaction {
     }
 }
 
+fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
+    static NOTHING: Bytes = Bytes::new();
+    let key = route.as_ref().map(|route| &route.key);
+    key.or(url.as_ref()).unwrap_or(&NOTHING)
+}
+
 impl Returning {
     /// Puts a module's edits to use.
     fn edit(&mut self, edits: &Edits) {
@@ -305,6 +309,22 @@ impl Returning {
 }
 
 impl Way {
+    /// So many bytes are to come.
+    pub(super) fn expect(&mut self, length: Option<u64>) {
+        self.filter.expect(length);
+    }
+
+    /// What comes out at once of what an origin's answer has here already. Where pieces may be injected they go by their own way.
+    pub(super) fn buffered(
+        &mut self,
+        origin: &mut Origin,
+    ) -> Result<Option<Decoded>, &'static str> {
+        match self.injections {
+            Some(_) => Ok(None),
+            None => self.filter.buffered(|| origin.buffered_piece()),
+        }
+    }
+
     fn injected(&self, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {
         let of = self.injections.as_ref()?;
         of.seat.poll_injected(of.transaction, cx)

@@ -3,6 +3,7 @@
 use crate::scripted::{ALL, Scripted, everywhere, proxy};
 use crate::support::answer;
 use understudy_module::{Bytes, Hook, Verdict};
+use understudy_runtimes::Kind;
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 const FAILING: &[Hook] = &[
@@ -59,6 +60,29 @@ fn closed_is_502_and_nobody_else_notices() {
                 }
                 let failed = format!("m.{}", hook.name());
                 assert_eq!(seen[0][seen[0].len() - 2], failed, "{hook:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_body_that_came_with_its_head_fails_as_502_and_not_by_a_cut() {
+    let runtime = actix::System::new();
+    runtime.block_on(async {
+        for hook in [Hook::ResponseBody, Hook::ReturnBody] {
+            for passed in ["Cache-Control: no-store\r\n", "Cache-Control: private\r\n"] {
+                for how in WAYS {
+                    let m = failing(hook, how);
+                    let script = move |_: &str| answer("200 OK", passed, "x");
+                    let f = proxy(Kind::Inline, &[&m], script).await;
+                    let got = f.get("/bad").await;
+                    assert!(
+                        got.head.starts_with("HTTP/1.1 502"),
+                        "{hook:?} {}",
+                        got.head
+                    );
+                    assert!(f.get("/good").await.body.contains(&b'x'), "{hook:?}");
+                }
             }
         }
     });

@@ -13,7 +13,7 @@ use stages::{At, SoFar, Stages};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response, Verdict};
+use understudy_module::{Edits, Event, Hook, Hooks, Mark, Part, Piece, Refused, Response, Verdict};
 use understudy_runtimes::{Called, Kind};
 
 /// Which body, of which transaction.
@@ -153,13 +153,8 @@ impl Way {
     }
 }
 
-/// What became of a piece on the quick way.
-enum Quick {
-    /// It is through.
-    Through(Bytes),
-    /// More is to be said of it, by the module at this place.
-    Not(usize, Bytes, Option<Box<(Called, Edits)>>),
-}
+/// Where a piece left the quick way: the place of the module that has more to say of it, and what it said when it was asked.
+type Left = (usize, Option<Box<(Called, Edits)>>);
 
 impl Filter {
     /// Whether the body may come out at another length.
@@ -231,40 +226,64 @@ impl Filter {
             if let Some(stages) = &mut self.stages {
                 return stages.poll(&self.way, cx, source);
             }
-            let (piece, last, trailers) = match source(cx) {
+            let piece = match source(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Break::Source(error))),
-                Poll::Ready(Ok(Decoded::More)) => continue,
-                Poll::Ready(Ok(Decoded::Data(piece))) => {
-                    self.left = self
-                        .left
-                        .map(|left| left.saturating_sub(piece.len() as u64));
-                    (piece, self.left == Some(0) && !self.closed, None)
-                }
-                Poll::Ready(Ok(Decoded::End(trailers))) if self.closed => {
-                    return Poll::Ready(Ok(Decoded::End(trailers)));
-                }
-                Poll::Ready(Ok(Decoded::End(trailers))) => (Bytes::new(), true, Some(trailers)),
+                Poll::Ready(Ok(piece)) => piece,
             };
-            self.closed |= last;
-            match (self.quick(piece, last), trailers) {
-                (Quick::Through(_), Some(trailers)) => {
-                    return Poll::Ready(Ok(Decoded::End(trailers)));
-                }
-                (Quick::Through(piece), None) if piece.is_empty() => {}
-                (Quick::Through(piece), None) => return Poll::Ready(Ok(Decoded::Data(piece))),
-                (Quick::Not(place, piece, answered), trailers) => {
-                    self.turn(place, piece, last, answered, trailers);
-                }
+            if let Some(piece) = self.pass(piece) {
+                return Poll::Ready(Ok(piece));
             }
         }
     }
 
-    /// Shows a piece to the modules, as long as they say yes at once.
+    /// The next piece of what comes out of what the source has here already, without waiting for anybody; `None` when there is none,
+    /// or when modules have more to say of it than yes: then `poll` goes on.
     #[inline]
-    fn quick(&mut self, mut piece: Bytes, last: bool) -> Quick {
+    pub(crate) fn buffered<E>(
+        &mut self,
+        mut source: impl FnMut() -> Result<Option<Decoded>, E>,
+    ) -> Result<Option<Decoded>, E> {
+        while self.stages.is_none()
+            && let Some(piece) = source()?
+        {
+            if let Some(piece) = self.pass(piece) {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a piece of the source becomes on the quick way; `None` when nothing comes out, or the rest takes the other way.
+    #[inline]
+    fn pass(&mut self, piece: Decoded) -> Option<Decoded> {
+        let (mut piece, last, trailers) = match piece {
+            Decoded::More => return None,
+            Decoded::Data(piece) => {
+                let length = piece.len() as u64;
+                self.left = self.left.map(|left| left.saturating_sub(length));
+                (piece, self.left == Some(0) && !self.closed, None)
+            }
+            Decoded::End(trailers) if self.closed => return Some(Decoded::End(trailers)),
+            Decoded::End(trailers) => (Bytes::new(), true, Some(trailers)),
+        };
+        self.closed |= last;
+        if let Some((place, answered)) = self.quick(&mut piece, last) {
+            self.turn(place, piece, last, answered, trailers);
+            return None;
+        }
+        match trailers {
+            Some(trailers) => Some(Decoded::End(trailers)),
+            None => (!piece.is_empty()).then_some(Decoded::Data(piece)),
+        }
+    }
+
+    /// Shows a piece to the modules, as long as they say yes at once; `None` when all did.
+    #[inline]
+    fn quick(&mut self, piece: &mut Bytes, last: bool) -> Option<Left> {
         let way = &self.way;
         let mut members = way.party.members.borrow_mut();
+        let members = members.as_mut_slice();
         for (place, index) in way.order().enumerate() {
             let (Some(link), Some(seen)) =
                 (way.party.chain.links.get(index), members.get_mut(index))
@@ -276,13 +295,16 @@ impl Filter {
                 continue;
             }
             if seen.is_busy() {
-                return Quick::Not(place, piece, None);
+                return Some((place, None));
             }
             let mut edits = Edits::new();
-            let event = way.event(&piece, last, &[], false);
-            let called = link.call(&mut seen.visit, &event, &mut edits);
-            match called {
+            let event = way.event(piece, last, &[], false);
+            let called = link.call_since(&mut seen.visit, &event, &mut edits, Mark::default());
+            if called.is_none() && edits.is_empty() {
                 // By far the commonest.
+                continue;
+            }
+            match called.unwrap_or(Called::Now(Ok(Verdict::Continue))) {
                 Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => {}
                 // One of the same length, which cannot be wrong about the length of the whole.
                 Called::Now(Ok(Verdict::Replace(other)))
@@ -291,13 +313,13 @@ impl Filter {
                         && !link.loaded().about().only_looks =>
                 {
                     self.changed |= 1 << place;
-                    piece = other;
+                    *piece = other;
                 }
-                called => return Quick::Not(place, piece, Some(Box::new((called, edits)))),
+                called => return Some((place, Some(Box::new((called, edits))))),
             }
         }
         self.through += piece.len() as u64;
-        Quick::Through(piece)
+        None
     }
 
     /// Takes the other way from this piece on.

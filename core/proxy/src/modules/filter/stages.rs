@@ -177,7 +177,11 @@ impl Stages {
     /// Whether a module has bytes of which nothing came out yet. What one gave as the first part of a piece is not to wait.
     pub(super) fn withholds(&self) -> bool {
         let mut stages = self.stages.iter();
-        stages.any(|stage| (stage.call.is_some() && !stage.again) || !stage.held.is_empty())
+        stages.any(|stage| {
+            // What one said of its first piece on the quick way was not put to use yet.
+            let has = stage.call.is_some() || stage.answered.is_some();
+            (has && !stage.again) || !stage.held.is_empty()
+        })
     }
 
     /// Whether a module has a piece, or one waits for it.
@@ -682,6 +686,13 @@ impl Stages {
         for stage in &mut self.stages {
             if let Some(away) = stage.call.take() {
                 way.party.finish_behind(stage.index, away.0);
+            }
+            // Asked on the quick way, and nobody came for the answer.
+            if let Some(Called::Later(call)) = stage.answered.take().map(|answered| *answered) {
+                if let Some(seen) = way.party.members.borrow_mut().get_mut(stage.index) {
+                    seen.be_busy();
+                }
+                way.party.finish_behind(stage.index, call);
             }
             if let Some(link) = way.party.chain.links.get(stage.index) {
                 stage.forget(link);
