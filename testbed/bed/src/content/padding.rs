@@ -55,7 +55,8 @@ pub(super) fn blocks(maker: &mut Maker, tag: Tag, padding: u64, noise: &Noise) {
     maker.own(&[0x21, 0xfe]);
     // With its length the first block has 9 bytes and what whole blocks of 256 leave over.
     let (over, whole) = (padding % 256, padding / 256);
-    let one = over.min(255 - 8);
+    // What is left behind a full first block is 2 bytes at the least: a length and a byte. One alone is no block.
+    let one = if over == 248 { 246 } else { over.min(255 - 8) };
     maker.own(&[8 + one as u8]).own(&tag.bytes());
     noise.put(maker, tag.choice(2), one);
     match over - one {
@@ -69,20 +70,11 @@ pub(super) fn blocks(maker: &mut Maker, tag: Tag, padding: u64, noise: &Noise) {
     maker.own(&[0]);
 }
 
-/// The rest of a comment when its first block is full: `len` bytes, lengths counted in.
+/// The rest of a comment when its first block is full: `len` bytes, lengths counted in; not one more than whole blocks.
 fn long(maker: &mut Maker, tag: Tag, len: u64, noise: &Noise) {
     let (over, whole) = (len % 256, len / 256);
     match over {
         0 => noise.put_blocks(maker, tag.choice(3), whole),
-        1 if whole == 0 => {}
-        // One byte is no block: it and a whole block are two smaller ones.
-        1 => {
-            for n in [127u8, 128] {
-                maker.own(&[n]);
-                noise.put(maker, tag.choice(4), u64::from(n));
-            }
-            noise.put_blocks(maker, tag.choice(3), whole - 1);
-        }
         _ => {
             maker.own(&[over as u8 - 1]);
             noise.put(maker, tag.choice(4), over - 1);

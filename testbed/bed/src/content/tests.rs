@@ -35,6 +35,22 @@ fn a_gif_can_have_every_length() {
 }
 
 #[test]
+fn a_gif_s_comment_can_have_every_length() {
+    for len in 0..1200 {
+        let mut maker = Maker::new(4);
+        super::padding::blocks(&mut maker, Tag(len), len, &NOISE);
+        let comment = maker.finish().to_vec();
+        // Its mark, the first block's length, the tag, and the end.
+        assert_eq!(comment.len() as u64, len + 2 + 1 + 8 + 1, "{len}");
+        let mut at = 2;
+        while comment[at] != 0 {
+            at += 1 + usize::from(comment[at]);
+        }
+        assert_eq!(at + 1, comment.len(), "{len}: the end is the end");
+    }
+}
+
+#[test]
 fn a_gif_far_above_the_largest_made_ahead_is_padded_in_whole_blocks() {
     let large = 3 << 20;
     for len in large..large + 260 {
