@@ -175,12 +175,14 @@ fn right_status(expected: &Expectation, status: u16) -> bool {
 
 fn where_from(expected: &Expectation, seen: &Observed, status: u16) -> Source {
     let Some(reply) = seen.claims.reply else {
-        // A 304 may leave out fields that describe the body (RFC 9110 15.4.5); the origin's own always has this one, so it was
-        // made by the proxy.
-        return if status == 304 {
-            Source::Hit
-        } else {
-            Source::None
+        // A 304 may leave out fields that describe the body (RFC 9110 15.4.5); the origin's own always has this one, so the proxy
+        // made it: of what it has stored, or of a 200 that it fetched for this request. Nothing tells which, so it is a hit only where
+        // a store can have had the object.
+        let could = expected.cachable && (expected.earlier.is_some() || expected.others);
+        return match status {
+            304 if could => Source::Hit,
+            304 => Source::Miss,
+            _ => Source::None,
         };
     };
     match expected.known {

@@ -133,6 +133,24 @@ fn right_exchanges_have_their_source_and_no_fault() {
         ),
         ("a 304 from the origin", not_modified, Source::Miss),
         (
+            "a 304 without the origin's field, made of a 200 that was fetched",
+            |e, s| {
+                not_modified(e, s);
+                s.claims.reply = None;
+            },
+            Source::Miss,
+        ),
+        (
+            "the same of what may not be stored",
+            |e, s| {
+                not_modified(e, s);
+                uncachable(e, s);
+                s.claims.reply = None;
+                e.others = true;
+            },
+            Source::Miss,
+        ),
+        (
             "a 304 from the store",
             |e, s| {
                 not_modified(e, s);
@@ -248,14 +266,6 @@ fn each_fault_is_told_alone() {
         (
             "an answer to a request that never was",
             |e, _| e.known = Known::Never,
-            Fault::FalseHit,
-        ),
-        (
-            "a 304 for what nobody asked for",
-            |e, s| {
-                not_modified(e, s);
-                s.claims.reply = None;
-            },
             Fault::FalseHit,
         ),
         (
