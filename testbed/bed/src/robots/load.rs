@@ -293,7 +293,7 @@ impl Load {
     ) {
         self.judging
             .borrow_mut()
-            .asked(arrival.object, arrival.number);
+            .asked(arrival.object, arrival.number, arrival.method);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
         let (sample, read) = self
