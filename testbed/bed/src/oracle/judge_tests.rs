@@ -56,6 +56,7 @@ fn right() -> (Expectation, Observed) {
         },
         bytes: 1000,
         wrong: false,
+        until_closed: false,
     };
     (expected, seen)
 }
@@ -207,6 +208,16 @@ fn right_exchanges_have_their_source_and_no_fault() {
             Source::None,
         ),
         (
+            "broken off by the origin, ended by the connection's end",
+            |e, s| {
+                e.broken = true;
+                s.claims.length = None;
+                s.until_closed = true;
+                s.bytes = 10;
+            },
+            Source::Miss,
+        ),
+        (
             "502 for what the origin broke off",
             |e, s| {
                 e.broken = true;
@@ -329,6 +340,25 @@ fn each_fault_is_told_alone() {
             |_, s| {
                 s.claims.length = None;
                 s.bytes = 1001;
+            },
+            Fault::Truncated,
+        ),
+        (
+            "what the origin broke off, passed for whole in chunks",
+            |e, s| {
+                e.broken = true;
+                s.claims.length = None;
+                s.bytes = 10;
+            },
+            Fault::Truncated,
+        ),
+        (
+            "what the origin broke off, stored",
+            |e, s| {
+                hit(e);
+                e.broken = true;
+                s.claims.length = None;
+                s.bytes = 10;
             },
             Fault::Truncated,
         ),

@@ -196,6 +196,13 @@ impl Memory {
         entry.stored = Some(stored);
     }
 
+    /// A request other than GET and HEAD was made: stores give up what they have of the object (RFC 9111 4.4).
+    pub fn invalidated(&mut self, object: Object) {
+        if let Some(entry) = self.get_mut(object) {
+            entry.stored = None;
+        }
+    }
+
     /// Forgets what is never asked for again, a part at each call.
     pub fn forget(&mut self) {
         let (newest, window) = (self.newest, self.window);

@@ -173,6 +173,11 @@ impl Reader {
         matches!(self.state, State::Close | State::Over)
     }
 
+    /// Whether nothing but the connection's end tells where the body ends.
+    pub(crate) fn until_closed(&self) -> bool {
+        matches!(self.state, State::Close)
+    }
+
     /// The head's bytes are all there: how the body is framed, or none if the answer is an interim one.
     fn parse(&mut self) -> Result<Option<State>, Problem> {
         let mut fields = [httparse::EMPTY_HEADER; FIELD_LIMIT];

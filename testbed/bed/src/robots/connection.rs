@@ -4,7 +4,7 @@
 //! first byte of an answer, on a connection used before, is asked again on a fresh one, as browsers do (RFC 9112 9.3.1).
 
 use super::answer::Reader;
-use std::{io, net::SocketAddr};
+use std::{cell::Cell, io, net::SocketAddr};
 use tokio::net::TcpStream;
 
 /// One connection to the proxy.
@@ -15,6 +15,8 @@ pub(crate) struct Connection {
     pub(crate) reader: Reader,
     /// Requests that it may still send.
     left: u64,
+    /// Whether a look has found bytes that nobody asked for. It took one off, so the next look may find none.
+    spoke: Cell<bool>,
 }
 
 /// What a look at an idle connection found.
@@ -40,6 +42,7 @@ impl Connection {
             stream,
             reader: Reader::new(),
             left: requests.max(1),
+            spoke: Cell::new(false),
         })
     }
 
@@ -55,10 +58,16 @@ impl Connection {
 
     /// Looks whether the idle connection is still of use.
     pub(crate) fn look(&self) -> Idle {
+        if self.spoke.get() {
+            return Idle::Spoke;
+        }
         let mut byte = [0u8; 1];
         match self.stream.try_read(&mut byte) {
             Ok(0) => Idle::Closed,
-            Ok(_) => Idle::Spoke,
+            Ok(_) => {
+                self.spoke.set(true);
+                Idle::Spoke
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Idle::Open,
             Err(_) => Idle::Closed,
         }
@@ -98,5 +107,25 @@ impl Connection {
     /// The connection was reset, or there is nothing yet (`WouldBlock`).
     pub(crate) fn read(&self, scratch: &mut [u8]) -> io::Result<usize> {
         self.stream.try_read(scratch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::{io::Write, net::TcpListener};
+
+    #[tokio::test]
+    async fn what_an_idle_connection_said_is_found_by_every_look() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let opened = Connection::open(listener.local_addr().unwrap(), 2).await;
+        let connection = opened.unwrap();
+        let (mut proxy, _) = listener.accept().unwrap();
+        assert_eq!(connection.look(), Idle::Open);
+        proxy.write_all(b"!").unwrap();
+        connection.readable().await.unwrap();
+        assert_eq!(connection.look(), Idle::Spoke);
+        assert_eq!(connection.look(), Idle::Spoke);
     }
 }

@@ -13,6 +13,8 @@ use tokio::{sync::Notify, time::timeout};
 const BURST: usize = 64;
 /// Microseconds between two looks at how full a store is.
 const LOOK: u64 = 100_000;
+/// How much longer than an answer may take the end is waited for.
+const SETTLING: Duration = Duration::from_secs(1);
 /// Seconds between two sweeps for connections that the proxy closed.
 const SWEEP: u64 = 5;
 
@@ -57,9 +59,15 @@ pub(crate) async fn drive(
             }
         }
         if burst == BURST {
-            // Behind: what was taken must be sent before more is.
-            tokio::task::yield_now().await;
-            continue;
+            // Behind: what was taken must be sent before more is. Who is always behind must end too when it is told.
+            tokio::select! {
+                biased;
+                () = &mut stopped => {
+                    stopped_early.set(true);
+                    break;
+                }
+                () = tokio::task::yield_now() => continue,
+            }
         }
         if next.is_none() {
             break;
@@ -79,13 +87,18 @@ pub(crate) async fn drive(
             slept = timer.sleep(wake.saturating_sub(now)) => slept?,
         }
     }
-    // What is under way may end, but not for longer than an answer may take.
+    // What is under way may end, or its time may be up, which is a fault to be counted: a proxy that hangs must not look right because
+    // the run ended first. Who interrupts does not wait for that.
     let end = async {
         while load.counts().under_way > 0 {
             load.idle.notified().await;
         }
     };
-    let patience = load.timeout.min(Duration::from_secs(10));
+    let patience = if stopped_early.get() {
+        load.timeout.min(Duration::from_secs(10))
+    } else {
+        load.timeout + SETTLING
+    };
     let _ = timeout(patience, end).await;
     load.second(load.clock.now());
     Ok(())

@@ -88,7 +88,8 @@ impl Exchange {
             Err(_) => Outcome::TimedOut,
         };
         self.keep = slot.as_ref().is_some_and(|c| {
-            outcome == Outcome::Whole && c.more() && !self.last && c.reader.head().keep
+            let open = c.reader.head().keep && !c.reader.until_closed();
+            outcome == Outcome::Whole && c.more() && !self.last && open
         });
         self.done = load.clock.now();
         if let Some(path) = load.path

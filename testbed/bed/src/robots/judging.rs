@@ -1,6 +1,7 @@
 //! An exchange that is over, brought before the oracle: what it was, what is remembered of it, and what is kept if it was faulty.
 
 use super::{
+    answer::Reader,
     connection::Connection,
     exchange::{Exchange, shown},
     kept::{Kept, KeptExchange},
@@ -37,8 +38,12 @@ impl Judging {
     }
 
     /// A request is about to be sent.
-    pub(crate) fn asked(&mut self, object: Object, number: u64) {
+    pub(crate) fn asked(&mut self, object: Object, number: u64, method: Method) {
         self.memory.asked(object, number);
+        // At its end it was invalidated for certain; when within, nobody here knows.
+        if method == Method::Post {
+            self.memory.invalidated(object);
+        }
     }
 
     /// Forgets some of what is never asked for again. To be called once a second.
@@ -67,6 +72,7 @@ impl Judging {
             claims: head.map(|h| h.claims).unwrap_or_default(),
             bytes: exchange.body.bytes(),
             wrong: exchange.body.difference().is_some(),
+            until_closed: reader.is_some_and(Reader::until_closed),
         };
         let expected = self.expectation(load, exchange, &seen);
         let mut verdict = judge(&expected, &seen);
@@ -159,8 +165,14 @@ impl Judging {
     ) {
         let (object, number) = (exchange.arrival.object, exchange.arrival.number);
         match verdict.source {
-            Source::Hit | Source::Joined => self.memory.served(object, number),
+            // A 304 without the origin's field may have been made after the origin was asked under this very number.
+            Source::Hit | Source::Joined if seen.claims.reply.is_some() => {
+                self.memory.served(object, number);
+            }
             _ => self.memory.ended(object, number, exchange.done),
+        }
+        if exchange.arrival.method == Method::Post {
+            self.memory.invalidated(object);
         }
         let whole = seen.outcome == Outcome::Whole && seen.status == Some(200);
         let stored = matches!(verdict.source, Source::Miss | Source::Validated)

@@ -293,7 +293,7 @@ impl Load {
     ) {
         self.judging
             .borrow_mut()
-            .asked(arrival.object, arrival.number);
+            .asked(arrival.object, arrival.number, arrival.method);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
         let (sample, read) = self
@@ -335,7 +335,8 @@ impl Load {
         for mut part in parts {
             // The same moment to the microsecond, however it was rounded on the way.
             part.due = now;
-            self.take(part, page.done);
+            // Later than due by what the generator took, the emulated network's timer included.
+            self.take(part, self.clock.now().max(page.done));
         }
     }
 

@@ -37,7 +37,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     task::LocalSet,
 };
@@ -106,6 +106,11 @@ fn run_asked(
             Some(Kept::create(directory).map_err(failed)?)
         }
     };
+    // From here on an interrupt is waited for: whoever started a proxy must live to end it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
     let (world, library, side, servers, ahead) = begin(plan)?;
     let first = servers.first().copied().unwrap_or(plan.proxy);
     let proxy = if plan.direct { first } else { plan.proxy };
@@ -116,6 +121,10 @@ fn run_asked(
             plan.proxy,
             first,
             plan.out.as_deref(),
+            &mut |time| {
+                let told = async { tokio::time::timeout(time, signals.told()).await };
+                runtime.block_on(told).is_ok()
+            },
         )?),
     };
     let mut pids = plan.watch.clone();
@@ -160,8 +169,12 @@ fn run_asked(
         judging: Judging::new(plan.cache, kept, window),
         host: Box::new(host),
     }));
-    let interrupted = go(&load, plan.closed)?;
+    let interrupted = go(runtime, &mut signals, &load, plan.closed)?;
     let at = load.clock.now();
+    let left = load.counts().under_way;
+    let reasons = (left > 0).then(|| {
+        format!("{left} requests had no answer yet when the run ended, and are in no figure")
+    });
     drop(load);
     drop(started);
     let Some(recorder) = Rc::into_inner(recorder) else {
@@ -171,25 +184,44 @@ fn run_asked(
         identity: identity(plan, clock.unix_seconds(0)),
         at,
         interrupted,
-        reasons: Vec::new(),
+        reasons: reasons.into_iter().collect(),
     }))
 }
 
-/// Drives the load on a runtime of this thread; whether it was interrupted.
-fn go(load: &Rc<Load>, closed: Option<usize>) -> Result<bool, io::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+/// An interrupt or a request to end: one that came while nobody waited is told by the next wait.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Drives the load on this runtime, of this thread; whether it was interrupted.
+fn go(
+    runtime: tokio::runtime::Runtime,
+    signals: &mut Signals,
+    load: &Rc<Load>,
+    closed: Option<usize>,
+) -> Result<bool, io::Error> {
     let local = LocalSet::new();
     let stop = Notify::new();
     let interrupted = local.block_on(&runtime, async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let asked = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            signals.told().await;
             stop.notify_one();
             // The load ends in its own time.
             std::future::pending::<()>().await;
@@ -226,18 +258,18 @@ fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64
     if let Some(address) = plan.origin {
         let remote = remote::Remote::new(address);
         let (hello, offset) = remote.hello()?;
-        if hello.seed != plan.seed {
-            return Err(Error::Other(address, "seed"));
-        }
-        if Workload::parse(&hello.workload).ok().as_ref() != Some(&plan.workload) {
-            return Err(Error::Other(address, "workload"));
+        if let Some(what) = other(&hello, plan, || library.digest()) {
+            return Err(Error::Other(address, what));
         }
         let ahead = offset.ahead;
         let epoch = plan.epoch.unwrap_or((now() + ahead).div_euclid(1_000_000));
         remote.begin(epoch)?;
         let world = World::new(workload, seed, epoch);
         let side = Side::There(Asking::start(remote));
-        return Ok((world, library, side, hello.addresses, ahead));
+        // It may listen on every address of its machine, which names no host for others: the host is how it was reached.
+        let reached = |a: &SocketAddr| SocketAddr::new(address.ip(), a.port());
+        let servers = hello.addresses.iter().map(reached).collect();
+        return Ok((world, library, side, servers, ahead));
     }
     let epoch = plan.epoch.unwrap_or(now().div_euclid(1_000_000));
     let world = World::new(workload, seed, epoch);
@@ -249,6 +281,19 @@ fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64
     .map_err(|e| Error::Origin(plan.listen, e))?;
     let servers = running.addresses().to_vec();
     Ok((world, library, Side::Here(running), servers, 0))
+}
+
+/// What an origin elsewhere serves otherwise than this plan has it, if anything.
+fn other(hello: &origin::Hello, plan: &Plan, digest: impl Fn() -> u32) -> Option<&'static str> {
+    if hello.seed != plan.seed {
+        return Some("seed");
+    }
+    if Workload::parse(&hello.workload).ok().as_ref() != Some(&plan.workload) {
+        return Some("workload");
+    }
+    // Another build may make other bodies of the same seed, and every one of them would be called wrong.
+    let bodies = hello.library.is_none_or(|theirs| theirs == digest());
+    (!bodies).then_some("library of bodies, as another version of this program has it")
 }
 
 /// The library of this seed and workload. The last one is kept: runs in pairs and in tables have the same, and it takes a second to
@@ -360,5 +405,42 @@ impl Host for Recording {
 
     fn stored(&self) -> u64 {
         self.side.statistics().first_cachable_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_origin_that_serves_something_else_is_told_from_one_that_does_not() {
+        let workload = Workload::load("polymix-3").unwrap();
+        let text = toml::to_string(&workload).unwrap();
+        let plan = Plan::new(workload, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let hello = origin::Hello {
+            seed: plan.seed,
+            epoch: None,
+            workload: text,
+            library: Some(5),
+            clock: 0,
+            addresses: Vec::new(),
+        };
+        let told = |hello: &origin::Hello| other(hello, &plan, || 5).map(|w| w.split(' ').next());
+        assert_eq!(told(&hello), None);
+        for (change, what) in [
+            ((|h| h.seed += 1) as fn(&mut origin::Hello), "seed"),
+            (|h| h.workload.clear(), "workload"),
+            (|h| h.library = Some(6), "library"),
+        ] {
+            let mut hello = hello.clone();
+            change(&mut hello);
+            assert_eq!(told(&hello), Some(Some(what)));
+        }
+        let unknown = origin::Hello {
+            library: None,
+            ..hello
+        };
+        assert_eq!(told(&unknown), None);
     }
 }

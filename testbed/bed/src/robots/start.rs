@@ -28,15 +28,17 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Starts it and waits until it accepts connections. What it prints goes to `proxy.log` in the directory, if there is one.
+    /// Starts it and waits until it accepts connections. What it prints goes to `proxy.log` in the directory, if there is one. `wait`
+    /// waits so long, and says whether it was told to end meanwhile.
     ///
     /// # Errors
-    /// The command is none, ends at once, or does not listen in time.
+    /// The command is none, ends at once, or does not listen in time; or the wait was told to end.
     pub(crate) fn start(
         command: &str,
         proxy: SocketAddr,
         origin: SocketAddr,
         directory: Option<&Path>,
+        wait: &mut dyn FnMut(Duration) -> bool,
     ) -> Result<Self, Error> {
         let failed = |what: String| Error::Start(command.to_owned(), what);
         if TcpStream::connect_timeout(&proxy, Duration::from_millis(200)).is_ok() {
@@ -86,7 +88,9 @@ impl Started {
                     "it does not listen on {proxy} after {seconds} s"
                 )));
             }
-            sleep(LOOK);
+            if wait(LOOK) {
+                return Err(failed("interrupted before it listened".to_owned()));
+            }
         }
     }
 
@@ -165,7 +169,11 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = free.local_addr().unwrap();
         drop(free);
-        let error = Started::start("sh -c 'exit 3'", proxy, proxy, None).unwrap_err();
+        let mut wait = |time| {
+            sleep(time);
+            false
+        };
+        let error = Started::start("sh -c 'exit 3'", proxy, proxy, None, &mut wait).unwrap_err();
         assert!(error.to_string().contains("exit status: 3"), "{error}");
     }
 }

@@ -6,12 +6,18 @@ mod proxy;
 use proxy::{Lie, start};
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use understudy_bed::{
+    content::Library,
+    origin,
     record::{Fault, Results},
     robots::{Plan, Shape, run},
+    seed::Seed,
     workload::Workload,
+    world::World,
 };
 
 /// Small, fast traffic with everything in it. `{LIFE}` is how long an object lives, seconds.
@@ -88,15 +94,15 @@ fn faults(results: &Results) -> Vec<Fault> {
 
 #[test]
 fn a_right_proxy_has_no_fault() {
-    for lie in [Lie::Passes, Lie::Stores] {
+    for lie in [Lie::Passes, Lie::Stores, Lie::BareNotModified] {
         let (plan, _proxy) = plan(lie);
         let results = run(&plan, |_| {}).unwrap();
         assert_eq!(faults(&results), [], "{lie:?}");
         assert!(results.total.requests > 80, "{}", results.total.requests);
         let hits = results.total.sources.hit.documents + results.total.sources.joined.documents;
-        assert_eq!(hits > 0, lie == Lie::Stores, "{lie:?} {hits}");
+        assert_eq!(hits > 0, lie != Lie::Passes, "{lie:?} {hits}");
         let spared = results.total.hits.spared.unwrap();
-        assert_eq!(spared.part > 0, lie == Lie::Stores, "{lie:?} {spared:?}");
+        assert_eq!(spared.part > 0, lie != Lie::Passes, "{lie:?} {spared:?}");
     }
 }
 
@@ -180,4 +186,89 @@ fn the_same_seed_asks_the_same() {
     let first = asked(1);
     assert_eq!(first, asked(1));
     assert_ne!(first, asked(2));
+}
+
+/// An origin of its own, as on another machine, on every address there is; and how it is reached.
+fn apart(workload: &Workload) -> (origin::Running, SocketAddr) {
+    let world = World::new(Arc::new(workload.clone()), Seed(1), 0);
+    let running = origin::start(origin::Config {
+        listen: vec!["0.0.0.0:0".parse().unwrap(); 2],
+        workload_text: toml::to_string(workload).unwrap(),
+        wait: true,
+        ..origin::Config::new(world, Arc::new(Library::of(Seed(1), workload)))
+    })
+    .unwrap();
+    let port = running.addresses()[0].port();
+    (running, SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+#[test]
+fn an_origin_elsewhere_is_named_as_it_was_reached() {
+    let (mut plan, proxy) = plan(Lie::Stores);
+    let (running, reached) = apart(&plan.workload);
+    plan.origin = Some(reached);
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let ports: Vec<_> = running.addresses().iter().map(SocketAddr::port).collect();
+    for text in proxy.heard.lock().unwrap().iter() {
+        let named = ports
+            .iter()
+            .any(|port| text.contains(&format!(" http://127.0.0.1:{port}/")));
+        assert!(named, "{text}");
+    }
+}
+
+#[test]
+fn a_miss_of_what_a_post_invalidated_is_none_of_the_proxys_faults() {
+    let (mut plan, _proxy) = plan(Lie::Stores);
+    plan.workload.methods.post = 0.3;
+    plan.cache = Some(1 << 30);
+    let results = run(&plan, |_| {}).unwrap();
+    assert!(results.total.methods.post > 20);
+    assert_eq!(faults(&results), []);
+}
+
+#[test]
+fn what_has_no_answer_at_the_end_is_told() {
+    let (mut plan, _proxy) = plan(Lie::KeepsSilent);
+    plan.workload.connections.robot_open = 1;
+    plan.timeout = Duration::from_secs(2);
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), [Fault::TimedOut]);
+    let reasons = results.validity.reasons.join("\n");
+    assert!(reasons.contains("had no answer yet"), "{reasons}");
+}
+
+#[test]
+fn an_interrupt_while_the_proxy_starts_ends_the_proxy() {
+    use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(file("w.toml"), TRAFFIC.replace("{LIFE}", "1000")).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = free.local_addr().unwrap().to_string();
+    drop(free);
+    // Moved there when it is whole.
+    let (part, pid) = (file("part"), file("pid"));
+    let command = format!("sh -c 'echo $$ > {part}; mv {part} {pid}; exec sleep 100'");
+    let mut bed = std::process::Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
+        .args([
+            "run",
+            &file("w.toml"),
+            "--proxy",
+            &proxy,
+            "--start",
+            &command,
+        ])
+        .spawn()
+        .unwrap();
+    while !std::path::Path::new(&pid).exists() {
+        assert_eq!(bed.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let number = |text: &str| Pid::from_raw(text.trim().parse().unwrap()).unwrap();
+    let started = number(&std::fs::read_to_string(&pid).unwrap());
+    kill_process(number(&bed.id().to_string()), Signal::INT).unwrap();
+    assert_eq!(bed.wait().unwrap().code(), Some(2));
+    assert!(test_kill_process(started).is_err());
 }

@@ -18,6 +18,8 @@ pub(crate) enum Lie {
     Passes,
     /// Nothing, and it stores what may be stored.
     Stores,
+    /// Nothing: it stores, and its 304s have no more than they must (RFC 9110 15.4.5).
+    BareNotModified,
     StoresEverything,
     StoresTooLong,
     StoresThroughReload,
@@ -106,7 +108,14 @@ impl Shared {
         origin.write_all(&posted).ok()?;
         let mut answer = Vec::new();
         origin.read_to_end(&mut answer).ok()?;
-        let answer = self.changed(unhook(answer));
+        let mut answer = self.changed(unhook(answer));
+        if method == "POST" {
+            // RFC 9111 4.4.
+            self.store.lock().unwrap().remove(key);
+        }
+        if self.lie == Lie::BareNotModified && answer.starts_with(b"HTTP/1.1 304") {
+            answer = self.refreshed(key, answer);
+        }
         if plain && self.may_store(&answer) {
             let mut store = self.store.lock().unwrap();
             store.insert(key.to_owned(), answer.clone());
@@ -120,6 +129,7 @@ impl Shared {
         text.starts_with("HTTP/1.1 200")
             && match self.lie {
                 Lie::Stores
+                | Lie::BareNotModified
                 | Lie::StoresTooLong
                 | Lie::StoresThroughReload
                 | Lie::AnswersOneForAnother => field(&text, "cache-control") == Some("public"),
@@ -157,6 +167,26 @@ impl Shared {
             _ => {}
         }
         answer
+    }
+}
+
+impl Shared {
+    /// What is stored takes over the origin's field (RFC 9111 4.3.4), the client's answer does without.
+    fn refreshed(&self, key: &str, answer: Vec<u8>) -> Vec<u8> {
+        let text = String::from_utf8(answer).unwrap();
+        let is_reply = |line: &str| line.to_ascii_lowercase().starts_with("x-bed-reply");
+        let reply = text.split("\r\n").find(|l| is_reply(l)).unwrap();
+        let mut store = self.store.lock().unwrap();
+        let Some(stored) = store.get_mut(key) else {
+            return text.into_bytes();
+        };
+        let end = stored.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(stored[..end].to_vec()).unwrap();
+        let lines = head.split("\r\n");
+        let lines: Vec<_> = lines.map(|l| if is_reply(l) { reply } else { l }).collect();
+        stored.splice(..end, lines.join("\r\n").into_bytes());
+        let kept: Vec<_> = text.split("\r\n").filter(|l| !is_reply(l)).collect();
+        kept.join("\r\n").into_bytes()
     }
 }
 
