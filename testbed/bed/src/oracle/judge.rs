@@ -118,7 +118,8 @@ pub fn judge(expected: &Expectation, seen: &Observed) -> Verdict {
         // The origin gave it no answer to pass on: an error is the right one (RFC 9110 15.6.3).
     } else if !right_status(expected, status) {
         faults.push(
-            if status == 200 && expected.since.is_some() && !expected.cachable {
+            // Of an answer that the origin gave to this request; a store holds its own against the condition.
+            if status == 200 && expected.since.is_some() && expected.known == Known::Own {
                 Fault::Unconfirmed
             } else {
                 Fault::Status

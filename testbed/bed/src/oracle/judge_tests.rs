@@ -400,14 +400,16 @@ fn each_fault_is_told_alone() {
             Fault::Status,
         ),
         (
-            "200 for what was not modified",
-            |e, _| e.since = Some(e.version.modified + 1),
+            "200 from the store for what was not modified",
+            |e, _| {
+                hit(e);
+                e.since = Some(e.version.modified + 1);
+            },
             Fault::Status,
         ),
         (
-            "200 for what was not modified and may not be stored",
-            |e, s| {
-                uncachable(e, s);
+            "200 fetched for what was not modified",
+            |e, _| {
                 e.since = Some(e.version.modified + 1);
             },
             Fault::Unconfirmed,

@@ -62,8 +62,8 @@ pub enum Fault {
     WrongBytes,
     /// Fewer or more bytes than the object has.
     Truncated,
-    /// All of an object that may not be stored, though the condition could have been answered 304. RFC 9110 13.1.3 only recommends the
-    /// 304, and who fetches for a store asks without conditions: it costs bytes and breaks no rule.
+    /// All of an object that was fetched, though the condition could have been answered 304. RFC 9110 13.1.3 and RFC 9111 4.3.2 only
+    /// recommend the 304, and who fetches for a store asks without conditions: it costs bytes and breaks no rule.
     Unconfirmed,
     /// Another status than it should have had (200 for 304 and the reverse, 5xx).
     Status,

@@ -56,7 +56,7 @@ pub(crate) fn words(fault: Fault) -> (&'static str, &'static str) {
         ),
         Fault::Unconfirmed => (
             "Unconfirmed",
-            "All of an object that may not be stored, where 304 (not modified) would have done. It costs bytes and breaks no rule, so it is no failure.",
+            "All of an object that was fetched, where 304 (not modified) would have done. It costs bytes and breaks no rule, so it is no failure.",
         ),
         Fault::Fields => (
             "Wrong fields",
