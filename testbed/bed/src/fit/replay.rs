@@ -114,8 +114,14 @@ pub fn schedule(survey: &Survey, workload: &Workload, speed: f64) -> Schedule {
         begin += seconds;
     }
     if let Some(last) = phases.last_mut() {
-        let whole = survey.length().as_secs_f64() / speed;
-        last.seconds = last.seconds.max(whole - last.begin);
+        // Where the log has whole seconds, the last one's requests are spread over it.
+        let spread = if survey.exact { 0.0 } else { 1.0 };
+        let whole = (survey.length().as_secs_f64() + spread) / speed;
+        let seconds = last.seconds.max(whole - last.begin);
+        // It has no more requests for being longer.
+        let share = last.seconds / seconds;
+        (last.from, last.to) = (last.from * share, last.to * share);
+        last.seconds = seconds;
     }
     Schedule {
         peak,

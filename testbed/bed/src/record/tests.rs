@@ -317,6 +317,38 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
 }
 
 #[test]
+fn what_is_due_behind_the_last_phase_is_of_the_run_and_of_no_phase() {
+    let mut recorder = recorder();
+    for (due, source) in [(12.0, Source::Hit), (19.9, Source::Miss), (21.0, Source::Hit)] {
+        recorder.record(&Sample {
+            faults: vec![Fault::StaleHit],
+            ..sample(1, due, source, 5)
+        });
+    }
+    // The proxy works as much behind the end as before it.
+    for second in [10, 20, 26] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            proxy: Some(Process {
+                user: second as f64 / 10.0,
+                ..Process::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(26.0));
+    let of = |f: &Figures| {
+        let user = f.proxy.map(|p| (p.user * 10.0).round());
+        (f.requests, f.failures(), user)
+    };
+    assert_eq!(of(&results.measured), (2, 2, Some(10.0)));
+    assert_eq!(results.measured.rate(), Some(0.2));
+    assert_eq!(of(&results.total), (3, 3, Some(16.0)));
+    let kinds: u64 = results.contents.iter().map(|c| c.figures.requests).sum();
+    assert_eq!(kinds, 2);
+}
+
+#[test]
 fn what_is_seen_a_moment_behind_a_slots_edge_tells_of_that_slot() {
     let mut recorder = recorder();
     // Clocks ring late, never early. A phase's beginning is a look of its own.

@@ -111,14 +111,14 @@ struct Counted {
 }
 
 impl Counted {
-    /// A piece that ends here. A phase begins where its name changes; the last one there is is the plateau. The look behind its end
-    /// comes when no answer is under way any more, so the piece that ends there is not of the plateau alone, and is left out.
+    /// A piece that ends here. A phase begins where its name changes; the last one there is is the plateau. There is a look at its
+    /// end, and one when no answer is under way any more: the piece between is not the plateau's.
     fn add(&mut self, progress: &Progress, piece: Tally) {
         if self.phase.as_ref() != Some(&progress.phase) {
             self.phase = Some(progress.phase.clone());
             join(&mut self.beside, self.plateau.take());
             join(&mut self.beside, Some(piece));
-        } else if progress.at < progress.of {
+        } else if progress.at < progress.of + 0.1 {
             join(&mut self.plateau, Some(piece));
         } else {
             join(&mut self.beside, Some(piece));
@@ -169,7 +169,8 @@ mod tests {
             (2.0, "plateau", 40, 1.0),
             (3.0, "plateau", 10, 1.0),
             (4.0, "plateau", 10, 1.0),
-            (9.5, "plateau", 300, 5.5),
+            (5.0003, "plateau", 10, 1.0),
+            (9.5, "plateau", 300, 4.5),
         ] {
             let progress = Progress {
                 at,
@@ -180,14 +181,14 @@ mod tests {
             counted.add(&progress, piece(adapted, seconds));
         }
         let tally = counted.close(piece(90, 0.1));
-        assert_eq!((tally.adapted, tally.seconds), (20, 2.0));
+        assert_eq!((tally.adapted, tally.seconds), (30, 3.0));
         assert_eq!(tally.rate(), 10.0);
         assert!(
             tally
                 .latency()
                 .is_some_and(|(mean, _)| (mean - 10.0).abs() < 0.1)
         );
-        assert_eq!((tally.faults, tally.wrong.len()), (6, 6));
+        assert_eq!((tally.faults, tally.wrong.len()), (7, 7));
     }
 
     #[test]

@@ -26,6 +26,8 @@ fn replayed(text: &str, speed: f64) -> (World, Vec<Arrival>) {
         all.iter()
             .all(|a| a.robot < plan.robots && a.phase < plan.phases.len())
     );
+    // What is due behind the last phase would be of none.
+    assert!(all.iter().all(|a| a.due <= plan.seconds()));
     assert!(
         all.windows(2)
             .all(|w| w[0].due <= w[1].due && w[0].number < w[1].number)
