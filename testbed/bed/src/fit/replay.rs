@@ -138,7 +138,8 @@ pub fn untimed(mut schedule: Schedule) -> Schedule {
     for phase in &mut schedule.phases {
         // A fortnight: no run is as long, and no clock of microseconds runs over.
         (phase.name, phase.seconds) = ("log".to_owned(), 1.2e6);
-        (phase.from, phase.to) = (schedule.peak, schedule.peak);
+        // No rate is planned: how many requests there are in how long is the proxy's to say, and no reason against a run.
+        (phase.from, phase.to) = (0.0, 0.0);
         phase.measured = true;
     }
     schedule

@@ -319,7 +319,11 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
 #[test]
 fn what_is_due_behind_the_last_phase_is_of_the_run_and_of_no_phase() {
     let mut recorder = recorder();
-    for (due, source) in [(12.0, Source::Hit), (19.9, Source::Miss), (21.0, Source::Hit)] {
+    for (due, source) in [
+        (12.0, Source::Hit),
+        (19.9, Source::Miss),
+        (21.0, Source::Hit),
+    ] {
         recorder.record(&Sample {
             faults: vec![Fault::StaleHit],
             ..sample(1, due, source, 5)
