@@ -114,8 +114,14 @@ pub fn schedule(survey: &Survey, workload: &Workload, speed: f64) -> Schedule {
         begin += seconds;
     }
     if let Some(last) = phases.last_mut() {
-        let whole = survey.length().as_secs_f64() / speed;
-        last.seconds = last.seconds.max(whole - last.begin);
+        // Where the log has whole seconds, the last one's requests are spread over it.
+        let spread = if survey.exact { 0.0 } else { 1.0 };
+        let whole = (survey.length().as_secs_f64() + spread) / speed;
+        let seconds = last.seconds.max(whole - last.begin);
+        // It has no more requests for being longer.
+        let share = last.seconds / seconds;
+        (last.from, last.to) = (last.from * share, last.to * share);
+        last.seconds = seconds;
     }
     Schedule {
         peak,
@@ -132,7 +138,8 @@ pub fn untimed(mut schedule: Schedule) -> Schedule {
     for phase in &mut schedule.phases {
         // A fortnight: no run is as long, and no clock of microseconds runs over.
         (phase.name, phase.seconds) = ("log".to_owned(), 1.2e6);
-        (phase.from, phase.to) = (schedule.peak, schedule.peak);
+        // No rate is planned: how many requests there are in how long is the proxy's to say, and no reason against a run.
+        (phase.from, phase.to) = (0.0, 0.0);
         phase.measured = true;
     }
     schedule

@@ -174,7 +174,7 @@ pub struct Closing {
 }
 
 /// The figures of a progress line; of the last second, but for requests and failures, which are of the run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// Seconds from the run's beginning.
     pub at: f64,

@@ -23,6 +23,8 @@ pub struct Recorder {
     begins: Vec<u64>,
     contents: Vec<String>,
     phases: Vec<Tally>,
+    /// What was due behind the last phase's end, or seen there: parts of pages that came late. Of no phase, but of the run.
+    behind: Tally,
     kinds: Vec<Tally>,
     series: Series,
     last: Option<Observation>,
@@ -52,6 +54,7 @@ impl Recorder {
                 .map(|p| (p.begin.max(0.0) * 1e6) as u64)
                 .collect(),
             phases: vec![Tally::new(); schedule.phases.len()],
+            behind: Tally::new(),
             kinds: vec![Tally::new(); contents.len()],
             series: Series::new(schedule.seconds()),
             contents,
@@ -73,6 +76,10 @@ impl Recorder {
     /// Adds an exchange that ended.
     pub fn record(&mut self, sample: &Sample) {
         self.series.record(sample);
+        if self.is_behind(sample.due) {
+            self.behind.add(sample);
+            return;
+        }
         if let Some(tally) = self.phases.get_mut(sample.phase) {
             tally.add(sample);
         }
@@ -95,8 +102,11 @@ impl Recorder {
         self.series.observe(seen);
         if let Some(before) = self.last.replace(seen.clone()) {
             // Half-way, so that what is seen at a phase's edge counts for the phase behind it.
-            let phase = self.phase(before.at.midpoint(seen.at));
-            if let Some(tally) = self.phases.get_mut(phase) {
+            let middle = before.at.midpoint(seen.at);
+            let phase = self.phase(middle);
+            if self.is_behind(middle) {
+                self.behind.watch(&before, seen);
+            } else if let Some(tally) = self.phases.get_mut(phase) {
                 tally.watch(&before, seen);
             }
         }
@@ -107,13 +117,20 @@ impl Recorder {
         begun.saturating_sub(1)
     }
 
+    /// Whether the last phase has ended by this time (microseconds).
+    fn is_behind(&self, at: u64) -> bool {
+        let last = self.begins.last().zip(self.schedule.phases.last());
+        last.is_some_and(|(begin, phase)| at > begin.saturating_add((phase.seconds * 1e6) as u64))
+    }
+
     /// The figures of a progress line at this time (microseconds).
     #[must_use]
     pub fn progress(&self, at: u64) -> Progress {
         let phase = self.schedule.phases.get(self.phase(at));
         let slot = self.series.newest();
         let width = self.series.width();
-        let tallies = self.phases.iter().map(|t| &t.figures);
+        let tallies = self.phases.iter().chain([&self.behind]);
+        let tallies = tallies.map(|t| &t.figures);
         let totals = tallies.fold((0, 0), |(n, f), t| (n + t.requests, f + t.failures()));
         Progress {
             at: at as f64 / 1e6,
@@ -166,6 +183,7 @@ impl Recorder {
                 figures: tally.figures(),
             });
         }
+        total.merge(&self.behind);
         let measured = measured.figures();
         let contents = self.contents.into_iter().zip(self.kinds);
         let contents = contents.map(|(name, mut tally)| {

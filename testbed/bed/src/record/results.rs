@@ -27,7 +27,7 @@ pub struct Results {
     pub interrupted: bool,
     /// The measured phases together, or all phases of a workload that measures none: figures are quoted from here.
     pub measured: Figures,
-    /// All phases together.
+    /// All phases together, with what was due behind the last one's end: what pages embed that came late.
     pub total: Figures,
     /// Each phase, as it was.
     pub phases: Vec<PhaseResults>,

@@ -54,6 +54,8 @@ pub(crate) struct Series {
     hit: Histogram,
     miss: Histogram,
     last: Option<(u64, f64)>,
+    /// When it was looked at last.
+    seen: Option<u64>,
 }
 
 impl Series {
@@ -67,6 +69,7 @@ impl Series {
             hit: Histogram::new(),
             miss: Histogram::new(),
             last: None,
+            seen: None,
         }
     }
 
@@ -130,8 +133,10 @@ impl Series {
 
     pub(crate) fn observe(&mut self, seen: &Observation) {
         self.advance(seen.at);
-        // What is seen at a slot's edge tells of the slot before it.
-        let number = self.number(seen.at.saturating_sub(1));
+        // What is seen at a slot's edge, or a moment behind it, tells of the slot before it.
+        let since = self.seen.replace(seen.at).unwrap_or(seen.at);
+        let middle = since.min(seen.at).midpoint(seen.at);
+        let number = self.number(middle.min(seen.at.saturating_sub(1)));
         let before = self.last;
         if let Some(proxy) = &seen.proxy {
             self.last = Some((seen.at, proxy.user + proxy.system));

@@ -317,6 +317,76 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
 }
 
 #[test]
+fn what_is_due_behind_the_last_phase_is_of_the_run_and_of_no_phase() {
+    let mut recorder = recorder();
+    for (due, source) in [
+        (12.0, Source::Hit),
+        (19.9, Source::Miss),
+        (21.0, Source::Hit),
+    ] {
+        recorder.record(&Sample {
+            faults: vec![Fault::StaleHit],
+            ..sample(1, due, source, 5)
+        });
+    }
+    // The proxy works as much behind the end as before it.
+    for second in [10, 20, 26] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            proxy: Some(Process {
+                user: second as f64 / 10.0,
+                ..Process::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(26.0));
+    let of = |f: &Figures| {
+        let user = f.proxy.map(|p| (p.user * 10.0).round());
+        (f.requests, f.failures(), user)
+    };
+    assert_eq!(of(&results.measured), (2, 2, Some(10.0)));
+    assert_eq!(results.measured.rate(), Some(0.2));
+    assert_eq!(of(&results.total), (3, 3, Some(16.0)));
+    let kinds: u64 = results.contents.iter().map(|c| c.figures.requests).sum();
+    assert_eq!(kinds, 2);
+}
+
+#[test]
+fn what_is_seen_a_moment_behind_a_slots_edge_tells_of_that_slot() {
+    let mut recorder = recorder();
+    // Clocks ring late, never early. A phase's beginning is a look of its own.
+    let looks = (0..=20u64).map(|n| n * 1_000_000 + 300 * u64::from(n > 0));
+    let looks = looks.flat_map(|at| {
+        if at == 10_000_300 {
+            vec![at, at + 20]
+        } else {
+            vec![at]
+        }
+    });
+    for at in looks {
+        let second = (at / 1_000_000) as f64;
+        recorder.observe(&Observation {
+            at,
+            connections: second as u64,
+            proxy: Some(Process {
+                // In the second number n it takes n hundredths.
+                user: second * (second - 1.0) / 200.0,
+                ..Process::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    for n in [0, 5, 9, 10, 11, 19] {
+        let slot = &results.series[n];
+        let busy = slot.processor.unwrap();
+        assert!((busy - n as f64 / 100.0).abs() < 1e-4, "{n}: {busy}");
+        assert_eq!(slot.connections, Some(n as u64 + 1), "{n}");
+    }
+}
+
+#[test]
 fn the_series_counts_by_second_and_keeps_percentiles_of_it() {
     let results = whole().finish(closing(20.0));
     assert_eq!(results.series.len(), 20);

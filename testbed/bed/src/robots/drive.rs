@@ -87,6 +87,29 @@ pub(crate) async fn drive(
             slept = timer.sleep(wake.saturating_sub(now)) => slept?,
         }
     }
+    if !stopped_early.get() {
+        // The last phase is as long as it says, and is seen at its end: what comes behind it is told apart.
+        loop {
+            let now = load.clock.now();
+            if now >= load.end() {
+                break;
+            }
+            if now / 1_000_000 > second {
+                second = now / 1_000_000;
+                load.second(now);
+            }
+            let wake = load.end().min((second + 1) * 1_000_000);
+            tokio::select! {
+                biased;
+                () = &mut stopped => {
+                    stopped_early.set(true);
+                    break;
+                }
+                slept = timer.sleep(wake.saturating_sub(now)) => slept?,
+            }
+        }
+        load.second(load.clock.now());
+    }
     // What is under way may end, or its time may be up, which is a fault to be counted: a proxy that hangs must not look right because
     // the run ended first. Who interrupts does not wait for that.
     let end = async {

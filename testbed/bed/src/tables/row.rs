@@ -94,10 +94,7 @@ impl Row {
             due: millis(&measured.latency.all),
             hit_ratio: measured.hits.documents.value().map(|share| share * 100.0),
             processor: measured.processor().map(|(user, system)| user + system),
-            core: measured.proxy.as_ref().and_then(|proxy| {
-                let seconds = (measured.seconds > 0.0).then_some(measured.seconds)?;
-                Some((proxy.user + proxy.system) / seconds * 100.0)
-            }),
+            core: core(results),
             faults: Some(results.total.failures() as f64),
             ..Self::default()
         }
@@ -135,6 +132,22 @@ impl Row {
     }
 }
 
+/// Per cent of a core that the proxy took, over the slots that lie within measured phases. Their figures have the processor time of
+/// answers that came behind their end in them: a request's own, and the real client's that goes on meanwhile.
+fn core(results: &Results) -> Option<f64> {
+    let within = |n: usize| {
+        let (begin, end) = (n as f64 * results.slot, (n + 1) as f64 * results.slot);
+        let mut measured = results.phases.iter().filter(|p| p.measured);
+        measured.any(|p| p.begin <= begin + 0.01 && end <= p.end + 0.01)
+    };
+    let slots = results.series.iter().enumerate();
+    let busy: Vec<f64> = slots
+        .filter(|(n, _)| within(*n))
+        .filter_map(|(_, slot)| slot.processor)
+        .collect();
+    (!busy.is_empty()).then(|| busy.iter().sum::<f64>() / busy.len() as f64 * 100.0)
+}
+
 /// The middle one, or the mean of the two in the middle.
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
@@ -149,4 +162,62 @@ pub(super) fn spread(rows: &[Row], figure: Of) -> Option<f64> {
     let least = values.iter().copied().reduce(f64::min)?;
     let most = values.iter().copied().reduce(f64::max)?;
     (values.len() > 1).then_some(most - least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::{PhaseResults, Slot},
+        workload::Schedule,
+    };
+
+    #[test]
+    fn a_core_is_that_of_the_plateau_and_not_of_the_wait_behind_it() {
+        let mut series = vec![Slot::default(); 10];
+        for (slot, busy) in series.iter_mut().zip([0.9, 0.9, 0.2, 0.4, 0.3]) {
+            slot.processor = Some(busy);
+        }
+        // Behind the plateau's end there is one look, when all answers are there.
+        series[7].processor = Some(0.8);
+        let mut measured = crate::record::Figures {
+            seconds: 4.0,
+            ..Default::default()
+        };
+        measured.proxy = Some(crate::record::Process {
+            user: 0.2 + 0.4 + 0.3 + 4.0 * 0.8,
+            ..Default::default()
+        });
+        let results = Results {
+            format: crate::record::FORMAT,
+            identity: Default::default(),
+            schedule: Schedule {
+                peak: 1.0,
+                robots: 1,
+                working_set: 1,
+                phases: Vec::new(),
+            },
+            host: Default::default(),
+            validity: Default::default(),
+            interrupted: false,
+            total: measured.clone(),
+            phases: vec![PhaseResults {
+                name: "plateau".to_owned(),
+                begin: 2.0003,
+                end: 6.0,
+                measured: true,
+                planned: 4.0,
+                figures: measured.clone(),
+            }],
+            measured,
+            contents: Vec::new(),
+            slot: 1.0,
+            series,
+        };
+        let core = Row::of(&results).core;
+        assert!(
+            core.is_some_and(|core| (core - 30.0).abs() < 1e-9),
+            "{core:?}"
+        );
+    }
 }

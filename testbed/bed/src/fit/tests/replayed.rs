@@ -26,6 +26,8 @@ fn replayed(text: &str, speed: f64) -> (World, Vec<Arrival>) {
         all.iter()
             .all(|a| a.robot < plan.robots && a.phase < plan.phases.len())
     );
+    // What is due behind the last phase would be of none.
+    assert!(all.iter().all(|a| a.due <= plan.seconds()));
     assert!(
         all.windows(2)
             .all(|w| w[0].due <= w[1].due && w[0].number < w[1].number)
@@ -98,6 +100,32 @@ fn a_replay_without_times_has_one_phase_with_all_of_the_log_in_it() {
     let names: Vec<&str> = once.phases.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["log"]);
     assert!(once.phases[0].measured && once.seconds() > 1e6);
+    // A proxy slower than the log's clients were is measured rightly.
+    let world = World::new(Arc::new(fitted.workload), Seed(3), 0);
+    let mut recorder = crate::record::Recorder::new(&world, &once);
+    let object = crate::world::Object { kind: 0, id: 1 };
+    recorder.record(&crate::record::Sample {
+        object,
+        phase: 0,
+        kind: RequestType::Plain,
+        method: Method::Get,
+        due: 0,
+        taken: 0,
+        sent: 0,
+        head: 9,
+        done: 9,
+        bytes: 1,
+        cachable: true,
+        offered: false,
+        source: crate::record::Source::Miss,
+        aborted: false,
+        faults: Vec::new(),
+    });
+    let results = recorder.finish(crate::record::Closing {
+        at: 600_000_000,
+        ..Default::default()
+    });
+    assert_eq!(results.validity.reasons, Vec::<String>::new());
 }
 
 #[test]

@@ -29,7 +29,7 @@ const KEPT: usize = 10;
 const LONGEST: u64 = 600_000_000;
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self {
             since: Instant::now(),
             seconds: 0.0,
@@ -42,7 +42,12 @@ impl Tally {
         }
     }
 
-    pub(super) fn count(&mut self, path: &str, seen: Result<Seen, String>, took: Duration) {
+    pub(in super::super) fn count(
+        &mut self,
+        path: &str,
+        seen: Result<Seen, String>,
+        took: Duration,
+    ) {
         match seen {
             Ok(Seen::Adapted) => self.adapted += 1,
             Ok(Seen::Passed) => self.passed += 1,
@@ -62,6 +67,28 @@ impl Tally {
 
     pub(super) fn closed(mut self) -> Self {
         self.seconds = self.since.elapsed().as_secs_f64();
+        self
+    }
+
+    /// The two together.
+    #[must_use]
+    pub(in super::super) fn with(mut self, other: Self) -> Self {
+        self.seconds += other.seconds;
+        self.adapted += other.adapted;
+        self.passed += other.passed;
+        if let (Some(times), Some(more)) = (&mut self.times, &other.times) {
+            // Both have the same bounds.
+            let _ = times.add(more);
+        }
+        self.with_faults_of(other)
+    }
+
+    /// The same with what was wrong in another time.
+    #[must_use]
+    pub(in super::super) fn with_faults_of(mut self, other: Self) -> Self {
+        self.faults += other.faults;
+        let room = KEPT.saturating_sub(self.wrong.len());
+        self.wrong.extend(other.wrong.into_iter().take(room));
         self
     }
 
