@@ -183,6 +183,12 @@ fn a_condition_on_a_miss_is_held_against_an_answer_that_is_not_stored() {
             "If-Modified-Since: Fri, 31 Dec 2400 00:00:00 GMT",
             200,
         ),
+        // And a word that is no date is nothing.
+        (
+            "Last-Modified: 0",
+            "If-Modified-Since: Fri, 31 Dec 2400 00:00:00 GMT",
+            200,
+        ),
     ] {
         let site = Site::new(move |_| {
             reply(
@@ -200,6 +206,9 @@ fn a_condition_on_a_miss_is_held_against_an_answer_that_is_not_stored() {
         if status == 304 {
             assert_eq!(answer.get("content-length"), None);
             assert_eq!(answer.get("content-type"), None);
+            // RFC 9211 section 2.3: left out, it would be that of this answer.
+            let told = answer.get("cache-status").unwrap_or_default();
+            assert!(told.contains("; fwd=uri-miss; fwd-status=200;"), "{told}");
         }
         // The framing was right if the connection carries another exchange; and nothing was stored.
         client

@@ -316,6 +316,17 @@ fn why_something_is_not_stored_is_told_with_its_clause() {
 }
 
 #[test]
+fn what_is_told_of_an_answer_that_is_not_stored_is_the_origins_status_also_behind_a_304() {
+    let origin = Origin::answering(|_| reply(200, &["Cache-Control: private", MODIFIED], "x"));
+    let proxy = Launch::reverse(&origin).start();
+    let since = "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    get(proxy.addr(), "/", HOST, since).expect(304);
+    let told = explain(&proxy, "/", "");
+    assert_eq!(told["not_stored"]["reason"], "private");
+    assert_eq!(told["not_stored"]["status"], 200);
+}
+
+#[test]
 fn a_forward_listener_is_explained_too_and_the_key_tells_what_was_dropped() {
     let origin = Origin::answering(|_| reply(200, &["Cache-Control: max-age=60"], "x"));
     let config = "[[rule]]\nname = \"q\"\nquery_without = [\"utm_*\"]\nkey_fields = [\"X-A\"]\n";

@@ -12,15 +12,17 @@ use super::{Step, Transaction, response_head};
 use crate::client::Queue;
 use understudy_http::Name;
 use understudy_http::semantics::conditional::{self, Outcome};
+use understudy_http::semantics::date;
 
 impl Transaction {
     /// Whether the client's conditions, which the origin was not told, make a 304 of this answer.
     pub(super) fn is_known_to_client(&self, exchanged: &Exchanged) -> bool {
         let (head, request) = (&exchanged.head, self.head.fields());
+        let modified = head.fields().get(Name::LastModified).and_then(date::parse);
         head.status() == 200
             && conditional::has_preconditions(request)
             // An origin holds a date against Last-Modified alone; that a store takes Date in its place is for what is stored.
-            && (request.has(Name::IfNoneMatch) || head.fields().has(Name::LastModified))
+            && (request.has(Name::IfNoneMatch) || modified.is_some())
             && !exchanged.origin.is_filtered()
             && conditional::evaluate(self.head.method(), request, head.fields(), self.now())
                 == Outcome::NotModified
@@ -41,9 +43,11 @@ impl Transaction {
         };
         self.tally.status = returning.status;
         self.settle(uploading);
+        // What the origin said, and not what is said in its place, is told of.
+        self.tally.received = Some(200);
         // Told before the client can ask about it.
         self.note_refusal(200);
-        let cache = self.forwarded_status(None, false);
+        let cache = self.forwarded_status(Some(200), false);
         let lines = self.lines(age, Framed::Empty, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);

@@ -226,13 +226,17 @@ impl Transaction {
         }
     }
 
-    /// Queues what is already here of an answer, a bounded number of pieces. Answers whether it has ended.
+    /// Queues what is already here of an answer, a bounded number of pieces. Answers whether it has ended. Past modules only before
+    /// anything is written: what one answers later is not to wait for the client.
     fn gather(
         &mut self,
         queue: &mut Queue,
         origin: &mut Origin,
         framed: Framed,
     ) -> Result<bool, Broken> {
+        if origin.is_filtered() && queue.written > 0 {
+            return Ok(false);
+        }
         for _ in 0..PIECES {
             let piece = origin.buffered_piece().map_err(Broken::Origin)?;
             match piece {

@@ -144,7 +144,7 @@ struct Tally {
     collapsed: bool,
     /// By whose leave a stale response is served.
     stale: Option<Stale>,
-    /// The status of the origin's answer, where what is stored is served in its place.
+    /// The status of the origin's answer, where something else is served in its place.
     received: Option<u16>,
     origin: Option<SocketAddr>,
     error: Option<&'static str>,
@@ -459,7 +459,7 @@ impl Transaction {
             .add(self.head.size() as u64 + self.body.received());
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
-        self.note_refusal(tally.status);
+        self.note_refusal(tally.received.unwrap_or(tally.status));
         let party = self.logging_party();
         let log = &self.live.log;
         let Some(party) = party else {

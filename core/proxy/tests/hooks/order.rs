@@ -1,10 +1,15 @@
 //! Which hooks fire, in which order, once.
 
-use crate::scripted::{ALL, Scripted, everywhere, proxy};
+use crate::bodies::plain;
+use crate::scripted::{ALL, Scripted, everywhere, proxy, proxy_with};
 use crate::support::{answer, get};
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use understudy_module::{Hook, Verdict};
 use understudy_proxy::Matcher;
+use understudy_runtimes::Kind;
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
 
@@ -228,5 +233,64 @@ fn a_type_that_is_changed_for_the_client_does_not_take_the_origins_body_from_a_m
             let got = get(f.forward, &request).await;
             assert_eq!(got.body, b"ABC", "{n} {}", got.head);
         }
+    });
+}
+
+/// An origin that answers before it has all of the request: a module that has a piece of the answer is not asked about the rest of the
+/// request until it gave that back.
+#[test]
+fn a_module_that_has_a_piece_of_the_answer_is_not_asked_about_the_request_meanwhile() {
+    actix::System::new().block_on(async {
+        let (first, second) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+        let (away, twice) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        // It has the head of the answer until more of the request is there, so that the other could meet both in one turn.
+        let to = first.clone();
+        let before = Scripted::new("before", &[Hook::ResponseHead], move |tx| {
+            if tx.url().ends_with(b"/other") {
+                return Verdict::Continue;
+            }
+            *to.lock().unwrap() = Some((tx.host(), tx.token()));
+            Verdict::Pending
+        });
+        let (to, has) = (second.clone(), away.clone());
+        let asked: Arc<AtomicBool> = Arc::clone(&twice);
+        let hooks = [Hook::RequestBody, Hook::ResponseBody];
+        let m = Scripted::new("m", &hooks, move |tx| {
+            if tx.hook() == Hook::RequestBody {
+                asked.fetch_or(has.load(Ordering::SeqCst), Ordering::SeqCst);
+                return Verdict::Continue;
+            }
+            if tx.url().ends_with(b"/other") {
+                return Verdict::Continue;
+            }
+            has.store(true, Ordering::SeqCst);
+            *to.lock().unwrap() = Some((tx.host(), tx.token()));
+            Verdict::Pending
+        });
+        let script = |_: &str| answer("200 OK", "Cache-Control: no-store\r\n", "abc");
+        let f = proxy_with(Kind::Inline, &[&before, &m], script, |s| s.workers = 1).await;
+        let at = f.origin.at;
+        let request = format!(
+            "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n"
+        );
+        let mut client = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        for (waiting, more) in [(first, "y"), (second, "")] {
+            while waiting.lock().unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+            client.write_all(more.as_bytes()).await.unwrap();
+            // The one worker has had its turn when it has answered somebody else.
+            assert_eq!(plain(&f.get("/other").await), b"abc");
+            if more.is_empty() {
+                away.store(false, Ordering::SeqCst);
+            }
+            let (host, token) = waiting.lock().unwrap().take().unwrap();
+            host.resume(token, Verdict::Continue);
+        }
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert!(all.ends_with(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+        assert!(!twice.load(Ordering::SeqCst));
     });
 }

@@ -315,7 +315,13 @@ impl Filter {
                     self.changed |= 1 << place;
                     *piece = other;
                 }
-                called => return Some((place, Some(Box::new((called, edits))))),
+                called => {
+                    if let Called::Later(_) = called {
+                        // Until then nothing else is asked of it, whoever takes the answer and when.
+                        seen.be_busy();
+                    }
+                    return Some((place, Some(Box::new((called, edits)))));
+                }
             }
         }
         self.through += piece.len() as u64;

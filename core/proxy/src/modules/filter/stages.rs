@@ -471,7 +471,8 @@ impl Stage {
             }
             None if self.rests => return Ok(Went::Idle),
             None => {
-                let asks = !self.waiting.is_empty() && !self.passing;
+                // Of a piece that it was asked about already the answer is to be taken.
+                let asks = !self.waiting.is_empty() && !self.passing && self.answered.is_none();
                 if asks && seen.poll_free(cx).is_pending() {
                     return Ok(Went::Waits);
                 }
