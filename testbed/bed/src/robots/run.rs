@@ -8,6 +8,7 @@ use super::{
     clock::Clock,
     closed::drive_closed,
     drive::drive,
+    interrupt,
     judging::Judging,
     kept::Kept,
     load::{Asked, Counts, Host, Load, Parts},
@@ -36,11 +37,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::Notify,
-    task::LocalSet,
-};
+use tokio::{sync::Notify, task::LocalSet};
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +59,9 @@ pub enum Error {
     /// The proxy's command.
     #[error("the proxy is not started by {0:?}: {1}")]
     Start(String, String),
+    /// Somebody asked it to end before it had begun.
+    #[error("interrupted before anything was asked")]
+    Interrupted,
     /// A file of the output cannot be made.
     #[error("{0}: {1}")]
     Out(PathBuf, io::Error),
@@ -97,6 +97,7 @@ fn run_asked(
     arrivals: Option<Box<dyn Iterator<Item = Arrival>>>,
     on_progress: Box<dyn FnMut(&Progress)>,
 ) -> Result<Results, Error> {
+    interrupt::hear()?;
     origin::raise_open_files();
     let kept = match &plan.out {
         None => None,
@@ -107,6 +108,9 @@ fn run_asked(
         }
     };
     let (world, library, side, servers, ahead) = begin(plan)?;
+    if interrupt::asked() {
+        return Err(Error::Interrupted);
+    }
     let first = servers.first().copied().unwrap_or(plan.proxy);
     let proxy = if plan.direct { first } else { plan.proxy };
     let started = match &plan.start {
@@ -183,12 +187,10 @@ fn go(load: &Rc<Load>, closed: Option<usize>) -> Result<bool, io::Error> {
     let local = LocalSet::new();
     let stop = Notify::new();
     let interrupted = local.block_on(&runtime, async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let asked = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+            // Looked at, since it may have come while everything was made ready.
+            while !interrupt::asked() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             stop.notify_one();
             // The load ends in its own time.

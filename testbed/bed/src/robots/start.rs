@@ -2,7 +2,7 @@
 //!
 //! Invariant: the command has a process group of its own, which is ended when this is dropped, however the run ends.
 
-use super::run::Error;
+use super::{interrupt, run::Error};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs::File,
@@ -79,6 +79,9 @@ impl Started {
                     return Err(failed(format!("it ended at once: {status}")));
                 }
                 _ => {}
+            }
+            if interrupt::asked() {
+                return Err(Error::Interrupted);
             }
             if begin.elapsed() > START {
                 let seconds = START.as_secs();
