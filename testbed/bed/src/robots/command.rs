@@ -34,7 +34,7 @@ pub struct RunArgs {
     /// What the proxy is
     #[arg(long, value_enum, default_value = "forward")]
     pub mode: Mode,
-    /// Multiplies the lengths of all phases
+    /// Multiplies the lengths of all phases but those that fill
     #[arg(long, default_value_t = 1.0, conflicts_with = "quick")]
     pub scale: f64,
     /// Peak requests a second, embedded ones included; the workload's own if left out
@@ -46,16 +46,16 @@ pub struct RunArgs {
     /// The proxy's cache size in bytes (k, m, g: times 1024): for filling phases and false misses
     #[arg(long, value_parser = bytes)]
     pub cache: Option<u64>,
-    /// One to two minutes in all
+    /// A minute and a half in all: warm, fill, ramp, a plateau of a minute
     #[arg(long)]
     pub quick: bool,
-    /// A directory for results, report and faulty exchanges
+    /// A directory for results.json, report.html, faults.jsonl and proxy.log; without it only the summary is printed
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
+    /// Starts the proxy by this command (no shell); {proxy}, {host} and {port} of --proxy and the address {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
-    /// Watches the processor time and memory of this process and its children
+    /// Watches the processor time and memory of the process of this number and of its children
     #[arg(long)]
     pub watch: Vec<u32>,
     /// How many addresses the origin has
