@@ -8,7 +8,12 @@ pub mod setup;
 
 use child::Child;
 use setup::{Name, Setup};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 /// What `peer` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +41,8 @@ pub struct PeerArgs {
     pub program: Option<PathBuf>,
 }
 
+/// How long a look whether it listens may take.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long a program has to end when it is asked to.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -53,6 +60,7 @@ pub fn peer_command(args: PeerArgs) -> ExitCode {
 
 fn run(args: &PeerArgs) -> Result<(), String> {
     let setup = Setup::new(args)?;
+    let address = SocketAddr::from(([127, 0, 0, 1], args.port));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -66,6 +74,7 @@ fn run(args: &PeerArgs) -> Result<(), String> {
             listen(SignalKind::interrupt())?,
         );
         let mut child = Child::start(setup, false)?;
+        let mut told = false;
         loop {
             tokio::select! {
                 _ = term.recv() => break,
@@ -73,6 +82,10 @@ fn run(args: &PeerArgs) -> Result<(), String> {
                 () = tokio::time::sleep(Duration::from_millis(100)) => if let Some(status) = child.ended()? {
                     return Err(format!("{} ended by itself: {status}{}", child.name(), child.said()));
                 },
+            }
+            if !told && TcpStream::connect_timeout(&address, LOOK).is_ok() {
+                eprintln!("{} listens on {address}", child.name());
+                told = true;
             }
         }
         child.end(ENDING);

@@ -206,7 +206,7 @@ impl std::fmt::Display for Progress {
         };
         write!(
             f,
-            "{:>5.0}/{:.0} s {}: {:.1}/s, hits {:.1} % ({}), misses ({}), {} open, {} requests, {} failures",
+            "{:>5.0}/{:.0} s {}: {:.1}/s, hits {:.1} % ({}), misses ({}), {} connections, {} requests, {} failures",
             self.at,
             self.of,
             self.phase,

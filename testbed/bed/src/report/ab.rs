@@ -131,8 +131,10 @@ pub fn ab_command(args: AbArgs) -> ExitCode {
     if terminal {
         eprintln!();
     }
-    // Whoever closed the pipe has read enough.
-    let _ = std::io::stdout().write_all(paired(&pairs).as_bytes());
+    if !pairs.is_empty() {
+        // Whoever closed the pipe has read enough.
+        let _ = std::io::stdout().write_all(paired(&pairs).as_bytes());
+    }
     if let Some(out) = args.run.out.as_ref().filter(|_| !pairs.is_empty())
         && let Err(e) = write(&out.join("pairs.html"), &paired_html(&pairs))
     {
@@ -144,10 +146,11 @@ pub fn ab_command(args: AbArgs) -> ExitCode {
         return ExitCode::from(cli::COULD_NOT);
     }
     let runs = || pairs.iter().flat_map(|(a, b)| [a, b]);
-    if runs().any(|r| !r.validity.valid) {
-        ExitCode::from(INVALID)
-    } else if runs().any(|r| r.total.failures() > 0) {
+    // As a run's own code: a failure counts also where the figures do not.
+    if runs().any(|r| r.total.failures() > 0) {
         ExitCode::from(FAILED)
+    } else if runs().any(|r| !r.validity.valid) {
+        ExitCode::from(INVALID)
     } else {
         ExitCode::SUCCESS
     }

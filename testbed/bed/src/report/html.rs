@@ -166,9 +166,10 @@ fn summary(r: &Results) -> String {
             "Hit, half within",
             &half(&l.hit),
             &format!(
-                "99 % within {}; since sent half within {}",
+                "99 % within {}; since sent {} and {}",
                 most(&l.hit),
-                half(&f.service.hit)
+                half(&f.service.hit),
+                most(&f.service.hit)
             ),
         ),
         tile(
@@ -176,9 +177,10 @@ fn summary(r: &Results) -> String {
             "Miss, half within",
             &half(&l.miss),
             &format!(
-                "99 % within {}; since sent half within {}",
+                "99 % within {}; since sent {} and {}",
                 most(&l.miss),
-                half(&f.service.miss)
+                half(&f.service.miss),
+                most(&f.service.miss)
             ),
         ),
         tile(

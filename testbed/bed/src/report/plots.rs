@@ -113,8 +113,8 @@ pub(crate) fn rate(r: &Results) -> String {
             ("bandkey block", "phases that figures are quoted from"),
         ],
         &svg,
-        "What the schedule asked for and what was answered. While both lines are one, the proxy keeps up; where the answers fall behind, \
-         requests wait, and the waiting is in the times below.",
+        "What the schedule asked for and what was answered. While answers follow what is due, later by as long as a miss takes, the proxy \
+         keeps up; where they stay behind, requests wait, and the waiting is in the times below.",
     )
 }
 

@@ -19,7 +19,7 @@ pub struct CeilingArgs {
     #[arg(default_value = "polymix-3")]
     pub workload: String,
     /// Requests always under way
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = connections)]
     pub connections: usize,
     /// Seconds that are measured
     #[arg(long, default_value_t = 10.0)]
@@ -29,12 +29,24 @@ pub struct CeilingArgs {
     pub seed: u64,
 }
 
+/// How many connections there can be: a process has no more descriptors than some tens of thousands.
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=20_000) => Ok(number),
+        _ => Err("say a number from 1 to 20000".to_owned()),
+    }
+}
+
 /// `understudy-bed ceiling`.
 #[must_use]
 pub fn ceiling_command(args: CeilingArgs) -> ExitCode {
     match ceiling(&args) {
         Ok(results) => {
             print!("{}", told(&results));
+            if results.interrupted {
+                eprintln!("understudy-bed: interrupted");
+                return ExitCode::from(2);
+            }
             ExitCode::from(u8::from(results.total.failures() > 0))
         }
         Err(message) => {

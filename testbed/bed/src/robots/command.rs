@@ -2,11 +2,11 @@
 
 use super::{Mode, Plan, Shape, run};
 use crate::{
-    record::{Results, Times},
+    record::{Fault, Results, Times},
     workload::Workload,
 };
 use std::{
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -18,6 +18,8 @@ const FAILED: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
 /// The code of a run whose figures say nothing.
 const INVALID: u8 = 3;
+/// How long a proxy that runs already may take to accept a connection.
+const REACHED: Duration = Duration::from_secs(10);
 /// Seconds between two lines of progress.
 const PROGRESS: u64 = 5;
 
@@ -32,7 +34,7 @@ pub struct RunArgs {
     /// What the proxy is
     #[arg(long, value_enum, default_value = "forward")]
     pub mode: Mode,
-    /// Multiplies the lengths of all phases
+    /// Multiplies the lengths of all phases but those that fill
     #[arg(long, default_value_t = 1.0, conflicts_with = "quick")]
     pub scale: f64,
     /// Peak requests a second, embedded ones included; the workload's own if left out
@@ -44,16 +46,16 @@ pub struct RunArgs {
     /// The proxy's cache size in bytes (k, m, g: times 1024): for filling phases and false misses
     #[arg(long, value_parser = bytes)]
     pub cache: Option<u64>,
-    /// One to two minutes in all
+    /// A minute and a half in all: warm, fill, ramp, a plateau of a minute
     #[arg(long)]
     pub quick: bool,
-    /// A directory for results, report and faulty exchanges
+    /// A directory for results.json, report.html, faults.jsonl and proxy.log; without it only the summary is printed
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
+    /// Starts the proxy by this command (no shell); {proxy}, {host} and {port} of --proxy and the address {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
-    /// Watches the processor time and memory of this process and its children
+    /// Watches the processor time and memory of the process of this number and of its children
     #[arg(long)]
     pub watch: Vec<u32>,
     /// How many addresses the origin has
@@ -147,6 +149,15 @@ pub fn run_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
 
 fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> {
     let plan = args.plan()?;
+    if plan.start.is_none() {
+        // Nobody wants to wait for the end of a run in which every exchange fails.
+        TcpStream::connect_timeout(&plan.proxy, REACHED).map_err(|e| {
+            format!(
+                "nothing answers at {}: {e}; start the proxy before, or say how by --start",
+                plan.proxy
+            )
+        })?;
+    }
     let mut seconds = 0u64;
     let results = run(&plan, move |progress| {
         seconds += 1;
@@ -173,6 +184,9 @@ pub fn tell(
         write(directory, "report.html", &page(results))?;
     }
     print!("{}", summary(results));
+    if let Some(directory) = directory {
+        println!("report    {}", directory.join("report.html").display());
+    }
     Ok(code(results))
 }
 
@@ -190,6 +204,14 @@ fn code(results: &Results) -> u8 {
     } else {
         INVALID
     }
+}
+
+/// What a fault is called in `results.json` and `faults.jsonl`.
+fn named(fault: Fault) -> String {
+    serde_json::to_value(fault)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_else(|| format!("{fault:?}"))
 }
 
 /// A run in a few lines.
@@ -211,8 +233,8 @@ fn summary(results: &Results) -> String {
     let mut text = format!(
         "requests  {} measured, {} in all, {:.1}/s\n\
          hit ratio {} of documents, {} of bytes ({} offered)\n\
-         hit  p50 / p99  {}\n\
-         miss p50 / p99  {}\n",
+         hit  p50 / p99  {} since due, {} since sent\n\
+         miss p50 / p99  {} since due, {} since sent\n",
         figures.requests,
         results.total.requests,
         figures.rate().unwrap_or(0.0),
@@ -220,13 +242,19 @@ fn summary(results: &Results) -> String {
         percent(figures.hits.bytes.value()),
         percent(figures.hits.ideal.value()),
         millis(&figures.latency.hit),
+        millis(&figures.service.hit),
         millis(&figures.latency.miss),
+        millis(&figures.service.miss),
     );
     if results.total.faults.is_empty() {
         text.push_str("faults    none\n");
     }
     for (fault, count) in &results.total.faults {
-        text.push_str(&format!("fault     {fault:?}: {count}\n"));
+        let apart = match fault.is_failure() {
+            true => "",
+            false => ", no failure",
+        };
+        text.push_str(&format!("fault     {}: {count}{apart}\n", named(*fault)));
     }
     for reason in &results.validity.reasons {
         text.push_str(&format!("not valid {reason}\n"));

@@ -6,7 +6,7 @@
 //! - [`ceiling`], [`closed`]: what the generator itself can do.
 //! - [`answer`], [`head`]: a strict HTTP reader. [`request`]: requests as bytes. [`connection`]: what they go over.
 //! - [`judging`]: the oracle at work; [`kept`]: what it found fault with, kept.
-//! - [`clock`], [`timer`]: time, to the microsecond.
+//! - [`clock`], [`timer`]: time, to the microsecond. [`interrupt`](mod@interrupt): Ctrl-C at any stage.
 
 mod answer;
 mod ceiling;
@@ -17,6 +17,7 @@ mod connection;
 mod drive;
 mod exchange;
 mod head;
+mod interrupt;
 mod judging;
 mod kept;
 mod load;
@@ -30,5 +31,6 @@ mod timer;
 
 pub use ceiling::{CeilingArgs, ceiling, ceiling_command};
 pub use command::{RunArgs, run_command, tell};
+pub use interrupt::hear;
 pub use plan::{Mode, Plan, Shape};
 pub use run::{Error, run, run_arrivals};

@@ -8,6 +8,7 @@ use super::{
     clock::Clock,
     closed::drive_closed,
     drive::drive,
+    interrupt,
     judging::Judging,
     kept::Kept,
     load::{Asked, Counts, Host, Load, Parts},
@@ -36,11 +37,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::Notify,
-    task::LocalSet,
-};
+use tokio::{sync::Notify, task::LocalSet};
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +59,9 @@ pub enum Error {
     /// The proxy's command.
     #[error("the proxy is not started by {0:?}: {1}")]
     Start(String, String),
+    /// Somebody asked it to end before it had begun.
+    #[error("interrupted before anything was asked")]
+    Interrupted,
     /// A file of the output cannot be made.
     #[error("{0}: {1}")]
     Out(PathBuf, io::Error),
@@ -97,6 +97,7 @@ fn run_asked(
     arrivals: Option<Box<dyn Iterator<Item = Arrival>>>,
     on_progress: Box<dyn FnMut(&Progress)>,
 ) -> Result<Results, Error> {
+    interrupt::hear()?;
     origin::raise_open_files();
     let kept = match &plan.out {
         None => None,
@@ -106,12 +107,13 @@ fn run_asked(
             Some(Kept::create(directory).map_err(failed)?)
         }
     };
-    // From here on an interrupt is waited for: whoever started a proxy must live to end it.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut signals = runtime.block_on(async { Signals::new() })?;
     let (world, library, side, servers, ahead) = begin(plan)?;
+    if interrupt::asked() {
+        return Err(Error::Interrupted);
+    }
     let first = servers.first().copied().unwrap_or(plan.proxy);
     let proxy = if plan.direct { first } else { plan.proxy };
     let started = match &plan.start {
@@ -121,10 +123,6 @@ fn run_asked(
             plan.proxy,
             first,
             plan.out.as_deref(),
-            &mut |time| {
-                let told = async { tokio::time::timeout(time, signals.told()).await };
-                runtime.block_on(told).is_ok()
-            },
         )?),
     };
     let mut pids = plan.watch.clone();
@@ -169,7 +167,7 @@ fn run_asked(
         judging: Judging::new(plan.cache, kept, window),
         host: Box::new(host),
     }));
-    let interrupted = go(runtime, &mut signals, &load, plan.closed)?;
+    let interrupted = go(runtime, &load, plan.closed)?;
     let at = load.clock.now();
     let left = load.counts().under_way;
     let reasons = (left > 0).then(|| {
@@ -188,32 +186,9 @@ fn run_asked(
     }))
 }
 
-/// An interrupt or a request to end: one that came while nobody waited is told by the next wait.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// Drives the load on this runtime, of this thread; whether it was interrupted.
 fn go(
     runtime: tokio::runtime::Runtime,
-    signals: &mut Signals,
     load: &Rc<Load>,
     closed: Option<usize>,
 ) -> Result<bool, io::Error> {
@@ -221,7 +196,10 @@ fn go(
     let stop = Notify::new();
     let interrupted = local.block_on(&runtime, async {
         let asked = async {
-            signals.told().await;
+            // Looked at, since it may have come while everything was made ready.
+            while !interrupt::asked() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             stop.notify_one();
             // The load ends in its own time.
             std::future::pending::<()>().await;

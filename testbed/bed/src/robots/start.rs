@@ -2,7 +2,7 @@
 //!
 //! Invariant: the command has a process group of its own, which is ended when this is dropped, however the run ends.
 
-use super::run::Error;
+use super::{interrupt, run::Error};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs::File,
@@ -28,17 +28,15 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Starts it and waits until it accepts connections. What it prints goes to `proxy.log` in the directory, if there is one. `wait`
-    /// waits so long, and says whether it was told to end meanwhile.
+    /// Starts it and waits until it accepts connections. What it prints goes to `proxy.log` in the directory, if there is one.
     ///
     /// # Errors
-    /// The command is none, ends at once, or does not listen in time; or the wait was told to end.
+    /// The command is none, ends at once, or does not listen in time; or an interrupt came.
     pub(crate) fn start(
         command: &str,
         proxy: SocketAddr,
         origin: SocketAddr,
         directory: Option<&Path>,
-        wait: &mut dyn FnMut(Duration) -> bool,
     ) -> Result<Self, Error> {
         let failed = |what: String| Error::Start(command.to_owned(), what);
         if TcpStream::connect_timeout(&proxy, Duration::from_millis(200)).is_ok() {
@@ -82,15 +80,16 @@ impl Started {
                 }
                 _ => {}
             }
+            if interrupt::asked() {
+                return Err(Error::Interrupted);
+            }
             if begin.elapsed() > START {
                 let seconds = START.as_secs();
                 return Err(failed(format!(
                     "it does not listen on {proxy} after {seconds} s"
                 )));
             }
-            if wait(LOOK) {
-                return Err(failed("interrupted before it listened".to_owned()));
-            }
+            sleep(LOOK);
         }
     }
 
@@ -169,11 +168,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = free.local_addr().unwrap();
         drop(free);
-        let mut wait = |time| {
-            sleep(time);
-            false
-        };
-        let error = Started::start("sh -c 'exit 3'", proxy, proxy, None, &mut wait).unwrap_err();
+        let error = Started::start("sh -c 'exit 3'", proxy, proxy, None).unwrap_err();
         assert!(error.to_string().contains("exit status: 3"), "{error}");
     }
 }

@@ -24,8 +24,8 @@ use std::{path::PathBuf, process::ExitCode};
 pub enum Command {
     /// The code of each module: lines, statements and calls of the interface, beside the paper's figures
     Table4 {
-        /// The directory of the modules
-        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../modules"))]
+        /// The directory of the modules; by default that of the sources this program was built from
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../modules"), hide_default_value = true)]
         modules: PathBuf,
         /// The sources of the interface; by default those beside the modules
         #[arg(long)]
@@ -43,6 +43,11 @@ pub enum Command {
 /// Does what the command says; the table goes to standard output, what is under way to standard error.
 #[must_use]
 pub fn tables_command(command: Command) -> ExitCode {
+    // Before a proxy is started: an interrupt is to end that, too.
+    if let (Command::Table5(_) | Command::Table6(_), Err(e)) = (&command, crate::robots::hear()) {
+        eprintln!("understudy-bed: no signals: {e}");
+        return ExitCode::from(2);
+    }
     let done = match command {
         Command::Table4 {
             modules,
