@@ -1,6 +1,8 @@
 //! The proxy started by a command, and ended with all its children.
 //!
-//! Invariant: the command has a process group of its own, which is ended when this is dropped, however the run ends.
+//! Invariant: the command has a process group of its own, which is ended when this is dropped: when the run ends, fails or is interrupted.
+//!
+//! Awkward case: a daemon leaves that group (setsid) and lives on. Nobody here knows its number; that it still listens is told.
 
 use super::{interrupt, run::Error};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -25,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Started {
     child: Child,
+    proxy: SocketAddr,
 }
 
 impl Started {
@@ -67,7 +70,7 @@ impl Started {
             .process_group(0)
             .spawn()
             .map_err(|e| failed(e.to_string()))?;
-        let mut started = Self { child };
+        let mut started = Self { child, proxy };
         let begin = Instant::now();
         loop {
             if TcpStream::connect_timeout(&proxy, Duration::from_secs(1)).is_ok() {
@@ -123,6 +126,13 @@ impl Drop for Started {
             self.signal(Signal::KILL);
         }
         let _ = self.child.wait();
+        if TcpStream::connect_timeout(&self.proxy, Duration::from_millis(200)).is_ok() {
+            eprintln!(
+                "understudy-bed: something still listens on {}: the command left a daemon behind; end it, and have the command stay in \
+                 the foreground, or its processor time and memory are not seen either",
+                self.proxy
+            );
+        }
     }
 }
 
