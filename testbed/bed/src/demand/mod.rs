@@ -68,6 +68,9 @@ pub struct Arrival {
     pub abort: Option<f64>,
 }
 
+/// Bytes of a POST's body at most: a limit for tails. The origin refuses what is above it.
+pub const LARGEST_POST: u64 = 1 << 20;
+
 /// Numbers of embedded requests begin here.
 const EMBEDDED: u64 = 1 << 63;
 
@@ -175,9 +178,8 @@ impl Demand {
         let methods = &self.world.workload().methods;
         let share = uniform(stream);
         if share < methods.post {
-            // A limit for tails: no request's body above 64 MiB.
-            let size = methods.post_size.sample(stream).min((64u64 << 20) as f64);
-            (Method::Post, size as u64)
+            let size = methods.post_size.sample(stream) as u64;
+            (Method::Post, size.min(LARGEST_POST))
         } else if share < methods.post + methods.head {
             (Method::Head, 0)
         } else {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::workload::Distribution;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -198,6 +199,20 @@ fn methods_and_aborts_are_those_of_the_table() {
         all.iter()
             .all(|a| a.method != Method::Head || a.abort.is_none())
     );
+}
+
+#[test]
+fn no_post_is_longer_than_the_origin_takes() {
+    let mut workload = Workload::load("polymix-4").unwrap();
+    workload.methods.post_size = Distribution::Exp(1048576.0);
+    let workload = Arc::new(Workload::parse(&toml::to_string(&workload).unwrap()).unwrap());
+    let schedule = Schedule::plateau(&workload, 1000.0, 1.0, 30.0).unwrap();
+    let posts: Vec<u64> = Demand::new(World::new(workload, Seed(1), 0), schedule)
+        .filter(|a| a.method == Method::Post)
+        .map(|a| a.request_body)
+        .collect();
+    assert_eq!(posts.iter().max(), Some(&(1 << 20)));
+    assert!(posts.iter().any(|p| *p < 1 << 20));
 }
 
 #[test]

@@ -64,7 +64,11 @@ pub(super) fn answer(
     response.insert_header((header::DATE, date(second)));
     response.insert_header((header::LAST_MODIFIED, date(version.modified)));
     let cachable = world.cachable(object) && method != Method::POST;
-    if cachable {
+    let failed = matches!(part, Part::Unsatisfiable | Part::Failed);
+    if failed {
+        // With Expires a cache may store any final status (RFC 9111 3), and would give a plain GET the failure of another's condition.
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+    } else if cachable {
         response.insert_header((header::CACHE_CONTROL, "public"));
         response.insert_header((header::EXPIRES, date(version.until)));
     } else if method == Method::POST {

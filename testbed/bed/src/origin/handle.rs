@@ -19,6 +19,7 @@ use super::{
     statistics::{add, count},
 };
 use crate::{
+    demand,
     seed::Stream,
     workload::{Distribution, Network},
     world::{Object, World},
@@ -37,8 +38,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The largest body of a POST.
-const LARGEST_POST: usize = 1 << 20;
+/// The largest body of a POST; a mebibyte fits in any address space.
+const LARGEST_POST: usize = demand::LARGEST_POST as usize;
 
 /// The longest the origin thinks, whatever was drawn.
 const LONGEST_THOUGHT: Duration = Duration::from_secs(3600);

@@ -32,9 +32,10 @@ macro_rules! statistics {
 
             /// Begins again from nothing. What is open stays open.
             pub(super) fn reset(&self) {
-                let open = self.open.load(Relaxed);
-                $(self.$name.store(0, Relaxed);)+
-                self.open.store(open, Relaxed);
+                // Whoever is counted in `open` counts itself out, so it is never written to: not even to what it was just now.
+                $(if stringify!($name) != "open" {
+                    self.$name.store(0, Relaxed);
+                })+
                 self.seen.clear();
             }
         }

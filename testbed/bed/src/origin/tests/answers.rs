@@ -144,6 +144,14 @@ fn a_range_is_that_part_of_the_body() {
     let none = client.exchange(&bed.request("GET", object, 3, &range));
     assert_eq!(none.status, 416);
     assert_eq!(none.field("content-range"), format!("bytes */{length}"));
+    let matches = "If-Match: \"other\"\r\n";
+    let other = client.exchange(&bed.request("GET", object, 4, matches));
+    assert_eq!(other.status, 412);
+    // The object may be stored, but not that this request failed.
+    for failed in [none, other] {
+        assert_eq!(failed.field("cache-control"), "no-store");
+        assert!(!failed.has("expires"), "{failed:?}");
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn an_idle_connection_is_closed_and_no_longer_open() {
     let bed = Bed::new(|workload| workload.connections.server_idle = 0.3);
     let mut client = bed.client();
     let begin = std::time::Instant::now();
+    // That it is counted as open until then is told where nothing closes it: here a test that is held up finds it closed already.
     client.exchange(&bed.request("GET", bed.object(TEXT, true), 1, ""));
-    assert_eq!(bed.running.statistics().open, 1);
     assert_eq!(client.end(), b"");
     assert!(begin.elapsed() >= Duration::from_millis(300));
     while bed.running.statistics().open > 0 {
