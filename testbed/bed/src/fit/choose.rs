@@ -72,7 +72,7 @@ type Below = Box<dyn Fn(f64) -> f64>;
 impl Curve {
     /// The curve of this kind nearest to the numbers, and the share it has below a place.
     fn fit(self, sorted: &[f64], mean: f64) -> Option<(Distribution, Below)> {
-        let (first, last) = (*sorted.first()?, *sorted.last()?);
+        let first = *sorted.first()?;
         let count = sorted.len() as f64;
         match self {
             Self::Exp => (mean > 0.0 && first >= 0.0).then(|| {
@@ -107,6 +107,16 @@ impl Curve {
                 })
             }
             Self::Uniform => {
+                // The least and the greatest number are those of one object each: ends are told from groups at both. The middle of the
+                // lowest five of n is at 3 / (n + 1) of the way.
+                let group = |numbers: &[f64]| numbers.iter().sum::<f64>() / GROUP as f64;
+                let low = group(sorted.get(..GROUP)?);
+                let high = group(sorted.get(sorted.len() - GROUP..)?);
+                let beyond = (high - low) * 3.0 / (count - 5.0).max(1.0);
+                let (first, last) = ((low - beyond).max(0.0), high + beyond);
+                if last <= first {
+                    return None;
+                }
                 let below: Below = Box::new(move |x: f64| (x - first) / (last - first));
                 Some((Distribution::Uniform(round(first), round(last)), below))
             }
@@ -221,6 +231,19 @@ mod tests {
             let mean = chosen.distribution.mean();
             assert!((mean / of.mean() - 1.0).abs() < 0.05, "{of:?}: {chosen:?}");
         }
+    }
+
+    #[test]
+    fn no_end_of_a_uniform_curve_is_one_number_of_the_sample() {
+        let mut numbers = sample(&Distribution::Uniform(1000.0, 8000.0), 300);
+        numbers.add(311.0);
+        numbers.add(9870.0);
+        let chosen = choose(&numbers, &[Curve::Uniform]).unwrap();
+        let Distribution::Uniform(first, last) = chosen.distribution else {
+            panic!("{chosen:?}");
+        };
+        assert!((700.0..1100.0).contains(&first), "{chosen:?}");
+        assert!((7900.0..8700.0).contains(&last), "{chosen:?}");
     }
 
     #[test]

@@ -113,6 +113,10 @@ pub fn compare_html(a: &Results, b: &Results) -> String {
     for (qa, qb) in rows(a, b) {
         let ratio = ratio(qa.value, qb.value);
         let gain = match (qa.better, ratio) {
+            // What there was none of in A has no ratio, and is worse all the same.
+            (Better::Lower, None) if qa.value == Some(0.0) && qb.value > Some(0.0) => {
+                " class=\"loss\""
+            }
             (Better::Neither, _) | (_, None) => "",
             (_, Some(r)) if (r - 1.0).abs() < NOISE => "",
             (Better::Lower, Some(r)) if r < 1.0 => " class=\"gain\"",

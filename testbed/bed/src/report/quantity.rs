@@ -192,6 +192,16 @@ pub(crate) fn differences(a: &Results, b: &Results) -> Vec<String> {
             words::digits(a.schedule.peak),
             words::digits(b.schedule.peak),
         ),
+        (
+            "number of robots",
+            a.schedule.robots.to_string(),
+            b.schedule.robots.to_string(),
+        ),
+        (
+            "working set",
+            a.schedule.working_set.to_string(),
+            b.schedule.working_set.to_string(),
+        ),
         ("seed", i.seed.to_string(), j.seed.to_string()),
         ("scale", words::digits(i.scale), words::digits(j.scale)),
         ("mode", i.mode.clone(), j.mode.clone()),
@@ -205,11 +215,11 @@ pub(crate) fn differences(a: &Results, b: &Results) -> Vec<String> {
     let phases = |r: &Results| {
         let shape = r.schedule.phases.iter();
         shape
-            .map(|p| (p.name.clone(), p.measured))
+            .map(|p| (p.name.clone(), p.measured, p.seconds, p.from, p.to))
             .collect::<Vec<_>>()
     };
     if phases(a) != phases(b) {
-        found.push("other phases".to_owned());
+        found.push("other phases, or of other lengths or rates".to_owned());
     }
     for (name, r) in [("A", a), ("B", b)] {
         let reasons = r.validity.reasons.iter();

@@ -485,3 +485,26 @@ fn chromium_shows_it_and_asks_nobody() {
         loaded(&asking).1
     );
 }
+
+#[test]
+fn runs_of_other_lengths_are_not_comparable_and_failures_out_of_nothing_are_a_loss() {
+    let a = made(&Made {
+        rate: 5.0,
+        scale: 0.05,
+        ..Made::default()
+    });
+    assert!(compare_html(&a, &a).contains("The runs are comparable."));
+    assert!(!compare_html(&a, &a).contains("class=\"loss\""));
+    let mut b = a.clone();
+    b.schedule.phases[4].seconds *= 10.0;
+    let text = compare(&a, &b);
+    assert!(text.contains("other phases, or of other lengths"), "{text}");
+    let mut b = a.clone();
+    b.schedule.working_set += 1;
+    assert!(compare(&a, &b).contains("another working set"));
+    let (mut a, mut b) = (a.clone(), a);
+    a.total.faults.clear();
+    b.total.faults = [(Fault::WrongBytes, 5)].into();
+    assert!(compare_html(&a, &b).contains("<td class=\"loss\">"));
+    assert!(!compare_html(&b, &b).contains("class=\"loss\""));
+}
