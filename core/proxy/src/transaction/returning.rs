@@ -251,7 +251,8 @@ impl Transaction {
                         // While a module may still fail before anything is given away, the head waits.
                         Poll::Pending
                             if !queue.is_empty()
-                                && (queue.written > 0 || !way.filter.withholds()) =>
+                                && (queue.written > 0
+                                    || !(way.filter.withholds() || from.withholds())) =>
                         {
                             return Poll::Ready(Ok(()));
                         }
@@ -335,6 +336,11 @@ impl From<'_> {
     /// Whether a module has a piece of it on its way from the origin.
     fn is_away(&self) -> bool {
         matches!(self, From::Origin(origin, _) if origin.is_away())
+    }
+
+    /// Whether modules have bytes of it of which nothing came out yet.
+    fn withholds(&self) -> bool {
+        matches!(self, From::Origin(origin, _) if origin.withholds())
     }
 
     /// How often whoever fills heard of it without a piece for us.

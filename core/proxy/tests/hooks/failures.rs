@@ -88,6 +88,23 @@ fn a_body_that_came_with_its_head_fails_as_502_and_not_by_a_cut() {
     });
 }
 
+/// Both hooks on a body in one task: what fails is the first, and the second has nothing yet.
+#[test]
+fn a_body_on_its_way_in_fails_as_502_also_when_a_module_waits_for_it_on_its_way_out() {
+    actix::System::new().block_on(async {
+        let bad = Scripted::new("bad", &[Hook::ResponseBody], |tx| {
+            let (host, token) = (tx.host(), tx.token());
+            host.resume(token, Verdict::fail("on purpose"));
+            Verdict::Pending
+        });
+        let out = Scripted::new("out", &[Hook::ReturnBody], |_| Verdict::Continue);
+        let script = |_: &str| answer("200 OK", "Cache-Control: no-store\r\n", "x");
+        let f = proxy(Kind::Inline, &[&bad, &out], script).await;
+        let got = f.get("/").await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
+    });
+}
+
 #[test]
 fn open_goes_on_without_the_module() {
     everywhere(|kind| async move {
