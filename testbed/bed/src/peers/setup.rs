@@ -211,7 +211,11 @@ impl Setup {
 /// Where the program is.
 fn program(args: &PeerArgs) -> PathBuf {
     if let Some(program) = &args.program {
-        return program.clone();
+        // It is started in a directory of its own, where a path from here would lead nowhere.
+        return match program.components().count() {
+            0 | 1 => program.clone(),
+            _ => std::path::absolute(program).unwrap_or_else(|_| program.clone()),
+        };
     }
     let (name, places): (&str, &[&str]) = match args.name {
         Name::Squid => ("squid", &["/usr/sbin"]),
@@ -254,4 +258,29 @@ fn directory(within: &Path) -> Result<TempDir, String> {
     // Squid and Varnish write as users of their own when they were started as root.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).map_err(told)?;
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_a_program_is_from_where_the_command_is_typed_and_a_name_is_looked_for() {
+        let found = |typed: &str| {
+            program(&PeerArgs {
+                name: Name::Understudy,
+                port: 1,
+                origin: None,
+                mode: None,
+                cache: 1,
+                workers: 1,
+                program: Some(PathBuf::from(typed)),
+            })
+        };
+        let here = std::env::current_dir().unwrap_or_default();
+        assert_eq!(found("a/b"), here.join("a/b"));
+        assert_eq!(found("./b"), here.join("b"));
+        assert_eq!(found("/a/b"), Path::new("/a/b"));
+        assert_eq!(found("b"), Path::new("b"));
+    }
 }

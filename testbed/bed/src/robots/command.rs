@@ -221,30 +221,28 @@ fn summary(results: &Results) -> String {
     } else {
         &results.total
     };
-    let millis = |times: &Times| {
-        if times.count == 0 {
+    let millis = |due: &Times, sent: &Times| {
+        if due.count == 0 {
             return "none".to_owned();
         }
-        let ms = |t: u64| t as f64 / 1e3;
-        format!("{:.2} / {:.2} ms", ms(times.p50), ms(times.p99))
+        let ms = |t: &Times| format!("{:.2} / {:.2} ms", t.p50 as f64 / 1e3, t.p99 as f64 / 1e3);
+        format!("{} since due, {} since sent", ms(due), ms(sent))
     };
     let percent =
         |share: Option<f64>| share.map_or("-".to_owned(), |s| format!("{:.1} %", s * 100.0));
     let mut text = format!(
         "requests  {} measured, {} in all, {:.1}/s\n\
          hit ratio {} of documents, {} of bytes ({} offered)\n\
-         hit  p50 / p99  {} since due, {} since sent\n\
-         miss p50 / p99  {} since due, {} since sent\n",
+         hit  p50 / p99  {}\n\
+         miss p50 / p99  {}\n",
         figures.requests,
         results.total.requests,
         figures.rate().unwrap_or(0.0),
         percent(figures.hits.documents.value()),
         percent(figures.hits.bytes.value()),
         percent(figures.hits.ideal.value()),
-        millis(&figures.latency.hit),
-        millis(&figures.service.hit),
-        millis(&figures.latency.miss),
-        millis(&figures.service.miss),
+        millis(&figures.latency.hit, &figures.service.hit),
+        millis(&figures.latency.miss, &figures.service.miss),
     );
     if results.total.faults.is_empty() {
         text.push_str("faults    none\n");
