@@ -1,9 +1,9 @@
 //! What an exchange should have been.
 //!
-//! - [`claims`]: what an answer says of itself.
-//! - [`memory`]: what was asked and answered before: what a store can hold.
-//! - [`judge`]: the rules, pure: an expectation and what was seen give the source and the faults.
-//! - [`body`]: bytes compared as they come. [`adapted`]: answers that modules changed on purpose.
+//! - `claims`: what an answer says of itself.
+//! - `memory`: what was asked and answered before: what a store can hold.
+//! - `judge`: the rules, pure: an expectation and what was seen give the source and the faults.
+//! - `body`: bytes compared as they come. `adapted`: answers that modules changed on purpose.
 //!
 //! Invariant: nothing here believes the proxy. Where an answer came from is told by the origin's own field, which a store keeps.
 

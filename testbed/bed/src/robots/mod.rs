@@ -1,12 +1,12 @@
 //! The clients before the proxy.
 //!
-//! - [`plan`]: what a run is, as the command line or a table says it. [`command`]: that command line.
-//! - [`run`](mod@run): a run from plan to results. [`start`]: the proxy's command. [`side`], [`observer`]: origin and proxy looked at.
-//! - [`load`]: all robots, their connections and queues; [`drive`]: through the phases; [`exchange`]: one request and its answer.
-//! - [`ceiling`], [`closed`]: what the generator itself can do.
-//! - [`answer`], [`head`]: a strict HTTP reader. [`request`]: requests as bytes. [`connection`]: what they go over.
-//! - [`judging`]: the oracle at work; [`kept`]: what it found fault with, kept.
-//! - [`clock`], [`timer`]: time, to the microsecond. [`interrupt`](mod@interrupt): Ctrl-C at any stage.
+//! - `plan`: what a run is, as the command line or a table says it. `command`: that command line.
+//! - `run`: a run from plan to results. `start`: the proxy's command. `side`, `observer`: origin and proxy looked at.
+//! - `load`: all robots, their connections and queues; `drive`: through the phases; `exchange`: one request and its answer.
+//! - `ceiling`, `closed`: what the generator itself can do.
+//! - `answer`, `head`: a strict HTTP reader. `request`: requests as bytes. `connection`: what they go over.
+//! - `judging`: the oracle at work; `kept`: what it found fault with, kept.
+//! - `clock`, `timer`: time, to the microsecond. `interrupt`: Ctrl-C at any stage.
 
 mod answer;
 mod ceiling;

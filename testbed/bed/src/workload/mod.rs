@@ -1,6 +1,6 @@
 //! The file that says what traffic is like: content, demand, network and phases.
 //!
-//! The shape here is the file's own, unknown keys refused; [`check`] is what a shape must also be. Units are in the names or said
+//! The shape here is the file's own, unknown keys refused; `check` is what a shape must also be. Units are in the names or said
 //! beside them: sizes in bytes, times in seconds.
 
 mod check;
