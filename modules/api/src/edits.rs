@@ -190,6 +190,17 @@ pub struct Mark {
     bytes: usize,
 }
 
+impl Mark {
+    /// Of an empty record.
+    pub const NONE: Mark = Mark {
+        ops: 0,
+        lines: 0,
+        sets: 0,
+        asides: 0,
+        bytes: 0,
+    };
+}
+
 impl Edits {
     /// An empty record.
     pub fn new() -> Edits {

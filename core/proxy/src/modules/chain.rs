@@ -3,6 +3,7 @@
 //! Owned by the settings in force, so a transaction keeps the chain it began with. A module that a reload leaves as it is keeps its
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
+use super::party::Spare;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
@@ -20,6 +21,17 @@ const ON_HITS: Hooks = Hooks::of(&[
     Hook::Free,
 ]);
 
+/// A module's place in the order of a hook.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) link: Rc<Link>,
+    pub(super) index: u16,
+    /// Whether it is asked hangs on what the hook is about.
+    pub(super) chooses: bool,
+    /// The hook is about a new head of an answer, and what was said of the one before is void.
+    pub(super) renews: bool,
+}
+
 /// The chain.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -32,6 +44,10 @@ pub(crate) struct Chain {
     hooks: Hooks,
     /// For each hook those who want it, in the order in which they are asked.
     orders: [Box<[u16]>; Hook::COUNT],
+    /// The same, with all that asking one needs at hand.
+    places: [Box<[Place]>; Hook::COUNT],
+    /// What transactions before kept of each module, fresh again.
+    pub(super) spare: Spare,
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -80,7 +96,20 @@ impl Chain {
                 let may = looks || of(link).has(Hook::ResponseReturn);
                 link.loaded().spec().kind == Kind::Inline && may
             });
+        let orders = Hook::ALL.map(|hook| order(&asked, hook, modules.same_order));
+        let mut of_hook = orders.iter();
+        let places = Hook::ALL.map(|hook| {
+            let order = of_hook.next().into_iter().flatten();
+            order
+                .filter_map(|index| {
+                    let at = usize::from(*index);
+                    Some(place(hook, *index, links.get(at)?, matchers.get(at)?))
+                })
+                .collect()
+        });
         Chain {
+            places,
+            spare: Spare::default(),
             matchers,
             seat: seat.clone(),
             whence: Whence::default(),
@@ -88,7 +117,7 @@ impl Chain {
             on_hits: hooks.any(ON_HITS),
             on_the_spot,
             hooks,
-            orders: Hook::ALL.map(|hook| order(&asked, hook, modules.same_order)),
+            orders,
             chooses: modules.members.iter().any(|m| !m.matcher.is_open()),
             timing: modules.server_timing,
             links,
@@ -113,6 +142,12 @@ impl Chain {
         self.orders.get(hook as usize).map_or(&[], |order| order)
     }
 
+    /// The same, with all that asking one needs at hand.
+    #[inline]
+    pub(super) fn places(&self, hook: Hook) -> &[Place] {
+        self.places.get(hook as usize).map_or(&[], |places| places)
+    }
+
     /// Which module stands at this place of a hook's order.
     #[inline]
     pub(super) fn at(&self, hook: Hook, place: usize) -> usize {
@@ -135,6 +170,16 @@ fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
         }
     }
     all
+}
+
+fn place(hook: Hook, index: u16, link: &Rc<Link>, matcher: &Matcher) -> Place {
+    let renews = matches!(hook, Hook::ResponseHead | Hook::ResponseReturn);
+    Place {
+        link: link.clone(),
+        index,
+        chooses: hook == Hook::Resolve || renews && matcher.has_types(),
+        renews,
+    }
 }
 
 /// Answers meet modules last to first, unless they are to meet them as requests do.
