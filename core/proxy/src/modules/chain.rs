@@ -3,6 +3,7 @@
 //! Owned by the settings in force, so a transaction keeps the chain it began with. A module that a reload leaves as it is keeps its
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
+use super::filter::Standing;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
@@ -32,6 +33,8 @@ pub(crate) struct Chain {
     hooks: Hooks,
     /// For each hook those who want it, in the order in which they are asked.
     orders: [Box<[u16]>; Hook::COUNT],
+    /// What is known of them, where the hook is on bodies.
+    standing: [Standing; Hook::COUNT],
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -80,7 +83,9 @@ impl Chain {
                 let may = looks || of(link).has(Hook::ResponseReturn);
                 link.loaded().spec().kind == Kind::Inline && may
             });
+        let orders = Hook::ALL.map(|hook| order(&asked, hook, modules.same_order));
         Chain {
+            standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
             matchers,
             seat: seat.clone(),
             whence: Whence::default(),
@@ -88,7 +93,7 @@ impl Chain {
             on_hits: hooks.any(ON_HITS),
             on_the_spot,
             hooks,
-            orders: Hook::ALL.map(|hook| order(&asked, hook, modules.same_order)),
+            orders,
             chooses: modules.members.iter().any(|m| !m.matcher.is_open()),
             timing: modules.server_timing,
             links,
@@ -111,6 +116,13 @@ impl Chain {
     #[inline]
     pub(super) fn order(&self, hook: Hook) -> &[u16] {
         self.orders.get(hook as usize).map_or(&[], |order| order)
+    }
+
+    /// What is known of those who want a hook on bodies.
+    #[inline]
+    pub(super) fn standing(&self, hook: Hook) -> Standing {
+        let standing = self.standing.get(hook as usize);
+        standing.copied().unwrap_or_default()
     }
 
     /// Which module stands at this place of a hook's order.

@@ -169,7 +169,7 @@ impl Transaction {
         let here = match &mut returning.body {
             Some(way) => {
                 way.expect(origin.body_length());
-                self.gather_through(&mut queue, &mut origin, way, framed)
+                self.gather_through(&mut queue, &mut origin, Some(way), framed)
             }
             None => Ok(framed == Framed::Empty),
         };
@@ -234,11 +234,14 @@ impl Transaction {
         origin: &mut Origin,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        if origin.is_filtered() && queue.written > 0 {
-            return Ok(false);
+        if origin.is_filtered() {
+            return match queue.written {
+                0 => self.gather_through(queue, origin, None, framed),
+                _ => Ok(false),
+            };
         }
         for _ in 0..PIECES {
-            let piece = origin.buffered_piece().map_err(Broken::Origin)?;
+            let piece = origin.buffered_unheard().map_err(Broken::Origin)?;
             match piece {
                 Some(Decoded::More) | None => break,
                 Some(piece) => {
@@ -251,26 +254,40 @@ impl Transaction {
         Ok(false)
     }
 
-    /// The same past modules that hear it on its way out, as long as they say yes at once.
+    /// The same past modules, on its way in and on its way out, as long as they say yes at once.
     fn gather_through(
         &mut self,
         queue: &mut Queue,
         origin: &mut Origin,
-        way: &mut Way,
+        mut way: Option<&mut Way>,
         framed: Framed,
     ) -> Result<bool, Broken> {
+        if way.as_deref().is_some_and(|way| !way.is_quick()) {
+            return Ok(false);
+        }
+        let mut edits = self.worker.edits.take();
+        let mut outcome = Ok(false);
         for _ in 0..PIECES {
-            let piece = way.buffered(origin).map_err(Broken::Origin)?;
-            match piece {
-                Some(Decoded::More) | None => break,
-                Some(piece) => {
-                    if self.take_piece(queue, piece, framed) {
-                        return Ok(true);
-                    }
+            let mut piece = match origin.buffered_piece(self.asked(), &mut edits) {
+                Ok(Some(Decoded::More) | None) => break,
+                Ok(Some(piece)) => piece,
+                Err(word) => {
+                    outcome = Err(Broken::Origin(word));
+                    break;
                 }
+            };
+            if let Some(way) = &mut way
+                && !way.pass(self.asked(), &mut piece, &mut edits)
+            {
+                break;
+            }
+            if self.take_piece(queue, piece, framed) {
+                outcome = Ok(true);
+                break;
             }
         }
-        Ok(false)
+        self.worker.edits.set(edits);
+        outcome
     }
 
     /// Queues one piece; answers whether it was the end.
@@ -322,7 +339,7 @@ impl Transaction {
                     self.client.deadline.arm_now(patience);
                 }
             }
-            if let Poll::Ready(piece) = origin.poll_piece(cx) {
+            if let Poll::Ready(piece) = origin.poll_piece(self.asked(), cx) {
                 return Poll::Ready(piece.map_err(Broken::Origin));
             }
             origin

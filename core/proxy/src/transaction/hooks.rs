@@ -11,6 +11,7 @@ use super::route::{self, Route, Wanted};
 use super::withheld::Unheard;
 use super::{Step, Transaction};
 use crate::modules::edited::{self, Made};
+use crate::modules::filter::Asked;
 use crate::modules::party::{Party, Ran, Subject};
 use crate::modules::whence::NOWHERE;
 use crate::record::{ModuleRecord, OwnedRecord, Record};
@@ -149,14 +150,13 @@ impl Transaction {
         }
         self.worker.asked.set(edits);
         if !self.body.is_empty() {
-            let key = self.key();
-            self.body.filter = party.filter(Hook::RequestBody, self.head.method_bytes(), &key);
-            if self
-                .body
-                .filter
-                .as_ref()
-                .is_some_and(|f| f.withholds_head())
-            {
+            let asked = Asked {
+                method: self.head.method_bytes(),
+                key: key_of(&self.route),
+            };
+            let filter = party.filter(Hook::RequestBody, asked);
+            self.body.through(filter, asked);
+            if self.body.withholds_head() {
                 // In a box, as it is rare.
                 let edits = match Box::pin(self.withheld_request()).await {
                     Ok(edits) => edits,
@@ -320,11 +320,11 @@ impl Transaction {
         if exchanged.head.status() == 101 {
             return Ok(());
         }
-        if let Some(filter) = &mut self.body.filter {
+        if self.body.is_filtered() {
             // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
             // back, and here nobody else would take it.
             let next = Hooks::of(&[Hook::ResponseHead]);
-            poll_fn(|cx| filter.poll_free(next, cx)).await;
+            poll_fn(|cx| self.body.poll_free(next, cx)).await;
         }
         let key = key_of(&self.route);
         if party.wants(Hook::ResponseHead) {
@@ -365,7 +365,8 @@ impl Transaction {
             self.worker.edits.set(edits);
         }
         if !matches!(exchanged.head.status(), 204 | 304) {
-            let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), key);
+            let method = self.head.method_bytes();
+            let filter = party.filter(Hook::ResponseBody, Asked { method, key });
             exchanged.origin.through(filter);
             if exchanged.origin.withholds_head() && !self.is_head() {
                 // In a box, as it is rare.

@@ -384,7 +384,7 @@ impl Transaction {
                         room = false;
                         break;
                     }
-                    match origin.poll_piece(cx) {
+                    match origin.poll_piece(self.asked(), cx) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             turn += piece.len();
                             *taken += piece.len() as u64;

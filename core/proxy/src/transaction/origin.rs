@@ -3,7 +3,7 @@
 use super::complete::Splice;
 use super::withheld::Ahead;
 use crate::clock::Deadline;
-use crate::modules::filter::{Break, Filter};
+use crate::modules::filter::{Asked, Break, Filter};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_http::wire::body::Decoded;
@@ -78,6 +78,7 @@ impl Origin {
     /// Takes the body through its modules until something comes out; `heard`: the origin gave something.
     pub(super) fn poll_ahead(
         &mut self,
+        asked: Asked<'_>,
         cx: &mut Context<'_>,
         heard: &mut bool,
     ) -> Poll<Result<(), Break<&'static str>>> {
@@ -86,7 +87,7 @@ impl Origin {
         };
         let ahead = self.ahead.get_or_insert_default();
         ahead.poll(|| {
-            let polled = filter.poll(cx, |cx| {
+            let polled = filter.poll(asked, cx, |cx| {
                 let piece = stream.poll_piece(cx).map_err(|error| error.word());
                 *heard |= piece.is_ready();
                 piece
@@ -104,9 +105,14 @@ impl Origin {
     }
 
     /// Waits until no module that wants one of these hooks has a piece.
-    pub(super) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_free(
+        &mut self,
+        asked: Asked<'_>,
+        hooks: Hooks,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         match &mut self.filter {
-            Some(filter) => filter.poll_free(hooks, cx),
+            Some(filter) => filter.poll_free(asked, hooks, cx),
             None => Poll::Ready(()),
         }
     }
@@ -162,6 +168,7 @@ impl Origin {
     /// The next piece; an error is its word.
     pub(super) fn poll_piece(
         &mut self,
+        asked: Asked<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Decoded, &'static str>> {
         if let Some(splice) = &mut self.splice {
@@ -180,7 +187,7 @@ impl Origin {
             return Poll::Ready(Ok(piece));
         }
         let stream = &mut self.stream;
-        let piece = filter.poll(cx, |cx| stream.poll_piece(cx));
+        let piece = filter.poll(asked, cx, |cx| stream.poll_piece(cx));
         piece.map_err(|broken: Break<UpstreamError>| match broken {
             Break::Source(error) => error.word(),
             // No answer can take the place of a body whose head is gone.
@@ -188,17 +195,36 @@ impl Origin {
         })
     }
 
-    /// What is here already, when nothing stands in the way, or modules that say yes at once.
-    pub(super) fn buffered_piece(&mut self) -> Result<Option<Decoded>, &'static str> {
+    /// What is here already, when nothing stands in the way; no modules hear it.
+    pub(super) fn buffered_unheard(&mut self) -> Result<Option<Decoded>, &'static str> {
+        if self.splice.is_some() {
+            return Ok(None);
+        }
+        self.stream.buffered_piece().map_err(|error| error.word())
+    }
+
+    /// What is here already, when nothing stands in the way, or modules that say yes at once. The record of edits is empty, and stays
+    /// so.
+    #[inline]
+    pub(super) fn buffered_piece(
+        &mut self,
+        asked: Asked<'_>,
+        edits: &mut Edits,
+    ) -> Result<Option<Decoded>, &'static str> {
         if self.ahead.is_some() || self.splice.is_some() {
             return Ok(None);
         }
-        let stream = &mut self.stream;
-        match &mut self.filter {
-            Some(filter) => filter.buffered(|| stream.buffered_piece()),
-            None => stream.buffered_piece(),
+        let is_quick = |filter: &Filter| filter.is_quick();
+        if !self.filter.as_ref().is_none_or(is_quick) {
+            return Ok(None);
         }
-        .map_err(|error| error.word())
+        let piece = self.stream.buffered_piece();
+        let mut piece = piece.map_err(|error| error.word())?;
+        if let (Some(piece), Some(filter)) = (&mut piece, &mut self.filter) {
+            // What was taken is no piece any more.
+            filter.pass(asked, piece, edits);
+        }
+        Ok(piece)
     }
 
     /// The answer was read whole: the connection may serve another.

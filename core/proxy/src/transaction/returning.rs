@@ -11,7 +11,7 @@ use super::route::Route;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::edited::{self, Made};
-use crate::modules::filter::{Break, Filter};
+use crate::modules::filter::{Asked, Break, Filter};
 use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -115,10 +115,10 @@ impl Transaction {
         let key = asked(&self.route, &self.logged_url);
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
-            if let Some(filter) = &mut self.body.filter {
+            if self.body.is_filtered() {
                 // A module may have a piece of the request still, and here nobody else would take it back.
                 let next = Hooks::of(&[Hook::ResponseReturn]);
-                poll_fn(|cx| filter.poll_free(next, cx)).await;
+                poll_fn(|cx| self.body.poll_free(next, cx)).await;
             }
             let edits = {
                 let (head, method) = (&returning.head, self.head.method_bytes());
@@ -157,7 +157,8 @@ impl Transaction {
             returning.edit(&edits);
             self.worker.edits.set(edits);
         }
-        let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), key);
+        let method = self.head.method_bytes();
+        let filter = party.filter(Hook::ReturnBody, Asked { method, key });
         if let Some(filter) = filter {
             if filter.changes_length() {
                 returning.changes_length = true;
@@ -176,6 +177,15 @@ impl Transaction {
             });
         }
         Ok(returning)
+    }
+
+    /// What modules on a body are told of this request.
+    #[inline]
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: self.head.method_bytes(),
+            key: self.key_asked(),
+        }
     }
 
     /// The key of what was asked for, also where no route was made.
@@ -221,9 +231,11 @@ impl Transaction {
                         self.poll_upload(cx, origin.stream(), upload);
                         // One that has a piece on its way in is asked nothing else until then, and would be waited for here for ever.
                         // What comes out is there for the next piece; that it is still away wakes this task.
-                        let _ = origin.poll_free(Hooks::of(&[Hook::ReturnBody]), cx);
+                        let next = Hooks::of(&[Hook::ReturnBody]);
+                        let _ = origin.poll_free(self.asked(), next, cx);
                     }
-                    match way.filter.poll(cx, |cx| from.poll(cx)) {
+                    let asked = self.asked();
+                    match way.filter.poll(asked, cx, |cx| from.poll(asked, cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             gathered += piece.len();
                             if let From::Origin(..) = from {
@@ -315,15 +327,21 @@ impl Way {
         self.filter.expect(length);
     }
 
-    /// What comes out at once of what an origin's answer has here already. Where pieces may be injected they go by their own way.
-    pub(super) fn buffered(
+    /// Whether pieces take the quick way. Where some may be injected they go by their own.
+    #[inline]
+    pub(super) fn is_quick(&self) -> bool {
+        self.injections.is_none() && self.filter.is_quick()
+    }
+
+    /// Shows a piece to the modules, on the quick way; `false` when it was taken away, and what comes out is to be polled for.
+    #[inline(always)]
+    pub(super) fn pass(
         &mut self,
-        origin: &mut Origin,
-    ) -> Result<Option<Decoded>, &'static str> {
-        match self.injections {
-            Some(_) => Ok(None),
-            None => self.filter.buffered(|| origin.buffered_piece()),
-        }
+        asked: Asked<'_>,
+        piece: &mut Decoded,
+        edits: &mut Edits,
+    ) -> bool {
+        self.filter.pass(asked, piece, edits)
     }
 
     fn injected(&self, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {
@@ -351,7 +369,11 @@ impl From<'_> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, &'static str>> {
+    fn poll(
+        &mut self,
+        asked: Asked<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Decoded, &'static str>> {
         match self {
             From::Blocks(blocks) => Poll::Ready(Ok(match blocks.pop_front() {
                 Some(block) => Decoded::Data(block),
@@ -362,7 +384,7 @@ impl From<'_> {
                 FillEvent::End(trailers) => Ok(Decoded::End(trailers)),
                 FillEvent::Broken => Err("origin-broke-off"),
             }),
-            From::Origin(origin, _) => origin.poll_piece(cx),
+            From::Origin(origin, _) => origin.poll_piece(asked, cx),
         }
     }
 }
