@@ -148,8 +148,11 @@ impl Party {
 
     /// The origin's answer is about what is stored with this type. A 304 need not repeat that (RFC 9110 section 15.4.5), and who heard
     /// the head that is stored is to hear this one.
+    #[inline]
     pub(crate) fn validates(&self, kind: Option<Bytes>) {
-        self.validated.replace(kind);
+        if kind.is_some() || self.validated.borrow().is_some() {
+            self.validated.replace(kind);
+        }
     }
 
     fn choose(&self, key: &[u8]) {

@@ -6,7 +6,7 @@
 use super::exchange::{Exchanged, Upload, push_end, push_piece};
 use super::origin::Origin;
 use super::refusal::Refusal;
-use super::returning::{From, Way};
+use super::returning::{From, Returning, Way};
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
 use bytes::Bytes;
@@ -150,11 +150,12 @@ impl Transaction {
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
         let age = rendered.age;
-        let returning = self.returning(rendered.head.into(), status, bodyless);
-        let mut returning = match returning.await {
-            Ok(returning) => returning,
-            Err(step) => return step,
-        };
+        let mut returning = Returning::plain(rendered.head.into(), status);
+        if let Some(rest) = self.return_head(&mut returning, bodyless)
+            && let Err(step) = self.return_on(&mut returning, bodyless, rest).await
+        {
+            return step;
+        }
         self.tally.status = returning.status;
         let framed = self.framed(status, returning.length(length));
         self.settle(!upload.is_complete());

@@ -5,6 +5,7 @@
 
 use super::deliver::{Broken, Framed};
 use super::exchange::{Upload, push_end, push_piece};
+use super::hearing::Rest;
 use super::hooks::{FAILED, closed};
 use super::origin::Origin;
 use super::route::Route;
@@ -68,7 +69,8 @@ pub(super) enum From<'a> {
 }
 
 impl Returning {
-    fn plain(head: Bytes, status: u16) -> Returning {
+    /// As it is.
+    pub(super) fn plain(head: Bytes, status: u16) -> Returning {
         Returning {
             head,
             added: Vec::new(),
@@ -106,77 +108,115 @@ impl Transaction {
         status: u16,
         empty: bool,
     ) -> Result<Returning, Step> {
-        let Some(party) = &self.party else {
-            return Ok(Returning::plain(head, status));
-        };
-        if !party.wants(Hook::ResponseReturn) && !party.wants(Hook::ReturnBody) {
-            return Ok(Returning::plain(head, status));
-        }
-        let key = asked(&self.route, &self.logged_url);
         let mut returning = Returning::plain(head, status);
+        if let Some(rest) = self.return_head(&mut returning, empty) {
+            self.return_on(&mut returning, empty, rest).await?;
+        }
+        Ok(returning)
+    }
+
+    /// The same, as far as modules answer at once; what is left is for [`Transaction::return_on`].
+    #[inline]
+    pub(super) fn return_head(&mut self, returning: &mut Returning, empty: bool) -> Option<Rest> {
+        let party = self.party.as_ref()?;
+        if party.wants(Hook::ResponseReturn) && self.body.is_filtered() {
+            return Some(Rest::Request);
+        }
+        self.return_at_once(returning, empty)
+    }
+
+    fn return_at_once(&mut self, returning: &mut Returning, empty: bool) -> Option<Rest> {
+        let party = self.party.as_ref()?;
         if party.wants(Hook::ResponseReturn) {
-            if self.body.is_filtered() {
-                // A module may have a piece of the request still, and here nobody else would take it back.
-                let next = Hooks::of(&[Hook::ResponseReturn]);
-                poll_fn(|cx| self.body.poll_free(next, cx)).await;
-            }
-            let edits = {
-                let (head, method) = (&returning.head, self.head.method_bytes());
-                let subject = || Subject {
-                    method,
-                    url: key,
-                    part: Part::Head(Head::Response {
-                        status,
-                        lines: Lines::Whole(head),
-                    }),
-                };
-                let (ran, mut edits) = match self.returned.take() {
-                    Some(before) => *before,
-                    None => {
-                        let mut edits = self.worker.edits.take();
-                        let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
-                        (ran, edits)
-                    }
-                };
-                let ran = match ran {
-                    // By far the commonest: without another future.
-                    Ran::Through => Ran::Through,
-                    ran => {
-                        party
-                            .finish(Hook::ResponseReturn, ran, subject, &mut edits)
-                            .await
-                    }
-                };
-                match ran {
-                    Ran::Answer(response) => return Err(Step::Respond(response)),
-                    Ran::Closed => return Err(closed()),
-                    Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
+            let (ran, edits) = match self.returned.take() {
+                Some(before) => *before,
+                None => {
+                    let mut edits = self.worker.edits.take();
+                    let subject = self.subject_returned(returning);
+                    let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
+                    (ran, edits)
                 }
-                edits
             };
+            if !matches!(ran, Ran::Through) {
+                return Some(Rest::Head(Box::new((ran, edits))));
+            }
             returning.edit(&edits);
             self.worker.edits.set(edits);
         }
-        let method = self.head.method_bytes();
-        let filter = party.filter(Hook::ReturnBody, Asked { method, key });
-        if let Some(filter) = filter {
-            if filter.changes_length() {
-                returning.changes_length = true;
-                returning.head =
-                    edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
-            }
-            returning.body = (!empty).then(|| Way {
-                injections: filter.changes_length().then(|| {
-                    party.seat().open_for_injection(party.id());
-                    Injections {
-                        seat: party.seat().clone(),
-                        transaction: party.id(),
-                    }
-                }),
-                filter,
-            });
+        self.return_body(returning, empty);
+        None
+    }
+
+    /// Goes on where [`Transaction::return_head`] ended; a step when something else is answered.
+    pub(super) async fn return_on(
+        &mut self,
+        returning: &mut Returning,
+        empty: bool,
+        mut rest: Rest,
+    ) -> Result<(), Step> {
+        if let Rest::Request = rest {
+            // A module may have a piece of the request still, and here nobody else would take it back.
+            let next = Hooks::of(&[Hook::ResponseReturn]);
+            poll_fn(|cx| self.body.poll_free(next, cx)).await;
+            rest = match self.return_at_once(returning, empty) {
+                Some(rest) => rest,
+                None => return Ok(()),
+            };
         }
-        Ok(returning)
+        if let (Rest::Head(asked), Some(party)) = (rest, &self.party) {
+            let (ran, mut edits) = *asked;
+            let subject = || self.subject_returned(returning);
+            let ran = party.finish(Hook::ResponseReturn, ran, subject, &mut edits);
+            match ran.await {
+                Ran::Answer(response) => return Err(Step::Respond(response)),
+                Ran::Closed => return Err(closed()),
+                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
+            }
+            returning.edit(&edits);
+            self.worker.edits.set(edits);
+            self.return_body(returning, empty);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn subject_returned<'a>(&'a self, returning: &'a Returning) -> Subject<'a> {
+        Subject {
+            method: self.head.method_bytes(),
+            url: self.key_asked(),
+            part: Part::Head(Head::Response {
+                status: returning.status,
+                lines: Lines::Whole(&returning.head),
+            }),
+        }
+    }
+
+    /// Puts modules in the way of the body.
+    #[inline]
+    fn return_body(&self, returning: &mut Returning, empty: bool) {
+        let Some(party) = &self.party else { return };
+        let Some(filter) = party.filter(Hook::ReturnBody, self.asked()) else {
+            return;
+        };
+        let changes = filter.changes_length();
+        if changes {
+            returning.changes_length = true;
+            returning.head =
+                edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
+        }
+        if empty {
+            return;
+        }
+        returning.body = Some(Way {
+            filter,
+            injections: changes.then(|| {
+                party.seat().open_for_injection(party.id());
+                Injections {
+                    seat: party.seat().clone(),
+                    transaction: party.id(),
+                }
+            }),
+        });
     }
 
     /// What modules on a body are told of this request.
