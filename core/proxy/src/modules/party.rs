@@ -547,6 +547,7 @@ impl Seen {
     }
 
     /// Whether a call is on its way.
+    #[inline]
     pub(super) fn is_busy(&self) -> bool {
         self.busy
     }
@@ -606,6 +607,7 @@ impl Seen {
     }
 
     /// Whether hooks on a body are called.
+    #[inline]
     pub(super) fn hears(&self, hook: Hook) -> bool {
         let response = hook != Hook::RequestBody;
         let off = self.off || self.skips == Some(hook);

@@ -257,28 +257,41 @@ impl Transaction {
 
     /// The same past modules, on its way in and on its way out, as long as they say yes at once.
     fn gather_through(
-        &mut self,
+        &self,
         queue: &mut Queue,
         origin: &mut Origin,
-        mut way: Option<&mut Way>,
+        way: Option<&mut Way>,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        if way.as_deref().is_some_and(|way| !way.is_quick()) {
+        let Some((stream, mut inward)) = origin.quick() else {
             return Ok(false);
-        }
+        };
+        let mut outward = match way {
+            Some(way) => match way.quick() {
+                Some(outward) => Some(outward),
+                None => return Ok(false),
+            },
+            None => None,
+        };
         let mut edits = self.worker.edits.take();
+        let asked = self.asked();
         let mut outcome = Ok(false);
         for _ in 0..PIECES {
-            let mut piece = match origin.buffered_piece(self.asked(), &mut edits) {
-                Ok(Some(Decoded::More) | None) => break,
+            let mut piece = match stream.buffered_piece() {
                 Ok(Some(piece)) => piece,
-                Err(word) => {
-                    outcome = Err(Broken::Origin(word));
+                Ok(None) => break,
+                Err(error) => {
+                    outcome = Err(Broken::Origin(error.word()));
                     break;
                 }
             };
-            if let Some(way) = &mut way
-                && !way.pass(self.asked(), &mut piece, &mut edits)
+            if let Some(inward) = &mut inward
+                && !inward.pass(asked, &mut piece, &mut edits)
+            {
+                break;
+            }
+            if let Some(outward) = &mut outward
+                && !outward.pass(asked, &mut piece, &mut edits)
             {
                 break;
             }
@@ -292,7 +305,7 @@ impl Transaction {
     }
 
     /// Queues one piece; answers whether it was the end.
-    fn take_piece(&mut self, queue: &mut Queue, piece: Decoded, framed: Framed) -> bool {
+    fn take_piece(&self, queue: &mut Queue, piece: Decoded, framed: Framed) -> bool {
         match piece {
             Decoded::Data(piece) => {
                 self.worker.stats.origin_bytes_in.add(piece.len() as u64);

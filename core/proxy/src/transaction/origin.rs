@@ -38,11 +38,14 @@ impl Origin {
     }
 
     /// Puts modules in its way.
+    #[inline(always)]
     pub(super) fn through(&mut self, filter: Option<Filter>) {
-        self.filter = filter;
-        if let Some(filter) = &mut self.filter {
-            filter.expect(self.stream.body_length());
-        }
+        let Some(filter) = filter else {
+            self.filter = None;
+            return;
+        };
+        let filter = self.filter.insert(filter);
+        filter.expect(self.stream.body_length());
     }
 
     /// Puts it between what is there before and behind it.
@@ -203,28 +206,14 @@ impl Origin {
         self.stream.buffered_piece().map_err(|error| error.word())
     }
 
-    /// What is here already, when nothing stands in the way, or modules that say yes at once. The record of edits is empty, and stays
-    /// so.
+    /// The connection and the modules on its body, when pieces take the quick way past them; `None` when something else stands in the
+    /// way.
     #[inline]
-    pub(super) fn buffered_piece(
-        &mut self,
-        asked: Asked<'_>,
-        edits: &mut Edits,
-    ) -> Result<Option<Decoded>, &'static str> {
-        if self.ahead.is_some() || self.splice.is_some() {
-            return Ok(None);
-        }
-        let is_quick = |filter: &Filter| filter.is_quick();
-        if !self.filter.as_ref().is_none_or(is_quick) {
-            return Ok(None);
-        }
-        let piece = self.stream.buffered_piece();
-        let mut piece = piece.map_err(|error| error.word())?;
-        if let (Some(piece), Some(filter)) = (&mut piece, &mut self.filter) {
-            // What was taken is no piece any more.
-            filter.pass(asked, piece, edits);
-        }
-        Ok(piece)
+    pub(super) fn quick(&mut self) -> Option<(&mut OriginStream, Option<&mut Filter>)> {
+        let filter = self.filter.as_mut();
+        let quick = filter.as_ref().is_none_or(|filter| filter.is_quick());
+        let free = self.ahead.is_none() && self.splice.is_none();
+        (quick && free).then_some((&mut self.stream, filter))
     }
 
     /// The answer was read whole: the connection may serve another.

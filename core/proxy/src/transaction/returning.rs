@@ -90,6 +90,13 @@ impl Returning {
         self.changes_length
     }
 
+    /// The body may come out at another length than the head says.
+    #[inline(never)]
+    fn change_length(&mut self) {
+        self.changes_length = true;
+        self.head = edited::text(&self.head, &Edits::new(), Some(b"content-length")).into();
+    }
+
     /// Queues head and lines; answers how many bytes that is.
     pub(super) fn push(&mut self, lines: Bytes, queue: &mut Queue) -> u64 {
         let overhead = self.head.len() + self.added.len() + lines.len();
@@ -198,25 +205,23 @@ impl Transaction {
         let Some(filter) = party.filter(Hook::ReturnBody, self.asked()) else {
             return;
         };
-        let changes = filter.changes_length();
-        if changes {
-            returning.changes_length = true;
-            returning.head =
-                edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
-        }
-        if empty {
-            return;
-        }
-        returning.body = Some(Way {
+        let mut way = Way {
             filter,
-            injections: changes.then(|| {
+            injections: None,
+        };
+        if way.filter.changes_length() {
+            returning.change_length();
+            way.injections = (!empty).then(|| {
                 party.seat().open_for_injection(party.id());
                 Injections {
                     seat: party.seat().clone(),
                     transaction: party.id(),
                 }
-            }),
-        });
+            });
+        }
+        if !empty {
+            returning.body = Some(way);
+        }
     }
 
     /// What modules on a body are told of this request.
@@ -341,10 +346,14 @@ impl Transaction {
     }
 }
 
+#[inline]
 fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
     static NOTHING: Bytes = Bytes::new();
-    let key = route.as_ref().map(|route| &route.key);
-    key.or(url.as_ref()).unwrap_or(&NOTHING)
+    match (route, url) {
+        (Some(route), _) => &route.key,
+        (None, Some(url)) => url,
+        (None, None) => &NOTHING,
+    }
 }
 
 impl Returning {
@@ -367,21 +376,11 @@ impl Way {
         self.filter.expect(length);
     }
 
-    /// Whether pieces take the quick way. Where some may be injected they go by their own.
+    /// The modules, when pieces take the quick way past them. Where some may be injected they go by their own.
     #[inline]
-    pub(super) fn is_quick(&self) -> bool {
-        self.injections.is_none() && self.filter.is_quick()
-    }
-
-    /// Shows a piece to the modules, on the quick way; `false` when it was taken away, and what comes out is to be polled for.
-    #[inline(always)]
-    pub(super) fn pass(
-        &mut self,
-        asked: Asked<'_>,
-        piece: &mut Decoded,
-        edits: &mut Edits,
-    ) -> bool {
-        self.filter.pass(asked, piece, edits)
+    pub(super) fn quick(&mut self) -> Option<&mut Filter> {
+        let quick = self.injections.is_none() && self.filter.is_quick();
+        quick.then_some(&mut self.filter)
     }
 
     fn injected(&self, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {

@@ -56,7 +56,6 @@ pub(crate) struct Filter {
     /// The other way.
     stages: Option<Box<Stages>>,
     hook: Hook,
-    changes_length: bool,
     /// The modules were told that the body is over.
     closed: bool,
 }
@@ -135,7 +134,7 @@ impl Way<'_> {
 impl Filter {
     /// Whether the body may come out at another length.
     pub(crate) fn changes_length(&self) -> bool {
-        self.changes_length
+        self.terms.change_length()
     }
 
     /// Whether a module has bytes of which nothing came out yet.

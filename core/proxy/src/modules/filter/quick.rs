@@ -4,12 +4,13 @@
 //! piece is at gave as many bytes as it took. Awkward case: a module that said something else was asked already, so what it said goes
 //! along to the other way.
 
+use super::super::party::Seen;
 use super::stages::{At, SoFar, Stages};
-use super::{Asked, Filter, MOST, Way};
+use super::{Asked, Filter, Way};
 use bytes::Bytes;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Mark, Verdict};
-use understudy_runtimes::Called;
+use understudy_runtimes::{Called, Link};
 
 /// Where a piece left the quick way: the place of the module that has more to say of it, and what it said when it was asked.
 type Left = (usize, Option<Box<(Called, Edits)>>);
@@ -88,13 +89,19 @@ impl Filter {
         };
         let mut members = party.members.borrow_mut();
         let members = members.as_mut_slice();
+        let mut heard = self.terms.heard;
         for (place, index) in chain.order(self.hook).iter().enumerate() {
+            // Beyond the last bit nobody hears, or it would not be this way.
+            if heard == 0 {
+                break;
+            }
+            let hears = heard & 1 != 0;
+            heard >>= 1;
             let index = usize::from(*index);
             let (Some(link), Some(seen)) = (chain.links.get(index), members.get_mut(index)) else {
                 continue;
             };
-            // Beyond the last bit nobody hears, or it would not be this way.
-            if place >= MOST || self.terms.heard & (1 << place) == 0 || !seen.visit.is_open() {
+            if !hears || !seen.visit.is_open() {
                 continue;
             }
             if seen.is_busy() {
@@ -106,24 +113,12 @@ impl Filter {
                 // By far the commonest.
                 continue;
             }
-            match called.unwrap_or(Called::Now(Ok(Verdict::Continue))) {
-                Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => {}
-                // One of the same length, which cannot be wrong about the length of the whole.
-                Called::Now(Ok(Verdict::Replace(other)))
-                    if edits.is_empty()
-                        && other.len() == piece.len()
-                        && !link.loaded().about().only_looks =>
-                {
-                    self.changed |= 1 << place;
-                    *piece = other;
-                }
-                called => {
-                    if let Called::Later(_) = called {
-                        // Until then nothing else is asked of it, whoever takes the answer and when.
-                        seen.be_busy();
-                    }
-                    return Some((place, Some(Box::new((called, std::mem::take(edits))))));
-                }
+            let Some(said) = heed(link, seen, piece, called, edits) else {
+                continue;
+            };
+            match said {
+                Said::Other => self.changed |= 1 << place,
+                Said::More(said) => return Some((place, Some(said))),
             }
         }
         self.through += piece.len() as u64;
@@ -159,5 +154,43 @@ impl Filter {
             asked,
         };
         self.stages = Some(Box::new(Stages::new(&way, so_far)));
+    }
+}
+
+/// What a module said of a piece, other than yes.
+enum Said {
+    /// It gave another one, which took its place.
+    Other,
+    /// What wants thinking about.
+    More(Box<(Called, Edits)>),
+}
+
+/// Takes note of what a module said; `None` when it was yes.
+#[inline(never)]
+fn heed(
+    link: &Link,
+    seen: &mut Seen,
+    piece: &mut Bytes,
+    called: Option<Called>,
+    edits: &mut Edits,
+) -> Option<Said> {
+    match called.unwrap_or(Called::Now(Ok(Verdict::Continue))) {
+        Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => None,
+        // One of the same length, which cannot be wrong about the length of the whole.
+        Called::Now(Ok(Verdict::Replace(other)))
+            if edits.is_empty()
+                && other.len() == piece.len()
+                && !link.loaded().about().only_looks =>
+        {
+            *piece = other;
+            Some(Said::Other)
+        }
+        called => {
+            if let Called::Later(_) = called {
+                // Until then nothing else is asked of it, whoever takes the answer and when.
+                seen.be_busy();
+            }
+            Some(Said::More(Box::new((called, std::mem::take(edits)))))
+        }
     }
 }

@@ -46,71 +46,93 @@ impl Standing {
 
 impl Party {
     /// The way of a body through the modules that hear this hook; `None` when none does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn filter(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Option<Filter> {
         if !self.wants(hook) {
             return None;
         }
-        let chain = &*self.chain;
-        let standing = chain.standing(hook);
-        let mut terms = Terms::default();
-        let (mut heard, mut changes_length, mut far) = (false, false, false);
-        let members = self.members.borrow();
-        let members = members.as_slice();
-        for (place, index) in chain.order(hook).iter().enumerate() {
-            let Some(seen) = members.get(usize::from(*index)) else {
-                continue;
-            };
-            if !seen.hears(hook) {
-                continue;
-            }
-            heard = true;
-            // What is said of a head is said on the other way alone.
-            far |= seen.withholds == Some(hook);
-            if place < MOST {
-                terms.heard |= 1 << place;
-                terms.keeps |= u64::from(seen.keeps_length) << place;
-            } else {
-                far = true;
-                let link = chain.links.get(usize::from(*index));
-                let looks = link.is_some_and(|link| link.loaded().about().only_looks);
-                changes_length |= !(seen.keeps_length || looks);
-            }
-        }
-        if !heard {
+        let (terms, far) = self.terms(hook);
+        if terms.heard == 0 {
             return None;
         }
-        terms.keeps |= terms.heard & standing.looks;
-        changes_length |= terms.heard & !terms.keeps != 0;
-        far |= terms.heard & standing.far != 0;
-        let mut filter = Filter {
+        Some(Filter {
             party: self.clone(),
             terms,
             through: 0,
             changed: 0,
             left: None,
-            stages: None,
+            stages: match far {
+                false => None,
+                true => Some(self.far(hook, asked)),
+            },
             hook,
-            changes_length,
             closed: false,
-        };
-        if far {
-            filter.begin_far(asked);
-        }
-        Some(filter)
+        })
     }
-}
 
-impl Filter {
+    /// On what terms, and whether it takes the other way from the start.
+    #[inline]
+    fn terms(&self, hook: Hook) -> (Terms, bool) {
+        let standing = self.chain.standing(hook);
+        let order = self.chain.order(hook);
+        if order.len() > MOST {
+            return (self.terms_of_many(hook), true);
+        }
+        let members = self.members.borrow();
+        let members = members.as_slice();
+        let (mut heard, mut keeps, mut waits) = (0, standing.looks, 0);
+        for (place, index) in order.iter().enumerate() {
+            if let Some(seen) = members.get(usize::from(*index)) {
+                heard |= u64::from(seen.hears(hook)) << place;
+                keeps |= u64::from(seen.keeps_length) << place;
+                // What is said of a head is said on the other way alone.
+                waits |= u64::from(seen.withholds == Some(hook)) << place;
+            }
+        }
+        let far = heard & (standing.far | waits) != 0;
+        (Terms { heard, keeps }, far)
+    }
+
+    /// The same of more than have a bit: those from the last bit on share it, and the other way looks for itself.
+    #[cold]
+    fn terms_of_many(&self, hook: Hook) -> Terms {
+        let (members, mut terms) = (self.members.borrow(), Terms::default());
+        for (place, index) in self.chain.order(hook).iter().enumerate() {
+            let index = usize::from(*index);
+            let (Some(seen), Some(link)) = (members.get(index), self.chain.links.get(index)) else {
+                continue;
+            };
+            if !seen.hears(hook) {
+                continue;
+            }
+            let bit = 1 << place.min(MOST - 1);
+            if !(seen.keeps_length || link.loaded().about().only_looks) {
+                terms.keeps &= !bit;
+            } else if terms.heard & bit == 0 {
+                terms.keeps |= bit;
+            }
+            terms.heard |= bit;
+        }
+        terms
+    }
+
     /// Elsewhere no piece is answered at once, and each crossing costs: a piece that is not known to be the last waits there until it
     /// is.
     #[inline(never)]
-    fn begin_far(&mut self, asked: Asked<'_>) {
+    fn far(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
         let way = Way {
-            party: &self.party,
-            hook: self.hook,
+            party: self,
+            hook,
             asked,
         };
-        self.stages = Some(Box::new(Stages::new(&way, SoFar::default())));
+        Box::new(Stages::new(&way, SoFar::default()))
+    }
+}
+
+impl Terms {
+    /// Whether the body may come out at another length.
+    #[inline]
+    pub(super) fn change_length(&self) -> bool {
+        self.heard & !self.keeps != 0
     }
 }
