@@ -74,7 +74,7 @@ impl Transaction {
                 method: self.head.method_bytes(),
                 key: key_of(&self.route),
             };
-            let filter = party.filter(Hook::RequestBody, asked);
+            let filter = party.filter(Hook::RequestBody, || asked);
             self.body.through(filter, asked);
             if self.body.withholds_head() {
                 return Ok(Some(Unasked::Body));

@@ -130,12 +130,17 @@ impl Transaction {
         if matches!(exchanged.head.status(), 204 | 304) {
             return false;
         }
-        let asked = Asked {
+        let asked = || Asked {
             method: self.head.method_bytes(),
             key: key_of(&self.route),
         };
         let origin = &mut exchanged.origin;
-        origin.through(party.filter(Hook::ResponseBody, asked));
-        origin.withholds_head() && !self.is_head()
+        match party.filter(Hook::ResponseBody, asked) {
+            Some(filter) => {
+                let filter = origin.through(filter);
+                filter.withholds_head() && !self.is_head()
+            }
+            None => false,
+        }
     }
 }

@@ -39,13 +39,10 @@ impl Origin {
 
     /// Puts modules in its way.
     #[inline(always)]
-    pub(super) fn through(&mut self, filter: Option<Filter>) {
-        let Some(filter) = filter else {
-            self.filter = None;
-            return;
-        };
+    pub(super) fn through(&mut self, filter: Filter) -> &Filter {
         let filter = self.filter.insert(filter);
         filter.expect(self.stream.body_length());
+        filter
     }
 
     /// Puts it between what is there before and behind it.
@@ -71,11 +68,6 @@ impl Origin {
     /// The connection alone.
     pub(super) fn into_stream(self) -> OriginStream {
         self.stream
-    }
-
-    /// Whether the head waits for what modules make of the body.
-    pub(super) fn withholds_head(&self) -> bool {
-        self.filter.as_ref().is_some_and(|f| f.withholds_head())
     }
 
     /// Takes the body through its modules until something comes out; `heard`: the origin gave something.

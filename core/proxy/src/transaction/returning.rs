@@ -202,7 +202,7 @@ impl Transaction {
     #[inline]
     fn return_body(&self, returning: &mut Returning, empty: bool) {
         let Some(party) = &self.party else { return };
-        let Some(filter) = party.filter(Hook::ReturnBody, self.asked()) else {
+        let Some(filter) = party.filter(Hook::ReturnBody, || self.asked()) else {
             return;
         };
         let mut way = Way {
@@ -358,7 +358,12 @@ fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
 
 impl Returning {
     /// Puts a module's edits to use.
+    #[inline]
     fn edit(&mut self, edits: &Edits) {
+        if edits.is_empty() {
+            // By far the commonest.
+            return;
+        }
         match edited::made(&self.head, edits) {
             Made::Same => {}
             Made::More(lines) => self.added.extend_from_slice(lines),

@@ -45,9 +45,13 @@ impl Standing {
 }
 
 impl Party {
-    /// The way of a body through the modules that hear this hook; `None` when none does.
+    /// The way of a body through the modules that hear this hook; `None` when none does. `asked`: looked up where it is of use.
     #[inline(always)]
-    pub(crate) fn filter(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Option<Filter> {
+    pub(crate) fn filter<'a>(
+        self: &Rc<Self>,
+        hook: Hook,
+        asked: impl FnOnce() -> Asked<'a>,
+    ) -> Option<Filter> {
         if !self.wants(hook) {
             return None;
         }
@@ -63,7 +67,7 @@ impl Party {
             left: None,
             stages: match far {
                 false => None,
-                true => Some(self.far(hook, asked)),
+                true => Some(self.far(hook, asked())),
             },
             hook,
             closed: false,
