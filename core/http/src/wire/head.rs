@@ -210,9 +210,16 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
     /// The method's token as received.
     #[inline]
     pub fn method_bytes(&self) -> &[u8] {
-        self.parts
-            .method_span
-            .of(self.bytes.as_ref(), &self.parts.overlay)
+        match self.parts.method {
+            // Asked often, and mostly of these: no need to look where it lies.
+            Method::Get => b"GET",
+            Method::Head => b"HEAD",
+            Method::Post => b"POST",
+            _ => self
+                .parts
+                .method_span
+                .of(self.bytes.as_ref(), &self.parts.overlay),
+        }
     }
     /// The request target as received, or as set.
     #[inline]

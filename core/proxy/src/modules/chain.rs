@@ -3,6 +3,7 @@
 //! Owned by the settings in force, so a transaction keeps the chain it began with. A module that a reload leaves as it is keeps its
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
+use super::filter::Standing;
 use super::party::Spare;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
@@ -48,6 +49,8 @@ pub(crate) struct Chain {
     places: [Box<[Place]>; Hook::COUNT],
     /// What transactions before kept of each module, fresh again.
     pub(super) spare: Spare,
+    /// What is known of them, where the hook is on bodies.
+    standing: [Standing; Hook::COUNT],
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -110,6 +113,7 @@ impl Chain {
         Chain {
             places,
             spare: Spare::default(),
+            standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
             matchers,
             seat: seat.clone(),
             whence: Whence::default(),
@@ -146,6 +150,13 @@ impl Chain {
     #[inline]
     pub(super) fn places(&self, hook: Hook) -> &[Place] {
         self.places.get(hook as usize).map_or(&[], |places| places)
+    }
+
+    /// What is known of those who want a hook on bodies.
+    #[inline]
+    pub(super) fn standing(&self, hook: Hook) -> Standing {
+        let standing = self.standing.get(hook as usize);
+        standing.copied().unwrap_or_default()
     }
 
     /// Which module stands at this place of a hook's order.

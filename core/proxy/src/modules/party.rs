@@ -176,8 +176,11 @@ impl Party {
 
     /// The origin's answer is about what is stored with this type. A 304 need not repeat that (RFC 9110 section 15.4.5), and who heard
     /// the head that is stored is to hear this one.
+    #[inline]
     pub(crate) fn validates(&self, kind: Option<Bytes>) {
-        self.validated.replace(kind);
+        if kind.is_some() || self.validated.borrow().is_some() {
+            self.validated.replace(kind);
+        }
     }
 
     fn choose(&self, key: &[u8]) {
@@ -609,6 +612,7 @@ impl Seen {
     }
 
     /// Whether a call is on its way.
+    #[inline]
     pub(super) fn is_busy(&self) -> bool {
         self.is(BUSY)
     }
@@ -668,6 +672,7 @@ impl Seen {
     }
 
     /// Whether hooks on a body are called.
+    #[inline]
     pub(super) fn hears(&self, hook: Hook) -> bool {
         let response = hook != Hook::RequestBody;
         let off = self.is(OFF) || self.skips == Some(hook);

@@ -6,7 +6,7 @@
 use super::exchange::{Exchanged, Upload, push_end, push_piece};
 use super::origin::Origin;
 use super::refusal::Refusal;
-use super::returning::{From, Way};
+use super::returning::{From, Returning, Way};
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
 use bytes::Bytes;
@@ -150,11 +150,12 @@ impl Transaction {
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
         let age = rendered.age;
-        let returning = self.returning(rendered.head.into(), status, bodyless);
-        let mut returning = match returning.await {
-            Ok(returning) => returning,
-            Err(step) => return step,
-        };
+        let mut returning = Returning::plain(rendered.head.into(), status);
+        if let Some(rest) = self.return_head(&mut returning, bodyless)
+            && let Err(step) = self.return_on(&mut returning, bodyless, rest).await
+        {
+            return step;
+        }
         self.tally.status = returning.status;
         let framed = self.framed(status, returning.length(length));
         self.settle(!upload.is_complete());
@@ -169,7 +170,7 @@ impl Transaction {
         let here = match &mut returning.body {
             Some(way) => {
                 way.expect(origin.body_length());
-                self.gather_through(&mut queue, &mut origin, way, framed)
+                self.gather_through(&mut queue, &mut origin, Some(way), framed)
             }
             None => Ok(framed == Framed::Empty),
         };
@@ -234,11 +235,14 @@ impl Transaction {
         origin: &mut Origin,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        if origin.is_filtered() && queue.written > 0 {
-            return Ok(false);
+        if origin.is_filtered() {
+            return match queue.written {
+                0 => self.gather_through(queue, origin, None, framed),
+                _ => Ok(false),
+            };
         }
         for _ in 0..PIECES {
-            let piece = origin.buffered_piece().map_err(Broken::Origin)?;
+            let piece = origin.buffered_unheard().map_err(Broken::Origin)?;
             match piece {
                 Some(Decoded::More) | None => break,
                 Some(piece) => {
@@ -251,30 +255,57 @@ impl Transaction {
         Ok(false)
     }
 
-    /// The same past modules that hear it on its way out, as long as they say yes at once.
+    /// The same past modules, on its way in and on its way out, as long as they say yes at once.
     fn gather_through(
-        &mut self,
+        &self,
         queue: &mut Queue,
         origin: &mut Origin,
-        way: &mut Way,
+        way: Option<&mut Way>,
         framed: Framed,
     ) -> Result<bool, Broken> {
+        let Some((stream, mut inward)) = origin.quick() else {
+            return Ok(false);
+        };
+        let mut outward = match way {
+            Some(way) => match way.quick() {
+                Some(outward) => Some(outward),
+                None => return Ok(false),
+            },
+            None => None,
+        };
+        let mut edits = self.worker.edits.take();
+        let asked = self.asked();
+        let mut outcome = Ok(false);
         for _ in 0..PIECES {
-            let piece = way.buffered(origin).map_err(Broken::Origin)?;
-            match piece {
-                Some(Decoded::More) | None => break,
-                Some(piece) => {
-                    if self.take_piece(queue, piece, framed) {
-                        return Ok(true);
-                    }
+            let mut piece = match stream.buffered_piece() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => {
+                    outcome = Err(Broken::Origin(error.word()));
+                    break;
                 }
+            };
+            if let Some(inward) = &mut inward
+                && !inward.pass(asked, &mut piece, &mut edits)
+            {
+                break;
+            }
+            if let Some(outward) = &mut outward
+                && !outward.pass(asked, &mut piece, &mut edits)
+            {
+                break;
+            }
+            if self.take_piece(queue, piece, framed) {
+                outcome = Ok(true);
+                break;
             }
         }
-        Ok(false)
+        self.worker.edits.set(edits);
+        outcome
     }
 
     /// Queues one piece; answers whether it was the end.
-    fn take_piece(&mut self, queue: &mut Queue, piece: Decoded, framed: Framed) -> bool {
+    fn take_piece(&self, queue: &mut Queue, piece: Decoded, framed: Framed) -> bool {
         match piece {
             Decoded::Data(piece) => {
                 self.worker.stats.origin_bytes_in.add(piece.len() as u64);
@@ -322,7 +353,7 @@ impl Transaction {
                     self.client.deadline.arm_now(patience);
                 }
             }
-            if let Poll::Ready(piece) = origin.poll_piece(cx) {
+            if let Poll::Ready(piece) = origin.poll_piece(self.asked(), cx) {
                 return Poll::Ready(piece.map_err(Broken::Origin));
             }
             origin

@@ -1,30 +1,22 @@
 //! Where the hooks on heads and on the end of a transaction fire, and what comes of them.
 //!
-//! A request meets `request_head` when it is clear what it means and that it is allowed, so modules see no request that would be
-//! refused anyway; what they change is checked like a client's own. Awkward case: a plain hit is answered on the spot, and its
-//! modules were asked before there was a transaction; then it goes on from what they said ([`Handed`]).
+//! The heads have their own files (`asking.rs`, `sending.rs`, `hearing.rs`, `returning.rs`), all of one shape: modules are asked on the
+//! spot, and only where one does not say yes at once a future is made of what is left. Awkward case: a plain hit is answered on the
+//! spot, and its modules were asked before there was a transaction; then it goes on from what they said ([`Handed`]).
 
-use super::exchange::Exchanged;
 use super::refusal::Refusal;
-use super::request_out::Purpose;
-use super::route::{self, Route, Wanted};
-use super::withheld::Unheard;
+use super::route::Route;
 use super::{Step, Transaction};
-use crate::modules::edited::{self, Made};
 use crate::modules::party::{Party, Ran, Subject};
 use crate::modules::whence::NOWHERE;
 use crate::record::{ModuleRecord, OwnedRecord, Record};
-use crate::settings::Mode;
 use bytes::Bytes;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
-use understudy_cache::Fill;
-use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
+use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::NoStoreReason;
-use understudy_http::{Method, Name};
-use understudy_module::{Edit, Edits, Head, Hook, Hooks, Lines, LogEntry, Mark, Part};
+use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Mark, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
@@ -51,7 +43,8 @@ pub(super) struct Said {
 }
 
 impl Said {
-    fn hear(&mut self, edits: &Edits) {
+    #[inline]
+    pub(super) fn hear(&mut self, edits: &Edits) {
         if !edits.says_more_since(Mark::default()) {
             return;
         }
@@ -93,97 +86,6 @@ pub(crate) fn request_subject<'a, B: AsRef<[u8]>>(
 }
 
 impl Transaction {
-    /// Asks modules about the request; a step when it ends there.
-    pub(super) async fn ask_request_head(&mut self) -> Option<Step> {
-        let before = self.before.take();
-        let key = key_of(&self.route);
-        let party = match &self.party {
-            Some(party) => party.clone(),
-            None => {
-                let party = Party::new(&self.live.chain, self.id, self.peer, key);
-                self.party.insert(party).clone()
-            }
-        };
-        let (ran, mut edits, applied) = match before {
-            Some(Before {
-                ran,
-                edits,
-                applied,
-                returned,
-            }) => {
-                self.returned = returned;
-                (ran, edits, applied)
-            }
-            None => {
-                let mut edits = self.worker.asked.take();
-                let subject = request_subject(&self.head, key);
-                let ran = if party.wants(Hook::RequestHead) {
-                    party.run(Hook::RequestHead, 0, subject, &mut edits)
-                } else {
-                    Ran::Through
-                };
-                (ran, edits, false)
-            }
-        };
-        let head = &self.head;
-        let subject = || request_subject(head, key);
-        let ran = match ran {
-            // By far the commonest: without another future.
-            Ran::Through => Ran::Through,
-            ran => {
-                party
-                    .finish(Hook::RequestHead, ran, subject, &mut edits)
-                    .await
-            }
-        };
-        match ran {
-            Ran::Answer(response) => return Some(Step::Respond(response)),
-            Ran::Closed => return Some(closed()),
-            Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
-        }
-        if !edits.is_empty()
-            && !applied
-            && let Err(refusal) = self.edit_request(&edits)
-        {
-            return Some(Step::Answer(refusal));
-        }
-        self.worker.asked.set(edits);
-        if !self.body.is_empty() {
-            let key = self.key();
-            self.body.filter = party.filter(Hook::RequestBody, self.head.method_bytes(), &key);
-            if self
-                .body
-                .filter
-                .as_ref()
-                .is_some_and(|f| f.withholds_head())
-            {
-                // In a box, as it is rare.
-                let edits = match Box::pin(self.withheld_request()).await {
-                    Ok(edits) => edits,
-                    Err(step) => return Some(step),
-                };
-                if !edits.is_empty()
-                    && let Err(refusal) = self.edit_request(&edits)
-                {
-                    return Some(Step::Answer(refusal));
-                }
-            }
-        }
-        None
-    }
-
-    /// Puts modules' edits of the request to use.
-    fn edit_request(&mut self, edits: &Edits) -> Result<(), Refusal> {
-        edited::request(&mut self.head, edits);
-        self.directives = RequestDirectives::parse(self.head.fields());
-        // A rule may put fields into the key, and they are what the origin will see of them.
-        let renames = self.live.settings.rules.speak_of_keys();
-        if renames || edited::reroutes(edits) {
-            self.reroute(edits)?;
-        }
-        Ok(())
-    }
-
     /// Keeps what modules said of storing.
     pub(super) fn hear(&mut self, edits: &Edits) {
         self.said.hear(edits);
@@ -201,178 +103,6 @@ impl Transaction {
         if let Some(returned) = returned {
             party.give_up(Hook::ResponseReturn, returned.0);
         }
-    }
-
-    /// A module changed where the request goes: it is routed as if the client had asked so.
-    fn reroute(&mut self, edits: &Edits) -> Result<(), Refusal> {
-        if self.head.method() == Method::Connect {
-            return Ok(());
-        }
-        let target = edits.iter().rev().find_map(|edit| match edit {
-            // What is validated behind an answer has the name already that modules led its first request to.
-            Edit::Target(target) if !self.source.refreshes => Some(target),
-            _ => None,
-        });
-        // An edit before may have led an intercepted request to another host already: it stays there.
-        let led = self.route.as_ref().is_some_and(Route::is_by_name);
-        let forward = matches!(self.source.listener.mode, Mode::Forward);
-        if let Some(target) = target {
-            let host = self.route.as_ref().map(|route| route.host.clone());
-            match host {
-                Some(host) if (forward || led) && target.first() == Some(&b'/') => {
-                    let whole = [b"http://", &host[..], target].concat();
-                    self.head.set_target(&whole);
-                }
-                _ => self.head.set_target(target),
-            }
-        }
-        let before = self.route.as_ref().map(|route| route.host.clone());
-        let original = self.original_destination()?;
-        let wanted = route::find(
-            &self.source,
-            &self.live.settings,
-            &self.head,
-            self.peer,
-            original,
-        )?;
-        match wanted {
-            // Not the address that the client dialled: it is of another host.
-            Wanted::Fetch(route)
-                if led || target.is_some() && before.is_some_and(|host| host != route.host) =>
-            {
-                self.route = Some(route.by_name());
-                Ok(())
-            }
-            Wanted::Fetch(route) => {
-                self.route = Some(route);
-                Ok(())
-            }
-            Wanted::Tunnel(_) | Wanted::Pac | Wanted::Server => {
-                Err(Refusal::new(502, "module-target"))
-            }
-        }
-    }
-
-    /// The head an origin gets, with what modules make of it.
-    pub(super) async fn going_out(&mut self, purpose: Purpose<'_>) -> Result<Bytes, Step> {
-        let head = self.request_out(purpose);
-        self.lent = false;
-        let Some(party) = self.party.as_ref().filter(|p| p.wants(Hook::RequestOut)) else {
-            return Ok(head);
-        };
-        let key = key_of(&self.route);
-        let method = self.head.method_bytes();
-        let path = self.route.as_ref().map_or(&b""[..], |route| &route.path);
-        let subject = || Subject {
-            method,
-            url: key,
-            part: Part::Head(Head::Request {
-                target: path,
-                lines: Lines::Whole(&head),
-            }),
-        };
-        let mut edits = self.worker.edits.take();
-        let ran = party.run(Hook::RequestOut, 0, subject(), &mut edits);
-        let ran = match ran {
-            // By far the commonest: without another future.
-            Ran::Through => Ran::Through,
-            ran => {
-                party
-                    .finish(Hook::RequestOut, ran, subject, &mut edits)
-                    .await
-            }
-        };
-        match ran {
-            Ran::Answer(response) => Err(Step::Respond(response)),
-            Ran::Closed => Err(closed()),
-            _ if edits.is_empty() => {
-                self.worker.edits.set(edits);
-                Ok(head)
-            }
-            Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
-                let lends = |(id, _)| id == Name::Authorization;
-                self.lent = edits.lines().names().any(lends);
-                let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
-                let out = match edited::made(whole, &edits) {
-                    Made::Same => head,
-                    Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
-                    Made::Anew(mut out) => {
-                        out.extend_from_slice(b"\r\n");
-                        out.into()
-                    }
-                };
-                self.worker.edits.set(edits);
-                Ok(out)
-            }
-        }
-    }
-
-    /// What modules make of an origin's head, and of the body behind it. `fill`: whose followers wait for it.
-    pub(super) async fn heard(
-        &mut self,
-        exchanged: &mut Exchanged,
-        fill: Option<&Fill>,
-    ) -> Result<(), Unheard> {
-        self.said = Said::default();
-        let Some(party) = &self.party else {
-            return Ok(());
-        };
-        if exchanged.head.status() == 101 {
-            return Ok(());
-        }
-        if let Some(filter) = &mut self.body.filter {
-            // An origin that answers early: a module that still has a piece of the request is asked nothing else until it gave it
-            // back, and here nobody else would take it.
-            let next = Hooks::of(&[Hook::ResponseHead]);
-            poll_fn(|cx| filter.poll_free(next, cx)).await;
-        }
-        let key = key_of(&self.route);
-        if party.wants(Hook::ResponseHead) {
-            let stored = fill.filter(|_| exchanged.head.status() == 304);
-            party.validates(stored.and_then(Fill::validates).and_then(|stored| {
-                let stored = stored.prepared();
-                stored.with_fields(|f| f.get(Name::ContentType).map(Bytes::copy_from_slice))
-            }));
-            let mut edits = self.worker.edits.take();
-            let (method, head) = (self.head.method_bytes(), &exchanged.head);
-            let subject = || Subject {
-                method,
-                url: key,
-                part: Part::Head(Head::Response {
-                    status: head.status(),
-                    lines: Lines::Table(head.fields()),
-                }),
-            };
-            let ran = party.run(Hook::ResponseHead, 0, subject(), &mut edits);
-            let ran = match ran {
-                // By far the commonest: without another future.
-                Ran::Through => Ran::Through,
-                ran => {
-                    party
-                        .finish(Hook::ResponseHead, ran, subject, &mut edits)
-                        .await
-                }
-            };
-            match ran {
-                Ran::Answer(response) => return Err(Unheard::Ends(Step::Respond(response))),
-                Ran::Closed => return Err(Unheard::Ends(closed())),
-                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
-            }
-            if !edits.is_empty() {
-                edited::response(&mut exchanged.head, &edits);
-                self.said.hear(&edits);
-            }
-            self.worker.edits.set(edits);
-        }
-        if !matches!(exchanged.head.status(), 204 | 304) {
-            let filter = party.filter(Hook::ResponseBody, self.head.method_bytes(), key);
-            exchanged.origin.through(filter);
-            if exchanged.origin.withholds_head() && !self.is_head() {
-                // In a box, as it is rare.
-                Box::pin(self.withheld_response(exchanged, fill)).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether a module sent credentials for the client, and the answer does not say that it is for others as well: then it is as if
@@ -442,7 +172,7 @@ impl Transaction {
 }
 
 /// The key, as modules see it: empty where no route was made.
-fn key_of(route: &Option<Route>) -> &Bytes {
+pub(super) fn key_of(route: &Option<Route>) -> &Bytes {
     static NO_KEY: Bytes = Bytes::new();
     route.as_ref().map_or(&NO_KEY, |route| &route.key)
 }

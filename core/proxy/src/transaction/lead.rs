@@ -59,7 +59,11 @@ impl Transaction {
             None if !candidates.is_empty() => Purpose::Select(&candidates),
             None => Purpose::Fetch,
         };
-        let request = match self.going_out(purpose).await {
+        let request = match self.send_head(purpose) {
+            Ok(request) => Ok(request),
+            Err(unsent) => self.send_on(unsent).await,
+        };
+        let request = match request {
             Ok(request) => request,
             // Dropped without an end: followers ask again.
             Err(step) => return step,
@@ -68,11 +72,13 @@ impl Transaction {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, validate, failure),
         };
-        match self.heard(&mut exchanged, Some(&fill)).await {
-            Ok(()) => {}
-            Err(Unheard::Ends(step)) => return step,
-            Err(Unheard::BrokeOff(word)) => {
-                return self.lead_failed(fill, validate, Failure::BrokeOff(word));
+        if let Some(rest) = self.hear_head(&mut exchanged, Some(&fill)) {
+            match self.hear_on(&mut exchanged, Some(&fill), rest).await {
+                Ok(()) => {}
+                Err(Unheard::Ends(step)) => return step,
+                Err(Unheard::BrokeOff(word)) => {
+                    return self.lead_failed(fill, validate, Failure::BrokeOff(word));
+                }
             }
         }
         let status = exchanged.head.status();
@@ -384,7 +390,7 @@ impl Transaction {
                         room = false;
                         break;
                     }
-                    match origin.poll_piece(cx) {
+                    match origin.poll_piece(self.asked(), cx) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             turn += piece.len();
                             *taken += piece.len() as u64;

@@ -23,7 +23,11 @@ impl Transaction {
     /// The step `lead`, for an errand.
     pub(super) async fn lead_part(&mut self, fill: Fill, errand: Errand) -> Step {
         self.tally.outcome = Outcome::Miss;
-        let request = match self.going_out(errand.purpose()).await {
+        let request = match self.send_head(errand.purpose()) {
+            Ok(request) => Ok(request),
+            Err(unsent) => self.send_on(unsent).await,
+        };
+        let request = match request {
             Ok(request) => request,
             // Dropped without an end: followers ask again.
             Err(step) => return step,
@@ -32,11 +36,13 @@ impl Transaction {
             Ok(exchanged) => exchanged,
             Err(failure) => return self.lead_failed(fill, errand.validates(), failure),
         };
-        match self.heard(&mut exchanged, Some(&fill)).await {
-            Ok(()) => {}
-            Err(Unheard::Ends(step)) => return step,
-            Err(Unheard::BrokeOff(word)) => {
-                return self.lead_failed(fill, errand.validates(), Failure::BrokeOff(word));
+        if let Some(rest) = self.hear_head(&mut exchanged, Some(&fill)) {
+            match self.hear_on(&mut exchanged, Some(&fill), rest).await {
+                Ok(()) => {}
+                Err(Unheard::Ends(step)) => return step,
+                Err(Unheard::BrokeOff(word)) => {
+                    return self.lead_failed(fill, errand.validates(), Failure::BrokeOff(word));
+                }
             }
         }
         match (exchanged.head.status(), errand) {

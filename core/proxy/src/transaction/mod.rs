@@ -20,6 +20,7 @@
 
 mod answer;
 mod ask;
+mod asking;
 mod complete;
 mod confirm;
 mod deliver;
@@ -29,6 +30,7 @@ mod follow;
 mod foretell;
 mod forwarded;
 mod head_effects;
+mod hearing;
 mod hit;
 mod hooks;
 mod injected;
@@ -59,6 +61,7 @@ mod revalidate;
 mod route;
 mod ruled;
 mod select;
+mod sending;
 mod storable;
 mod tunnel;
 mod withheld;

@@ -3,7 +3,7 @@
 use super::complete::Splice;
 use super::withheld::Ahead;
 use crate::clock::Deadline;
-use crate::modules::filter::{Break, Filter};
+use crate::modules::filter::{Asked, Break, Filter};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_http::wire::body::Decoded;
@@ -38,11 +38,11 @@ impl Origin {
     }
 
     /// Puts modules in its way.
-    pub(super) fn through(&mut self, filter: Option<Filter>) {
-        self.filter = filter;
-        if let Some(filter) = &mut self.filter {
-            filter.expect(self.stream.body_length());
-        }
+    #[inline(always)]
+    pub(super) fn through(&mut self, filter: Filter) -> &Filter {
+        let filter = self.filter.insert(filter);
+        filter.expect(self.stream.body_length());
+        filter
     }
 
     /// Puts it between what is there before and behind it.
@@ -70,14 +70,10 @@ impl Origin {
         self.stream
     }
 
-    /// Whether the head waits for what modules make of the body.
-    pub(super) fn withholds_head(&self) -> bool {
-        self.filter.as_ref().is_some_and(|f| f.withholds_head())
-    }
-
     /// Takes the body through its modules until something comes out; `heard`: the origin gave something.
     pub(super) fn poll_ahead(
         &mut self,
+        asked: Asked<'_>,
         cx: &mut Context<'_>,
         heard: &mut bool,
     ) -> Poll<Result<(), Break<&'static str>>> {
@@ -86,7 +82,7 @@ impl Origin {
         };
         let ahead = self.ahead.get_or_insert_default();
         ahead.poll(|| {
-            let polled = filter.poll(cx, |cx| {
+            let polled = filter.poll(asked, cx, |cx| {
                 let piece = stream.poll_piece(cx).map_err(|error| error.word());
                 *heard |= piece.is_ready();
                 piece
@@ -104,9 +100,14 @@ impl Origin {
     }
 
     /// Waits until no module that wants one of these hooks has a piece.
-    pub(super) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_free(
+        &mut self,
+        asked: Asked<'_>,
+        hooks: Hooks,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         match &mut self.filter {
-            Some(filter) => filter.poll_free(hooks, cx),
+            Some(filter) => filter.poll_free(asked, hooks, cx),
             None => Poll::Ready(()),
         }
     }
@@ -162,6 +163,7 @@ impl Origin {
     /// The next piece; an error is its word.
     pub(super) fn poll_piece(
         &mut self,
+        asked: Asked<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Decoded, &'static str>> {
         if let Some(splice) = &mut self.splice {
@@ -180,7 +182,7 @@ impl Origin {
             return Poll::Ready(Ok(piece));
         }
         let stream = &mut self.stream;
-        let piece = filter.poll(cx, |cx| stream.poll_piece(cx));
+        let piece = filter.poll(asked, cx, |cx| stream.poll_piece(cx));
         piece.map_err(|broken: Break<UpstreamError>| match broken {
             Break::Source(error) => error.word(),
             // No answer can take the place of a body whose head is gone.
@@ -188,17 +190,22 @@ impl Origin {
         })
     }
 
-    /// What is here already, when nothing stands in the way, or modules that say yes at once.
-    pub(super) fn buffered_piece(&mut self) -> Result<Option<Decoded>, &'static str> {
-        if self.ahead.is_some() || self.splice.is_some() {
+    /// What is here already, when nothing stands in the way; no modules hear it.
+    pub(super) fn buffered_unheard(&mut self) -> Result<Option<Decoded>, &'static str> {
+        if self.splice.is_some() {
             return Ok(None);
         }
-        let stream = &mut self.stream;
-        match &mut self.filter {
-            Some(filter) => filter.buffered(|| stream.buffered_piece()),
-            None => stream.buffered_piece(),
-        }
-        .map_err(|error| error.word())
+        self.stream.buffered_piece().map_err(|error| error.word())
+    }
+
+    /// The connection and the modules on its body, when pieces take the quick way past them; `None` when something else stands in the
+    /// way.
+    #[inline]
+    pub(super) fn quick(&mut self) -> Option<(&mut OriginStream, Option<&mut Filter>)> {
+        let filter = self.filter.as_mut();
+        let quick = filter.as_ref().is_none_or(|filter| filter.is_quick());
+        let free = self.ahead.is_none() && self.splice.is_none();
+        (quick && free).then_some((&mut self.stream, filter))
     }
 
     /// The answer was read whole: the connection may serve another.

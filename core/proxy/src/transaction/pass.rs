@@ -12,7 +12,11 @@ impl Transaction {
     pub(super) async fn pass(&mut self, why: NoStoreReason) -> Step {
         self.tally.outcome = Outcome::Pass;
         self.tally.not_stored = Some(why);
-        let request = match self.going_out(Purpose::Pass).await {
+        let request = match self.send_head(Purpose::Pass) {
+            Ok(request) => Ok(request),
+            Err(unsent) => self.send_on(unsent).await,
+        };
+        let request = match request {
             Ok(request) => request,
             Err(step) => return step,
         };
@@ -25,10 +29,14 @@ impl Transaction {
                     return step;
                 }
                 self.invalidate(&exchanged.head).await;
-                match self.heard(&mut exchanged, None).await {
-                    Ok(()) => {}
-                    Err(Unheard::Ends(step)) => return step,
-                    Err(Unheard::BrokeOff(word)) => return self.failed(Failure::BrokeOff(word)),
+                if let Some(rest) = self.hear_head(&mut exchanged, None) {
+                    match self.hear_on(&mut exchanged, None, rest).await {
+                        Ok(()) => {}
+                        Err(Unheard::Ends(step)) => return step,
+                        Err(Unheard::BrokeOff(word)) => {
+                            return self.failed(Failure::BrokeOff(word));
+                        }
+                    }
                 }
                 self.head_effects(&exchanged).await;
                 self.relay_or_store(exchanged, purges).await

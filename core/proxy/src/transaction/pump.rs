@@ -3,6 +3,7 @@
 use super::Transaction;
 use super::origin::Origin;
 use crate::clock::Deadline;
+use crate::modules::filter::Kept;
 use crate::worker::Worker;
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -20,6 +21,10 @@ impl Transaction {
             patience: self.live.settings.timeouts.between_bytes,
             streaming: self.tally.not_stored.is_some(),
             worker: self.worker.clone(),
+            kept: match origin.is_filtered() {
+                true => self.asked().keep(),
+                false => Kept::default(),
+            },
         };
         actix_rt::spawn(pump.run(fill, origin, request_complete));
     }
@@ -32,6 +37,8 @@ struct Pump {
     patience: Duration,
     /// It is not stored (any more): without readers there is nothing to go on for.
     streaming: bool,
+    /// What modules on the body are told of its request.
+    kept: Kept,
 }
 
 impl Pump {
@@ -62,7 +69,7 @@ impl Pump {
                 self.deadline.arm_now(self.patience);
                 return Poll::Pending;
             }
-            match origin.poll_piece(cx) {
+            match origin.poll_piece(self.kept.asked(), cx) {
                 Poll::Ready(Ok(Decoded::Data(piece))) => {
                     self.worker.stats.origin_bytes_in.add(piece.len() as u64);
                     self.streaming |= fill.append(&piece).is_err();

@@ -6,12 +6,12 @@
 use super::refusal::Refusal;
 use super::withheld::Ahead;
 use crate::client::Client;
-use crate::modules::filter::{Break, Filter};
+use crate::modules::filter::{Asked, Break, Filter, Kept};
 use bytes::Bytes;
 use std::task::{Context, Poll, ready};
 use understudy_http::wire::body::{BodyError, BodyReader, Decoded};
 use understudy_http::wire::framing::Framing;
-use understudy_module::{Edits, Refused};
+use understudy_module::{Edits, Hooks, Refused};
 
 /// Unread body bytes that are read and thrown away to keep a connection; beyond, it is closed.
 pub(super) const DRAIN_LIMIT: u64 = 64 * 1024;
@@ -27,10 +27,17 @@ pub(super) struct RequestBody {
     pub(super) expects: bool,
     /// Nothing is known about what follows the head: it was malformed.
     unknown: bool,
-    /// The modules on its way to the origin.
-    pub(super) filter: Option<Filter>,
+    /// The modules on its way to the origin. In a box: most requests have no body.
+    filter: Option<Box<Heard>>,
     /// What came out of them while the head waited.
     ahead: Option<Box<Ahead>>,
+}
+
+/// Modules on a body, and what they are told of its request: that stays as it was when the way began.
+#[derive(Debug)]
+struct Heard {
+    filter: Filter,
+    kept: Kept,
 }
 
 /// What a piece of the body gave.
@@ -72,7 +79,7 @@ impl RequestBody {
             return Framing::Length(length);
         }
         match (&self.filter, self.framing) {
-            (Some(filter), Framing::Length(_)) if filter.changes_length() => Framing::Chunked,
+            (Some(heard), Framing::Length(_)) if heard.filter.changes_length() => Framing::Chunked,
             (_, framing) => framing,
         }
     }
@@ -92,12 +99,41 @@ impl RequestBody {
             && !self
                 .filter
                 .as_ref()
-                .is_some_and(|filter| filter.is_closed())
+                .is_some_and(|heard| heard.filter.is_closed())
     }
 
     /// Whether a module has a piece of it: then nobody waits for the client.
     pub(super) fn is_away(&self) -> bool {
-        self.filter.as_ref().is_some_and(|f| f.is_away())
+        self.filter.as_ref().is_some_and(|f| f.filter.is_away())
+    }
+
+    /// Puts modules in its way.
+    pub(super) fn through(&mut self, filter: Option<Filter>, asked: Asked<'_>) {
+        let kept = |filter| {
+            let kept = asked.keep();
+            Box::new(Heard { filter, kept })
+        };
+        self.filter = filter.map(kept);
+    }
+
+    /// Whether the head before it waits for what a module makes of it.
+    pub(super) fn withholds_head(&self) -> bool {
+        let heard = self.filter.as_ref();
+        heard.is_some_and(|heard| heard.filter.withholds_head())
+    }
+
+    /// Whether modules hear it.
+    #[inline]
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Waits until no module that wants one of these hooks has a piece.
+    pub(super) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+        match self.filter.as_deref_mut() {
+            Some(Heard { filter, kept }) => filter.poll_free(kept.asked(), hooks, cx),
+            None => Poll::Ready(()),
+        }
     }
 
     /// Whether all of it was read.
@@ -121,16 +157,17 @@ impl RequestBody {
             Some(Decoded::Data(piece)) => return Poll::Ready(Ok(Piece::Data(piece))),
             Some(Decoded::More) | None => {}
         }
-        let Some(mut filter) = self.filter.take() else {
+        let Some(mut heard) = self.filter.take() else {
             return self.poll_received(client, cx);
         };
-        let piece = filter.poll(cx, |cx| {
+        let Heard { filter, kept } = &mut *heard;
+        let piece = filter.poll(kept.asked(), cx, |cx| {
             self.poll_received(client, cx).map_ok(|piece| match piece {
                 Piece::Data(piece) => Decoded::Data(piece),
                 Piece::End(trailers) => Decoded::End(trailers),
             })
         });
-        self.filter = Some(filter);
+        self.filter = Some(heard);
         piece.map(|piece| match piece {
             Ok(Decoded::Data(piece)) => Ok(Piece::Data(piece)),
             Ok(Decoded::End(trailers)) => Ok(Piece::End(trailers)),
@@ -148,12 +185,13 @@ impl RequestBody {
         client: &mut Client,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Break<Refusal>>> {
-        let Some(mut filter) = self.filter.take() else {
+        let Some(mut heard) = self.filter.take() else {
             return Poll::Ready(Ok(()));
         };
         let mut ahead = self.ahead.take().unwrap_or_default();
+        let Heard { filter, kept } = &mut *heard;
         let polled = ahead.poll(|| {
-            let polled = filter.poll(cx, |cx| {
+            let polled = filter.poll(kept.asked(), cx, |cx| {
                 self.poll_received(client, cx).map_ok(|piece| match piece {
                     Piece::Data(piece) => Decoded::Data(piece),
                     Piece::End(trailers) => Decoded::End(trailers),
@@ -161,14 +199,14 @@ impl RequestBody {
             });
             (polled, filter.is_closed())
         });
-        (self.filter, self.ahead) = (Some(filter), Some(ahead));
+        (self.filter, self.ahead) = (Some(heard), Some(ahead));
         polled
     }
 
     /// The head waits no longer: what modules said of it.
     pub(super) fn release_head(&mut self) -> Result<Edits, Refused> {
         match &mut self.filter {
-            Some(filter) => filter.release_head(),
+            Some(heard) => heard.filter.release_head(),
             None => Ok(Edits::new()),
         }
     }

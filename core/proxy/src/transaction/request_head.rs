@@ -23,11 +23,16 @@ impl Transaction {
         if matches!(step, Step::Pac | Step::Options) {
             return step;
         }
-        if crate::modules::FIRE
-            && !self.live.chain.is_empty()
-            && let Some(end) = self.ask_request_head().await
-        {
-            return end;
+        if crate::modules::FIRE && !self.live.chain.is_empty() {
+            match self.ask_head() {
+                Ok(None) => {}
+                Ok(Some(rest)) => {
+                    if let Some(end) = self.ask_on(rest).await {
+                        return end;
+                    }
+                }
+                Err(refusal) => return Step::Answer(refusal),
+            }
         }
         match step {
             Step::RequestHead => self.by_method().unwrap_or_else(Step::Answer),

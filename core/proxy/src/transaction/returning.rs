@@ -5,13 +5,14 @@
 
 use super::deliver::{Broken, Framed};
 use super::exchange::{Upload, push_end, push_piece};
+use super::hearing::Rest;
 use super::hooks::{FAILED, closed};
 use super::origin::Origin;
 use super::route::Route;
 use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::edited::{self, Made};
-use crate::modules::filter::{Break, Filter};
+use crate::modules::filter::{Asked, Break, Filter};
 use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -68,7 +69,8 @@ pub(super) enum From<'a> {
 }
 
 impl Returning {
-    fn plain(head: Bytes, status: u16) -> Returning {
+    /// As it is.
+    pub(super) fn plain(head: Bytes, status: u16) -> Returning {
         Returning {
             head,
             added: Vec::new(),
@@ -86,6 +88,13 @@ impl Returning {
     /// Whether the body may come out at another length.
     pub(super) fn changes_length(&self) -> bool {
         self.changes_length
+    }
+
+    /// The body may come out at another length than the head says.
+    #[inline(never)]
+    fn change_length(&mut self) {
+        self.changes_length = true;
+        self.head = edited::text(&self.head, &Edits::new(), Some(b"content-length")).into();
     }
 
     /// Queues head and lines; answers how many bytes that is.
@@ -106,76 +115,122 @@ impl Transaction {
         status: u16,
         empty: bool,
     ) -> Result<Returning, Step> {
-        let Some(party) = &self.party else {
-            return Ok(Returning::plain(head, status));
-        };
-        if !party.wants(Hook::ResponseReturn) && !party.wants(Hook::ReturnBody) {
-            return Ok(Returning::plain(head, status));
-        }
-        let key = asked(&self.route, &self.logged_url);
         let mut returning = Returning::plain(head, status);
+        if let Some(rest) = self.return_head(&mut returning, empty) {
+            self.return_on(&mut returning, empty, rest).await?;
+        }
+        Ok(returning)
+    }
+
+    /// The same, as far as modules answer at once; what is left is for [`Transaction::return_on`].
+    #[inline]
+    pub(super) fn return_head(&mut self, returning: &mut Returning, empty: bool) -> Option<Rest> {
+        let party = self.party.as_ref()?;
+        if party.wants(Hook::ResponseReturn) && self.body.is_filtered() {
+            return Some(Rest::Request);
+        }
+        self.return_at_once(returning, empty)
+    }
+
+    fn return_at_once(&mut self, returning: &mut Returning, empty: bool) -> Option<Rest> {
+        let party = self.party.as_ref()?;
         if party.wants(Hook::ResponseReturn) {
-            if let Some(filter) = &mut self.body.filter {
-                // A module may have a piece of the request still, and here nobody else would take it back.
-                let next = Hooks::of(&[Hook::ResponseReturn]);
-                poll_fn(|cx| filter.poll_free(next, cx)).await;
-            }
-            let edits = {
-                let (head, method) = (&returning.head, self.head.method_bytes());
-                let subject = || Subject {
-                    method,
-                    url: key,
-                    part: Part::Head(Head::Response {
-                        status,
-                        lines: Lines::Whole(head),
-                    }),
-                };
-                let (ran, mut edits) = match self.returned.take() {
-                    Some(before) => *before,
-                    None => {
-                        let mut edits = self.worker.edits.take();
-                        let ran = party.run(Hook::ResponseReturn, 0, subject(), &mut edits);
-                        (ran, edits)
-                    }
-                };
-                let ran = match ran {
-                    // By far the commonest: without another future.
-                    Ran::Through => Ran::Through,
-                    ran => {
-                        party
-                            .finish(Hook::ResponseReturn, ran, subject, &mut edits)
-                            .await
-                    }
-                };
-                match ran {
-                    Ran::Answer(response) => return Err(Step::Respond(response)),
-                    Ran::Closed => return Err(closed()),
-                    Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
+            let (ran, edits) = match self.returned.take() {
+                Some(before) => *before,
+                None => {
+                    let mut edits = self.worker.edits.take();
+                    let subject = self.subject_returned(returning);
+                    let ran = party.run(Hook::ResponseReturn, 0, subject, &mut edits);
+                    (ran, edits)
                 }
-                edits
             };
+            if !matches!(ran, Ran::Through) {
+                return Some(Rest::Head(Box::new((ran, edits))));
+            }
             returning.edit(&edits);
             self.worker.edits.set(edits);
         }
-        let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), key);
-        if let Some(filter) = filter {
-            if filter.changes_length() {
-                returning.changes_length = true;
-                returning.head =
-                    edited::text(&returning.head, &Edits::new(), Some(b"content-length")).into();
+        self.return_body(returning, empty);
+        None
+    }
+
+    /// Goes on where [`Transaction::return_head`] ended; a step when something else is answered.
+    pub(super) async fn return_on(
+        &mut self,
+        returning: &mut Returning,
+        empty: bool,
+        mut rest: Rest,
+    ) -> Result<(), Step> {
+        if let Rest::Request = rest {
+            // A module may have a piece of the request still, and here nobody else would take it back.
+            let next = Hooks::of(&[Hook::ResponseReturn]);
+            poll_fn(|cx| self.body.poll_free(next, cx)).await;
+            rest = match self.return_at_once(returning, empty) {
+                Some(rest) => rest,
+                None => return Ok(()),
+            };
+        }
+        if let (Rest::Head(asked), Some(party)) = (rest, &self.party) {
+            let (ran, mut edits) = *asked;
+            let subject = || self.subject_returned(returning);
+            let ran = party.finish(Hook::ResponseReturn, ran, subject, &mut edits);
+            match ran.await {
+                Ran::Answer(response) => return Err(Step::Respond(response)),
+                Ran::Closed => return Err(closed()),
+                Ran::Through | Ran::Later(_) | Ran::Busy(_) => {}
             }
-            returning.body = (!empty).then(|| Way {
-                injections: filter.changes_length().then(|| {
-                    party.seat().open_for_injection(party.id());
-                    Injections {
-                        seat: party.seat().clone(),
-                        transaction: party.id(),
-                    }
-                }),
-                filter,
+            returning.edit(&edits);
+            self.worker.edits.set(edits);
+            self.return_body(returning, empty);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn subject_returned<'a>(&'a self, returning: &'a Returning) -> Subject<'a> {
+        Subject {
+            method: self.head.method_bytes(),
+            url: self.key_asked(),
+            part: Part::Head(Head::Response {
+                status: returning.status,
+                lines: Lines::Whole(&returning.head),
+            }),
+        }
+    }
+
+    /// Puts modules in the way of the body.
+    #[inline]
+    fn return_body(&self, returning: &mut Returning, empty: bool) {
+        let Some(party) = &self.party else { return };
+        let Some(filter) = party.filter(Hook::ReturnBody, || self.asked()) else {
+            return;
+        };
+        let mut way = Way {
+            filter,
+            injections: None,
+        };
+        if way.filter.changes_length() {
+            returning.change_length();
+            way.injections = (!empty).then(|| {
+                party.seat().open_for_injection(party.id());
+                Injections {
+                    seat: party.seat().clone(),
+                    transaction: party.id(),
+                }
             });
         }
-        Ok(returning)
+        if !empty {
+            returning.body = Some(way);
+        }
+    }
+
+    /// What modules on a body are told of this request.
+    #[inline]
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: self.head.method_bytes(),
+            key: self.key_asked(),
+        }
     }
 
     /// The key of what was asked for, also where no route was made.
@@ -221,9 +276,11 @@ impl Transaction {
                         self.poll_upload(cx, origin.stream(), upload);
                         // One that has a piece on its way in is asked nothing else until then, and would be waited for here for ever.
                         // What comes out is there for the next piece; that it is still away wakes this task.
-                        let _ = origin.poll_free(Hooks::of(&[Hook::ReturnBody]), cx);
+                        let next = Hooks::of(&[Hook::ReturnBody]);
+                        let _ = origin.poll_free(self.asked(), next, cx);
                     }
-                    match way.filter.poll(cx, |cx| from.poll(cx)) {
+                    let asked = self.asked();
+                    match way.filter.poll(asked, cx, |cx| from.poll(asked, cx)) {
                         Poll::Ready(Ok(Decoded::Data(piece))) => {
                             gathered += piece.len();
                             if let From::Origin(..) = from {
@@ -289,15 +346,24 @@ impl Transaction {
     }
 }
 
+#[inline]
 fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
     static NOTHING: Bytes = Bytes::new();
-    let key = route.as_ref().map(|route| &route.key);
-    key.or(url.as_ref()).unwrap_or(&NOTHING)
+    match (route, url) {
+        (Some(route), _) => &route.key,
+        (None, Some(url)) => url,
+        (None, None) => &NOTHING,
+    }
 }
 
 impl Returning {
     /// Puts a module's edits to use.
+    #[inline]
     fn edit(&mut self, edits: &Edits) {
+        if edits.is_empty() {
+            // By far the commonest.
+            return;
+        }
         match edited::made(&self.head, edits) {
             Made::Same => {}
             Made::More(lines) => self.added.extend_from_slice(lines),
@@ -315,15 +381,11 @@ impl Way {
         self.filter.expect(length);
     }
 
-    /// What comes out at once of what an origin's answer has here already. Where pieces may be injected they go by their own way.
-    pub(super) fn buffered(
-        &mut self,
-        origin: &mut Origin,
-    ) -> Result<Option<Decoded>, &'static str> {
-        match self.injections {
-            Some(_) => Ok(None),
-            None => self.filter.buffered(|| origin.buffered_piece()),
-        }
+    /// The modules, when pieces take the quick way past them. Where some may be injected they go by their own.
+    #[inline]
+    pub(super) fn quick(&mut self) -> Option<&mut Filter> {
+        let quick = self.injections.is_none() && self.filter.is_quick();
+        quick.then_some(&mut self.filter)
     }
 
     fn injected(&self, cx: &mut Context<'_>) -> Option<Vec<Bytes>> {
@@ -351,7 +413,11 @@ impl From<'_> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, &'static str>> {
+    fn poll(
+        &mut self,
+        asked: Asked<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Decoded, &'static str>> {
         match self {
             From::Blocks(blocks) => Poll::Ready(Ok(match blocks.pop_front() {
                 Some(block) => Decoded::Data(block),
@@ -362,7 +428,7 @@ impl From<'_> {
                 FillEvent::End(trailers) => Ok(Decoded::End(trailers)),
                 FillEvent::Broken => Err("origin-broke-off"),
             }),
-            From::Origin(origin, _) => origin.poll_piece(cx),
+            From::Origin(origin, _) => origin.poll_piece(asked, cx),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Transaction {
         let polled = poll_fn(|cx: &mut Context<'_>| {
             self.poll_upload(cx, origin.stream(), upload);
             let mut heard = false;
-            match origin.poll_ahead(cx, &mut heard) {
+            match origin.poll_ahead(self.asked(), cx, &mut heard) {
                 Poll::Pending => {
                     if heard {
                         self.client.deadline.arm_now(patience);
@@ -124,7 +124,7 @@ impl Transaction {
         })?;
         // It is returned before anybody takes more of the body.
         let next = Hooks::of(&[Hook::ResponseReturn]);
-        poll_fn(|cx| exchanged.origin.poll_free(next, cx)).await;
+        poll_fn(|cx| exchanged.origin.poll_free(self.asked(), next, cx)).await;
         if !edits.is_empty() {
             edited::response(&mut exchanged.head, &edits);
             self.hear(&edits);
@@ -169,10 +169,8 @@ impl Transaction {
                     tracing::warn!(id = %self.name(), %why, "what modules made of a head that waited");
                     closed()
                 })?;
-                if let Some(filter) = &mut self.body.filter {
-                    let next = [Hook::RequestOut, Hook::Resolve];
-                    poll_fn(|cx| filter.poll_free(Hooks::of(&next), cx)).await;
-                }
+                let next = Hooks::of(&[Hook::RequestOut, Hook::Resolve]);
+                poll_fn(|cx| self.body.poll_free(next, cx)).await;
                 Ok(edits)
             }
             Err(Break::Answer(response)) => Err(Step::Respond(response)),

@@ -5,52 +5,59 @@
 //! rest of the body takes the other way, [`stages`]. Invariant: on the quick way every module gave as many bytes as it took.
 //! Awkward case: a body whose length is not known ends with a piece that is empty, as its last was let through before.
 
+mod quick;
 mod stages;
+mod terms;
 
 use super::party::Party;
 use bytes::Bytes;
-use stages::{At, SoFar, Stages};
+use stages::Stages;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use terms::Terms;
 use understudy_http::wire::body::Decoded;
-use understudy_module::{Edits, Event, Hook, Hooks, Mark, Part, Piece, Refused, Response, Verdict};
-use understudy_runtimes::{Called, Kind};
+use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response};
 
-/// Which body, of which transaction.
-#[derive(Debug)]
-struct Way {
-    party: Rc<Party>,
-    hook: Hook,
+pub(super) use terms::Standing;
+
+/// What modules on a body are told of its request. Whoever takes the body on has it at hand, so a way does not keep it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a [u8],
+    pub(crate) key: &'a Bytes,
+}
+
+/// The same, for whoever goes on without the request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept {
     method: Bytes,
     key: Bytes,
+}
+
+/// Which body, of which transaction.
+#[derive(Debug, Clone, Copy)]
+struct Way<'a> {
+    party: &'a Rc<Party>,
+    hook: Hook,
+    asked: Asked<'a>,
 }
 
 /// A body on its way.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    way: Way,
+    party: Rc<Party>,
     terms: Terms,
-    changes_length: bool,
     /// Bytes that every module took and gave.
     through: u64,
     /// Modules that gave others than they took, by their place.
     changed: u64,
     /// Bytes the source still has to give, when that is known: then the last piece is known by it.
     left: Option<u64>,
-    /// The modules were told that the body is over.
-    closed: bool,
     /// The other way.
     stages: Option<Box<Stages>>,
-}
-
-/// What the head before this body settled, by the modules' places. The next head's hooks may run before its pieces, and are no word
-/// on it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Terms {
-    /// Modules that hear it.
-    heard: u64,
-    /// Those that keep its length.
-    keeps: u64,
+    hook: Hook,
+    /// The modules were told that the body is over.
+    closed: bool,
 }
 
 /// Why a body broke off on its way.
@@ -67,69 +74,40 @@ pub(crate) enum Break<E> {
 /// Most modules of the quick way: one bit each.
 const MOST: usize = 64;
 
-impl Party {
-    /// The way of a body through the modules that hear this hook; `None` when none does.
-    pub(crate) fn filter(
-        self: &Rc<Self>,
-        hook: Hook,
-        method: &[u8],
-        key: &Bytes,
-    ) -> Option<Filter> {
-        if !self.wants(hook) {
-            return None;
+impl Asked<'_> {
+    /// Keeps it.
+    pub(crate) fn keep(self) -> Kept {
+        Kept {
+            // Without an allocation for those that are common.
+            method: match self.method {
+                b"GET" => Bytes::from_static(b"GET"),
+                b"HEAD" => Bytes::from_static(b"HEAD"),
+                b"POST" => Bytes::from_static(b"POST"),
+                other => Bytes::copy_from_slice(other),
+            },
+            key: self.key.clone(),
         }
-        let members = self.members.borrow();
-        let (mut heard, mut changes_length, mut far) = (false, false, false);
-        let mut terms = Terms::default();
-        for (place, index) in self.chain.order(hook).iter().enumerate() {
-            let index = usize::from(*index);
-            let (Some(seen), Some(link)) = (members.get(index), self.chain.links.get(index)) else {
-                continue;
-            };
-            if seen.hears(hook) {
-                heard = true;
-                let keeps = seen.keeps_length || link.loaded().about().only_looks;
-                changes_length |= !keeps;
-                far |= link.loaded().spec().kind != Kind::Inline || place >= MOST;
-                // What is said of a head is said on the other way alone.
-                far |= seen.withholds == Some(hook);
-                if place < MOST {
-                    terms.heard |= 1 << place;
-                    terms.keeps |= u64::from(keeps) << place;
-                }
-            }
-        }
-        drop(members);
-        heard.then(|| {
-            let way = Way {
-                party: self.clone(),
-                hook,
-                method: kept(method),
-                key: key.clone(),
-            };
-            Filter {
-                // Elsewhere no piece is answered at once, and each crossing costs: a piece that is not known to be the last waits
-                // there until it is.
-                stages: far.then(|| Box::new(Stages::new(&way, SoFar::default()))),
-                way,
-                terms,
-                changes_length,
-                through: 0,
-                changed: 0,
-                left: None,
-                closed: false,
-            }
-        })
     }
 }
 
-impl Way {
+impl Kept {
+    /// What was kept.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            key: &self.key,
+        }
+    }
+}
+
+impl Way<'_> {
     /// The modules, in order.
     fn order(&self) -> impl Iterator<Item = usize> {
         let order = self.party.chain.order(self.hook).iter();
         order.map(|index| usize::from(*index))
     }
 
+    #[inline(always)]
     fn event<'a>(
         &'a self,
         bytes: &'a Bytes,
@@ -141,8 +119,8 @@ impl Way {
             hook: self.hook,
             id: self.party.id(),
             client: self.party.client(),
-            method: &self.method,
-            url: &self.key,
+            method: self.asked.method,
+            url: self.asked.key,
             part: Part::Piece(Piece {
                 bytes,
                 last,
@@ -153,13 +131,10 @@ impl Way {
     }
 }
 
-/// Where a piece left the quick way: the place of the module that has more to say of it, and what it said when it was asked.
-type Left = (usize, Option<Box<(Called, Edits)>>);
-
 impl Filter {
     /// Whether the body may come out at another length.
     pub(crate) fn changes_length(&self) -> bool {
-        self.changes_length
+        self.terms.change_length()
     }
 
     /// Whether a module has bytes of which nothing came out yet.
@@ -199,9 +174,15 @@ impl Filter {
 
     /// Waits until no module that wants one of these hooks has a piece: what comes out meanwhile is there for the next `poll`. For whoever
     /// is about to ask them something else while nobody polls this.
-    pub(crate) fn poll_free(&mut self, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_free(
+        &mut self,
+        asked: Asked<'_>,
+        hooks: Hooks,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let (party, hook) = (&self.party, self.hook);
         match &mut self.stages {
-            Some(stages) => stages.poll_free(&self.way, hooks, cx),
+            Some(stages) => stages.poll_free(&Way { party, hook, asked }, hooks, cx),
             None => Poll::Ready(()),
         }
     }
@@ -219,156 +200,33 @@ impl Filter {
     #[inline]
     pub(crate) fn poll<E>(
         &mut self,
+        asked: Asked<'_>,
         cx: &mut Context<'_>,
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
+        let mut edits = None;
         loop {
+            let (party, hook) = (&self.party, self.hook);
             if let Some(stages) = &mut self.stages {
-                return stages.poll(&self.way, cx, source);
+                return stages.poll(&Way { party, hook, asked }, cx, source);
             }
-            let piece = match source(cx) {
+            let mut piece = match source(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Break::Source(error))),
                 Poll::Ready(Ok(piece)) => piece,
             };
-            if let Some(piece) = self.pass(piece) {
+            let edits = edits.get_or_insert_with(Edits::new);
+            if self.pass(asked, &mut piece, edits) && !matches!(piece, Decoded::More) {
                 return Poll::Ready(Ok(piece));
             }
         }
-    }
-
-    /// The next piece of what comes out of what the source has here already, without waiting for anybody; `None` when there is none,
-    /// or when modules have more to say of it than yes: then `poll` goes on.
-    #[inline]
-    pub(crate) fn buffered<E>(
-        &mut self,
-        mut source: impl FnMut() -> Result<Option<Decoded>, E>,
-    ) -> Result<Option<Decoded>, E> {
-        while self.stages.is_none()
-            && let Some(piece) = source()?
-        {
-            if let Some(piece) = self.pass(piece) {
-                return Ok(Some(piece));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What a piece of the source becomes on the quick way; `None` when nothing comes out, or the rest takes the other way.
-    #[inline]
-    fn pass(&mut self, piece: Decoded) -> Option<Decoded> {
-        let (mut piece, last, trailers) = match piece {
-            Decoded::More => return None,
-            Decoded::Data(piece) => {
-                let length = piece.len() as u64;
-                self.left = self.left.map(|left| left.saturating_sub(length));
-                (piece, self.left == Some(0) && !self.closed, None)
-            }
-            Decoded::End(trailers) if self.closed => return Some(Decoded::End(trailers)),
-            Decoded::End(trailers) => (Bytes::new(), true, Some(trailers)),
-        };
-        self.closed |= last;
-        if let Some((place, answered)) = self.quick(&mut piece, last) {
-            self.turn(place, piece, last, answered, trailers);
-            return None;
-        }
-        match trailers {
-            Some(trailers) => Some(Decoded::End(trailers)),
-            None => (!piece.is_empty()).then_some(Decoded::Data(piece)),
-        }
-    }
-
-    /// Shows a piece to the modules, as long as they say yes at once; `None` when all did.
-    #[inline]
-    fn quick(&mut self, piece: &mut Bytes, last: bool) -> Option<Left> {
-        let way = &self.way;
-        let mut members = way.party.members.borrow_mut();
-        let members = members.as_mut_slice();
-        for (place, index) in way.order().enumerate() {
-            let (Some(link), Some(seen)) =
-                (way.party.chain.links.get(index), members.get_mut(index))
-            else {
-                continue;
-            };
-            // Beyond the last bit nobody hears, or it would not be this way.
-            if place >= MOST || self.terms.heard & (1 << place) == 0 || !seen.visit.is_open() {
-                continue;
-            }
-            if seen.is_busy() {
-                return Some((place, None));
-            }
-            let mut edits = Edits::new();
-            let event = way.event(piece, last, &[], false);
-            let called = link.call_since(&mut seen.visit, &event, &mut edits, Mark::default());
-            if called.is_none() && edits.is_empty() {
-                // By far the commonest.
-                continue;
-            }
-            match called.unwrap_or(Called::Now(Ok(Verdict::Continue))) {
-                Called::Now(Ok(Verdict::Continue | Verdict::Done)) if edits.is_empty() => {}
-                // One of the same length, which cannot be wrong about the length of the whole.
-                Called::Now(Ok(Verdict::Replace(other)))
-                    if edits.is_empty()
-                        && other.len() == piece.len()
-                        && !link.loaded().about().only_looks =>
-                {
-                    self.changed |= 1 << place;
-                    *piece = other;
-                }
-                called => {
-                    if let Called::Later(_) = called {
-                        // Until then nothing else is asked of it, whoever takes the answer and when.
-                        seen.be_busy();
-                    }
-                    return Some((place, Some(Box::new((called, edits)))));
-                }
-            }
-        }
-        self.through += piece.len() as u64;
-        None
-    }
-
-    /// Takes the other way from this piece on.
-    #[cold]
-    fn turn(
-        &mut self,
-        place: usize,
-        piece: Bytes,
-        last: bool,
-        answered: Option<Box<(Called, Edits)>>,
-        trailers: Option<Bytes>,
-    ) {
-        let so_far = SoFar {
-            through: self.through,
-            changed: self.changed,
-            at: Some(At {
-                place,
-                piece,
-                last,
-                answered,
-            }),
-            left: self.left,
-            trailers,
-            terms: Some(self.terms),
-        };
-        self.stages = Some(Box::new(Stages::new(&self.way, so_far)));
     }
 }
 
 impl Drop for Filter {
     fn drop(&mut self) {
         if let Some(stages) = &mut self.stages {
-            stages.leave(&self.way);
+            stages.leave(&self.party);
         }
-    }
-}
-
-/// A method that outlives its request; without an allocation for those that are known.
-fn kept(method: &[u8]) -> Bytes {
-    match method {
-        b"GET" => Bytes::from_static(b"GET"),
-        b"HEAD" => Bytes::from_static(b"HEAD"),
-        b"POST" => Bytes::from_static(b"POST"),
-        other => Bytes::copy_from_slice(other),
     }
 }

@@ -6,10 +6,12 @@
 //! is open; once it changed something the body can only be broken off.
 
 use super::super::party::{Party, Seen};
-use super::{Break, MOST, Terms, Way};
+use super::terms::Terms;
+use super::{Break, MOST, Way};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edit, Edits, Hook, Hooks, Refused, Response, Verdict};
@@ -97,7 +99,7 @@ struct Stage {
 
 impl Stages {
     /// Goes on where the quick way ends.
-    pub(super) fn new(way: &Way, so_far: SoFar) -> Stages {
+    pub(super) fn new(way: &Way<'_>, so_far: SoFar) -> Stages {
         let SoFar {
             through,
             changed,
@@ -212,7 +214,12 @@ impl Stages {
 
     /// Waits until no module that wants one of these hooks has a piece, and gives them no other: what comes out meanwhile is there for
     /// the next `poll`. For whoever is about to ask them something else while nobody polls this.
-    pub(super) fn poll_free(&mut self, way: &Way, hooks: Hooks, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_free(
+        &mut self,
+        way: &Way<'_>,
+        hooks: Hooks,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let links = &way.party.chain.links;
         for stage in &mut self.stages {
             let link = links.get(stage.index);
@@ -233,7 +240,7 @@ impl Stages {
     /// The next piece of what comes out.
     pub(super) fn poll<E>(
         &mut self,
-        way: &Way,
+        way: &Way<'_>,
         cx: &mut Context<'_>,
         mut source: impl FnMut(&mut Context<'_>) -> Poll<Result<Decoded, E>>,
     ) -> Poll<Result<Decoded, Break<E>>> {
@@ -306,7 +313,7 @@ impl Stages {
 
     /// Gives a piece to the first module; nothing is in between.
     #[inline]
-    fn enter(&mut self, way: &Way, mut piece: Bytes, last: bool) -> Option<Bytes> {
+    fn enter(&mut self, way: &Way<'_>, mut piece: Bytes, last: bool) -> Option<Bytes> {
         for at in 0..self.stages.len() {
             let stage = &mut self.stages[at];
             piece = match stage.quick(way, piece, last) {
@@ -328,7 +335,7 @@ impl Stages {
     }
 
     /// Moves everything as far as it goes; says whether a module is being waited for.
-    fn advance(&mut self, way: &Way, cx: &mut Context<'_>) -> Result<bool, Stopped> {
+    fn advance(&mut self, way: &Way<'_>, cx: &mut Context<'_>) -> Result<bool, Stopped> {
         let mut busy = false;
         for at in 0..self.stages.len() {
             loop {
@@ -386,8 +393,8 @@ impl Stage {
     /// Asks about a piece, if nothing is before it; when the answer is there at once, and plainly yes, the piece comes back to
     /// go on. `Err` gives back a piece that was not asked about.
     #[inline]
-    fn quick(&mut self, way: &Way, piece: Bytes, last: bool) -> Result<Bytes, Bytes> {
-        let party = &way.party;
+    fn quick(&mut self, way: &Way<'_>, piece: Bytes, last: bool) -> Result<Bytes, Bytes> {
+        let party = way.party;
         let link = &party.chain.links[self.index];
         let idle = self.call.is_none() && self.waiting.is_empty() && self.held.is_empty();
         // A body that is at odds with its promised length has its end looked at.
@@ -444,11 +451,11 @@ impl Stage {
 
     fn step(
         &mut self,
-        way: &Way,
+        way: &Way<'_>,
         given: &mut SmallVec<[Bytes; 4]>,
         cx: &mut Context<'_>,
     ) -> Result<Went, Stopped> {
-        let (party, hook) = (&way.party, way.hook);
+        let (party, hook) = (way.party, way.hook);
         let link = &party.chain.links[self.index];
         let mut members = party.members.borrow_mut();
         let seen = &mut members[self.index];
@@ -683,19 +690,19 @@ impl Stage {
 
 impl Stages {
     /// Nobody wants the rest: calls on their way are waited for behind it, and what was held is given back.
-    pub(super) fn leave(&mut self, way: &Way) {
+    pub(super) fn leave(&mut self, party: &Rc<Party>) {
         for stage in &mut self.stages {
             if let Some(away) = stage.call.take() {
-                way.party.finish_behind(stage.index, away.0);
+                party.finish_behind(stage.index, away.0);
             }
             // Asked on the quick way, and nobody came for the answer.
             if let Some(Called::Later(call)) = stage.answered.take().map(|answered| *answered) {
-                if let Some(seen) = way.party.members.borrow_mut().get_mut(stage.index) {
+                if let Some(seen) = party.members.borrow_mut().get_mut(stage.index) {
                     seen.be_busy();
                 }
-                way.party.finish_behind(stage.index, call);
+                party.finish_behind(stage.index, call);
             }
-            if let Some(link) = way.party.chain.links.get(stage.index) {
+            if let Some(link) = party.chain.links.get(stage.index) {
                 stage.forget(link);
             }
         }
