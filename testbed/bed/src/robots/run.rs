@@ -354,6 +354,7 @@ impl Recording {
         self.recorder.borrow_mut().observe(&Observation {
             at: now,
             connections: counts.connections,
+            retried: counts.retried,
             proxy: self.observer.as_ref().map(Observer::latest),
             origin: Some(self.side.counted()),
             generator: Some(Generator {
