@@ -16,4 +16,5 @@ mod memory;
 pub use body::{Comparison, Difference};
 pub use claims::{CacheControl, Claims, Reply};
 pub use judge::{Expectation, Observed, Outcome, Verdict, judge};
+pub(crate) use judge::{SLACK, fresh_until};
 pub use memory::{Earlier, Known, Memory};
