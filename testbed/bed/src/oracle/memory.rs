@@ -51,6 +51,7 @@ struct Stored {
     /// The count of fetched bytes at the last use.
     used: u64,
     certain: bool,
+    variant: u8,
 }
 
 #[derive(Debug, Default)]
@@ -151,15 +152,15 @@ impl Memory {
             .map(|(number, _)| *number)
     }
 
-    /// The last answer that a store should have.
+    /// The last answer that a store should have, for who accepts this variant.
     #[must_use]
-    pub fn earlier(&self, object: Object) -> Option<Earlier> {
+    pub fn earlier(&self, object: Object, variant: u8) -> Option<Earlier> {
         let stored = self.get(object)?.stored.as_ref()?;
         Some(Earlier {
             until: stored.until,
             done: stored.done,
             since: self.fetched.saturating_sub(stored.used),
-            certain: stored.certain,
+            certain: stored.certain && stored.variant == variant,
         })
     }
 
@@ -183,14 +184,23 @@ impl Memory {
         }
     }
 
-    /// A request brought a whole answer of `bytes` from the origin that may be stored until `until`; `certain` if it had no condition.
-    pub fn stored(&mut self, object: Object, until: i64, done: u64, bytes: u64, certain: bool) {
+    /// A request brought a whole answer of `bytes` from the origin that may be stored until `until`; `certain` gives the variant that every
+    /// store takes it for, if that is so: it had no condition, and was not passed on for want of time.
+    pub fn stored(
+        &mut self,
+        object: Object,
+        until: i64,
+        done: u64,
+        bytes: u64,
+        certain: Option<u8>,
+    ) {
         self.fetched += bytes;
         let stored = Stored {
             until,
             done,
             used: self.fetched,
-            certain,
+            certain: certain.is_some(),
+            variant: certain.unwrap_or(0),
         };
         let entry = self.parts[part(object)].entry(object).or_default();
         entry.stored = Some(stored);
@@ -267,11 +277,21 @@ mod tests {
     #[test]
     fn bytes_fetched_since_the_last_use_are_told() {
         let mut memory = Memory::new(u64::MAX);
-        memory.stored(OBJECT, 50, 1, 1000, true);
-        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300, true);
-        assert_eq!(memory.earlier(OBJECT).unwrap().since, 300);
+        memory.stored(OBJECT, 50, 1, 1000, Some(0));
+        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300, Some(0));
+        assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 300);
         memory.served(OBJECT, 4);
-        assert_eq!(memory.earlier(OBJECT).unwrap().since, 0);
+        assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 0);
+    }
+
+    #[test]
+    fn what_is_stored_for_others_is_not_certain_for_who_accepts_less() {
+        let mut memory = Memory::new(u64::MAX);
+        let certain = |m: &Memory, variant| m.earlier(OBJECT, variant).unwrap().certain;
+        memory.stored(OBJECT, 50, 1, 1000, Some(3));
+        assert!(certain(&memory, 3) && !certain(&memory, 0));
+        memory.stored(OBJECT, 50, 1, 1000, None);
+        assert!(!certain(&memory, 3) && !certain(&memory, 0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Awkward case: a field that comes twice where it may come once is remembered as doubled, and its first value counts.
 
 use super::answer::Problem;
-use crate::oracle::Claims;
+use crate::oracle::{Claims, Coding};
 
 /// How the body's end is told (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct Head {
     pub(crate) keep: bool,
     /// What the oracle judges.
     pub(crate) claims: Claims,
+    /// Content-Encoding; a second one makes it another.
+    pub(crate) coding: Coding,
 }
 
 impl Head {
@@ -38,6 +40,7 @@ impl Head {
     pub(crate) fn of(answer: &httparse::Response<'_, '_>) -> Result<Self, Problem> {
         let mut claims = Claims::default();
         let (mut length, mut chunked) = (None, false);
+        let mut coding = Coding::Plain;
         // RFC 9112 9.3: HTTP/1.1 stays open unless it says otherwise, HTTP/1.0 the reverse.
         let (mut close, mut keep_alive) = (false, false);
         for field in answer.headers.iter() {
@@ -57,6 +60,11 @@ impl Head {
             } else if name.eq_ignore_ascii_case("connection") {
                 close |= has_token(value, "close");
                 keep_alive |= has_token(value, "keep-alive");
+            } else if name.eq_ignore_ascii_case("content-encoding") {
+                coding = match coding {
+                    Coding::Plain => Coding::of(value),
+                    _ => Coding::Other,
+                };
             } else {
                 claims.field(name, value);
             }
@@ -82,6 +90,7 @@ impl Head {
                 keep_alive && !close
             },
             claims,
+            coding,
         })
     }
 }

@@ -5,9 +5,11 @@
 //! - `load`: all robots, their connections and queues; `drive`: through the phases; `exchange`: one request and its answer.
 //! - `ceiling`, `closed`: what the generator itself can do.
 //! - `answer`, `head`: a strict HTTP reader. `request`: requests as bytes. `connection`: what they go over.
+//! - `adapting`: answers that modules may change on purpose; `judges`: the threads that decode them.
 //! - `judging`: the oracle at work; `kept`: what it found fault with, kept.
 //! - `clock`, `timer`: time, to the microsecond. `interrupt`: Ctrl-C at any stage.
 
+mod adapting;
 mod answer;
 mod ceiling;
 mod clock;
@@ -18,6 +20,7 @@ mod drive;
 mod exchange;
 mod head;
 mod interrupt;
+mod judges;
 mod judging;
 mod kept;
 mod load;
