@@ -268,3 +268,10 @@ fn a_length_that_no_form_of_the_object_has_is_a_fault_of_fields() {
     let faults = run(Does::WrongLength).0.total.faults;
     assert!(faults.contains_key(&Fault::Fields), "{faults:?}");
 }
+
+#[test]
+fn a_strong_tag_of_two_forms_is_a_fault_of_fields() {
+    let faults = run(Does::SharesATag).0.total.faults;
+    let failed: Vec<_> = faults.keys().filter(|f| f.is_failure()).collect();
+    assert_eq!(failed, [&Fault::Fields]);
+}

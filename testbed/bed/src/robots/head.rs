@@ -4,6 +4,7 @@
 
 use super::answer::Problem;
 use crate::oracle::{Claims, Coding};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How the body's end is told (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub(crate) enum Framing {
     /// By the connection's end.
     #[default]
     Close,
+}
+
+/// A strong entity tag, told from others by a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Tag(u64);
+
+impl Tag {
+    /// Of this field's value; none if it is weak.
+    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        (!value.starts_with(b"W/")).then(|| Self(hasher.finish()))
+    }
 }
 
 /// A head.
@@ -30,6 +44,8 @@ pub(crate) struct Head {
     pub(crate) claims: Claims,
     /// Content-Encoding; a second one makes it another.
     pub(crate) coding: Coding,
+    /// ETag, if it is strong.
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Head {
@@ -40,7 +56,7 @@ impl Head {
     pub(crate) fn of(answer: &httparse::Response<'_, '_>) -> Result<Self, Problem> {
         let mut claims = Claims::default();
         let (mut length, mut chunked) = (None, false);
-        let mut coding = Coding::Plain;
+        let (mut coding, mut tag) = (Coding::Plain, None);
         // RFC 9112 9.3: HTTP/1.1 stays open unless it says otherwise, HTTP/1.0 the reverse.
         let (mut close, mut keep_alive) = (false, false);
         for field in answer.headers.iter() {
@@ -65,6 +81,8 @@ impl Head {
                     Coding::Plain => Coding::of(value),
                     _ => Coding::Other,
                 };
+            } else if name.eq_ignore_ascii_case("etag") {
+                tag = Tag::of(value);
             } else {
                 claims.field(name, value);
             }
@@ -91,6 +109,7 @@ impl Head {
             },
             claims,
             coding,
+            tag,
         })
     }
 }

@@ -7,6 +7,7 @@ use super::{
     exchange::{Exchange, shown},
     kept::{Kept, KeptExchange},
     load::Load,
+    tags::Tags,
 };
 use crate::{
     demand::Method,
@@ -51,6 +52,7 @@ pub(crate) struct Judging {
     /// Bytes of the proxy's store, if they are known.
     cache: Option<u64>,
     kept: Option<Kept>,
+    tags: Tags,
     /// Idle connections that bytes came on.
     spoke: u32,
 }
@@ -63,6 +65,7 @@ impl Judging {
             memory: Memory::new(window),
             cache,
             kept,
+            tags: Tags::default(),
             spoke: 0,
         }
     }
@@ -114,6 +117,17 @@ impl Judging {
         if self.spoke > 0 {
             self.spoke -= 1;
             verdict.faults.push(Fault::Protocol);
+        }
+        let whole = outcome == Outcome::Whole && seen.status == Some(200);
+        if let Some(tag) = head.and_then(|h| h.tag)
+            && whole
+            && exchange.adapted.is_some()
+            && !self
+                .tags
+                .right(exchange.arrival.object, tag, coding, seen.bytes)
+            && !verdict.faults.contains(&Fault::Fields)
+        {
+            verdict.faults.push(Fault::Fields);
         }
         let excused = expected.broken && seen.until_closed;
         let adapted = load.adapting.over(exchange, outcome, excused);

@@ -5,7 +5,8 @@
 //! - `load`: all robots, their connections and queues; `drive`: through the phases; `exchange`: one request and its answer.
 //! - `ceiling`, `closed`: what the generator itself can do.
 //! - `answer`, `head`: a strict HTTP reader. `request`: requests as bytes. `connection`: what they go over.
-//! - `adapting`: answers that modules may change on purpose; `judges`: the threads that decode them.
+//! - `adapting`: answers that modules may change on purpose; `judges`: the threads that decode them,
+//!   `tags`: their entity tags.
 //! - `judging`: the oracle at work; `kept`: what it found fault with, kept.
 //! - `clock`, `timer`: time, to the microsecond. `interrupt`: Ctrl-C at any stage.
 
@@ -30,6 +31,7 @@ mod request;
 mod run;
 mod side;
 mod start;
+mod tags;
 mod timer;
 
 pub use ceiling::{CeilingArgs, ceiling, ceiling_command};

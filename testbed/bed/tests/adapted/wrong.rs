@@ -36,6 +36,8 @@ pub(crate) enum Does {
     KeepsColours,
     /// A picture goes on and on.
     Endless,
+    /// Every form of an object has one strong entity tag.
+    SharesATag,
     /// HEAD tells another length than any answer has.
     WrongLength,
 }
@@ -100,6 +102,9 @@ fn serve(mut client: TcpStream, does: Does) -> Option<()> {
         if !["connection", "content-length", "transfer-encoding"].contains(&name.as_str()) {
             out.push_str(&format!("{line}\r\n"));
         }
+    }
+    if does == Does::SharesATag {
+        out.push_str("ETag: \"one\"\r\n");
     }
     if !coding.is_empty() {
         out.push_str(&format!("Content-Encoding: {coding}\r\n"));
