@@ -166,6 +166,26 @@ impl Gathered {
         }
     }
 
+    /// A text that came compressed with gzip, as these bytes.
+    #[cfg(test)]
+    pub(crate) fn text(original: &'static [u8], came: &[u8]) -> Box<Self> {
+        Box::new(Self {
+            meant: Meant {
+                compressed: Some(false),
+                gains: true,
+                ..Meant::default()
+            },
+            coding: Coding::Gzip,
+            accept: Accept::All,
+            original: Body {
+                slices: std::iter::once(bytes::Bytes::from_static(original)).collect(),
+            },
+            bytes: Some(came.to_vec()),
+            most: 1000,
+            endless: false,
+        })
+    }
+
     /// Whether it is judged by what it decodes to; else byte by byte as it comes.
     pub(crate) fn decoded(&self) -> bool {
         self.bytes.is_some()

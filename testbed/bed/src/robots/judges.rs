@@ -126,3 +126,54 @@ fn processor() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::record::{Adaptation, Fate, Fault};
+    use std::io::Write;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        out.write_all(body).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn judges_tell_what_they_found_and_how_long_they_were_at_it() {
+        let judges = Judges::start().unwrap();
+        for (came, fate, faults) in [
+            (gzip(b"a text"), Fate::Adapted, &[][..]),
+            (gzip(b"a test"), Fate::Wrong, &[Fault::WronglyAdapted]),
+        ] {
+            let soon = judges.judge(Gathered::text(b"a text", &came)).unwrap();
+            let judged = soon.blocking_recv().unwrap();
+            assert_eq!(judged.fates, [(Adaptation::Compressed, fate)]);
+            assert_eq!(judged.faults, faults);
+        }
+        assert!(judges.shared().seconds() > 0.0);
+        assert_eq!(judges.shared().waiting.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_given_back_and_counted() {
+        let judges = Judges::start().unwrap();
+        judges.shared.waiting.store(WAITING, Relaxed);
+        let given = judges.judge(Gathered::text(b"a text", &gzip(b"a text")));
+        assert!(given.is_err());
+        assert_eq!(judges.shared().lost(), 1);
+    }
+
+    #[test]
+    fn more_than_anything_makes_of_the_object_is_not_kept() {
+        let mut gathered = Gathered::text(b"a text", b"");
+        for _ in 0..10 {
+            gathered.feed(&[b'a'; 100]);
+        }
+        assert_eq!(gathered.size(), 1000);
+        gathered.feed(b"a");
+        gathered.feed(b"a");
+        assert_eq!(gathered.size(), 0);
+    }
+}
