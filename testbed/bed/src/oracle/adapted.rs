@@ -169,30 +169,44 @@ fn difference(a: &GrayImage, b: &GrayImage) -> f64 {
 /// # Errors
 /// What is wrong with it.
 pub fn compressed(original: &[u8], answer: &[u8], coding: &str) -> Result<Seen, Wrong> {
-    let inflated = match coding {
-        "" | "identity" => return plain(original, answer).map(|()| Seen::Passed),
-        "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(answer), original),
-        "br" => inflate(brotli::Decompressor::new(answer, 4096), original),
+    if matches!(coding, "" | "identity") {
+        return same(original, answer).map(|()| Seen::Passed);
+    }
+    let inflated = inflated(answer, coding, original.len())?;
+    same(original, &inflated).map(|()| Seen::Adapted)
+}
+
+/// What comes out of a body of this coding: at most `most` bytes, or one more if there are more.
+///
+/// # Errors
+/// It does not inflate, or the coding is not known.
+pub fn inflated(answer: &[u8], coding: &str, most: usize) -> Result<Vec<u8>, Wrong> {
+    match coding {
+        "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(answer), most),
+        "br" => inflate(brotli::Decompressor::new(answer, 4096), most),
         "zstd" => match zstd::stream::read::Decoder::new(answer) {
-            Ok(decoder) => inflate(decoder, original),
+            Ok(decoder) => inflate(decoder, most),
             Err(e) => Err(Wrong::Inflating(0, e.to_string())),
         },
-        other => return Err(Wrong::Coding(other.to_owned())),
-    }?;
-    plain(original, &inflated).map(|()| Seen::Adapted)
+        other => Err(Wrong::Coding(other.to_owned())),
+    }
 }
 
 /// All that comes out, or a byte more than should: a body made to burst is not inflated to its end.
-fn inflate(decoder: impl Read, original: &[u8]) -> Result<Vec<u8>, Wrong> {
-    let mut inflated = Vec::with_capacity(original.len() + 1);
-    let mut bounded = decoder.take(original.len() as u64 + 1);
+fn inflate(decoder: impl Read, most: usize) -> Result<Vec<u8>, Wrong> {
+    let mut inflated = Vec::new();
+    let mut bounded = decoder.take((most as u64).saturating_add(1));
     match bounded.read_to_end(&mut inflated) {
         Ok(_) => Ok(inflated),
         Err(e) => Err(Wrong::Inflating(inflated.len(), e.to_string())),
     }
 }
 
-fn plain(original: &[u8], inflated: &[u8]) -> Result<(), Wrong> {
+/// Whether these are the original's bytes.
+///
+/// # Errors
+/// They are not; where they begin to differ, or how many there are.
+pub fn same(original: &[u8], inflated: &[u8]) -> Result<(), Wrong> {
     if let Some(at) = original.iter().zip(inflated).position(|(a, b)| a != b) {
         return Err(Wrong::Inflated(at));
     }

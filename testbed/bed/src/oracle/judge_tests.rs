@@ -32,6 +32,7 @@ fn right() -> (Expectation, Observed) {
         version_is: true,
         later: version,
         length: 1000,
+        adapted: false,
         earlier: None,
         cache: Some(1 << 30),
         broken: false,

@@ -55,6 +55,7 @@ struct Stored {
     /// The count of fetched bytes at the last use.
     used: u64,
     certain: bool,
+    variant: u8,
 }
 
 /// A request.
@@ -176,16 +177,16 @@ impl Memory {
             .map(|asked| asked.number)
     }
 
-    /// The last answer that a store should have.
+    /// The last answer that a store should have, for who accepts this variant.
     #[must_use]
-    pub fn earlier(&self, object: Object) -> Option<Earlier> {
+    pub fn earlier(&self, object: Object, variant: u8) -> Option<Earlier> {
         let stored = self.get(object)?.stored.as_ref()?;
         Some(Earlier {
             until: stored.until,
             fresh: stored.fresh,
             done: stored.done,
             since: self.fetched.saturating_sub(stored.used),
-            certain: stored.certain,
+            certain: stored.certain && stored.variant == variant,
         })
     }
 
@@ -217,8 +218,8 @@ impl Memory {
     }
 
     /// A request brought a whole answer from the origin that may be stored; its `since` are the bytes that it has, if they were
-    /// fetched.
-    pub fn stored(&mut self, object: Object, answer: Earlier) {
+    /// fetched. `variant` is the one that every store takes it for, where that is `certain`.
+    pub fn stored(&mut self, object: Object, answer: Earlier, variant: u8) {
         self.fetched += answer.since;
         let stored = Stored {
             until: answer.until,
@@ -226,6 +227,7 @@ impl Memory {
             done: answer.done,
             used: self.fetched,
             certain: answer.certain,
+            variant,
         };
         let entry = self.parts[part(object)].entry(object).or_default();
         entry.stored = Some(stored);
@@ -323,11 +325,28 @@ mod tests {
             since,
             certain: true,
         };
-        memory.stored(OBJECT, answer(1, 1000));
-        memory.stored(Object { kind: 1, id: 8 }, answer(2, 300));
-        assert_eq!(memory.earlier(OBJECT).unwrap().since, 300);
+        memory.stored(OBJECT, answer(1, 1000), 0);
+        memory.stored(Object { kind: 1, id: 8 }, answer(2, 300), 0);
+        assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 300);
         memory.served(OBJECT, 4, 5, false);
-        assert_eq!(memory.earlier(OBJECT).unwrap().since, 0);
+        assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 0);
+    }
+
+    #[test]
+    fn what_is_stored_for_others_is_not_certain_for_who_accepts_less() {
+        let mut memory = Memory::new(u64::MAX);
+        let certain = |m: &Memory, variant| m.earlier(OBJECT, variant).unwrap().certain;
+        let answer = |certain| Earlier {
+            until: 50,
+            fresh: 50_000_000,
+            done: 1,
+            since: 1000,
+            certain,
+        };
+        memory.stored(OBJECT, answer(true), 3);
+        assert!(certain(&memory, 3) && !certain(&memory, 0));
+        memory.stored(OBJECT, answer(false), 0);
+        assert!(!certain(&memory, 3) && !certain(&memory, 0));
     }
 
     #[test]

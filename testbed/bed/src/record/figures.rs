@@ -3,7 +3,7 @@
 //! Invariant: hit and miss times are never mixed but in `latency.all`. Exchanges that a robot broke off on purpose are counted in
 //! `aborted` and nowhere else; exchanges without a whole answer have no latency and are told by their faults.
 
-use super::{Fault, Process, Source, Times};
+use super::{Adaptation, Adapted, Fault, Process, Source, Times};
 use crate::demand::{Method, RequestType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ pub struct Figures {
     pub sources: Sources,
     /// How many exchanges had each fault.
     pub faults: BTreeMap<Fault, u64>,
+    /// What became of answers that the proxy was to change on purpose.
+    #[serde(default)]
+    pub adapted: BTreeMap<Adaptation, Adapted>,
     /// Hit ratios.
     pub hits: Hits,
     /// From the time a request was due to its answer's last byte.
@@ -195,6 +198,9 @@ pub struct Generator {
     pub robots: f64,
     /// Of the origin's busiest thread, if it runs here.
     pub origin: f64,
+    /// Of the threads that decode and judge what was adapted, together. They give way to all others.
+    #[serde(default)]
+    pub judges: f64,
 }
 
 impl Types {

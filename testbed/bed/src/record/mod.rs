@@ -3,6 +3,7 @@
 //! A [`Recorder`] belongs to the thread of the robots: to record is an increment here and there, without a lock or a message. Results
 //! are plain data that serialise to JSON; reports are made of them alone, so a report can be made again from a file.
 
+mod adapted;
 mod figures;
 mod recorder;
 mod results;
@@ -12,6 +13,7 @@ mod tests;
 mod times;
 mod validity;
 
+pub use adapted::{Adaptation, Adapted, Fate};
 pub use figures::{
     Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Types,
 };
@@ -60,6 +62,10 @@ pub enum Fault {
     FalseMiss,
     /// Bytes that are not the object's.
     WrongBytes,
+    /// An answer that was changed on purpose, and is not the object through that change.
+    WronglyAdapted,
+    /// An answer that was to be changed on purpose whatever happens, and was not.
+    NotAdapted,
     /// Fewer or more bytes than the object has.
     Truncated,
     /// All of an object that was fetched, though the condition could have been answered 304. RFC 9110 13.1.3 and RFC 9111 4.3.2 only
@@ -118,6 +124,8 @@ pub struct Sample {
     pub source: Source,
     /// Whether the robot broke it off on purpose.
     pub aborted: bool,
+    /// What became of it, for each adaptation that was meant for it.
+    pub adapted: Vec<(Adaptation, Fate)>,
     /// What was wrong with it.
     pub faults: Vec<Fault>,
 }

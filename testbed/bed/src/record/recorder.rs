@@ -236,6 +236,9 @@ impl Tally {
         for fault in &s.faults {
             *f.faults.entry(*fault).or_default() += 1;
         }
+        for (adaptation, fate) in &s.adapted {
+            f.adapted.entry(*adaptation).or_default().count(*fate);
+        }
         let hit = s.source == Source::Hit;
         let plain = s.kind == RequestType::Plain && s.method == Method::Get && s.cachable;
         f.hits.documents.count(1, hit);
@@ -278,6 +281,7 @@ impl Tally {
             let generator = f.generator.get_or_insert_default();
             generator.robots += (b.robots - a.robots).max(0.0);
             generator.origin += (b.origin - a.origin).max(0.0);
+            generator.judges += (b.judges - a.judges).max(0.0);
         }
     }
 
@@ -368,6 +372,9 @@ impl Figures {
         for (fault, n) in &o.faults {
             *self.faults.entry(*fault).or_default() += n;
         }
+        for (adaptation, counts) in &o.adapted {
+            self.adapted.entry(*adaptation).or_default().merge(counts);
+        }
         let (a, b) = (&mut self.hits, &o.hits);
         for (a, b) in [
             (&mut a.documents, b.documents),
@@ -404,6 +411,7 @@ impl Figures {
             let a = self.generator.get_or_insert_with(Generator::default);
             a.robots += b.robots;
             a.origin += b.origin;
+            a.judges += b.judges;
         }
     }
 }

@@ -56,6 +56,7 @@ pub(crate) fn sample(phase: usize, due: f64, source: Source, latency: u64) -> Sa
         offered: matches!(source, Source::Hit | Source::Validated),
         source,
         aborted: false,
+        adapted: Vec::new(),
         faults: Vec::new(),
     }
 }
@@ -281,6 +282,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
             generator: Some(Generator {
                 robots: second as f64 * 0.5,
                 origin: 0.0,
+                judges: 0.0,
             }),
         });
     }
@@ -423,6 +425,7 @@ fn a_run_is_invalid_with_the_reason() {
         let generator = Some(Generator {
             robots: second as f64 * 0.95,
             origin: 0.0,
+            judges: 0.0,
         });
         busy.observe(&Observation {
             at: second * 1_000_000,

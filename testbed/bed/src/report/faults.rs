@@ -3,8 +3,10 @@
 use crate::record::Fault;
 
 /// All faults, worst first.
-pub(crate) const ALL: [Fault; 13] = [
+pub(crate) const ALL: [Fault; 15] = [
     Fault::WrongBytes,
+    Fault::WronglyAdapted,
+    Fault::NotAdapted,
     Fault::Truncated,
     Fault::StaleHit,
     Fault::UncachableHit,
@@ -45,6 +47,14 @@ pub(crate) fn words(fault: Fault) -> (&'static str, &'static str) {
         Fault::WrongBytes => (
             "Wrong bytes",
             "The body is not the object's: every byte is known from the address, the version and the seed.",
+        ),
+        Fault::WronglyAdapted => (
+            "Wrongly adapted",
+            "The answer was changed on purpose, and is not the object through that change: another picture, a body that is another when unpacked, a page that is more or less than itself and the text.",
+        ),
+        Fault::NotAdapted => (
+            "Not adapted",
+            "The answer was to be changed whatever happens (--must-adapt), and came as it was.",
         ),
         Fault::Truncated => (
             "Truncated",

@@ -1,6 +1,7 @@
 //! The report of one run, as one page.
 
 use super::{
+    adapted::adapted,
     page::{page, tile},
     plots, sections,
     spread::spread,
@@ -31,6 +32,7 @@ pub fn html(r: &Results) -> String {
     body.push_str(&sections::contents(r));
     body.push_str(&sections::mix(r));
     body.push_str(&sections::fault_table(r));
+    body.push_str(&adapted(r));
     body.push_str(&sections::details(r));
     page(
         &format!("{} through {}", r.identity.workload, r.identity.proxy),

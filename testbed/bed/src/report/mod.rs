@@ -1,6 +1,7 @@
 //! Results for people: one HTML file, and the comparison of two runs.
 
 mod ab;
+mod adapted;
 mod cli;
 mod compare;
 mod faults;

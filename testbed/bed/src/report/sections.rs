@@ -239,9 +239,16 @@ pub(crate) fn details(r: &Results) -> String {
     });
     let generator = f.generator.filter(|_| f.seconds > 0.0).map(|g| {
         format!(
-            "robots {} of a core, origin {} of a core",
+            "robots {} of a core, origin {} of a core{}",
             percent(g.robots / f.seconds),
-            percent(g.origin / f.seconds)
+            percent(g.origin / f.seconds),
+            match g.judges > 0.0 {
+                true => format!(
+                    ", decoding of what was adapted {}",
+                    percent(g.judges / f.seconds)
+                ),
+                false => String::new(),
+            }
         )
     });
     let mut rows = String::new();

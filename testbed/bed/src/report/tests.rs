@@ -123,6 +123,7 @@ pub(crate) fn made(m: &Made) -> Results {
             generator: Some(Generator {
                 robots: n as f64 * 40e-6,
                 origin: n as f64 * 20e-6,
+                judges: 0.0,
             }),
         });
         let later = under_way.split_off(&((second + 1) * 1_000_000, 0));
@@ -194,6 +195,7 @@ pub(crate) fn made(m: &Made) -> Results {
                 offered,
                 source,
                 aborted: false,
+                adapted: Vec::new(),
                 faults,
             };
             under_way.insert((sample.done, n), sample);

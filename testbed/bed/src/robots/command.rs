@@ -2,6 +2,7 @@
 
 use super::{Mode, Plan, Shape, run};
 use crate::{
+    oracle::Adaptations,
     record::{Fault, Results, Times},
     workload::Workload,
 };
@@ -67,6 +68,13 @@ pub struct RunArgs {
     /// The origin that `understudy-bed origin` runs elsewhere, instead of one here
     #[arg(long, value_parser = address)]
     pub origin: Option<SocketAddr>,
+    /// What the proxy's modules may change: gray[=WIDTHxHEIGHT], compressed, injected=TEXT (the last one: it takes all that follows),
+    /// with KIND: before a word for one kind of content. Such answers are judged through that; robots ask for codings then
+    #[arg(long, value_name = "WHAT[,WHAT...]")]
+    pub adapts: Vec<String>,
+    /// The same, and what comes as it was is a fault
+    #[arg(long, value_name = "WHAT[,WHAT...]")]
+    pub must_adapt: Vec<String>,
     /// Seconds an answer may take
     #[arg(long, default_value_t = 60.0)]
     pub timeout: f64,
@@ -88,7 +96,20 @@ impl RunArgs {
         if self.servers == 0 || self.servers > 1000 {
             return Err(format!("--servers {} must be 1 to 1000", self.servers));
         }
+        let mut adapts = Adaptations::default();
+        for (what, option, must) in [
+            (&self.adapts, "--adapts", false),
+            (&self.must_adapt, "--must-adapt", true),
+        ] {
+            for what in what {
+                adapts
+                    .add(what, must)
+                    .map_err(|e| format!("{option}: {e}"))?;
+            }
+        }
+        adapts.check(&workload)?;
         Ok(Plan {
+            adapts,
             shape: if self.quick {
                 Shape::Quick
             } else {
@@ -257,6 +278,17 @@ fn summary(results: &Results) -> String {
     if let Some(again) = results.total.retried.filter(|n| *n > 0) {
         text.push_str(&format!(
             "again     {again} requests, on a fresh connection\n"
+        ));
+    }
+    for (adaptation, counts) in &results.total.adapted {
+        text.push_str(&format!(
+            "adapted   {}: {} adapted, {} as they were, {} wrong, {} not asked for, {} not judged\n",
+            adaptation.name(),
+            counts.adapted,
+            counts.passed,
+            counts.wrong,
+            counts.unasked,
+            counts.unjudged,
         ));
     }
     for reason in &results.validity.reasons {

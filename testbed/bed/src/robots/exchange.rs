@@ -4,6 +4,7 @@
 //! 4. the body, compared as it comes; 5. how it ended.
 
 use super::{
+    adapting::Gathered,
     answer::{Event, Problem},
     connection::Connection,
     load::Load,
@@ -47,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) named: bool,
     /// The body against what it should be.
     pub(crate) body: Comparison,
+    /// The body, if the proxy may change it on purpose.
+    pub(crate) adapted: Option<Box<Gathered>>,
     /// Whether it was asked again on a fresh connection.
     pub(crate) again: bool,
     /// Whether the connection can carry another request.
@@ -73,6 +76,7 @@ impl Exchange {
             version,
             named: false,
             body: Comparison::default(),
+            adapted: None,
             again: false,
             keep: false,
             error: None,
@@ -218,6 +222,9 @@ impl Exchange {
                 }
                 Event::Body(bytes) => {
                     self.body.feed(bytes);
+                    if let Some(adapted) = &mut self.adapted {
+                        adapted.feed(bytes);
+                    }
                     if self.breaks_off(load) {
                         return Ok(Some(Outcome::Aborted));
                     }
@@ -239,8 +246,11 @@ impl Exchange {
             self.named = true;
         }
         if head.status == 200 && self.arrival.method != Method::Head {
-            self.body =
-                Comparison::new(load.library.body(&load.world, object, self.version.number));
+            let body = load.library.body(&load.world, object, self.version.number);
+            self.adapted = load
+                .adapting
+                .expect(load, &self.arrival, head.coding, &body);
+            self.body = Comparison::new(body);
         }
     }
 

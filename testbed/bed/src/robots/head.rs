@@ -3,7 +3,8 @@
 //! Awkward case: a field that comes twice where it may come once is remembered as doubled, and its first value counts.
 
 use super::answer::Problem;
-use crate::oracle::Claims;
+use crate::oracle::{Claims, Coding};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How the body's end is told (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +18,19 @@ pub(crate) enum Framing {
     Close,
 }
 
+/// A strong entity tag, told from others by a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Tag(u64);
+
+impl Tag {
+    /// Of this field's value; none if it is weak.
+    pub(crate) fn of(value: &[u8]) -> Option<Self> {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        (!value.starts_with(b"W/")).then(|| Self(hasher.finish()))
+    }
+}
+
 /// A head.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Head {
@@ -28,6 +42,10 @@ pub(crate) struct Head {
     pub(crate) keep: bool,
     /// What the oracle judges.
     pub(crate) claims: Claims,
+    /// Content-Encoding; a second one makes it another.
+    pub(crate) coding: Coding,
+    /// ETag, if it is strong.
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Head {
@@ -38,6 +56,7 @@ impl Head {
     pub(crate) fn of(answer: &httparse::Response<'_, '_>) -> Result<Self, Problem> {
         let mut claims = Claims::default();
         let (mut length, mut chunked) = (None, false);
+        let (mut coding, mut tag) = (Coding::Plain, None);
         // RFC 9112 9.3: HTTP/1.1 stays open unless it says otherwise, HTTP/1.0 the reverse.
         let (mut close, mut keep_alive) = (false, false);
         for field in answer.headers.iter() {
@@ -57,6 +76,13 @@ impl Head {
             } else if name.eq_ignore_ascii_case("connection") {
                 close |= has_token(value, "close");
                 keep_alive |= has_token(value, "keep-alive");
+            } else if name.eq_ignore_ascii_case("content-encoding") {
+                coding = match coding {
+                    Coding::Plain => Coding::of(value),
+                    _ => Coding::Other,
+                };
+            } else if name.eq_ignore_ascii_case("etag") {
+                tag = Tag::of(value);
             } else {
                 claims.field(name, value);
             }
@@ -82,6 +108,8 @@ impl Head {
                 keep_alive && !close
             },
             claims,
+            coding,
+            tag,
         })
     }
 }

@@ -1,21 +1,51 @@
 //! An exchange that is over, brought before the oracle: what it was, what is remembered of it, and what is kept if it was faulty.
 
 use super::{
+    adapting::Known as Adapted,
     answer::Reader,
     connection::Connection,
     exchange::{Exchange, shown},
     kept::{Kept, KeptExchange},
     load::Load,
+    tags::Tags,
 };
 use crate::{
     demand::Method,
     oracle::{
-        Earlier, Expectation, Known, Memory, Observed, Outcome, SLACK, Verdict, fresh_until, judge,
+        Coding, Earlier, Expectation, Known, Memory, Observed, Outcome, SLACK, Verdict,
+        fresh_until, judge, through::Judged,
     },
     origin,
     record::{Fault, Sample, Source},
     world::Object,
 };
+
+/// What is known of an exchange that is over.
+pub(crate) struct Over {
+    /// What is recorded of it.
+    pub(crate) sample: Sample,
+    /// Whether the robot has read a page whole.
+    pub(crate) read: bool,
+    /// What is known of a body that may be adapted.
+    pub(crate) adapted: Option<Adapted>,
+    expected: Expectation,
+    seen: Observed,
+    /// The answer's head, if it may be wanted.
+    answer: String,
+    /// What is wrong with an adapted body, in words.
+    why: Option<String>,
+}
+
+impl Over {
+    /// What was found of its body.
+    pub(crate) fn add(&mut self, judged: Judged) {
+        self.sample.adapted = judged.fates;
+        self.sample.faults.extend(judged.faults);
+        self.sample.faults.sort_unstable();
+        self.sample.faults.dedup();
+        self.why = judged.why;
+    }
+}
 
 /// The oracle with its memory.
 pub(crate) struct Judging {
@@ -23,6 +53,7 @@ pub(crate) struct Judging {
     /// Bytes of the proxy's store, if they are known.
     cache: Option<u64>,
     kept: Option<Kept>,
+    tags: Tags,
     /// Idle connections that bytes came on.
     spoke: u32,
 }
@@ -35,6 +66,7 @@ impl Judging {
             memory: Memory::new(window),
             cache,
             kept,
+            tags: Tags::default(),
             spoke: 0,
         }
     }
@@ -58,14 +90,14 @@ impl Judging {
         self.spoke += 1;
     }
 
-    /// The exchange is over: what is recorded of it, and whether the robot has read a page whole.
+    /// The exchange is over.
     pub(crate) fn over(
         &mut self,
         load: &Load,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         outcome: Outcome,
         slot: &Option<Connection>,
-    ) -> (Sample, bool) {
+    ) -> Over {
         let reader = slot.as_ref().map(|c| &c.reader);
         let head = reader.map(|r| r.head()).filter(|head| head.status != 0);
         let seen = Observed {
@@ -73,16 +105,40 @@ impl Judging {
             status: head.map(|h| h.status),
             claims: head.map(|h| h.claims).unwrap_or_default(),
             bytes: exchange.body.bytes(),
-            wrong: exchange.body.difference().is_some(),
+            wrong: exchange.body.difference().is_some()
+                && !exchange.adapted.as_ref().is_some_and(|g| g.decoded()),
             until_closed: reader.is_some_and(Reader::until_closed),
         };
-        let expected = self.expectation(load, exchange, &seen);
+        let coding = head.map_or(Coding::Plain, |h| h.coding);
+        let mut expected = self.expectation(load, exchange, &seen);
+        expected.adapted = load
+            .adapting
+            .right_length(load, exchange, coding, seen.claims.length);
         let mut verdict = judge(&expected, &seen);
         if self.spoke > 0 {
             self.spoke -= 1;
             verdict.faults.push(Fault::Protocol);
         }
-        self.remember(exchange, &expected, &seen, &verdict);
+        let whole = outcome == Outcome::Whole && seen.status == Some(200);
+        if let Some(tag) = head.and_then(|h| h.tag)
+            && whole
+            && exchange.adapted.is_some()
+            && !self
+                .tags
+                .right(exchange.arrival.object, tag, coding, seen.bytes)
+            && !verdict.faults.contains(&Fault::Fields)
+        {
+            verdict.faults.push(Fault::Fields);
+        }
+        let excused = expected.broken && seen.until_closed;
+        let adapted = load.adapting.over(exchange, outcome, excused);
+        // What a module had no time for goes on as it is, and may not be stored.
+        let certain = match &adapted {
+            Some(Adapted::Judged(judged)) => !judged.as_it_was(),
+            _ => true,
+        };
+        let variant = certain.then(|| load.adapting.variant(load, &exchange.arrival));
+        self.remember(exchange, &expected, &seen, &verdict, variant);
         let arrival = &exchange.arrival;
         let sample = Sample {
             object: arrival.object,
@@ -99,23 +155,41 @@ impl Judging {
             offered: verdict.offered,
             source: verdict.source,
             aborted: outcome == Outcome::Aborted,
+            adapted: Vec::new(),
             faults: verdict.faults,
         };
-        if !sample.faults.is_empty()
-            && let Some(kept) = &mut self.kept
-        {
+        // The connection is another's when the judges have come to it.
+        let wanted = self.kept.is_some() && (adapted.is_some() || !sample.faults.is_empty());
+        let answer = reader.filter(|_| wanted).map(|r| shown(r.text()));
+        let page = outcome == Outcome::Whole && matches!(seen.status, Some(200 | 304));
+        let read = page && arrival.method == Method::Get && arrival.abort.is_none();
+        Over {
+            sample,
+            read,
+            adapted,
+            expected,
+            seen,
+            answer: answer.unwrap_or_default(),
+            why: None,
+        }
+    }
+
+    /// Keeps the exchange if something was wrong with it.
+    pub(crate) fn keep(&mut self, load: &Load, exchange: &Exchange, over: &Over) {
+        if over.sample.faults.is_empty() {
+            return;
+        }
+        if let Some(kept) = &mut self.kept {
             kept.keep(&KeptExchange::new(
                 load,
                 exchange,
-                &sample,
-                &expected,
-                &seen,
-                reader.map(|r| shown(r.text())).unwrap_or_default(),
+                &over.sample,
+                &over.expected,
+                &over.seen,
+                over.answer.clone(),
+                over.why.as_deref(),
             ));
         }
-        let page = outcome == Outcome::Whole && matches!(seen.status, Some(200 | 304));
-        let read = page && arrival.method == Method::Get && arrival.abort.is_none();
-        (sample, read)
     }
 
     fn expectation(&self, load: &Load, exchange: &Exchange, seen: &Observed) -> Expectation {
@@ -150,7 +224,10 @@ impl Judging {
                 .world
                 .version(object, load.clock.unix_seconds(exchange.done)),
             length: load.library.length(&load.world, object),
-            earlier: self.memory.earlier(object),
+            adapted: false,
+            earlier: self
+                .memory
+                .earlier(object, load.adapting.variant(load, arrival)),
             cache: self.cache,
             broken,
             sent: (sent, exchange.sent),
@@ -166,6 +243,7 @@ impl Judging {
         expected: &Expectation,
         seen: &Observed,
         verdict: &Verdict,
+        variant: Option<u8>,
     ) {
         let (object, number) = (exchange.arrival.object, exchange.arrival.number);
         match verdict.source {
@@ -196,19 +274,18 @@ impl Judging {
             } else {
                 0
             };
+            let certain = variant.filter(|_| expected.since.is_none());
             let until = expected.version.until;
             // A second less: fields count whole ones. And from when it was asked for, as caches count (RFC 9111 4.2.3).
             let answered = seen.claims.reply.map_or(0, |r| r.answered);
-            self.memory.stored(
-                object,
-                Earlier {
-                    until,
-                    fresh: fresh_until(exchange.sent, answered, until - 1),
-                    done: exchange.done,
-                    since: bytes,
-                    certain: expected.since.is_none(),
-                },
-            );
+            let answer = Earlier {
+                until,
+                fresh: fresh_until(exchange.sent, answered, until - 1),
+                done: exchange.done,
+                since: bytes,
+                certain: certain.is_some(),
+            };
+            self.memory.stored(object, answer, certain.unwrap_or(0));
         }
     }
 }

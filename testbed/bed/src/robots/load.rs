@@ -4,10 +4,11 @@
 //! the robot's queue, and its latency still runs from when it was due. Nothing here waits while it holds what others need.
 
 use super::{
+    adapting::{Adapting, Known},
     clock::{Clock, micros},
     connection::{Connection, Idle},
     exchange::Exchange,
-    judging::Judging,
+    judging::{Judging, Over},
     request::Target,
 };
 use crate::{
@@ -92,6 +93,8 @@ pub(crate) struct Load {
     /// The network between robots and proxy, emulated here; none if it has neither delay nor loss.
     pub(crate) path: Option<Path>,
     pub(crate) scratch: RefCell<Vec<u8>>,
+    /// What the proxy may change on purpose.
+    pub(crate) adapting: Adapting,
     target: Target,
     schedule: RefCell<Schedule>,
     asked: RefCell<Asked>,
@@ -127,6 +130,7 @@ pub(crate) struct Parts {
     pub(crate) target: Target,
     pub(crate) timeout: Duration,
     pub(crate) judging: Judging,
+    pub(crate) adapting: Adapting,
     pub(crate) host: Box<dyn Host>,
 }
 
@@ -145,6 +149,7 @@ impl Load {
             proxy: parts.proxy,
             timeout: parts.timeout,
             scratch: RefCell::new(vec![0; SCRATCH]),
+            adapting: parts.adapting,
             target: parts.target,
             asked: RefCell::new(parts.asked),
             schedule: RefCell::new(parts.schedule),
@@ -316,15 +321,41 @@ impl Load {
             .asked(arrival.object, arrival.number, arrival.method);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
-        let (sample, read) = self
+        let mut over = self
             .judging
             .borrow_mut()
-            .over(self, &exchange, outcome, slot);
+            .over(self, &mut exchange, outcome, slot);
         if !exchange.keep
             && let Some(connection) = slot.take()
         {
             self.retire(connection);
         }
+        if over.read {
+            self.embedded(&exchange);
+        }
+        match over.adapted.take() {
+            // The robot goes on meanwhile; the exchange is counted when it is known what it was.
+            Some(Known::Soon(soon)) => {
+                let load = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    if let Ok(judged) = soon.await {
+                        over.add(judged);
+                    }
+                    load.ended(&exchange, over);
+                });
+            }
+            Some(Known::Judged(judged)) => {
+                over.add(judged);
+                self.ended(&exchange, over);
+            }
+            None => self.ended(&exchange, over),
+        }
+    }
+
+    /// All is known of an exchange: it is kept if it was faulty, counted and recorded.
+    fn ended(&self, exchange: &Exchange, over: Over) {
+        self.judging.borrow_mut().keep(self, exchange, &over);
+        let sample = over.sample;
         let failed = sample.faults.iter().any(|f| f.is_failure());
         self.count(|c| {
             c.done += 1;
@@ -332,9 +363,6 @@ impl Load {
             c.under_way = c.under_way.saturating_sub(1);
         });
         self.host.borrow_mut().sample(&sample);
-        if read {
-            self.embedded(&exchange);
-        }
         self.room.notify_one();
         if self.counts.get().under_way == 0 {
             self.idle.notify_one();
@@ -391,8 +419,9 @@ impl Load {
             servers => origin::server_of(seed, arrival.object, servers),
         };
         let (since, last) = (exchange.since, exchange.last);
+        let accept = self.adapting.accept(self, arrival);
         self.target
-            .write(&mut out, &self.world, arrival, server, since, last);
+            .write(&mut out, &self.world, arrival, server, since, accept, last);
         if arrival.method == Method::Post {
             let length = usize::try_from(arrival.request_body).unwrap_or(0);
             out.extend_from_slice(&origin::posted(seed, arrival.number, length));

@@ -5,9 +5,12 @@
 //! - `load`: all robots, their connections and queues; `drive`: through the phases; `exchange`: one request and its answer.
 //! - `ceiling`, `closed`: what the generator itself can do.
 //! - `answer`, `head`: a strict HTTP reader. `request`: requests as bytes. `connection`: what they go over.
+//! - `adapting`: answers that modules may change on purpose; `judges`: the threads that decode them,
+//!   `tags`: their entity tags.
 //! - `judging`: the oracle at work; `kept`: what it found fault with, kept.
 //! - `clock`, `timer`: time, to the microsecond. `interrupt`: Ctrl-C at any stage.
 
+mod adapting;
 mod answer;
 mod ceiling;
 mod clock;
@@ -18,6 +21,7 @@ mod drive;
 mod exchange;
 mod head;
 mod interrupt;
+mod judges;
 mod judging;
 mod kept;
 mod load;
@@ -27,6 +31,7 @@ mod request;
 mod run;
 mod side;
 mod start;
+mod tags;
 mod timer;
 
 pub use ceiling::{CeilingArgs, ceiling, ceiling_command};

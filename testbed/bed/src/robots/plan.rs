@@ -1,6 +1,9 @@
 //! What a run is: which workload at which pace, against which proxy, with what beside it.
 
-use crate::workload::{Error, Schedule, Workload};
+use crate::{
+    oracle::Adaptations,
+    workload::{Error, Schedule, Workload},
+};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What the robots take the proxy for.
@@ -61,6 +64,8 @@ pub struct Plan {
     pub closed: Option<usize>,
     /// Robots talk to the origin itself: no proxy is between.
     pub direct: bool,
+    /// What the proxy may change on purpose: it is judged through that.
+    pub adapts: Adaptations,
     /// How long an answer may take.
     pub timeout: Duration,
     /// Where faulty exchanges, results and report go; nowhere, if none is given.
@@ -87,6 +92,7 @@ impl Plan {
             watch: Vec::new(),
             closed: None,
             direct: false,
+            adapts: Adaptations::default(),
             timeout: Duration::from_secs(60),
             out: None,
         }

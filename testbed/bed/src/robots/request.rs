@@ -5,6 +5,7 @@
 use super::Mode;
 use crate::{
     demand::{Arrival, Method, RequestType},
+    oracle::Accept,
     world::World,
 };
 use std::{
@@ -28,6 +29,7 @@ impl Target {
     }
 
     /// Writes the request's head into `out`, which is emptied first.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn write(
         &self,
         out: &mut Vec<u8>,
@@ -35,6 +37,7 @@ impl Target {
         arrival: &Arrival,
         server: usize,
         since: Option<i64>,
+        accept: Accept,
         last: bool,
     ) {
         out.clear();
@@ -62,6 +65,9 @@ impl Target {
                 "If-Modified-Since: {}\r\n",
                 httpdate::fmt_http_date(date)
             );
+        }
+        if let Some(codings) = accept.field() {
+            let _ = write!(out, "Accept-Encoding: {codings}\r\n");
         }
         if arrival.kind == RequestType::Reload {
             // RFC 9111 5.4: Pragma for caches that know HTTP/1.0 alone.

@@ -5,10 +5,12 @@
 
 use super::{
     Mode, Plan,
+    adapting::Adapting,
     clock::Clock,
     closed::drive_closed,
     drive::drive,
     interrupt,
+    judges::{self, Judges},
     judging::Judging,
     kept::Kept,
     load::{Asked, Counts, Host, Load, Parts},
@@ -130,12 +132,18 @@ fn run_asked(
     };
     let mut pids = plan.watch.clone();
     pids.extend(started.as_ref().map(Started::pid));
+    let judges = match plan.adapts.is_empty() {
+        true => None,
+        false => Some(Judges::start()?),
+    };
+    let shared = judges.as_ref().map(Judges::shared);
     let recorder = Rc::new(RefCell::new(Recorder::new(&world, &schedule)));
     let host = Recording {
         recorder: Rc::clone(&recorder),
         side,
         observer: Observer::start(&pids),
         robots: Thread::current(),
+        judges: shared.clone(),
         process: processor(),
         thread: Thread::current().seconds().unwrap_or(0.0),
         phase: 0,
@@ -168,13 +176,18 @@ fn run_asked(
         },
         timeout: plan.timeout,
         judging: Judging::new(plan.cache, kept, window),
+        adapting: Adapting::new(plan.adapts.clone(), judges),
         host: Box::new(host),
     }));
     let interrupted = go(runtime, &load, plan.closed)?;
     let at = load.clock.now();
     let left = load.counts().under_way;
-    let reasons = (left > 0).then(|| {
+    let left = (left > 0).then(|| {
         format!("{left} requests had no answer yet when the run ended, and are in no figure")
+    });
+    let lost = shared.map_or(0, |judges| judges.lost());
+    let lost = (lost > 0).then(|| {
+        format!("{lost} adapted answers were not judged: more came than can be decoded beside the load; lower the rate")
     });
     drop(load);
     drop(started);
@@ -185,7 +198,7 @@ fn run_asked(
         identity: identity(plan, clock.unix_seconds(0)),
         at,
         interrupted,
-        reasons: reasons.into_iter().collect(),
+        reasons: left.into_iter().chain(lost).collect(),
     }))
 }
 
@@ -341,6 +354,7 @@ struct Recording {
     side: Side,
     observer: Option<Observer>,
     robots: Thread,
+    judges: Option<Arc<judges::Shared>>,
     /// Processor seconds of the program and of this thread, at the beginning.
     process: f64,
     thread: f64,
@@ -351,6 +365,7 @@ struct Recording {
 impl Recording {
     fn observe(&self, now: u64, counts: &Counts) {
         let robots = self.robots.seconds().unwrap_or(0.0) - self.thread;
+        let judges = self.judges.as_ref().map_or(0.0, |judges| judges.seconds());
         self.recorder.borrow_mut().observe(&Observation {
             at: now,
             connections: counts.connections,
@@ -359,7 +374,8 @@ impl Recording {
             origin: Some(self.side.counted()),
             generator: Some(Generator {
                 robots,
-                origin: (processor() - self.process - robots).max(0.0),
+                origin: (processor() - self.process - robots - judges).max(0.0),
+                judges,
             }),
         });
     }

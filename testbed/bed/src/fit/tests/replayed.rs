@@ -119,6 +119,7 @@ fn a_replay_without_times_has_one_phase_with_all_of_the_log_in_it() {
         offered: false,
         source: crate::record::Source::Miss,
         aborted: false,
+        adapted: Vec::new(),
         faults: Vec::new(),
     });
     let results = recorder.finish(crate::record::Closing {
