@@ -4,6 +4,7 @@
 //! 4. left: `free`, once. Invariant: a visit that was entered is left once.
 
 use crate::accounts::{Accounts, HookAccount, SAMPLE};
+use crate::attention::Known;
 use crate::failure::Failure;
 use crate::loaded::Loaded;
 use crate::runtime::{Door, Entered, Far};
@@ -43,6 +44,8 @@ pub struct Visit {
     over: Over,
     /// The opaque value is with a call that was given up: it is freed when that comes back.
     away: bool,
+    /// Events went ahead, and none came behind them yet.
+    ahead: bool,
     /// What the transaction cost so far, when it is asked for ([`Link::be_precise`]).
     pub cost: Cost,
 }
@@ -189,6 +192,13 @@ impl Link {
         {
             return Some(Called::Now(Err(self.failed(visit, event.hook, failure))));
         }
+        if let Some(Entered::Far(far)) = &visit.entered
+            && let Some(known) = self.knows(visit.away, far, event, edits)
+        {
+            visit.ahead |= known == Known::Ahead;
+            visit.cost.calls += u32::from(known == Known::Ahead);
+            return Some(Called::Now(Ok(Verdict::Continue)));
+        }
         let account = &self.accounts.hooks[event.hook as usize];
         account.calls.add(1);
         visit.cost.calls += 1;
@@ -334,6 +344,24 @@ impl Link {
         tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "an inline call took longer than its deadline, and every client of the worker waited");
     }
 
+    /// What was done with an event whose answer the module promised before. Where its opaque value is away nothing can go ahead.
+    fn knows(
+        &self,
+        away: bool,
+        far: &Rc<dyn Far>,
+        event: &Event<'_>,
+        edits: &mut Edits,
+    ) -> Option<Known> {
+        if away {
+            return None;
+        }
+        let known = self.loaded.promise().knows(event, edits, &**far)?;
+        if known == Known::Ahead {
+            self.accounts.hooks[event.hook as usize].calls.add(1);
+        }
+        Some(known)
+    }
+
     fn far(
         &self,
         visit: &mut Visit,
@@ -353,6 +381,7 @@ impl Link {
         match far.submit(waiting.call(), event, edits, opaque) {
             Ok(()) => {
                 visit.away = far.carries();
+                visit.ahead = false;
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
@@ -508,7 +537,8 @@ impl Link {
                 if declared {
                     self.accounts.hooks[Hook::Free as usize].calls.add(1);
                 }
-                if !visit.away && (declared || !opaque.is_none() || !far.carries()) {
+                let wanted = declared || !opaque.is_none() || !far.carries() || visit.ahead;
+                if !visit.away && wanted {
                     far.free(transaction, opaque);
                 }
             }
