@@ -7,6 +7,7 @@
 
 pub mod accounts;
 mod actor;
+mod attention;
 pub mod counts;
 mod failure;
 mod inline;

@@ -3,11 +3,12 @@
 //! Life of a visit (one module, one transaction): 1. fresh; 2. entered with its first hook; 3. done or failed: no hook but `free`;
 //! 4. left: `free`, once; then it may be made fresh for another transaction. Invariant: a visit that was entered is left once.
 
-use crate::accounts::{Accounts, SAMPLE};
+use crate::accounts::{Accounts, HookAccount, SAMPLE};
+use crate::attention::Known;
 use crate::failure::Failure;
 use crate::inline::Instance;
 use crate::loaded::Loaded;
-use crate::runtime::{Door, Entered};
+use crate::runtime::{Door, Entered, Far};
 use crate::seat::{Reply, Seat, Waiting};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -55,6 +56,8 @@ pub struct Visit {
     over: Over,
     /// The opaque value is with a call that was given up: it is freed when that comes back.
     away: bool,
+    /// Events went ahead, and none came behind them yet.
+    ahead: bool,
     /// What the transaction cost so far, when it is asked for ([`Link::be_precise`]).
     pub cost: Cost,
 }
@@ -148,6 +151,7 @@ impl Visit {
         debug_assert!(self.entered.is_none() && self.opaque.is_none());
         self.over = Over::No;
         self.away = false;
+        self.ahead = false;
         self.cost = Cost::default();
     }
 
@@ -233,20 +237,27 @@ impl Link {
         {
             return Some(called);
         }
-        let account = &self.accounts.hooks[event.hook as usize];
-        account.calls.add(1);
-        visit.cost.calls += 1;
-        if let Part::Piece(piece) = &event.part {
-            account.bytes_in.add(piece.bytes.len() as u64);
-        }
         let Some(Entered::Inline(instance)) = &visit.entered else {
             return Some(self.far(visit, event, edits));
         };
+        visit.cost.calls += 1;
+        let account = self.count(event);
         if account.calls.get() & self.untimed.get() == 0 {
             return self.timed(visit, event, edits, mark);
         }
         self.inline(instance, &mut visit.opaque, event, edits, mark)
             .map(|told| self.heed(visit, event.hook, edits, mark, told))
+    }
+
+    /// Counts a call.
+    #[inline(always)]
+    fn count(&self, event: &Event<'_>) -> &HookAccount {
+        let account = &self.accounts.hooks[event.hook as usize];
+        account.calls.add(1);
+        if let Part::Piece(piece) = &event.part {
+            account.bytes_in.add(piece.bytes.len() as u64);
+        }
+        account
     }
 
     /// Enters with the first hook; an outcome when that cannot be.
@@ -392,6 +403,26 @@ impl Link {
         tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "an inline call took longer than its deadline, and every client of the worker waited");
     }
 
+    /// What was done with an event whose answer the module promised before. Where its opaque value is away nothing can go ahead.
+    fn knows(
+        &self,
+        visit: &mut Visit,
+        far: &dyn Far,
+        event: &Event<'_>,
+        edits: &mut Edits,
+    ) -> Option<Known> {
+        if visit.away {
+            return None;
+        }
+        let known = self.loaded.promise().knows(event, edits, far)?;
+        if known == Known::Ahead {
+            self.accounts.hooks[event.hook as usize].calls.add(1);
+            visit.cost.calls += 1;
+            visit.ahead = true;
+        }
+        Some(known)
+    }
+
     #[inline(never)]
     fn far(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
         let Some(Entered::Far(far)) = &visit.entered else {
@@ -399,6 +430,11 @@ impl Link {
             return Called::Now(Err(Failure::Unavailable));
         };
         let far = far.clone();
+        if self.knows(visit, &*far, event, edits).is_some() {
+            return Called::Now(Ok(Verdict::Continue));
+        }
+        visit.cost.calls += 1;
+        self.count(event);
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
@@ -411,6 +447,7 @@ impl Link {
         match far.submit(waiting.call(), event, edits, opaque) {
             Ok(()) => {
                 visit.away = far.carries();
+                visit.ahead = false;
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
@@ -550,7 +587,8 @@ impl Link {
                     self.accounts.hooks[Hook::Free as usize].calls.add(1);
                 }
                 let opaque = visit.opaque.take();
-                if !visit.away && (self.frees || !opaque.is_none() || !far.carries()) {
+                let wanted = self.frees || !opaque.is_none() || !far.carries() || visit.ahead;
+                if !visit.away && wanted {
                     far.free(transaction, opaque);
                 }
             }

@@ -5,6 +5,7 @@
 
 use crate::accounts::{Accounts, Sum};
 use crate::actor::{Close, ModuleActor};
+use crate::attention::Promise;
 use crate::counts::Counts;
 use crate::inline::Inline;
 use crate::life::Maker;
@@ -48,6 +49,7 @@ pub struct Loaded {
     actor: Addr<ModuleActor>,
     accounts: Mutex<Vec<Arc<Accounts>>>,
     counts: Arc<Counts>,
+    promise: Arc<Promise>,
     held: AtomicU64,
     unwatchable: Arc<AtomicU64>,
 }
@@ -94,6 +96,7 @@ pub async fn load(
         actor,
         accounts: Mutex::new(vec![office.accounts().clone()]),
         counts: office.counts().clone(),
+        promise: office.promise().clone(),
         held: AtomicU64::new(0),
         unwatchable,
     }))
@@ -149,6 +152,11 @@ impl Loaded {
     #[inline]
     pub fn hooks(&self) -> Hooks {
         self.about.hooks
+    }
+
+    /// What it promised of its answers.
+    pub(crate) fn promise(&self) -> &Promise {
+        &self.promise
     }
 
     /// Its number, from 1, for [`crate::marker`].

@@ -5,6 +5,7 @@
 
 use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
+use crate::attention::Promise;
 use crate::counts::Counts;
 use crate::life::Options;
 use crate::runtime::{Notice, Runtime};
@@ -14,7 +15,9 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
-use understudy_module::{Answer, Bytes, Calls, Completion, Interest, Level, Operation, Token};
+use understudy_module::{
+    Answer, Attention, Bytes, Calls, Completion, Interest, Level, Operation, Token,
+};
 
 /// The proxy, as runtimes see it.
 pub trait Services: Send + Sync {
@@ -70,6 +73,8 @@ pub struct Office {
     accounts: Arc<Accounts>,
     /// What the module counts itself.
     counts: Arc<Counts>,
+    /// What the module promised of its answers.
+    promise: Arc<Promise>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -114,6 +119,7 @@ impl Office {
             mailboxes,
             accounts: Arc::default(),
             counts: Arc::default(),
+            promise: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -143,6 +149,11 @@ impl Office {
     /// What the module counts itself.
     pub fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// What the module promised of its answers.
+    pub(crate) fn promise(&self) -> &Arc<Promise> {
+        &self.promise
     }
 
     /// Adds to a counter of the module's own.
@@ -306,5 +317,8 @@ impl Calls for Local {
     }
     fn count(&self, name: &str, amount: u64) {
         self.office.count(name, amount);
+    }
+    fn attend(&self, attention: Attention) {
+        self.office.promise.set(attention);
     }
 }

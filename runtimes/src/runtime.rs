@@ -77,6 +77,12 @@ pub trait Far: std::fmt::Debug {
         opaque: Opaque,
     ) -> Result<(), (Failure, Opaque)>;
 
+    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`. `false`: it cannot.
+    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+        let _ = (event, edits);
+        false
+    }
+
     /// The transaction is over for the module: `free`, and whatever is kept of it. No answer.
     fn free(&self, transaction: u64, opaque: Opaque);
 

@@ -31,6 +31,10 @@ cases! { Kind::Threads;
         pending_without_a_token_is_a_failure,
         a_transaction_that_goes_away_while_parked_is_freed_once,
         the_breaker_opens_after_failures_in_a_row_and_closes_again;
+    ahead:
+        events_with_a_known_answer_go_ahead_of_the_next,
+        a_broken_promise_is_the_answer_to_the_next_event,
+        what_a_module_promises_anew_counts_from_then_on;
     watching:
         four_hundred_transactions_wait_for_a_service_together,
         a_descriptor_is_ready_again_and_again_until_it_is_read_dry,

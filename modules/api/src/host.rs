@@ -4,6 +4,7 @@
 //! What needs the proxy is *submitted* and completes in a later call of [`crate::Module::completed`], never inside the call, in
 //! every runtime alike.
 
+use crate::attention::Attention;
 use crate::edits::Edits;
 use crate::verdict::{Response, Verdict};
 use bytes::Bytes;
@@ -193,6 +194,10 @@ pub trait Calls: Send + Sync {
     fn count(&self, name: &str, amount: u64) {
         let _ = (name, amount);
     }
+    /// From now on the module needs no more of its hooks than this. A runtime to which that is of no use forgets it.
+    fn attend(&self, attention: Attention) {
+        let _ = attention;
+    }
 }
 
 /// How many counters of its own a module may have.
@@ -309,6 +314,12 @@ impl Host {
     /// name is of `a-z`, `0-9` and `_`, 64 bytes at most; of names beyond [`COUNTS`] nothing is counted.
     pub fn count(&self, name: &str, amount: u64) {
         self.calls.count(name, amount);
+    }
+
+    /// From now on the module needs no more of its hooks than this: a promise about its answers that saves crossings in threads and
+    /// in a child. Inline nothing changes. To be said in `init` and, when other options say otherwise, in `reconfigure`.
+    pub fn attend(&self, attention: Attention) {
+        self.calls.attend(attention);
     }
 
     /// Writes a line into the proxy's log, under the module's name.

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod about;
+mod attention;
 mod edits;
 mod event;
 mod field;
@@ -25,6 +26,7 @@ mod verdict;
 pub mod words;
 
 pub use about::{About, Hook, Hooks};
+pub use attention::{Attention, Heed, has_body};
 pub use bytes::Bytes;
 pub use edits::{Edit, Edits, MAX_BYTES, Mark, Refused};
 pub use event::{Event, LogEntry, Part, Piece};

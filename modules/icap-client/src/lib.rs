@@ -46,7 +46,7 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use understudy_module::{
-    About, Answer, Bytes, Hook, Hooks, Host, Interest, Module, Transaction, Verdict,
+    About, Answer, Attention, Bytes, Hook, Hooks, Host, Interest, Module, Transaction, Verdict,
 };
 use wire::{Head, Method, Start};
 
@@ -115,6 +115,7 @@ impl IcapClient {
 
     fn configure(&self, host: &Host) -> Result<(), String> {
         let settings = Settings::of(host)?;
+        host.attend(attention(&settings));
         let engine = Engine::new(host.clone(), settings);
         let mut engines = self.engines.write().unwrap_or_else(PoisonError::into_inner);
         engines.push(Shared(Arc::new(Mutex::new(engine))));
@@ -138,6 +139,30 @@ impl IcapClient {
             Ok(()) => Verdict::Continue,
             Err(refused) => Verdict::fail(refused.to_string()),
         }
+    }
+}
+
+/// What the hooks on heads answer with these settings, where that is known without asking them.
+fn attention(settings: &Settings) -> Attention {
+    let (mut unheard, mut withheld) = (Hooks::NONE, Hooks::NONE);
+    for (services, head) in [
+        (&settings.reqmod, Hook::RequestHead),
+        (&settings.respmod, Hook::ResponseHead),
+    ] {
+        match services.is_empty() {
+            true => unheard = unheard.and(Hooks::of(&[head])),
+            false => withheld = withheld.and(Hooks::of(&[head])),
+        }
+    }
+    // The head of a request is for RESPMOD to send along.
+    let mut noted = Hooks::of(&[Hook::RequestOut]);
+    if settings.respmod.is_empty() {
+        (unheard, noted) = (unheard.and(noted), Hooks::NONE);
+    }
+    Attention {
+        unheard,
+        noted,
+        withheld,
     }
 }
 

@@ -140,18 +140,26 @@ impl Stream {
         }
     }
 
-    /// Reads what is there, at most one buffer full. `Ok(0)`: the server closed; an error of kind `WouldBlock`: there is nothing now.
+    /// Reads what is there, up to the most room: an answer that lies there whole goes on in one piece, and crosses once. `Ok(0)`: the
+    /// server closed; an error of kind `WouldBlock`: there is nothing now.
     pub(crate) fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
         let before = into.len();
-        into.resize(before + self.room, 0);
-        let read = self.read_slice(&mut into[before..]);
-        let count = read.as_ref().map_or(0, |n| *n);
-        into.truncate(before + count);
-        self.room = match count == self.room {
-            true => (self.room * 4).min(ROOM.1),
-            false => count.next_power_of_two().clamp(ROOM.0, self.room),
-        };
-        read
+        let mut room = self.room;
+        loop {
+            let at = into.len();
+            into.resize(at + room, 0);
+            let read = self.read_slice(&mut into[at..]);
+            into.truncate(at + read.as_ref().map_or(0, |n| *n));
+            let count = into.len() - before;
+            let filled = read.as_ref().is_ok_and(|n| *n == room);
+            if filled && count < ROOM.1 {
+                room = count.min(ROOM.1 - count);
+                continue;
+            }
+            self.room = count.next_power_of_two().clamp(ROOM.0, ROOM.1);
+            // The end, or what is wrong, is found again behind what came before it.
+            return if count > 0 { Ok(count) } else { read };
+        }
     }
 
     /// Whether nothing came that was not read: neither bytes nor the end. Otherwise it is of no use any more.

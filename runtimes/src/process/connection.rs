@@ -406,6 +406,19 @@ impl Far for Connection {
             .map_err(|failure| (failure, opaque))
     }
 
+    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+        let mut out = self.out.borrow_mut();
+        let full = out.bytes.len() - out.at > MAX_OUT;
+        if full || matches!(event.part, Part::Piece(_)) || self.dead.borrow().is_some() {
+            return false;
+        }
+        let put = put_event(&mut out.bytes, Id::AHEAD, event, edits, Place::Here(&[]));
+        if put {
+            self.live.borrow_mut().insert(event.id);
+        }
+        put
+    }
+
     fn free(&self, transaction: u64, _: Opaque) {
         self.child.busy.fetch_sub(1, Relaxed);
         self.busy.set(self.busy.get().saturating_sub(1));

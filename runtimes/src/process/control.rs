@@ -7,7 +7,7 @@ use crate::accounts::Went;
 use crate::counts::Batch;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use understudy_module::{About, Completion, Hook, Hooks, Level, Operation};
+use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
 const VERSION: u32 = 1;
@@ -56,6 +56,8 @@ pub(crate) enum Report {
     Counted(Hook, Option<Duration>, Went),
     /// What the module added to counters of its own where there is no answer to send it ahead of.
     Added(Batch),
+    /// What the module promises of its answers.
+    Attend(Attention),
 }
 
 /// The longest time believed of one call.
@@ -181,6 +183,7 @@ impl Report {
                 out.u8(*went as u8);
             }),
             Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
+            Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
         }
     }
 
@@ -229,6 +232,7 @@ impl Report {
                 Report::Counted(hook, spent, went)
             }
             7 => Report::Added(get_counts(&mut get)?),
+            8 => Report::Attend(Attention::from_bits(get.u64()?)),
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

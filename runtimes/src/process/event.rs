@@ -18,6 +18,14 @@ pub(crate) struct Id {
     pub(crate) call: u64,
 }
 
+impl Id {
+    /// Of an event that goes ahead of another: nobody waits for its answer, and it gets none.
+    pub(crate) const AHEAD: Id = Id {
+        slot: u32::MAX,
+        call: 0,
+    };
+}
+
 /// Where the bytes of a piece are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place<'a> {

@@ -308,6 +308,7 @@ impl Running {
                 let office = &shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
+            Report::Attend(attention) => shared.office.promise().set(attention),
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
                 let tell = self.child.orders.clone();

@@ -6,11 +6,13 @@
 
 use super::copy::Copied;
 use super::pool::Source;
-use super::work::{CallJob, Generation, Job};
+use super::work::{CallJob, Generation, Job, Noted};
 use crate::failure::Failure;
 use crate::runtime::{Door, Entered, Far};
 use crate::seat::{Mailbox, Seat, Swept};
+use foldhash::fast::FixedState;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -39,6 +41,8 @@ struct Outgoing {
     source: Source,
     mailbox: Arc<Mailbox>,
     jobs: RefCell<Vec<Job>>,
+    /// Events that nobody waits for, by transaction, until something of it is submitted.
+    ahead: RefCell<HashMap<u64, Vec<Noted>, FixedState>>,
     waker: RefCell<Option<Waker>>,
     /// The task was woken for what lies here.
     woken: Cell<bool>,
@@ -51,6 +55,7 @@ impl ThreadsDoor {
             source,
             mailbox: seat.mailbox().clone(),
             jobs: RefCell::default(),
+            ahead: RefCell::default(),
             waker: RefCell::default(),
             woken: Cell::new(false),
         });
@@ -89,6 +94,15 @@ impl Outgoing {
         {
             waker.wake_by_ref();
         }
+    }
+
+    /// What goes ahead of the next job of this transaction.
+    fn ahead_of(&self, transaction: u64) -> Vec<Noted> {
+        let mut ahead = self.ahead.borrow_mut();
+        if ahead.is_empty() {
+            return Vec::new();
+        }
+        ahead.remove(&transaction).unwrap_or_default()
     }
 
     fn hand_over(&self) {
@@ -149,6 +163,7 @@ impl Far for ThreadsFar {
             return Err((Failure::QueueFull, opaque));
         }
         self.outgoing.push(Job::Call(Box::new(CallJob {
+            ahead: self.outgoing.ahead_of(event.id),
             generation: self.generation.clone(),
             mailbox: self.outgoing.mailbox.clone(),
             call,
@@ -160,8 +175,19 @@ impl Far for ThreadsFar {
         Ok(())
     }
 
+    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+        let noted = Noted {
+            event: Copied::of(event),
+            edits: edits.clone(),
+        };
+        let mut ahead = self.outgoing.ahead.borrow_mut();
+        ahead.entry(event.id).or_default().push(noted);
+        true
+    }
+
     fn free(&self, transaction: u64, opaque: Opaque) {
-        let job = Job::Free(self.generation.clone(), transaction, opaque);
+        let ahead = self.outgoing.ahead_of(transaction);
+        let job = Job::Free(self.generation.clone(), transaction, opaque, ahead);
         self.outgoing.push(job);
     }
 

@@ -5,6 +5,7 @@
 
 use super::copy::Copied;
 use super::pool::{Pool, Stand};
+use crate::attention::broken;
 use crate::failure::Failure;
 use crate::life::Life;
 use crate::marker::Lent;
@@ -13,7 +14,7 @@ use crate::runtime::{Done, Notice};
 use crate::seat::{Letter, Mailbox, Reply};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use understudy_module::{Edits, Mark, Opaque, Token, guard, invoke};
+use understudy_module::{Edits, Mark, Opaque, Token, Verdict, guard, invoke};
 
 /// Most replies that lie in mailboxes untold.
 const UNTOLD: usize = 16;
@@ -24,8 +25,8 @@ pub(super) const SHORT: Duration = Duration::from_micros(20);
 pub(super) enum Job {
     /// Call a hook.
     Call(Box<CallJob>),
-    /// Free an opaque value.
-    Free(Arc<Generation>, u64, Opaque),
+    /// Free an opaque value, behind events that nobody waited for.
+    Free(Arc<Generation>, u64, Opaque, Vec<Noted>),
     /// Tell the module something.
     Notice(Notice, Done),
 }
@@ -46,9 +47,40 @@ impl Generation {
     }
 }
 
+/// An event that nobody waits for, and the edits made before it.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub(super) event: Copied,
+    pub(super) edits: Edits,
+}
+
+impl Noted {
+    /// Calls its hook; what the module said, where it broke its promise.
+    fn call(
+        &mut self,
+        life: &Life,
+        opaque: &mut Opaque,
+        call: u64,
+    ) -> Option<Result<Verdict, Failure>> {
+        let mark = self.edits.mark();
+        let token = Token {
+            transaction: self.event.id(),
+            call,
+        };
+        let edits = &mut self.edits;
+        let called = self
+            .event
+            .with(|event| invoke(life.module(), life.host(), event, opaque, edits, &token));
+        let outcome = called.map_err(|panicked| Failure::Panic(panicked.0));
+        broken(outcome, &self.edits, mark)
+    }
+}
+
 /// A call of a hook.
 #[derive(Debug)]
 pub(super) struct CallJob {
+    /// Events that nobody waits for; they come first.
+    pub(super) ahead: Vec<Noted>,
     pub(super) generation: Arc<Generation>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) call: u64,
@@ -83,11 +115,20 @@ pub(super) fn live(pool: &Arc<Pool>, stand: &Arc<Stand>) {
 fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
     match job {
         Job::Call(job) => call(pool, *job, began, untold),
-        Job::Free(generation, transaction, opaque) => {
+        Job::Free(generation, transaction, mut opaque, ahead) => {
+            if !ahead.is_empty() {
+                let _ = generation.find(pool.nursery());
+            }
             // Without an instance no hook was called, and there is nothing to free.
             let Some((number, life)) = generation.0.get() else {
                 return;
             };
+            let mut ahead = ahead.into_iter();
+            let broken = ahead.find_map(|mut noted| noted.call(life, &mut opaque, u64::MAX));
+            if let Some(Err(Failure::Panic(why))) = broken {
+                panicked(pool, life, *number, &why);
+                pool.nursery().restore();
+            }
             let freed = if pool.terms().frees {
                 guard(|| life.module().free(transaction, opaque))
             } else {
@@ -111,6 +152,7 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
 
 fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
     let CallJob {
+        ahead,
         generation,
         mailbox,
         call,
@@ -142,24 +184,26 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         }
     };
     let before = edits.mark();
-    let called = event.with(|event| {
-        invoke(
-            life.module(),
-            life.host(),
-            event,
-            &mut opaque,
-            &mut edits,
-            &token,
-        )
+    let mut ahead = ahead.into_iter();
+    let broken = ahead.find_map(|mut noted| noted.call(life, &mut opaque, u64::MAX));
+    let verdict = broken.unwrap_or_else(|| {
+        let called = event.with(|event| {
+            invoke(
+                life.module(),
+                life.host(),
+                event,
+                &mut opaque,
+                &mut edits,
+                &token,
+            )
+        });
+        called.map_err(|panicked| Failure::Panic(panicked.0))
     });
     let spent = began.elapsed();
     pool.took(spent);
-    let verdict = called.map_err(|panicked| {
-        let module = pool.nursery().name();
-        tracing::warn!(%module, "panicked: {}", panicked.0);
-        pool.nursery().poison(life, *number);
-        Failure::Panic(panicked.0)
-    });
+    if let Err(Failure::Panic(why)) = &verdict {
+        panicked(pool, life, *number, why);
+    }
     let (verdict, edits) = match verdict {
         Ok(verdict) => since(edits, before).map_or_else(
             |failure| (Err(failure), Edits::new()),
@@ -182,6 +226,13 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         // Its transaction need not wait for that.
         pool.nursery().restore();
     }
+}
+
+/// A hook panicked: its instance gets no more transactions.
+fn panicked(pool: &Pool, life: &Life, number: u64, why: &str) {
+    let module = pool.nursery().name();
+    tracing::warn!(%module, "panicked: {why}");
+    pool.nursery().poison(life, number);
 }
 
 /// The edits the hook made, without those before.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
 use understudy_runtimes::process::THRESHOLD;
-use understudy_runtimes::{Failure, Visit};
+use understudy_runtimes::{Failure, Spec, Visit};
 
 pub(crate) type Case = (&'static str, fn());
 
@@ -20,6 +20,8 @@ macro_rules! cases {
 
 cases! {
     every_verdict_comes_back
+    events_with_a_known_answer_go_ahead_of_the_next
+    a_broken_promise_is_the_answer_to_the_next_event
     edits_cross_both_ways
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
@@ -85,6 +87,78 @@ async fn every_verdict_comes_back() {
         assert_eq!(went, Ok(verdict));
         world.link.leave(&mut visit, 2);
     }
+}
+
+fn attends(spec: Spec) -> Spec {
+    with(spec, |spec| {
+        spec.options.insert("attend".to_owned(), "1".to_owned());
+    })
+}
+
+async fn events_with_a_known_answer_go_ahead_of_the_next() {
+    for library in ["probe", "probe blocking"] {
+        let threads = |spec: &mut Spec| spec.limits.threads = 2;
+        let world = World::new(attends(with(spec(library), threads))).await;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        for (hook, said) in [
+            // Not called at all, or it would fail.
+            (Hook::RequestHead, Some(Edit::SkipBody)),
+            (Hook::RequestOut, None),
+            (Hook::ResponseHead, Some(Edit::WithholdHead)),
+        ] {
+            let mark = edits.mark();
+            let word = "request_head-fail";
+            let went = world.hook(&mut visit, 1, hook, word, &mut edits).await;
+            assert_eq!(went, Ok(Verdict::Continue));
+            assert_eq!(edits.since(mark).next(), said);
+        }
+        let calls = |hook: Hook| world.loaded.sum().hooks[hook as usize].calls;
+        assert_eq!(calls(Hook::RequestHead), 0);
+        assert_eq!((calls(Hook::RequestOut), calls(Hook::ResponseHead)), (1, 1));
+        let piece = Bytes::from_static(b"abc");
+        let word = "response_body-replace";
+        let went = world.piece(&mut visit, 1, word, &piece, true, &[]).await;
+        assert_eq!(went, Ok(Verdict::Replace(Bytes::from_static(b"cba"))));
+        world.link.leave(&mut visit, 1);
+        said(&world, "free 1 3", 1).await;
+        // Nothing came behind it: it is heard with `free`.
+        let went = world.head(2, Hook::RequestOut, "none").await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        said(&world, "free 2 1", 1).await;
+    }
+}
+
+async fn a_broken_promise_is_the_answer_to_the_next_event() {
+    let world = World::new(attends(spec("probe"))).await;
+    let fail = |why: &str| Err(Failure::Fail(why.to_owned()));
+    for (word, answer) in [
+        ("fail", fail("on purpose")),
+        ("panic", Err(Failure::Panic("on purpose".to_owned()))),
+        ("done", Ok(Verdict::Done)),
+        ("edits", fail("it edited where it had promised not to")),
+        (
+            "never",
+            fail("it said pending where it had promised to go on"),
+        ),
+        (
+            "respond",
+            fail("it said respond where it had promised to go on"),
+        ),
+    ] {
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let word = format!("request_out-{word}");
+        for hook in [Hook::RequestOut, Hook::ResponseHead] {
+            let went = world.hook(&mut visit, 3, hook, &word, &mut edits).await;
+            assert_eq!(went, Ok(Verdict::Continue));
+        }
+        let piece = Bytes::from_static(b"abc");
+        let went = world.piece(&mut visit, 3, &word, &piece, true, &[]).await;
+        assert_eq!(went, answer, "{word}");
+        world.link.leave(&mut visit, 3);
+    }
+    // None was shown another event behind that.
+    said(&world, "free 3 1", 6).await;
+    world.back(4).await;
 }
 
 async fn edits_cross_both_ways() {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 use understudy_module::{
-    About, Bytes, Completion, Hook, Hooks, Host, Interest, Level, Module, ObjectId, Opaque,
-    Operation, Response, Token, Transaction, Verdict,
+    About, Attention, Bytes, Completion, Hook, Hooks, Host, Interest, Level, Module, ObjectId,
+    Opaque, Operation, Response, Token, Transaction, Verdict,
 };
 use understudy_runtimes::Library;
 
@@ -304,6 +304,9 @@ impl Module for Maker {
             let _ = (&writer).write_all(b"xy");
             let _ = self.1.pipe.set((reader, writer));
         }
+        if host.option("attend").is_some() {
+            host.attend(attention());
+        }
         host.log(Level::Info, "begun");
         host.count("begun", 1);
         say(host, "init");
@@ -390,6 +393,15 @@ impl Module for Maker {
         if byte[0] == b'y' {
             host.unwatch(fd, interest);
         }
+    }
+}
+
+/// What the probe promises where option `attend` is set.
+pub(crate) fn attention() -> Attention {
+    Attention {
+        unheard: Hooks::of(&[Hook::RequestHead, Hook::ResponseReturn]),
+        noted: Hooks::of(&[Hook::RequestOut]),
+        withheld: Hooks::of(&[Hook::ResponseHead]),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use super::desk::{Desk, Ticket};
 use crate::life::Options;
+use crate::process::control::Report;
 use crate::process::event::Id;
 use crate::process::reply::{put_counted, put_inject, put_resume};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use understudy_module::{Answer, Bytes, Calls, Completion, Interest, Level, Operation, Token};
+use understudy_module::{
+    Answer, Attention, Bytes, Calls, Completion, Interest, Level, Operation, Token,
+};
 
 /// The host.
 pub(super) struct ChildCalls {
@@ -89,5 +92,8 @@ impl Calls for ChildCalls {
     }
     fn count(&self, name: &str, amount: u64) {
         self.desk.count(name, amount);
+    }
+    fn attend(&self, attention: Attention) {
+        self.desk.report(&Report::Attend(attention));
     }
 }

@@ -5,6 +5,7 @@
 use super::doors::{Door, Doors};
 use super::notices::{Notices, Told};
 use super::visits::Visits;
+use crate::accounts::Went;
 use crate::counts::Counts;
 use crate::life::{Life, Maker};
 use crate::process::child::lock;
@@ -17,7 +18,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock};
-use understudy_module::{About, Completion, Level, Operation};
+use std::time::{Duration, Instant};
+use understudy_module::{About, Completion, Hook, Level, Operation};
 
 thread_local! {
     static ANSWERS: Cell<bool> = const { Cell::new(false) };
@@ -30,6 +32,16 @@ pub(super) enum Ticket {
     /// A hook, on the spot.
     Here(SyncSender<Completion>),
 }
+
+/// Reports of calls that went well, and were not sent: whoever wants to know how often `ready` was called wants it to be quick first.
+#[derive(Default)]
+struct Calls {
+    frames: Vec<u8>,
+    since: Option<Instant>,
+}
+
+/// So long, at most, they are kept.
+const KEPT: Duration = Duration::from_millis(10);
 
 /// The desk.
 pub(super) struct Desk {
@@ -45,6 +57,7 @@ pub(super) struct Desk {
     pub(super) notices: Notices,
     /// What the module counts itself, and was not sent.
     pub(super) counts: Counts,
+    called: Mutex<Calls>,
     closing: AtomicBool,
 }
 
@@ -63,6 +76,7 @@ impl Desk {
             doors: Doors::new(hello.threads as usize).map_err(text)?,
             notices: Notices::new().map_err(text)?,
             counts: Counts::default(),
+            called: Mutex::default(),
             closing: AtomicBool::new(false),
         }))
     }
@@ -72,12 +86,41 @@ impl Desk {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// A call that is no event of a transaction, to be counted. One that went well is told with others, so that the proxy is not
+    /// woken behind each of them; the thread of the notices sees to it.
+    pub(super) fn called(&self, hook: Hook, spent: Option<Duration>, went: Went) {
+        let report = Report::Counted(hook, spent, went);
+        if went != Went::Well || !matches!(hook, Hook::Ready | Hook::Completed | Hook::Timer) {
+            self.report(&report);
+            return;
+        }
+        let mut called = lock(&self.called);
+        report.put(&mut called.frames);
+        called.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Tells of calls that were kept long enough; how long to wait before the next look, when some are left.
+    pub(super) fn tell_calls(&self) -> Option<Duration> {
+        let kept = lock(&self.called).since?.elapsed();
+        if kept < KEPT {
+            return Some(KEPT - kept);
+        }
+        let frames = std::mem::take(&mut *lock(&self.called)).frames;
+        self.send(&frames);
+        None
+    }
+
     /// Tells the proxy; waits while it does not read. Answers whether it fits a frame.
     pub(super) fn report(&self, report: &Report) -> bool {
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut *lock(&self.called)).frames;
         let fits = report.put(&mut bytes);
+        self.send(&bytes);
+        fits
+    }
+
+    fn send(&self, bytes: &[u8]) {
         let control = lock(&self.control);
-        let mut rest = &bytes[..];
+        let mut rest = bytes;
         while !rest.is_empty() {
             match send(&*control, rest, SendFlags::NOSIGNAL) {
                 Ok(n) => rest = &rest[n..],
@@ -86,7 +129,6 @@ impl Desk {
                 Err(_) => break,
             }
         }
-        fits
     }
 
     pub(super) fn log(&self, level: Level, text: &str) {

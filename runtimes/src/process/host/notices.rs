@@ -7,11 +7,12 @@ use super::desk::Desk;
 use crate::process::child::lock;
 use crate::process::control::{Map, Report};
 use crate::runtime::Notice;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use understudy_module::{Completion, Interest, Level};
 use understudy_shared::duplicate;
 
@@ -77,8 +78,8 @@ impl Notices {
         self.ring();
     }
 
-    /// Waits until there is something; which descriptors are ready.
-    fn wait(&self) -> Vec<Arc<Watch>> {
+    /// Waits until there is something, or for so long; which descriptors are ready.
+    fn wait(&self, most: Option<Duration>) -> Vec<Arc<Watch>> {
         let watches = lock(&self.watches).clone();
         let mut fds = vec![PollFd::new(&self.bell, PollFlags::IN)];
         fds.extend(watches.iter().map(|watch| {
@@ -88,10 +89,13 @@ impl Notices {
             };
             PollFd::new(&watch.own, flags)
         }));
-        if poll(&mut fds, None).is_err() {
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        if poll(&mut fds, most.as_ref()).is_err() {
             return Vec::new();
         }
-        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        if !fds[0].revents().is_empty() {
+            let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        }
         let ready = fds[1..].iter().map(|fd| !fd.revents().is_empty());
         let ready: Vec<bool> = ready.collect();
         drop(fds);
@@ -107,7 +111,7 @@ pub(super) fn run(desk: &Arc<Desk>) {
     loop {
         // Behind what was told below, and what threads of the module's own counted meanwhile.
         desk.tell_counts();
-        let ready = desk.notices.wait();
+        let ready = desk.notices.wait(desk.tell_calls());
         // Never while it is being made: then there is nobody to tell.
         let Some(life) = desk.current() else {
             if !ready.is_empty() {

@@ -6,7 +6,7 @@ use super::doors::Door;
 use super::notices::Told;
 use super::{Libraries, notices, serve};
 use crate::life::Maker;
-use crate::process::control::{Hello, Order, Report};
+use crate::process::control::{Hello, Order};
 use crate::process::wire::next_frame;
 use crate::spec::Library;
 use rustix::cmsg_space;
@@ -88,7 +88,7 @@ fn begin(desk: &Arc<Desk>, hello: &Hello, library: Arc<dyn Library>) -> Result<(
         hello.options.clone(),
         move |options| Arc::new(ChildCalls::new(of.clone(), options)),
         move |hook, spent, went| {
-            counts.report(&Report::Counted(hook, spent, went));
+            counts.called(hook, spent, went);
         },
     );
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {

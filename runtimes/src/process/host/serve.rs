@@ -3,8 +3,10 @@
 use super::desk::Desk;
 use super::doors::{Door, Input};
 use super::pool;
-use super::visits::{Visit, body};
+use super::visits::{Ahead, Visit, body};
+use crate::attention::broken;
 use crate::failure::Failure;
+use crate::life::Life;
 use crate::process::event::{Id, Place, Sent, SentPart, Told, get_told};
 use crate::process::reply::{put_counted, put_reply};
 use crate::process::wire::next_frame;
@@ -93,6 +95,7 @@ fn batch(desk: &Arc<Desk>, door: &Arc<Door>, input: &mut Input, patient: bool) {
 /// A worker let go of its door: whatever it did not free is freed here.
 fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
     desk.doors.close(door);
+    desk.visits.forget_missed_of(door);
     for transaction in desk.visits.of(door) {
         match pool {
             Some(pool) => pool.free(desk, transaction),
@@ -122,6 +125,9 @@ pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Ins
 /// `free`, once: the visit leaves the table.
 pub(super) fn free(desk: &Desk, transaction: u64) {
     let visit = desk.visits.table().remove(&transaction);
+    if visit.is_none() {
+        desk.visits.forget_missed(transaction);
+    }
     if let Some(visit) = visit {
         let Visit {
             life, opaque, kept, ..
@@ -155,21 +161,28 @@ impl Tokens for Taken<'_> {
     }
 }
 
+/// What a hook gets of its transaction's visit.
+struct Entered {
+    life: Arc<Life>,
+    opaque: Opaque,
+    kept: Vec<Bytes>,
+    /// What came of events ahead of this one.
+    before: Ahead,
+}
+
 /// Takes what a hook gets of its transaction's visit, which is made if there is none.
-fn enter(
-    desk: &Desk,
-    door: &Arc<Door>,
-    sent: &Sent<'_>,
-) -> Option<(Arc<crate::life::Life>, Opaque, Vec<Bytes>)> {
+fn enter(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) -> Option<Entered> {
     let mut table = desk.visits.table();
     let visit = match table.entry(sent.transaction) {
         Entry::Occupied(visit) => visit.into_mut(),
+        Entry::Vacant(_) if desk.visits.missed(sent.transaction) => return None,
         Entry::Vacant(place) => place.insert(Visit {
             door: door.clone(),
             life: desk.current()?,
             opaque: Opaque::None,
             kept: Default::default(),
             token: None,
+            ahead: Ahead::default(),
         }),
     };
     visit.token = None;
@@ -177,11 +190,22 @@ fn enter(
         Some(which) => std::mem::take(&mut visit.kept[which]),
         None => Vec::new(),
     };
-    Some((visit.life.clone(), visit.opaque.take(), kept))
+    Some(Entered {
+        life: visit.life.clone(),
+        opaque: visit.opaque.take(),
+        kept,
+        before: std::mem::take(&mut visit.ahead),
+    })
 }
 
 fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant) -> Instant {
-    let Some((life, mut opaque, mut kept)) = enter(desk, door, &sent) else {
+    // Nobody waits for what the module says of it.
+    let ahead = sent.id == Id::AHEAD;
+    let Some(entered) = enter(desk, door, &sent) else {
+        if ahead {
+            desk.visits.miss(sent.transaction, door);
+            return began;
+        }
         door.say(|out| {
             let unavailable = Err(Failure::Unavailable);
             let none = Edits::new();
@@ -189,6 +213,12 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         });
         return began;
     };
+    let Entered {
+        life,
+        mut opaque,
+        mut kept,
+        mut before,
+    } = entered;
     let mut edits = std::mem::take(&mut sent.edits);
     let mark = edits.mark();
     let bytes = match &sent.part {
@@ -246,6 +276,8 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         Ok(Verdict::fail(
             "the pieces it holds are not those the proxy holds",
         ))
+    } else if let Some(broken) = before.broken.take() {
+        broken
     } else {
         invoke(
             life.module(),
@@ -258,10 +290,12 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         .map_err(|panicked| Failure::Panic(panicked.0))
     };
     let now = Instant::now();
+    let spent = before.spent + (now - began);
+    let panicked = outcome.is_err();
     let keeps = matches!(outcome, Ok(Verdict::Hold | Verdict::Pending));
     if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
         visit.opaque = opaque;
-        if !matches!(outcome, Ok(Verdict::Pending)) {
+        if ahead || !matches!(outcome, Ok(Verdict::Pending)) {
             visit.token = None;
         }
         if keeps && let Some(which) = body(sent.hook) {
@@ -269,15 +303,22 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
             visit.kept[which] = std::mem::take(&mut kept);
         }
     }
-    if outcome.is_err() {
+    if panicked {
         desk.poison(&life);
     }
     // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
     drop((bytes, kept));
+    if ahead {
+        let broken = broken(outcome, &edits, mark);
+        if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
+            visit.ahead = Ahead { spent, broken };
+        }
+        return now;
+    }
     let counted = desk.counts.take();
     door.say(|out| {
         put_counted(out, &counted);
-        put_reply(out, sent.id, now - began, &outcome, edits.since(mark));
+        put_reply(out, sent.id, spent, &outcome, edits.since(mark));
     });
     now
 }

@@ -4,13 +4,15 @@
 //! table, so it happens once. Awkward case: a resume can come, from any thread, while the hook that took the token still runs.
 
 use super::doors::Door;
+use crate::failure::Failure;
 use crate::life::Life;
 use crate::process::child::lock;
 use crate::process::event::Id;
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use understudy_module::{Bytes, Hook, Opaque};
+use std::time::Duration;
+use understudy_module::{Bytes, Hook, Opaque, Verdict};
 
 /// A transaction.
 pub(super) struct Visit {
@@ -21,6 +23,15 @@ pub(super) struct Visit {
     pub(super) kept: [Vec<Bytes>; 3],
     /// The call whose token was taken and not resumed.
     pub(super) token: Option<Id>,
+    /// What came of events that went ahead of the next.
+    pub(super) ahead: Ahead,
+}
+
+/// Events that were not answered: the time they took, and what the module said of one where it broke its promise.
+#[derive(Default)]
+pub(super) struct Ahead {
+    pub(super) spent: Duration,
+    pub(super) broken: Option<Result<Verdict, Failure>>,
 }
 
 /// Which of a visit's lists is a body hook's.
@@ -37,11 +48,36 @@ pub(super) type Table = HashMap<u64, Visit, FixedState>;
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Visits(Mutex<Table>);
+pub(super) struct Visits {
+    table: Mutex<Table>,
+    /// Transactions that lost an event that went ahead, for there was no instance to hear it: they get none behind it either. With
+    /// the numbers of their doors.
+    missed: Mutex<HashMap<u64, u64, FixedState>>,
+}
 
 impl Visits {
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        lock(&self.0)
+        lock(&self.table)
+    }
+
+    /// A transaction lost an event that went ahead.
+    pub(super) fn miss(&self, transaction: u64, door: &Door) {
+        lock(&self.missed).insert(transaction, door.number);
+    }
+
+    /// Whether it did.
+    pub(super) fn missed(&self, transaction: u64) -> bool {
+        lock(&self.missed).contains_key(&transaction)
+    }
+
+    /// It is over.
+    pub(super) fn forget_missed(&self, transaction: u64) {
+        lock(&self.missed).remove(&transaction);
+    }
+
+    /// All of a door are over.
+    pub(super) fn forget_missed_of(&self, door: &Door) {
+        lock(&self.missed).retain(|_, number| *number != door.number);
     }
 
     pub(super) fn is_empty(&self) -> bool {

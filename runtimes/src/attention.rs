@@ -1,0 +1,82 @@
+//! Events that need no answer of their own: what a module in threads or in a child promised ([`Attention`]), and what comes of it.
+//!
+//! Owns the promise in force. Invariant: an event whose answer is known goes ahead of the next one of its transaction, or of `free`, in
+//! the same crossing and in order; nobody is woken for it alone. Awkward case: the module breaks its promise; then the next event is not
+//! shown to it, and what it said is that one's answer: a refusal, a panic, `Done`, or a failure that tells of the broken promise.
+
+use crate::failure::Failure;
+use crate::runtime::Far;
+use std::sync::atomic::{AtomicU64, Ordering};
+use understudy_module::{Attention, Edit, Edits, Event, Heed, Hook, Mark, Verdict};
+
+/// The promise in force.
+#[derive(Debug, Default)]
+pub(crate) struct Promise(AtomicU64);
+
+/// What was done with an event without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The module is not called.
+    Passed,
+    /// It hears it ahead of the next.
+    Ahead,
+}
+
+impl Promise {
+    /// The module promises this from now on.
+    pub(crate) fn set(&self, attention: Attention) {
+        self.0.store(attention.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether this event's answer is known; then the edits are as if it had been given.
+    pub(crate) fn knows(
+        &self,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        far: &dyn Far,
+    ) -> Option<Known> {
+        let bits = self.0.load(Ordering::Relaxed);
+        if bits == 0 {
+            return None;
+        }
+        match Attention::from_bits(bits).heed(event, edits) {
+            Heed::Ask => None,
+            Heed::Pass if event.hook == Hook::RequestOut => Some(Known::Passed),
+            Heed::Pass => edits.skip_body().ok().map(|()| Known::Passed),
+            Heed::Note => far.hear(event, edits).then_some(Known::Ahead),
+            Heed::Withhold => {
+                let mark = edits.mark();
+                edits.withhold_head().ok()?;
+                let heard = far.hear(event, edits);
+                if !heard {
+                    edits.undo(mark);
+                }
+                heard.then_some(Known::Ahead)
+            }
+        }
+    }
+}
+
+/// What the module said of an event that went ahead; `None`: what it had promised.
+pub(crate) fn broken(
+    outcome: Result<Verdict, Failure>,
+    edits: &Edits,
+    mark: Mark,
+) -> Option<Result<Verdict, Failure>> {
+    // Of the body that follows it may say what it likes: the head waits, and it is asked about each piece.
+    let of_the_body =
+        |edit: Edit<'_>| matches!(edit, Edit::KeepLength | Edit::WithholdHead | Edit::SkipBody);
+    match outcome {
+        Err(failure) => Some(Err(failure)),
+        Ok(fail @ Verdict::Fail(_)) => Some(Ok(fail)),
+        Ok(_) if !edits.since(mark).all(of_the_body) => {
+            Some(Ok(Verdict::fail("it edited where it had promised not to")))
+        }
+        Ok(Verdict::Continue) => None,
+        Ok(Verdict::Done) => Some(Ok(Verdict::Done)),
+        Ok(other) => Some(Ok(Verdict::fail(format!(
+            "it said {} where it had promised to go on",
+            other.name()
+        )))),
+    }
+}

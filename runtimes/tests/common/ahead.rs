@@ -1,0 +1,125 @@
+//! Events whose answers a module promised: they go ahead of the next, in order, and a broken promise is told.
+
+use super::script::Script;
+use super::*;
+use std::sync::Mutex;
+
+fn attention() -> Attention {
+    Attention {
+        unheard: Hooks::of(&[Hook::RequestHead]),
+        noted: Hooks::of(&[Hook::RequestOut]),
+        withheld: Hooks::of(&[Hook::ResponseHead]),
+    }
+}
+
+/// A module that promises [`attention`], and what it does in a hook.
+fn promises(does: impl Fn(&mut Transaction<'_>) -> Verdict + Send + Sync + 'static) -> Script {
+    Script::new(move |tx, _| does(tx)).other(|hook, host, _| {
+        if hook == Hook::Init {
+            host.attend(attention());
+        }
+        Ok(())
+    })
+}
+
+pub fn events_with_a_known_answer_go_ahead_of_the_next(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let seen = Arc::<Mutex<Vec<Hook>>>::default();
+        let heard = seen.clone();
+        let mut script = promises(move |tx| {
+            heard.lock().unwrap().push(tx.hook());
+            // The opaque value goes from one to the next.
+            let before = *tx.opaque().get_or_insert_with(|| 0_usize);
+            *tx.opaque().get_or_insert_with(|| 0_usize) += 1;
+            assert_eq!(before + 1, heard.lock().unwrap().len());
+            match tx.hook() {
+                Hook::ResponseHead => tx.withhold_head().unwrap(),
+                Hook::ResponseBody => return Verdict::Drop,
+                _ => {}
+            }
+            Verdict::Continue
+        });
+        let free = Hooks::of(&[Hook::Free]).bits();
+        script.about.hooks = Hooks::from_bits(Hooks::TRANSACTION.bits() & !free);
+        let link = worker.link(spec(kind), &script).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        for hook in [Hook::RequestHead, Hook::RequestOut, Hook::ResponseHead] {
+            let called = link.call(&mut visit, &head(id, hook), &mut edits);
+            assert!(
+                matches!(called, Called::Now(Ok(Verdict::Continue))),
+                "{called:?}"
+            );
+        }
+        let all: Vec<Edit<'_>> = edits.iter().collect();
+        assert_eq!(all, [Edit::SkipBody, Edit::WithholdHead]);
+        assert!(seen.lock().unwrap().is_empty(), "nobody was woken for them");
+        let body = event(id, Hook::ResponseBody);
+        let told = call(&link, &mut visit, &body, &mut edits).await;
+        assert_eq!(told, Ok(Verdict::Drop));
+        let order = [Hook::RequestOut, Hook::ResponseHead, Hook::ResponseBody];
+        assert_eq!(*seen.lock().unwrap(), order);
+        link.leave(&mut visit, id);
+        // Nothing comes behind it: it is heard with `free`, which is not even declared.
+        seen.lock().unwrap().clear();
+        let (id, mut visit) = (worker.id(), Visit::default());
+        let out = head(id, Hook::RequestOut);
+        call(&link, &mut visit, &out, &mut Edits::new())
+            .await
+            .unwrap();
+        link.leave(&mut visit, id);
+        until(|| *seen.lock().unwrap() == [Hook::RequestOut]).await;
+    });
+}
+
+pub fn a_broken_promise_is_the_answer_to_the_next_event(kind: Kind) {
+    on_a_worker(|worker| async move {
+        for way in 0..4 {
+            let script = promises(move |tx| match (tx.hook(), way) {
+                (Hook::RequestOut, 0) => panic!("on purpose"),
+                (Hook::RequestOut, 1) => Verdict::fail("no"),
+                (Hook::RequestOut, 2) => Verdict::Done,
+                (Hook::RequestOut, _) => {
+                    tx.add("X-Mine", "1").unwrap();
+                    Verdict::Continue
+                }
+                (hook, _) => panic!("{hook:?} behind that"),
+            });
+            let link = worker.link(spec(kind), &script).await;
+            let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+            for hook in [Hook::RequestOut, Hook::ResponseHead] {
+                call(&link, &mut visit, &head(id, hook), &mut edits)
+                    .await
+                    .unwrap();
+            }
+            let body = event(id, Hook::ResponseBody);
+            let told = call(&link, &mut visit, &body, &mut edits).await;
+            match way {
+                0 => assert_eq!(told, Err(Failure::Panic("on purpose".to_owned()))),
+                1 => assert_eq!(told, Err(Failure::Fail("no".to_owned()))),
+                2 => assert_eq!(told, Ok(Verdict::Done)),
+                _ => assert!(matches!(told, Err(Failure::Fail(_))), "{told:?}"),
+            }
+            assert!(!visit.is_open());
+            link.leave(&mut visit, id);
+        }
+    });
+}
+
+pub fn what_a_module_promises_anew_counts_from_then_on(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = Script::new(|_, _| Verdict::Done).other(|hook, host, _| {
+            match hook {
+                Hook::Init => host.attend(attention()),
+                Hook::Reconfigure => host.attend(Attention::default()),
+                _ => {}
+            }
+            Ok(())
+        });
+        let link = worker.link(spec(kind), &script).await;
+        assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
+        tell(&link, Notice::Reconfigure(BTreeMap::new()))
+            .await
+            .unwrap();
+        assert_eq!(worker.one(&link).await, Ok(Verdict::Done));
+    });
+}
