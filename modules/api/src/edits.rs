@@ -180,6 +180,8 @@ pub struct Edits {
     sets: usize,
     /// How many say something beside the head: of storing, of lengths, for the log.
     asides: usize,
+    /// Something was said of storing, perhaps since undone.
+    of_storing: bool,
     /// Whatever else has bytes.
     bytes: Vec<u8>,
     /// How many edits the block stands for: all its lines, or none.
@@ -218,7 +220,10 @@ impl Edits {
         self.ahead = 0;
         // Whatever is there is of an operation.
         if !self.ops.is_empty() {
-            self.undo(Mark::default());
+            self.ops.clear();
+            self.lines.truncate(0);
+            self.bytes.clear();
+            (self.sets, self.asides, self.of_storing) = (0, 0, false);
         }
     }
 
@@ -244,6 +249,12 @@ impl Edits {
     #[inline]
     pub fn says_more_since(&self, mark: Mark) -> bool {
         self.asides > 0 && self.ops_since(mark).iter().any(Op::is_aside)
+    }
+
+    /// Whether there may be a word of storing among the edits: [`Edit::NoStore`] or [`Edit::Freshness`].
+    #[inline]
+    pub fn says_of_storing(&self) -> bool {
+        self.of_storing
     }
 
     /// The lines that are added or set, in order.
@@ -390,6 +401,7 @@ impl Edits {
         self.has_room()?;
         self.sets += usize::from(matches!(op, Op::Set(_)));
         self.asides += usize::from(op.is_aside());
+        self.of_storing |= matches!(op, Op::NoStore | Op::Freshness(_));
         self.ops.push(op);
         Ok(())
     }

@@ -150,6 +150,7 @@ impl Transaction {
         let written = if status == 204 { None } else { length };
         let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
         let age = rendered.age;
+        self.set = rendered.set;
         let returning = self.returning(rendered.head.into(), status, bodyless);
         let mut returning = match returning.await {
             Ok(returning) => returning,

@@ -23,6 +23,7 @@ use understudy_cache::Fill;
 use understudy_http::semantics::cache_control::{RequestDirectives, ResponseDirectives};
 use understudy_http::semantics::freshness::Freshness;
 use understudy_http::semantics::storing::NoStoreReason;
+use understudy_http::wire::hop::Crossing;
 use understudy_http::{Method, Name};
 use understudy_module::{Edit, Edits, Head, Hook, Hooks, Lines, LogEntry, Mark, Part};
 
@@ -52,7 +53,7 @@ pub(super) struct Said {
 
 impl Said {
     fn hear(&mut self, edits: &Edits) {
-        if !edits.says_more_since(Mark::default()) {
+        if !edits.says_of_storing() {
             return;
         }
         for edit in edits.asides(Mark::default()) {
@@ -175,7 +176,9 @@ impl Transaction {
     /// Puts modules' edits of the request to use.
     fn edit_request(&mut self, edits: &Edits) -> Result<(), Refusal> {
         edited::request(&mut self.head, edits);
-        self.directives = RequestDirectives::parse(self.head.fields());
+        if !edited::are_strange(edits) {
+            self.directives = RequestDirectives::parse(self.head.fields());
+        }
         // A rule may put fields into the key, and they are what the origin will see of them.
         let renames = self.live.settings.rules.speak_of_keys();
         if renames || edited::reroutes(edits) {
@@ -290,10 +293,14 @@ impl Transaction {
                 Ok(head)
             }
             Ran::Through | Ran::Later(_) | Ran::Busy(_) => {
-                let lends = |(id, _)| id == Name::Authorization;
-                self.lent = edits.lines().names().any(lends);
+                self.lent = edits.lines().has_known(Name::Authorization);
                 let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
-                let out = match edited::made(whole, &edits) {
+                // What was set in the request as it came, and stayed in it.
+                let (fields, mut set) = self.head.parted();
+                if !Crossing::of(fields).nominates_nothing() {
+                    set = b"";
+                }
+                let out = match edited::made(whole, &edits, set) {
                     Made::Same => head,
                     Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
                     Made::Anew(mut out) => {

@@ -126,6 +126,8 @@ pub(crate) struct Transaction {
     returned: Option<Box<(Ran, Box<understudy_module::Edits>)>>,
     /// What modules said of storing the answer.
     said: hooks::Said,
+    /// Where lines that modules set stand in the head that is returned next, if no other line of it has one of their names.
+    set: std::ops::Range<usize>,
     /// The request that went out last had credentials from a module.
     lent: bool,
     /// The whole is longer than a range miss may fetch.
@@ -353,6 +355,7 @@ impl Transaction {
             before,
             returned: None,
             said: hooks::Said::default(),
+            set: 0..0,
             lent: false,
             too_long: false,
             tally: Tally {

@@ -16,6 +16,7 @@ use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
@@ -112,6 +113,7 @@ impl Transaction {
         if !party.wants(Hook::ResponseReturn) && !party.wants(Hook::ReturnBody) {
             return Ok(Returning::plain(head, status));
         }
+        let set = std::mem::take(&mut self.set);
         let key = asked(&self.route, &self.logged_url);
         let mut returning = Returning::plain(head, status);
         if party.wants(Hook::ResponseReturn) {
@@ -154,7 +156,7 @@ impl Transaction {
                 }
                 edits
             };
-            returning.edit(&edits);
+            returning.edit(&edits, set);
             self.worker.edits.set(edits);
         }
         let filter = party.filter(Hook::ReturnBody, self.head.method_bytes(), key);
@@ -296,9 +298,10 @@ fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
 }
 
 impl Returning {
-    /// Puts a module's edits to use.
-    fn edit(&mut self, edits: &Edits) {
-        match edited::made(&self.head, edits) {
+    /// Puts a module's edits to use. `set`: where lines stand that modules set, and no others of their names.
+    fn edit(&mut self, edits: &Edits, set: Range<usize>) {
+        let set = self.head.get(set).unwrap_or_default();
+        match edited::made(&self.head, edits, set) {
             Made::Same => {}
             Made::More(lines) => self.added.extend_from_slice(lines),
             Made::Anew(head) => {
