@@ -1,16 +1,18 @@
 //! A module as one worker calls it: policy, breaker and accounts around the door.
 //!
 //! Life of a visit (one module, one transaction): 1. fresh; 2. entered with its first hook; 3. done or failed: no hook but `free`;
-//! 4. left: `free`, once. Invariant: a visit that was entered is left once.
+//! 4. left: `free`, once; then it may be made fresh for another transaction. Invariant: a visit that was entered is left once.
 
-use crate::accounts::{Accounts, HookAccount, SAMPLE};
+use crate::accounts::{Accounts, SAMPLE};
 use crate::failure::Failure;
+use crate::inline::Instance;
 use crate::loaded::Loaded;
-use crate::runtime::{Door, Entered, Far};
+use crate::runtime::{Door, Entered};
 use crate::seat::{Reply, Seat, Waiting};
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use understudy_module::{
@@ -29,11 +31,21 @@ pub struct Link {
     seat: Rc<Seat>,
     door: Rc<dyn Door>,
     accounts: Arc<Accounts>,
+    /// The seat's marker, and what is written there while the module runs: both at hand, as every call needs them.
+    marker: &'static AtomicU32,
+    number: u32,
+    /// It declares `free`.
+    frees: bool,
     in_a_row: Cell<u32>,
     broken_until: Cell<Option<Instant>>,
-    precise: Cell<bool>,
+    /// An inline call is timed when its number has none of these bits.
+    untimed: Cell<u64>,
     patient: Cell<bool>,
 }
+
+/// Of one inline call in [`SAMPLE`].
+const SAMPLED: u64 = SAMPLE - 1;
+const _: () = assert!(SAMPLE.is_power_of_two());
 
 /// One module's part of one transaction.
 #[derive(Debug, Default)]
@@ -84,6 +96,13 @@ pub struct Call {
     mark: Mark,
 }
 
+/// What an inline call gave when it did not just say yes.
+struct Told {
+    called: Result<Verdict, Panicked>,
+    /// Its token was taken.
+    waiting: Option<Waiting>,
+}
+
 /// The token of an inline call: made when it is asked for.
 struct Lazy<'a> {
     link: &'a Link,
@@ -123,6 +142,15 @@ impl Visit {
         self.over == Over::Failed
     }
 
+    /// Is fresh again, for another transaction. The one before must have left.
+    #[inline]
+    pub fn renew(&mut self) {
+        debug_assert!(self.entered.is_none() && self.opaque.is_none());
+        self.over = Over::No;
+        self.away = false;
+        self.cost = Cost::default();
+    }
+
     /// No hook but `free` any more.
     pub fn close(&mut self) {
         if self.over == Over::No {
@@ -137,12 +165,15 @@ impl Link {
         let door = loaded.runtime().door(seat);
         Link {
             accounts: loaded.new_accounts(),
+            marker: seat.marker(),
+            number: loaded.number(),
+            frees: loaded.hooks().has(Hook::Free),
             loaded,
             seat: seat.clone(),
             door,
             in_a_row: Cell::new(0),
             broken_until: Cell::new(None),
-            precise: Cell::new(false),
+            untimed: Cell::new(SAMPLED),
             patient: Cell::new(false),
         }
     }
@@ -159,7 +190,7 @@ impl Link {
 
     /// Has every call timed, for whoever wants to know what a transaction cost (Server-Timing, the JSON log).
     pub fn be_precise(&self, precise: bool) {
-        self.precise.set(precise);
+        self.untimed.set(if precise { 0 } else { SAMPLED });
     }
 
     /// Never leaves the module alone, however often it fails: for whoever tests how it fails.
@@ -172,11 +203,12 @@ impl Link {
     #[inline]
     pub fn call(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
         let mark = edits.mark();
-        self.call_since(visit, event, edits, mark)
+        self.ask(visit, event, edits, &mark)
             .unwrap_or(Called::Now(Ok(Verdict::Continue)))
     }
 
     /// The same, where it is known already that the edits of others end at `mark`; `None` is `Continue`, at once.
+    #[inline]
     pub fn call_since(
         &self,
         visit: &mut Visit,
@@ -184,10 +216,22 @@ impl Link {
         edits: &mut Edits,
         mark: Mark,
     ) -> Option<Called> {
+        self.ask(visit, event, edits, &mark)
+    }
+
+    /// The same, to be within its caller: a plain yes is the hook's own call and little more, and all else is elsewhere.
+    #[inline(always)]
+    pub fn ask(
+        &self,
+        visit: &mut Visit,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        mark: &Mark,
+    ) -> Option<Called> {
         if visit.entered.is_none()
-            && let Err(failure) = self.enter(visit)
+            && let Some(called) = self.enter(visit, event.hook)
         {
-            return Some(Called::Now(Err(self.failed(visit, event.hook, failure))));
+            return Some(called);
         }
         let account = &self.accounts.hooks[event.hook as usize];
         account.calls.add(1);
@@ -195,24 +239,30 @@ impl Link {
         if let Part::Piece(piece) = &event.part {
             account.bytes_in.add(piece.bytes.len() as u64);
         }
-        match &visit.entered {
-            Some(Entered::Inline(_)) => self.inline(visit, event, edits, mark, account),
-            Some(Entered::Far(far)) => {
-                let far = far.clone();
-                Some(self.far(visit, &far, event, edits))
-            }
-            // It was just entered.
-            None => Some(Called::Now(Err(Failure::Unavailable))),
+        let Some(Entered::Inline(instance)) = &visit.entered else {
+            return Some(self.far(visit, event, edits));
+        };
+        if account.calls.get() & self.untimed.get() == 0 {
+            return self.timed(visit, event, edits, mark);
         }
+        self.inline(instance, &mut visit.opaque, event, edits, mark)
+            .map(|told| self.heed(visit, event.hook, edits, mark, told))
     }
 
-    #[inline]
-    fn enter(&self, visit: &mut Visit) -> Result<(), Failure> {
-        if self.broken_until.get().is_some() {
-            self.try_again()?;
+    /// Enters with the first hook; an outcome when that cannot be.
+    #[inline(never)]
+    fn enter(&self, visit: &mut Visit, hook: Hook) -> Option<Called> {
+        let entered = match self.broken_until.get() {
+            Some(_) => self.try_again().and_then(|()| self.door.enter()),
+            None => self.door.enter(),
+        };
+        match entered {
+            Ok(entered) => {
+                visit.entered = Some(entered);
+                None
+            }
+            Err(failure) => Some(Called::Now(Err(self.failed(visit, hook, failure)))),
         }
-        visit.entered = Some(self.door.enter()?);
-        Ok(())
     }
 
     /// Whether the time of being left alone is over; then one transaction tries.
@@ -228,70 +278,78 @@ impl Link {
         }
     }
 
-    #[inline]
+    /// An inline call.
+    #[inline(always)]
     fn inline(
         &self,
-        visit: &mut Visit,
+        instance: &Instance,
+        opaque: &mut Opaque,
         event: &Event<'_>,
         edits: &mut Edits,
-        mark: Mark,
-        account: &HookAccount,
-    ) -> Option<Called> {
-        let Some(Entered::Inline(instance)) = &visit.entered else {
-            return Some(Called::Now(Err(Failure::Unavailable)));
-        };
-        let precise = self.precise.get();
-        let timed = (precise || account.calls.get().is_multiple_of(SAMPLE)).then(Instant::now);
+        mark: &Mark,
+    ) -> Option<Told> {
         let tokens = Lazy {
             link: self,
             transaction: event.id,
             waiting: OnceCell::new(),
         };
-        self.seat.inside(self.loaded.number());
-        let called = invoke_since(
-            instance.module(),
-            instance.host(),
-            event,
-            &mut visit.opaque,
-            edits,
-            mark,
-            &tokens,
-        );
-        self.seat.inside(0);
-        if let Some(began) = timed {
-            let took = began.elapsed().as_nanos() as u64;
-            account.time.add(if precise { took } else { took * SAMPLE });
-            visit.cost.time += took;
-            if u128::from(took) > self.loaded.spec().limits.deadline.as_nanos() {
-                self.overdue(event.hook);
-            }
-        }
+        self.marker.store(self.number, Relaxed);
+        let (module, host) = (instance.module(), instance.host());
+        let called = invoke_since(module, host, event, opaque, edits, mark, &tokens);
+        self.marker.store(0, Relaxed);
         match called {
-            Ok(Verdict::Continue) => None,
-            called => {
-                let waiting = tokens.waiting.into_inner();
-                Some(self.heed(visit, event.hook, edits, mark, called, waiting))
-            }
+            // A token that was taken for nothing is given up here.
+            None => None,
+            Some(called) => Some(Told {
+                called,
+                waiting: tokens.waiting.into_inner(),
+            }),
         }
     }
 
-    /// What comes of an inline call that did not just say yes; `waiting`: its token was taken.
+    /// An inline call that is timed.
+    #[inline(never)]
+    fn timed(
+        &self,
+        visit: &mut Visit,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        mark: &Mark,
+    ) -> Option<Called> {
+        let Some(Entered::Inline(instance)) = &visit.entered else {
+            return None;
+        };
+        let began = Instant::now();
+        let told = self.inline(instance, &mut visit.opaque, event, edits, mark);
+        let took = began.elapsed().as_nanos() as u64;
+        let stands_for = self.untimed.get() + 1;
+        self.accounts.hooks[event.hook as usize]
+            .time
+            .add(took * stands_for);
+        visit.cost.time += took;
+        if u128::from(took) > self.loaded.spec().limits.deadline.as_nanos() {
+            self.overdue(event.hook);
+        }
+        told.map(|told| self.heed(visit, event.hook, edits, mark, told))
+    }
+
+    /// What comes of an inline call that did not just say yes.
     #[inline(never)]
     fn heed(
         &self,
         visit: &mut Visit,
         hook: Hook,
         edits: &mut Edits,
-        mark: Mark,
-        called: Result<Verdict, Panicked>,
-        waiting: Option<Waiting>,
+        mark: &Mark,
+        told: Told,
     ) -> Called {
+        let Told { called, waiting } = told;
         match called {
             Ok(Verdict::Pending) => {
                 let Some(waiting) = waiting else {
                     let why = "Pending without a token can never be resumed";
                     let failure = Failure::Fail(why.to_owned());
-                    edits.undo(mark);
+                    edits.undo(*mark);
                     return Called::Now(Err(self.failed(visit, hook, failure)));
                 };
                 self.seat.reply(
@@ -306,13 +364,13 @@ impl Link {
                 Called::Later(Call {
                     waiting,
                     hook,
-                    mark,
+                    mark: *mark,
                 })
             }
             Ok(verdict) => {
                 let settled = self.settle(visit, hook, verdict);
                 if settled.is_err() {
-                    edits.undo(mark);
+                    edits.undo(*mark);
                 }
                 Called::Now(settled)
             }
@@ -334,13 +392,13 @@ impl Link {
         tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "an inline call took longer than its deadline, and every client of the worker waited");
     }
 
-    fn far(
-        &self,
-        visit: &mut Visit,
-        far: &Rc<dyn Far>,
-        event: &Event<'_>,
-        edits: &mut Edits,
-    ) -> Called {
+    #[inline(never)]
+    fn far(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
+        let Some(Entered::Far(far)) = &visit.entered else {
+            // It was just entered.
+            return Called::Now(Err(Failure::Unavailable));
+        };
+        let far = far.clone();
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
@@ -475,43 +533,52 @@ impl Link {
     #[inline]
     pub fn leave(&self, visit: &mut Visit, transaction: u64) {
         let failed = std::mem::replace(&mut visit.over, Over::Done) == Over::Failed;
-        let opaque = visit.opaque.take();
         let Some(entered) = visit.entered.take() else {
             return;
         };
         if !failed {
             self.worked();
         }
-        let declared = self.loaded.hooks().has(Hook::Free);
         match entered {
             Entered::Inline(instance) => {
-                if !declared && opaque.is_none() {
-                    return;
-                }
-                self.seat.inside(self.loaded.number());
-                let freed = if declared {
-                    self.accounts.hooks[Hook::Free as usize].calls.add(1);
-                    guard(|| instance.module().free(transaction, opaque))
-                } else {
-                    // Its drop is the module's code, too.
-                    guard(|| drop(opaque))
-                };
-                self.seat.inside(0);
-                if let Err(panicked) = freed {
-                    instance.poison();
-                    self.accounts.hooks[Hook::Free as usize].failures.add(1);
-                    self.accounts.failures[0].add(1);
-                    tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
+                if self.frees || !visit.opaque.is_none() {
+                    self.free(&instance, visit.opaque.take(), transaction);
                 }
             }
             Entered::Far(far) => {
-                if declared {
+                if self.frees {
                     self.accounts.hooks[Hook::Free as usize].calls.add(1);
                 }
-                if !visit.away && (declared || !opaque.is_none() || !far.carries()) {
+                let opaque = visit.opaque.take();
+                if !visit.away && (self.frees || !opaque.is_none() || !far.carries()) {
                     far.free(transaction, opaque);
                 }
             }
         }
+    }
+
+    /// Frees what an inline module kept of a transaction.
+    #[inline(always)]
+    fn free(&self, instance: &Instance, opaque: Opaque, transaction: u64) {
+        self.marker.store(self.number, Relaxed);
+        let freed = if self.frees {
+            self.accounts.hooks[Hook::Free as usize].calls.add(1);
+            guard(|| instance.module().free(transaction, opaque))
+        } else {
+            // Its drop is the module's code, too.
+            guard(|| drop(opaque))
+        };
+        self.marker.store(0, Relaxed);
+        if let Err(panicked) = freed {
+            self.free_panicked(instance, panicked);
+        }
+    }
+
+    #[cold]
+    fn free_panicked(&self, instance: &Instance, panicked: Panicked) {
+        instance.poison();
+        self.accounts.hooks[Hook::Free as usize].failures.add(1);
+        self.accounts.failures[0].add(1);
+        tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
     }
 }

@@ -207,10 +207,9 @@ impl Seat {
         self.index
     }
 
-    /// Notes which module runs on this worker's stack (0: none), for whoever looks after a crash.
-    #[inline]
-    pub fn inside(&self, module: u32) {
-        self.marker.store(module, Ordering::Relaxed);
+    /// Where is noted which module runs on this worker's stack (0: none), for whoever looks after a crash.
+    pub(crate) fn marker(&self) -> &'static AtomicU32 {
+        self.marker
     }
 
     /// Its mailbox.

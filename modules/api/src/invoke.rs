@@ -47,14 +47,12 @@ pub fn invoke(
     tokens: &dyn Tokens,
 ) -> Result<Verdict, Panicked> {
     let mark = edits.mark();
-    invoke_since(module, host, event, opaque, edits, mark, tokens)
+    invoke_since(module, host, event, opaque, edits, &mark, tokens).unwrap_or(Ok(Verdict::Continue))
 }
 
-/// The same, where it is known already that the edits of others end at `mark`.
-///
-/// # Errors
-/// When the hook panicked.
-// Within the runtime's own call: so a call is one, and the hook's.
+/// The same, where it is known already that the edits of others end at `mark`; `None` is `Continue`.
+// Within the runtime's own call: so a call is one, and the hook's. What is not `Continue` is put aside where it is said: a plain yes
+// moves and drops nothing.
 #[inline(always)]
 pub fn invoke_since(
     module: &dyn Module,
@@ -62,9 +60,9 @@ pub fn invoke_since(
     event: &Event<'_>,
     opaque: &mut Opaque,
     edits: &mut Edits,
-    mark: Mark,
+    mark: &Mark,
     tokens: &dyn Tokens,
-) -> Result<Verdict, Panicked> {
+) -> Option<Result<Verdict, Panicked>> {
     let mut record = Record {
         event,
         opaque,
@@ -74,9 +72,10 @@ pub fn invoke_since(
         sealed: false,
         taken: false,
     };
+    let mut said = None;
     let called = catch_unwind(AssertUnwindSafe(|| {
         let mut tx = Transaction::new(&mut record);
-        match event.hook {
+        let verdict = match event.hook {
             Hook::RequestHead => module.request_head(&mut tx),
             Hook::RequestBody => module.request_body(&mut tx),
             Hook::RequestOut => module.request_out(&mut tx),
@@ -87,7 +86,7 @@ pub fn invoke_since(
             Hook::ReturnBody => module.return_body(&mut tx),
             Hook::Log => {
                 module.log(&mut tx);
-                Verdict::Continue
+                return;
             }
             // Not events of a transaction's record.
             Hook::Free
@@ -96,27 +95,34 @@ pub fn invoke_since(
             | Hook::Reconfigure
             | Hook::Fini
             | Hook::Completed
-            | Hook::Ready => Verdict::Continue,
+            | Hook::Ready => return,
+        };
+        match verdict {
+            // Nothing in it is to be dropped.
+            Verdict::Continue => std::mem::forget(verdict),
+            verdict => said = Some(verdict),
         }
     }));
-    // By far the commonest, and without a look at what the others may hold.
-    if matches!(called, Ok(Verdict::Continue)) {
-        return Ok(Verdict::Continue);
+    match (called, said) {
+        (Ok(()), None) => None,
+        (called, said) => {
+            let taken = record.taken;
+            Some(judged(called, said, event.hook, taken, edits, mark))
+        }
     }
-    let taken = record.taken;
-    judged(called, event.hook, taken, edits, mark)
 }
 
 /// What comes of a call that did not just say yes; `taken`: its token was.
 #[inline(never)]
 fn judged(
-    called: std::thread::Result<Verdict>,
+    called: std::thread::Result<()>,
+    said: Option<Verdict>,
     hook: Hook,
     taken: bool,
     edits: &mut Edits,
-    mark: Mark,
+    mark: &Mark,
 ) -> Result<Verdict, Panicked> {
-    match called {
+    match called.map(|()| said.unwrap_or_default()) {
         // In every runtime at once, not at the deadline.
         Ok(Verdict::Pending) if !taken => Ok(Verdict::fail(
             "Pending without a token can never be resumed",
@@ -126,7 +132,7 @@ fn judged(
             format!("{} is no answer to {}", verdict.name(), hook.name()).into(),
         )),
         Err(payload) => {
-            edits.undo(mark);
+            edits.undo(*mark);
             Err(Panicked(text(&*payload)))
         }
     }

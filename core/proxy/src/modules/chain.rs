@@ -4,6 +4,7 @@
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
 use super::filter::Standing;
+use super::party::Spare;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
@@ -21,6 +22,17 @@ const ON_HITS: Hooks = Hooks::of(&[
     Hook::Free,
 ]);
 
+/// A module's place in the order of a hook.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) link: Rc<Link>,
+    pub(super) index: u16,
+    /// Whether it is asked hangs on what the hook is about.
+    pub(super) chooses: bool,
+    /// The hook is about a new head of an answer, and what was said of the one before is void.
+    pub(super) renews: bool,
+}
+
 /// The chain.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -35,6 +47,10 @@ pub(crate) struct Chain {
     orders: [Box<[u16]>; Hook::COUNT],
     /// What is known of them, where the hook is on bodies.
     standing: [Standing; Hook::COUNT],
+    /// The same, with all that asking one needs at hand.
+    places: [Box<[Place]>; Hook::COUNT],
+    /// What transactions before kept of each module, fresh again.
+    pub(super) spare: Spare,
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -84,8 +100,20 @@ impl Chain {
                 link.loaded().spec().kind == Kind::Inline && may
             });
         let orders = Hook::ALL.map(|hook| order(&asked, hook, modules.same_order));
+        let mut of_hook = orders.iter();
+        let places = Hook::ALL.map(|hook| {
+            let order = of_hook.next().into_iter().flatten();
+            order
+                .filter_map(|index| {
+                    let at = usize::from(*index);
+                    Some(place(hook, *index, links.get(at)?, matchers.get(at)?))
+                })
+                .collect()
+        });
         Chain {
             standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
+            places,
+            spare: Spare::default(),
             matchers,
             seat: seat.clone(),
             whence: Whence::default(),
@@ -125,6 +153,12 @@ impl Chain {
         standing.copied().unwrap_or_default()
     }
 
+    /// The same, with all that asking one needs at hand.
+    #[inline]
+    pub(super) fn places(&self, hook: Hook) -> &[Place] {
+        self.places.get(hook as usize).map_or(&[], |places| places)
+    }
+
     /// Which module stands at this place of a hook's order.
     #[inline]
     pub(super) fn at(&self, hook: Hook, place: usize) -> usize {
@@ -147,6 +181,16 @@ fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
         }
     }
     all
+}
+
+fn place(hook: Hook, index: u16, link: &Rc<Link>, matcher: &Matcher) -> Place {
+    let renews = matches!(hook, Hook::ResponseHead | Hook::ResponseReturn);
+    Place {
+        link: link.clone(),
+        index,
+        chooses: hook == Hook::Resolve || renews && matcher.has_types(),
+        renews,
+    }
 }
 
 /// Answers meet modules last to first, unless they are to meet them as requests do.

@@ -6,7 +6,7 @@
 //! `free` is last and once, also for a transaction that is cut.
 
 use super::ServerTiming;
-use super::chain::Chain;
+use super::chain::{Chain, Place};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -24,7 +24,8 @@ pub(crate) struct Party {
     pub(super) chain: Rc<Chain>,
     id: u64,
     client: SocketAddr,
-    pub(super) members: RefCell<SmallVec<[Seen; 2]>>,
+    /// As many as there are modules.
+    pub(super) members: RefCell<Vec<Seen>>,
     /// The type of what the answer here validates.
     validated: RefCell<Option<Bytes>>,
 }
@@ -33,20 +34,52 @@ pub(crate) struct Party {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) visit: Visit,
-    /// Its `match` leaves this host out.
-    off: bool,
-    /// Its `match` leaves this type out: no hooks on the answer.
-    off_response: bool,
+    /// Why it is not simply asked: [`OFF`], [`OFF_RESPONSE`], [`BUSY`].
+    shut: u8,
     /// It keeps the length of the body behind the head it saw last.
     pub(super) keeps_length: bool,
     /// The body hook that the head it saw last waits for.
     pub(super) withholds: Option<Hook>,
     /// The body hook that is not to be called, by its word on the head it saw last.
     skips: Option<Hook>,
-    /// A call is on its way.
-    busy: bool,
     /// What few transactions have.
     rare: Option<Box<Rare>>,
+}
+
+/// Its `match` leaves this host out.
+const OFF: u8 = 1;
+/// Its `match` leaves this type out: no hooks on the answer.
+const OFF_RESPONSE: u8 = 2;
+/// A call is on its way.
+const BUSY: u8 = 4;
+
+/// What transactions before kept of each module, fresh again: so making a party makes nothing of that anew.
+#[derive(Debug, Default)]
+pub(super) struct Spare(RefCell<Vec<Vec<Seen>>>);
+
+/// Most that are kept.
+const SPARES: usize = 64;
+
+impl Spare {
+    /// Fresh ones for so many modules.
+    #[inline]
+    fn take(&self, modules: usize) -> Vec<Seen> {
+        let kept = self.0.borrow_mut().pop();
+        kept.unwrap_or_else(|| {
+            std::iter::repeat_with(Seen::default)
+                .take(modules)
+                .collect()
+        })
+    }
+
+    /// These are fresh.
+    #[inline]
+    fn give_back(&self, members: Vec<Seen>) {
+        let mut kept = self.0.borrow_mut();
+        if kept.len() < SPARES {
+            kept.push(members);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -132,14 +165,9 @@ impl Party {
             chain: chain.clone(),
             id,
             client,
-            members: RefCell::default(),
+            members: RefCell::new(chain.spare.take(chain.links.len())),
             validated: RefCell::default(),
         });
-        // In place: they are larger than all the rest.
-        party
-            .members
-            .borrow_mut()
-            .resize_with(chain.links.len(), Seen::default);
         if chain.chooses {
             party.choose(key);
         }
@@ -164,7 +192,7 @@ impl Party {
             .zip(&self.chain.matchers)
         {
             if !matcher.is_open() {
-                seen.off = !matcher.host(host.get_or_insert_with(|| host_of(key)));
+                seen.shut(OFF, !matcher.host(host.get_or_insert_with(|| host_of(key))));
             }
         }
     }
@@ -234,32 +262,43 @@ impl Party {
     }
 
     fn ask(&self, event: &Event<'_>, from: usize, edits: &mut Edits) -> Ran {
-        let hook = event.hook;
-        let chain = &*self.chain;
         let mut members = self.members.borrow_mut();
         let members = members.as_mut_slice();
-        let order = chain.order(hook);
-        let mut place = from;
-        while let Some(index) = order.get(place) {
-            let index = usize::from(*index);
-            let (Some(link), Some(seen)) = (chain.links.get(index), members.get_mut(index)) else {
+        let places = self.chain.places(event.hook);
+        let mut at = from;
+        while let Some(place) = places.get(at) {
+            let Some(seen) = members.get_mut(usize::from(place.index)) else {
                 return Ran::Through;
             };
-            if seen.busy {
-                return Ran::Busy(place);
+            if place.chooses || seen.shut != 0 || !seen.visit.is_open() {
+                if seen.is_busy() {
+                    return Ran::Busy(at);
+                }
+                if !self.listens(place, seen, event, edits) {
+                    at += 1;
+                    continue;
+                }
+            } else if place.renews {
+                seen.renew_head();
             }
-            if self.listens(index, seen, hook, event, edits) {
-                let mark = edits.mark();
-                let called = link.call_since(&mut seen.visit, event, edits, mark);
-                // By far the commonest is a plain yes.
-                if called.is_some() || edits.says_more_since(mark) {
-                    let called = called.unwrap_or(Called::Now(Ok(Verdict::Continue)));
-                    if let Some(ran) = self.heed(index, place, seen, hook, called, edits, mark) {
-                        return ran;
-                    }
+            let others;
+            let mark = if edits.is_empty() {
+                &Mark::NONE
+            } else {
+                others = edits.mark();
+                &others
+            };
+            let called = place.link.ask(&mut seen.visit, event, edits, mark);
+            // By far the commonest is a plain yes.
+            if called.is_some() || edits.says_more_since(*mark) {
+                let called = called.unwrap_or(Called::Now(Ok(Verdict::Continue)));
+                let mark = *mark;
+                let index = usize::from(place.index);
+                if let Some(ran) = self.heed(index, at, seen, event.hook, called, edits, mark) {
+                    return ran;
                 }
             }
-            place += 1;
+            at += 1;
         }
         Ran::Through
     }
@@ -280,50 +319,45 @@ impl Party {
         match called {
             Called::Now(outcome) => self.settle(index, seen, hook, outcome, edits, mark),
             Called::Later(call) => {
-                seen.busy = true;
+                seen.be_busy();
                 Some(Ran::Later(Box::new(Suspended { place, call, mark })))
             }
         }
     }
 
-    /// Whether a module is to be asked.
-    #[inline]
-    fn listens(
-        &self,
-        index: usize,
-        seen: &mut Seen,
-        hook: Hook,
-        event: &Event<'_>,
-        edits: &Edits,
-    ) -> bool {
-        if seen.off || !seen.visit.is_open() {
+    /// Whether a module is to be asked where that is not plain: it is left out or done, or it depends on what the hook is about.
+    #[inline(never)]
+    fn listens(&self, place: &Place, seen: &mut Seen, event: &Event<'_>, edits: &Edits) -> bool {
+        if seen.is(OFF) || !seen.visit.is_open() {
             return false;
         }
-        match hook {
+        match event.hook {
             Hook::Resolve => {
                 let ordering = matches!(event.part, Part::Host { found, .. } if !found.is_empty());
-                let orders = self.chain.links[index].loaded().about().orders_addresses;
-                return !ordering || orders;
+                return !ordering || place.link.loaded().about().orders_addresses;
             }
             Hook::ResponseHead | Hook::ResponseReturn => {}
-            Hook::ResponseBody | Hook::ReturnBody => return !seen.off_response,
+            Hook::ResponseBody | Hook::ReturnBody => return !seen.is(OFF_RESPONSE),
             _ => return true,
         }
-        seen.keeps_length = false;
-        seen.withholds = None;
-        seen.skips = None;
-        let matcher = &self.chain.matchers[index];
+        seen.renew_head();
+        let Some(matcher) = self.chain.matchers.get(usize::from(place.index)) else {
+            return false;
+        };
         if matcher.has_types()
             && let Part::Head(head) = event.part
         {
             let kind = understudy_module::values(head.lines(), edits, b"content-type");
             let validated = self.validated.borrow();
-            let stored = validated.as_deref().filter(|_| hook == Hook::ResponseHead);
-            seen.off_response = !matcher.content_type(kind.first().copied().or(stored));
+            let stored = validated
+                .as_deref()
+                .filter(|_| event.hook == Hook::ResponseHead);
+            let fits = matcher.content_type(kind.first().copied().or(stored));
+            seen.shut(OFF_RESPONSE, !fits);
             // It may be here for the type alone, and want the body only.
-            return !seen.off_response && self.chain.links[index].loaded().hooks().has(hook);
+            return fits && place.link.loaded().hooks().has(event.hook);
         }
-        !seen.off_response
+        !seen.is(OFF_RESPONSE)
     }
 
     /// Takes note of an outcome; says whether the asking ends with it.
@@ -541,20 +575,51 @@ impl Seen {
         self.rare.get_or_insert_default()
     }
 
+    /// What was said of the head before is void.
+    #[inline]
+    fn renew_head(&mut self) {
+        self.keeps_length = false;
+        self.withholds = None;
+        self.skips = None;
+    }
+
+    /// Is fresh again, for another transaction.
+    #[inline]
+    fn renew(&mut self) {
+        self.visit.renew();
+        self.shut = 0;
+        self.renew_head();
+        if self.rare.is_some() {
+            self.rare = None;
+        }
+    }
+
+    fn is(&self, shut: u8) -> bool {
+        self.shut & shut != 0
+    }
+
+    fn shut(&mut self, why: u8, shut: bool) {
+        self.shut = if shut {
+            self.shut | why
+        } else {
+            self.shut & !why
+        };
+    }
+
     /// A call is on its way.
     pub(super) fn be_busy(&mut self) {
-        self.busy = true;
+        self.shut(BUSY, true);
     }
 
     /// Whether a call is on its way.
     #[inline]
     pub(super) fn is_busy(&self) -> bool {
-        self.busy
+        self.is(BUSY)
     }
 
     /// The call is over: whoever waits may go on.
     pub(super) fn be_free(&mut self) {
-        self.busy = false;
+        self.shut(BUSY, false);
         if let Some(rare) = &mut self.rare {
             rare.waiting.drain(..).for_each(Waker::wake);
         }
@@ -562,7 +627,7 @@ impl Seen {
 
     /// Whether no call is on its way; else the task is woken when it is over.
     pub(super) fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.busy {
+        if !self.is_busy() {
             return Poll::Ready(());
         }
         let waiting = &mut self.rare().waiting;
@@ -610,17 +675,19 @@ impl Seen {
     #[inline]
     pub(super) fn hears(&self, hook: Hook) -> bool {
         let response = hook != Hook::RequestBody;
-        let off = self.off || self.skips == Some(hook);
-        !off && self.visit.is_open() && !(response && self.off_response)
+        let off = self.is(OFF) || self.skips == Some(hook);
+        !off && self.visit.is_open() && !(response && self.is(OFF_RESPONSE))
     }
 }
 
 impl Drop for Party {
     fn drop(&mut self) {
-        let links = self.chain.links.iter();
-        for (seen, link) in self.members.get_mut().iter_mut().zip(links) {
+        let mut members = std::mem::take(self.members.get_mut());
+        for (seen, link) in members.iter_mut().zip(&self.chain.links) {
             link.leave(&mut seen.visit, self.id);
+            seen.renew();
         }
+        self.chain.spare.give_back(members);
     }
 }
 

@@ -4,7 +4,7 @@
 //! a word is never told of another address. Awkward case: addresses that fall on one place take turns there, and each is written
 //! anew.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ type Told = (IpAddr, Rc<str>);
 /// The words.
 #[derive(Default)]
 pub(crate) struct Whence {
-    places: [Cell<Option<Told>>; PLACES],
+    places: [RefCell<Option<Told>>; PLACES],
 }
 
 impl std::fmt::Debug for Whence {
@@ -39,12 +39,13 @@ impl Whence {
             IpAddr::V6(ip) => ip.octets()[15],
         };
         let place = &self.places[usize::from(last) % PLACES];
-        let told = match place.take() {
-            Some(told) if told.0 == ip => told,
-            _ => (ip, format!("HIER_DIRECT/{ip}").into()),
-        };
-        let word = told.1.clone();
-        place.set(Some(told));
+        if let Some((of, word)) = &*place.borrow()
+            && *of == ip
+        {
+            return word.clone();
+        }
+        let word: Rc<str> = format!("HIER_DIRECT/{ip}").into();
+        place.replace(Some((ip, word.clone())));
         word
     }
 }

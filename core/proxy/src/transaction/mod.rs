@@ -471,7 +471,7 @@ impl Transaction {
             }
             return;
         };
-        let mut edits = understudy_module::Edits::new();
+        let mut edits = self.worker.edits.take();
         let ran = self.tell_end(&party, elapsed, &mut edits);
         if let Ran::Later(_) | Ran::Busy(_) = ran {
             let record = self.with_record(elapsed, |record| OwnedRecord::of(&record));
@@ -482,7 +482,10 @@ impl Transaction {
                     hooks::write(&*log, &party, record.borrow());
                 }
             });
-        } else if let Some(log) = log {
+            return;
+        }
+        self.worker.edits.set(edits);
+        if let Some(log) = log {
             self.with_record(elapsed, |record| hooks::write(&**log, &party, record));
         }
     }

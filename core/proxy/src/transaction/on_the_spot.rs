@@ -33,9 +33,13 @@ pub(super) fn answer(
     let mut applied = false;
     if party.wants(Hook::RequestHead) {
         let ran = party.run(Hook::RequestHead, 0, request_subject(head, key), &mut asked);
+        if !matches!(ran, Ran::Through) {
+            return hand(party, ran, asked, false, None);
+        }
         // Where rules put fields into the key it may be another one now.
-        let renames = !asked.is_empty() && spot.live.settings.rules.speak_of_keys();
-        if !matches!(ran, Ran::Through) || renames || edited::reroutes(&asked) {
+        if !asked.is_empty()
+            && (spot.live.settings.rules.speak_of_keys() || edited::reroutes(&asked))
+        {
             return hand(party, ran, asked, false, None);
         }
         // Fields that nobody here reads change nothing of a hit: they are put to use only when it turns out to be none.
