@@ -30,7 +30,7 @@ use std::{
 };
 
 #[global_allocator]
-static ALLOCATOR: understudy_alloc::MiMalloc = understudy_alloc::MiMalloc;
+static ALLOCATOR: understudy_alloc::Allocator = understudy_alloc::Allocator;
 
 fn main() -> ExitCode {
     understudy_alloc::tune();

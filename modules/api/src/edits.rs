@@ -3,6 +3,9 @@
 //! The same record is written by a module that runs inline, comes back from a pool thread, and crosses from a child process, and
 //! the proxy applies it in one place: so the runtimes cannot differ. Invariant: whatever is in it may be put on the wire; each
 //! adding function checks, also when the record is rebuilt from a child's frame. A hook that fails is undone by [`Edits::undo`].
+//!
+//! Awkward case: a block that is set first is not copied but remembered, and stands for as many edits as it has lines. An edit of
+//! another line makes it one by one what it stands for, so numbers and marks are the same either way.
 
 use crate::about::Hook;
 use crate::field;
@@ -169,36 +172,33 @@ impl Edit<'_> {
 /// The record.
 #[derive(Debug, Clone, Default)]
 pub struct Edits {
+    /// Behind those that the block stands for.
     ops: Vec<Op>,
-    /// The lines that are added or set, in order.
+    /// The lines that are added or set, in order; empty while a block stands for them.
     lines: FieldLines,
     /// How many of the operations set a line.
     sets: usize,
     /// How many say something beside the head: of storing, of lengths, for the log.
     asides: usize,
+    /// Something was said of storing, perhaps since undone.
+    of_storing: bool,
     /// Whatever else has bytes.
     bytes: Vec<u8>,
+    /// How many edits the block stands for: all its lines, or none.
+    ahead: usize,
+    /// What was set first. It stays when all is forgotten: mostly the same is set again.
+    block: Option<FieldBlock>,
 }
 
 /// How far a record was filled: what [`Edits::undo`] goes back to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark {
     ops: usize,
-    lines: usize,
-    sets: usize,
-    asides: usize,
-    bytes: usize,
 }
 
 impl Mark {
     /// Of an empty record.
-    pub const NONE: Mark = Mark {
-        ops: 0,
-        lines: 0,
-        sets: 0,
-        asides: 0,
-        bytes: 0,
-    };
+    pub const NONE: Mark = Mark { ops: 0 };
 }
 
 impl Edits {
@@ -210,65 +210,108 @@ impl Edits {
     /// Whether nothing was changed.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.len() == 0
     }
 
     /// How many edits there are.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.ops.len()
+        self.ahead + self.ops.len()
     }
 
     /// Forgets everything, keeps the room.
+    #[inline]
     pub fn clear(&mut self) {
-        // Bytes may be there without an operation: of one that was refused.
-        if !self.ops.is_empty() || !self.bytes.is_empty() {
-            self.undo(Mark::default());
+        self.ahead = 0;
+        // Whatever is there is of an operation.
+        if !self.ops.is_empty() {
+            self.ops.clear();
+            self.lines.truncate(0);
+            self.bytes.clear();
+            (self.sets, self.asides, self.of_storing) = (0, 0, false);
         }
     }
 
     /// Where it stands.
     #[inline]
     pub fn mark(&self) -> Mark {
-        Mark {
-            ops: self.ops.len(),
-            lines: self.lines.len(),
-            sets: self.sets,
-            asides: self.asides,
-            bytes: self.bytes.len(),
-        }
+        Mark { ops: self.len() }
     }
 
     /// Whether nothing came after the mark.
     #[inline]
     pub fn is_at(&self, mark: Mark) -> bool {
-        // Whatever is edited is an operation.
-        self.ops.len() == mark.ops
+        self.len() == mark.ops
     }
 
     /// The lines, when all that is done to the head is to set them, one after the other.
     #[inline]
     pub fn all_set(&self) -> Option<&FieldLines> {
-        (self.sets + self.asides == self.ops.len()).then_some(&self.lines)
+        (self.sets + self.asides == self.ops.len()).then_some(self.lines())
     }
 
     /// Whether anything beside the head was said after the mark: of storing, of lengths, for the log.
     #[inline]
     pub fn says_more_since(&self, mark: Mark) -> bool {
-        self.asides != mark.asides
+        self.asides > 0 && self.ops_since(mark).iter().any(Op::is_aside)
+    }
+
+    /// Whether there may be a word of storing among the edits: [`Edit::NoStore`] or [`Edit::Freshness`].
+    #[inline]
+    pub fn says_of_storing(&self) -> bool {
+        self.of_storing
     }
 
     /// The lines that are added or set, in order.
+    #[inline]
     pub fn lines(&self) -> &FieldLines {
-        &self.lines
+        match &self.block {
+            Some(block) if self.ahead > 0 => block.lines(),
+            _ => &self.lines,
+        }
     }
 
     /// Forgets what came after the mark.
     pub fn undo(&mut self, to: Mark) {
-        self.ops.truncate(to.ops);
-        self.lines.truncate(to.lines);
-        self.sets = to.sets;
-        self.asides = to.asides;
-        self.bytes.truncate(to.bytes);
+        if to.ops == 0 {
+            self.ahead = 0;
+        } else if to.ops < self.ahead && self.spread().is_err() {
+            // No mark is within a block, and every block fits.
+            self.ahead = 0;
+        }
+        while self.len() > to.ops {
+            let Some(op) = self.ops.pop() else { return };
+            self.sets -= usize::from(matches!(op, Op::Set(_)));
+            self.asides -= usize::from(op.is_aside());
+            match op {
+                Op::Add(line) | Op::Set(line) => self.lines.truncate(line as usize),
+                Op::Delete(span) | Op::Target(span) | Op::Note(span, _) => {
+                    self.bytes.truncate(span.start as usize);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The operations after a mark; those that a block stands for are none.
+    #[inline]
+    fn ops_since(&self, mark: Mark) -> &[Op] {
+        let at = mark.ops.saturating_sub(self.ahead);
+        self.ops.get(at..).unwrap_or_default()
+    }
+
+    /// Edit by edit what the block stands for.
+    #[cold]
+    fn spread(&mut self) -> Result<(), Refused> {
+        if let Some(block) = &self.block {
+            let lines = block.lines();
+            self.lines.extend(lines).map_err(|_| Refused::TooMuch)?;
+        }
+        // Fewer than MAX_BYTES.
+        self.ops.splice(0..0, (0..self.ahead as u32).map(Op::Set));
+        self.sets += self.ahead;
+        self.ahead = 0;
+        Ok(())
     }
 
     /// The edits, in order.
@@ -281,16 +324,25 @@ impl Edits {
         &self,
         mark: Mark,
     ) -> impl DoubleEndedIterator<Item = Edit<'_>> + ExactSizeIterator {
-        let ops = self.ops.get(mark.ops..).unwrap_or_default();
-        ops.iter().map(|op| self.edit(op))
+        let from = mark.ops.min(self.len());
+        (from..self.len()).map(|at| self.nth(at))
     }
 
     /// Of the edits after a mark those that say something beside the head, in order: see [`Edits::says_more_since`].
     pub fn asides(&self, mark: Mark) -> impl Iterator<Item = Edit<'_>> {
-        let ops = self.ops.get(mark.ops..).unwrap_or_default();
-        ops.iter()
+        self.ops_since(mark)
+            .iter()
             .filter(|op| op.is_aside())
             .map(|op| self.edit(op))
+    }
+
+    fn nth(&self, at: usize) -> Edit<'_> {
+        let own = at.checked_sub(self.ahead).and_then(|at| self.ops.get(at));
+        match own {
+            Some(op) => self.edit(op),
+            // Fewer than MAX_BYTES.
+            None => self.edit(&Op::Set(at as u32)),
+        }
     }
 
     fn edit(&self, op: &Op) -> Edit<'_> {
@@ -317,7 +369,7 @@ impl Edits {
     }
 
     fn line_at(&self, number: u32) -> (&[u8], &[u8]) {
-        let line = self.lines.get(number as usize);
+        let line = self.lines().get(number as usize);
         line.map_or((b"", b""), |(_, name, value)| (name, value))
     }
 
@@ -331,6 +383,8 @@ impl Edits {
     fn push(&mut self, bytes: &[u8]) -> Result<Span, Refused> {
         let start = self.bytes.len();
         self.fits(bytes.len())?;
+        // None may be left behind by an operation that is refused.
+        self.has_room()?;
         self.bytes.extend_from_slice(bytes);
         // Both are below MAX_BYTES.
         Ok(Span {
@@ -342,7 +396,7 @@ impl Edits {
     /// Whether there is room for an operation more. What an edit without bytes weighs is counted too, or a loop could fill the memory
     /// with them.
     fn has_room(&self) -> Result<(), Refused> {
-        if self.ops.len() >= MAX_BYTES / 16 {
+        if self.len() >= MAX_BYTES / 16 {
             return Err(Refused::TooMuch);
         }
         Ok(())
@@ -352,13 +406,14 @@ impl Edits {
         self.has_room()?;
         self.sets += usize::from(matches!(op, Op::Set(_)));
         self.asides += usize::from(op.is_aside());
+        self.of_storing |= matches!(op, Op::NoStore | Op::Freshness(_));
         self.ops.push(op);
         Ok(())
     }
 
     /// Whether there is room for so many bytes more.
     fn fits(&self, bytes: usize) -> Result<(), Refused> {
-        let there = self.bytes.len() + self.lines.text().len();
+        let there = self.bytes.len() + self.lines().text().len();
         if there + bytes > MAX_BYTES {
             return Err(Refused::TooMuch);
         }
@@ -371,6 +426,9 @@ impl Edits {
         self.fits(name.len() + value.len())?;
         // All lines that are kept are written, so none may be left behind by an operation that is refused.
         self.has_room()?;
+        if self.ahead > 0 {
+            self.spread()?;
+        }
         // Fewer than MAX_BYTES.
         let number = self.lines.len() as u32;
         match self.lines.push(name, value) {
@@ -404,11 +462,29 @@ impl Edits {
     ///
     /// # Errors
     /// `TooMuch`; then none is set.
+    #[inline]
     pub fn set_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
+        if !self.is_empty() {
+            return self.copy_block(block);
+        }
+        // It fits into an empty record: it was one.
+        if !self.block.as_ref().is_some_and(|last| last.is(block)) {
+            self.block = Some(block.clone());
+        }
+        self.ahead = block.len();
+        Ok(())
+    }
+
+    /// Behind other edits.
+    #[cold]
+    fn copy_block(&mut self, block: &FieldBlock) -> Result<(), Refused> {
         let lines = block.lines();
         self.fits(lines.text().len())?;
-        if self.ops.len() + lines.len() > MAX_BYTES / 16 {
+        if self.len() + lines.len() > MAX_BYTES / 16 {
             return Err(Refused::TooMuch);
+        }
+        if self.ahead > 0 {
+            self.spread()?;
         }
         let first = self.lines.len() as u32;
         self.lines.extend(lines).map_err(|_| Refused::TooMuch)?;
@@ -518,6 +594,7 @@ impl Edits {
             return Err(Refused::Value);
         }
         self.fits(name.len() + value.len())?;
+        // There is room for both, so neither is left alone.
         let (name, value) = (self.push(name)?, self.push(value)?);
         self.op(Op::Note(name, value))
     }

@@ -1,9 +1,10 @@
-//! Field lines that a module writes again and again: checked once, then copied.
+//! Field lines that a module writes again and again: checked once, then pointed at.
 
 use crate::edits::Refused;
+use std::sync::Arc;
 use understudy_http::wire::lines::FieldLines;
 
-/// The lines. Made when a module is configured; [`crate::Transaction::set_block`] puts them into a head.
+/// The lines. A clone is the same block. Made when a module is configured; [`crate::Transaction::set_block`] puts them into a head.
 ///
 /// ```
 /// # use understudy_module::FieldBlock;
@@ -13,7 +14,7 @@ use understudy_http::wire::lines::FieldLines;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct FieldBlock {
-    lines: FieldLines,
+    lines: Arc<FieldLines>,
 }
 
 impl FieldBlock {
@@ -32,7 +33,7 @@ impl FieldBlock {
             edits.set(name.as_ref(), value.as_ref())?;
         }
         Ok(FieldBlock {
-            lines: edits.lines().clone(),
+            lines: Arc::new(edits.lines().clone()),
         })
     }
 
@@ -51,6 +52,13 @@ impl FieldBlock {
         (0..self.len()).filter_map(|at| self.lines.get(at).map(|(_, name, value)| (name, value)))
     }
 
+    /// Whether it is the same block, not only an equal one.
+    #[inline]
+    pub(crate) fn is(&self, other: &FieldBlock) -> bool {
+        Arc::ptr_eq(&self.lines, &other.lines)
+    }
+
+    #[inline]
     pub(crate) fn lines(&self) -> &FieldLines {
         &self.lines
     }

@@ -88,3 +88,64 @@ fn what_was_refused_takes_no_room_from_who_has_the_record_next() {
     }
     edits.delete(b"X-1").unwrap();
 }
+
+/// Every sequence of so many steps out of a few, on a record that has the block set and on one that has its lines set.
+#[test]
+fn a_block_that_stands_for_its_lines_is_them_whatever_comes_behind() {
+    let lines = [("X-1", "one"), ("X-2", "two")];
+    let block = FieldBlock::new(lines).unwrap();
+    let other = FieldBlock::new([("X-2", "three")]).unwrap();
+    let steps: [&dyn Fn(&mut Edits); 8] = [
+        &|edits| edits.add(b"X-1", b"more").unwrap(),
+        &|edits| edits.delete(b"X-2").unwrap(),
+        &|edits| edits.keep_length().unwrap(),
+        &|edits| edits.note(b"word", b"said").unwrap(),
+        &|edits| edits.set_block(&other).unwrap(),
+        &|edits| edits.set(b"X-3", b"three").unwrap(),
+        &|edits| edits.clear(),
+        &|edits| edits.target(b"/x").unwrap(),
+    ];
+    let (mut whole, mut each) = (Edits::new(), Edits::new());
+    for number in 0..steps.len().pow(3) {
+        whole.clear();
+        each.clear();
+        whole.set_block(&block).unwrap();
+        for (name, value) in lines {
+            each.set(name.as_bytes(), value.as_bytes()).unwrap();
+        }
+        let mut marks = vec![(Edits::new().mark(), 0), (whole.mark(), 2)];
+        let mut rest = number;
+        for _ in 0..3 {
+            let step = steps[rest % steps.len()];
+            rest /= steps.len();
+            step(&mut whole);
+            step(&mut each);
+            marks.push((whole.mark(), whole.len()));
+            assert_eq!(whole, each, "{number}");
+            assert_eq!(whole.mark(), each.mark());
+            assert_eq!(
+                (whole.len(), whole.is_empty()),
+                (each.len(), each.is_empty())
+            );
+            assert_eq!(whole.lines().text(), each.lines().text());
+            let set = |edits: &Edits| edits.all_set().map(|lines| lines.text().to_vec());
+            assert_eq!(set(&whole), set(&each));
+            for (mark, _) in &marks {
+                assert_eq!(whole.says_more_since(*mark), each.says_more_since(*mark));
+                assert!(whole.asides(*mark).eq(each.asides(*mark)));
+                assert!(whole.since(*mark).eq(each.since(*mark)));
+            }
+        }
+        // Backwards, also past what was forgotten.
+        for (mark, len) in marks.into_iter().rev() {
+            if len <= whole.len() {
+                whole.undo(mark);
+                each.undo(mark);
+                assert_eq!((whole.len(), each.len()), (len, len));
+            }
+            assert_eq!(whole, each);
+            assert_eq!(whole.lines().text(), each.lines().text());
+        }
+        assert!(whole.is_empty());
+    }
+}

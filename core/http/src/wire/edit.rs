@@ -5,7 +5,8 @@
 
 use super::chunked::{is_text, is_token};
 use super::field::{FieldSpan, Fields, Name, Span};
-use super::head::HeadError;
+use super::head::{HeadError, LastSet};
+use super::hop;
 use super::lines::FieldLines;
 use super::list::trim;
 
@@ -92,52 +93,30 @@ pub(super) fn append_lines(
     Ok(())
 }
 
-/// Sets lines that were checked before, one after the other.
+/// Sets lines that were checked before, one after the other. Answers where they stand, when they do as they were given, and nothing
+/// else has one of their names, and no hop stops them by itself.
 pub(super) fn set_lines(
     bytes: &[u8],
     overlay: &mut Vec<u8>,
     table: &mut Vec<FieldSpan>,
     lines: &FieldLines,
-) -> Result<(), HeadError> {
-    let base = push(overlay, lines.text())?.start;
+) -> Result<Option<LastSet>, HeadError> {
+    let text = push(overlay, lines.text())?;
+    let base = text.start;
     // Mostly no line of these names is there: then nothing has to make place.
     if lines.are_distinct() {
-        let mut kinds = Kinds::default();
-        lines.spans_from(base).for_each(|line| kinds.add(&line));
+        let kinds = lines.kinds();
         if !table.iter().any(|line| kinds.may_have(line)) {
             table.extend(lines.spans_from(base));
-            return Ok(());
+            let crosses = lines.are_unknown() && !lines.may_have_length(hop::PROXY_INFO.len());
+            let lines = lines.len() as u32;
+            return Ok(crosses.then_some(LastSet { text, lines }));
         }
     }
     for new in lines.spans_from(base) {
         place(bytes, overlay, table, new);
     }
-    Ok(())
-}
-
-/// Which names some lines may have: known ones by their number, others by their length.
-#[derive(Default)]
-struct Kinds {
-    known: u64,
-    others: u64,
-}
-
-impl Kinds {
-    #[inline]
-    fn add(&mut self, line: &FieldSpan) {
-        match line.id {
-            Name::Other => self.others |= 1 << (line.name.len & 63),
-            known => self.known |= 1 << (known as u32 & 63),
-        }
-    }
-
-    #[inline]
-    fn may_have(&self, line: &FieldSpan) -> bool {
-        match line.id {
-            Name::Other => self.others >> (line.name.len & 63) & 1 != 0,
-            known => self.known >> (known as u32 & 63) & 1 != 0,
-        }
-    }
+    Ok(None)
 }
 
 /// Puts a line that is in the overlay in the place of all of its name, or at the end.

@@ -64,6 +64,34 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Without so many of the last lines.
+    #[inline]
+    pub(super) fn without_last(mut self, lines: usize) -> Fields<'a> {
+        let rest = self.table.len().saturating_sub(lines);
+        self.table = self.table.get(..rest).unwrap_or_default();
+        self
+    }
+
+    #[inline]
+    pub(super) fn spans(&self) -> &'a [FieldSpan] {
+        self.table
+    }
+
+    /// What a span lies in.
+    #[inline]
+    pub(super) fn base(&self, span: Span) -> &'a [u8] {
+        if span.start & Span::OVERLAY == 0 {
+            self.bytes
+        } else {
+            self.overlay
+        }
+    }
+
+    #[inline]
+    pub(super) fn part(&self, span: Span) -> &'a [u8] {
+        span.of(self.bytes, self.overlay)
+    }
+
     /// The first value of a known field.
     #[inline]
     pub fn get(&self, id: Name) -> Option<&'a [u8]> {

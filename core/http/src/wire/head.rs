@@ -71,6 +71,14 @@ pub enum HeadError {
     FieldValue,
 }
 
+/// Lines at the end of a head that were set in one go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LastSet {
+    /// As they are written, in the overlay.
+    pub(crate) text: Span,
+    pub(crate) lines: u32,
+}
+
 /// A parsed request head without its bytes.
 #[derive(Debug, Clone)]
 pub struct RequestParts {
@@ -81,6 +89,8 @@ pub struct RequestParts {
     pub(crate) version: Version,
     pub(crate) overlay: Vec<u8>,
     pub(crate) table: Vec<FieldSpan>,
+    /// Lines that were set last, when no edit came behind.
+    pub(crate) last_set: Option<LastSet>,
 }
 /// A parsed response head without its bytes.
 #[derive(Debug, Clone)]
@@ -91,6 +101,8 @@ pub struct ResponseParts {
     pub(crate) version: Version,
     pub(crate) overlay: Vec<u8>,
     pub(crate) table: Vec<FieldSpan>,
+    /// Lines that were set last, when no edit came behind.
+    pub(crate) last_set: Option<LastSet>,
 }
 
 /// A request head: its bytes (borrowed or owned) and the ranges over them.
@@ -155,6 +167,7 @@ impl RequestHead<Bytes> {
             version: Version::Http11,
             overlay,
             table: Vec::new(),
+            last_set: None,
         };
         Ok(parts.with(Bytes::new()))
     }
@@ -174,6 +187,7 @@ impl ResponseHead<Bytes> {
             version: Version::Http11,
             overlay,
             table: Vec::new(),
+            last_set: None,
         };
         let mut head = parts.with(Bytes::new());
         head.set_status(status, reason);
@@ -268,6 +282,7 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
     }
     /// The bytes, the overlay and the table, for edits of the whole table.
     pub(super) fn edit_table(&mut self) -> (&[u8], &[u8], &mut Vec<FieldSpan>) {
+        self.parts.last_set = None;
         (
             self.bytes.as_ref(),
             &self.parts.overlay,
@@ -276,10 +291,12 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
     }
     /// Removes every line of a known field.
     pub fn remove(&mut self, id: Name) {
+        self.parts.last_set = None;
         self.parts.table.retain(|line| line.id != id);
     }
     /// Removes every line for which the predicate (known name, name, value) is true.
     pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) {
+        self.parts.last_set = None;
         edit::remove_if(
             self.bytes.as_ref(),
             &self.parts.overlay,
@@ -289,21 +306,38 @@ impl<B: AsRef<[u8]>> RequestHead<B> {
     }
     /// Appends a line; refused when name or value hold what a field line must not (RFC 9110 section 5.1, 5.5).
     pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         edit::append(&mut self.parts.overlay, &mut self.parts.table, name, value)
     }
     /// Replaces all lines of a field by one, at the place of the first (or appends).
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         let RequestParts { overlay, table, .. } = &mut self.parts;
         edit::set(self.bytes.as_ref(), overlay, table, name, value)
     }
     /// Appends lines that were checked before; refused only when the head would outgrow its offsets.
     pub fn append_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         edit::append_lines(&mut self.parts.overlay, &mut self.parts.table, lines)
     }
     /// Sets lines that were checked before, one after the other; refused only when the head would outgrow its offsets.
     pub fn set_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
         let RequestParts { overlay, table, .. } = &mut self.parts;
-        edit::set_lines(self.bytes.as_ref(), overlay, table, lines)
+        self.parts.last_set = edit::set_lines(self.bytes.as_ref(), overlay, table, lines)?;
+        Ok(())
+    }
+    /// The lines that were set last, as they are written: when they are the last lines of the head, there is no edit behind them, no
+    /// other line has one of their names, none of these is a known one, and nothing but a nomination stops them at a hop. Else nothing.
+    #[inline]
+    pub fn last_set(&self) -> &[u8] {
+        let of = |set: LastSet| set.text.of(&[], &self.parts.overlay);
+        self.parts.last_set.map_or(&[], of)
+    }
+    /// The lines before those of [`Self::last_set`], and these.
+    #[inline]
+    pub fn parted(&self) -> (Fields<'_>, &[u8]) {
+        let last = self.parts.last_set.map_or(0, |set| set.lines as usize);
+        (self.fields().without_last(last), self.last_set())
     }
     /// Writes the request line and the field lines, without the final empty line, always as HTTP/1.1.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -363,6 +397,7 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
     }
     /// The bytes, the overlay and the table, for edits of the whole table.
     pub(super) fn edit_table(&mut self) -> (&[u8], &[u8], &mut Vec<FieldSpan>) {
+        self.parts.last_set = None;
         (
             self.bytes.as_ref(),
             &self.parts.overlay,
@@ -371,10 +406,12 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
     }
     /// Removes every line of a known field.
     pub fn remove(&mut self, id: Name) {
+        self.parts.last_set = None;
         self.parts.table.retain(|line| line.id != id);
     }
     /// Removes every line for which the predicate (known name, name, value) is true.
     pub fn remove_if(&mut self, f: impl FnMut(Name, &[u8], &[u8]) -> bool) {
+        self.parts.last_set = None;
         edit::remove_if(
             self.bytes.as_ref(),
             &self.parts.overlay,
@@ -384,21 +421,38 @@ impl<B: AsRef<[u8]>> ResponseHead<B> {
     }
     /// Appends a line; refused when name or value hold what a field line must not.
     pub fn append(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         edit::append(&mut self.parts.overlay, &mut self.parts.table, name, value)
     }
     /// Replaces all lines of a field by one, at the place of the first (or appends).
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         let ResponseParts { overlay, table, .. } = &mut self.parts;
         edit::set(self.bytes.as_ref(), overlay, table, name, value)
     }
     /// Appends lines that were checked before; refused only when the head would outgrow its offsets.
     pub fn append_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
+        self.parts.last_set = None;
         edit::append_lines(&mut self.parts.overlay, &mut self.parts.table, lines)
     }
     /// Sets lines that were checked before, one after the other; refused only when the head would outgrow its offsets.
     pub fn set_lines(&mut self, lines: &FieldLines) -> Result<(), HeadError> {
         let ResponseParts { overlay, table, .. } = &mut self.parts;
-        edit::set_lines(self.bytes.as_ref(), overlay, table, lines)
+        self.parts.last_set = edit::set_lines(self.bytes.as_ref(), overlay, table, lines)?;
+        Ok(())
+    }
+    /// The lines that were set last, as they are written: when they are the last lines of the head, there is no edit behind them, no
+    /// other line has one of their names, none of these is a known one, and nothing but a nomination stops them at a hop. Else nothing.
+    #[inline]
+    pub fn last_set(&self) -> &[u8] {
+        let of = |set: LastSet| set.text.of(&[], &self.parts.overlay);
+        self.parts.last_set.map_or(&[], of)
+    }
+    /// The lines before those of [`Self::last_set`], and these.
+    #[inline]
+    pub fn parted(&self) -> (Fields<'_>, &[u8]) {
+        let last = self.parts.last_set.map_or(0, |set| set.lines as usize);
+        (self.fields().without_last(last), self.last_set())
     }
     /// Writes the status line, always as HTTP/1.1.
     pub fn write_status_line(&self, out: &mut Vec<u8>) {

@@ -81,6 +81,9 @@ const NOT_TRAILERS: &[&str] = &[
     "x-rewrite-url",
 ];
 
+/// For the next client inwards alone (RFC 9110 section 11.7.3).
+pub(super) const PROXY_INFO: &[u8] = b"proxy-authentication-info";
+
 const fn bit(name: Name) -> u64 {
     1 << name as u64
 }
@@ -129,11 +132,17 @@ impl<'a> Crossing<'a> {
         if id != Name::Other {
             return bit(id) & HOP == 0;
         }
-        // RFC 9110 section 11.7.3: for the next client inwards alone; RFC 9111 section 3.1: never stored.
-        if name.eq_ignore_ascii_case(b"proxy-authentication-info") {
+        // RFC 9111 section 3.1: never stored, too.
+        if name.eq_ignore_ascii_case(PROXY_INFO) {
             return false;
         }
         !self.is_nominated(name)
+    }
+
+    /// Whether none stays here because Connection nominates it.
+    #[inline]
+    pub fn nominates_nothing(&self) -> bool {
+        self.nominated.is_empty()
     }
 
     /// Whether lines of this name stay here because Connection nominates them, and would cross otherwise.

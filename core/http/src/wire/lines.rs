@@ -16,6 +16,51 @@ pub struct FieldLines {
     spans: Vec<FieldSpan>,
     /// Two may have one name.
     repeats: bool,
+    kinds: Kinds,
+}
+
+/// Which names some lines may have: known ones by their number, others by their length. So one look tells mostly that a name is not there.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Kinds {
+    known: u64,
+    others: u64,
+}
+
+impl Kinds {
+    const NONE: Kinds = Kinds {
+        known: 0,
+        others: 0,
+    };
+
+    #[inline]
+    fn add(&mut self, id: Name, length: u32) {
+        match id {
+            Name::Other => self.others |= 1 << (length & 63),
+            known => self.known |= 1 << (known as u32 & 63),
+        }
+    }
+
+    fn of(spans: &[FieldSpan]) -> Kinds {
+        let mut kinds = Kinds::NONE;
+        spans
+            .iter()
+            .for_each(|line| kinds.add(line.id, line.name.len));
+        kinds
+    }
+
+    fn join(&mut self, other: Kinds) {
+        self.known |= other.known;
+        self.others |= other.others;
+    }
+
+    /// Whether one of the lines may have the name of this one.
+    #[inline]
+    pub(super) fn may_have(&self, line: &FieldSpan) -> bool {
+        match line.id {
+            Name::Other => self.others >> (line.name.len & 63) & 1 != 0,
+            known => self.known >> (known as u32 & 63) & 1 != 0,
+        }
+    }
 }
 
 impl FieldLines {
@@ -25,6 +70,7 @@ impl FieldLines {
             text: Vec::new(),
             spans: Vec::new(),
             repeats: false,
+            kinds: Kinds::NONE,
         }
     }
 
@@ -47,6 +93,7 @@ impl FieldLines {
         }
         let id = Name::of(name);
         self.repeats |= self.has(id, name);
+        self.kinds.add(id, name.len() as u32);
         self.spans.push(FieldSpan {
             id,
             name: Span {
@@ -69,6 +116,7 @@ impl FieldLines {
         self.reserve(lines.text.len())?;
         self.repeats |= lines.repeats
             || (!self.is_empty() && lines.names().any(|(id, name)| self.has(id, name)));
+        self.kinds.join(lines.kinds);
         let base = self.text.len() as u32;
         self.text.extend_from_slice(&lines.text);
         self.spans
@@ -139,6 +187,7 @@ impl FieldLines {
             self.text.truncate(first.name.start as usize);
             self.spans.truncate(lines);
             self.repeats &= lines > 1;
+            self.kinds = Kinds::of(&self.spans);
         }
     }
 
@@ -146,6 +195,30 @@ impl FieldLines {
     #[inline]
     pub fn are_distinct(&self) -> bool {
         !self.repeats
+    }
+
+    /// Whether a line has this known name.
+    #[inline]
+    pub fn has_known(&self, id: Name) -> bool {
+        id != Name::Other && self.kinds.known >> (id as u32 & 63) & 1 != 0
+    }
+
+    /// Whether none of the names is a known one: then the lines say nothing to whoever reads fields by their known names.
+    #[inline]
+    pub fn are_unknown(&self) -> bool {
+        self.kinds.known == 0
+    }
+
+    /// Whether a line may have an unknown name of this length.
+    #[inline]
+    pub fn may_have_length(&self, length: usize) -> bool {
+        self.kinds.others >> (length & 63) & 1 != 0
+    }
+
+    /// Which names there may be.
+    #[inline]
+    pub(super) fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// Known names, and names as written.
@@ -162,12 +235,14 @@ impl FieldLines {
     }
 
     /// The spans, with this added to their offsets.
+    #[inline]
     pub(super) fn spans_from(&self, base: u32) -> impl Iterator<Item = FieldSpan> {
         self.spans.iter().map(move |line| moved(*line, base))
     }
 }
 
 /// A line whose text lies elsewhere. The sums fit: they were within 31 bits when the text was put there.
+#[inline]
 fn moved(mut line: FieldSpan, base: u32) -> FieldSpan {
     line.name.start += base;
     line.value.start += base;
@@ -258,5 +333,54 @@ mod tests {
         let mut out = Vec::new();
         answer.write(&mut out);
         assert_eq!(out, b"HTTP/1.1 200 OK\r\nA: 0\r\nA: 1\r\nB: 3\r\n");
+    }
+
+    #[test]
+    fn lines_stand_as_they_were_set_until_another_edit() {
+        let set = lines(&[("X-1", "a"), ("X-2", "b")]);
+        let head = || {
+            let mut head = ResponseHead::new(200, b"OK");
+            head.append(b"Date", b"0").unwrap();
+            head.set_lines(&set).unwrap();
+            assert_eq!(head.last_set(), set.text());
+            head
+        };
+        let edits: [&dyn Fn(&mut ResponseHead<_>); 6] = [
+            &|head| head.remove(Name::Date),
+            &|head| head.remove_if(|_, name, _| name == b"X-1"),
+            &|head| head.append(b"X-1", b"c").unwrap(),
+            &|head| head.set(b"X-2", b"c").unwrap(),
+            &|head| head.append_lines(&set).unwrap(),
+            &crate::wire::hop::strip_response,
+        ];
+        for edit in edits {
+            let mut head = head();
+            edit(&mut head);
+            assert_eq!(head.last_set(), b"");
+        }
+        let mut again = head();
+        again.set_status(404, b"Not Found");
+        assert_eq!(again.last_set(), set.text());
+        again.set_lines(&lines(&[("X-33", "c")])).unwrap();
+        assert_eq!(again.last_set(), b"X-33: c\r\n");
+        again.set_lines(&set).unwrap();
+        assert_eq!(again.last_set(), b"");
+        // Of these the proxy may have its own, or they stop here.
+        for name in ["Via", "Proxy-Authentication-Info"] {
+            let mut head = head();
+            head.set_lines(&lines(&[(name, "x")])).unwrap();
+            assert_eq!(head.last_set(), b"");
+        }
+    }
+
+    #[test]
+    fn which_names_there_are_is_known_also_when_some_are_gone() {
+        let mut all = lines(&[("X-1", "a"), ("Host", "h")]);
+        assert!(all.has_known(Name::Host) && !all.has_known(Name::Date));
+        assert!(!all.are_unknown() && all.may_have_length(3) && !all.may_have_length(4));
+        all.truncate(1);
+        assert!(all.are_unknown() && !all.has_known(Name::Host));
+        all.extend(&lines(&[("Date", "d"), ("X-22", "")])).unwrap();
+        assert!(all.has_known(Name::Date) && all.may_have_length(4));
     }
 }

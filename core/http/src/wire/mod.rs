@@ -7,6 +7,7 @@ pub mod field;
 pub mod framing;
 pub mod head;
 pub mod hop;
+pub mod keep;
 pub mod lines;
 mod list;
 mod name;

@@ -210,6 +210,7 @@ fn request(
         version: version(minor),
         overlay: Vec::new(),
         table,
+        last_set: None,
     }))
 }
 
@@ -248,6 +249,7 @@ fn response(
         version: version(minor),
         overlay: Vec::new(),
         table,
+        last_set: None,
     }))
 }
 

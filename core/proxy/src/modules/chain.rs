@@ -45,12 +45,12 @@ pub(crate) struct Chain {
     hooks: Hooks,
     /// For each hook those who want it, in the order in which they are asked.
     orders: [Box<[u16]>; Hook::COUNT],
+    /// What is known of them, where the hook is on bodies.
+    standing: [Standing; Hook::COUNT],
     /// The same, with all that asking one needs at hand.
     places: [Box<[Place]>; Hook::COUNT],
     /// What transactions before kept of each module, fresh again.
     pub(super) spare: Spare,
-    /// What is known of them, where the hook is on bodies.
-    standing: [Standing; Hook::COUNT],
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -111,9 +111,9 @@ impl Chain {
                 .collect()
         });
         Chain {
+            standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
             places,
             spare: Spare::default(),
-            standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
             matchers,
             seat: seat.clone(),
             whence: Whence::default(),
@@ -146,17 +146,17 @@ impl Chain {
         self.orders.get(hook as usize).map_or(&[], |order| order)
     }
 
-    /// The same, with all that asking one needs at hand.
-    #[inline]
-    pub(super) fn places(&self, hook: Hook) -> &[Place] {
-        self.places.get(hook as usize).map_or(&[], |places| places)
-    }
-
     /// What is known of those who want a hook on bodies.
     #[inline]
     pub(super) fn standing(&self, hook: Hook) -> Standing {
         let standing = self.standing.get(hook as usize);
         standing.copied().unwrap_or_default()
+    }
+
+    /// The same, with all that asking one needs at hand.
+    #[inline]
+    pub(super) fn places(&self, hook: Hook) -> &[Place] {
+        self.places.get(hook as usize).map_or(&[], |places| places)
     }
 
     /// Which module stands at this place of a hook's order.

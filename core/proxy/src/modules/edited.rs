@@ -12,7 +12,7 @@ use understudy_module::{Edit, Edits, words};
 /// Whether edits change where a request goes, or what is found for it: then it is routed anew.
 pub(crate) fn reroutes(edits: &Edits) -> bool {
     if let Some(lines) = edits.all_set() {
-        return lines.names().any(|(id, _)| id == Name::Host);
+        return lines.has_known(Name::Host);
     }
     edits.iter().any(|edit| match edit {
         Edit::Target(_) => true,
@@ -82,10 +82,11 @@ pub(crate) enum Made<'a> {
 }
 
 /// Puts edits to use on a serialised head, with as little writing as they need: lines that are set to what they are stay, as with
-/// an answer that was stored with a module's lines and is returned past the same module.
-pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits) -> Made<'a> {
+/// an answer that was stored with a module's lines and is returned past the same module. `set`: lines that are known to stand in it,
+/// and no others of their names.
+pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits, set: &[u8]) -> Made<'a> {
     match edits.all_set() {
-        Some(lines) if lines.is_empty() => Made::Same,
+        Some(lines) if lines.is_empty() || lines.text() == set => Made::Same,
         Some(lines) => match standing(head, lines) {
             Some(Standing::All) => Made::Same,
             Some(Standing::None) => Made::More(lines.text()),
@@ -302,7 +303,10 @@ fn is_of(whole: &[u8], name: &[u8]) -> bool {
 pub(crate) fn are_strange(edits: &Edits) -> bool {
     let strange = |id, name: &[u8]| id == Name::Other && !name.eq_ignore_ascii_case(TIMING);
     if let Some(lines) = edits.all_set() {
-        return lines.names().all(|(id, name)| strange(id, name));
+        // By their lengths none may be one that is read.
+        return lines.are_unknown()
+            && (!lines.may_have_length(TIMING.len())
+                || lines.names().all(|(id, name)| strange(id, name)));
     }
     edits.iter().all(|edit| match edit {
         Edit::Add(name, _) | Edit::Set(name, _) | Edit::Delete(name) => {
@@ -345,7 +349,7 @@ mod tests {
 
     /// What `made` comes to, written out.
     fn written(head: &[u8], edits: &Edits) -> Vec<u8> {
-        match made(head, edits) {
+        match made(head, edits, b"") {
             Made::Same => head.to_vec(),
             Made::More(lines) => [head, lines].concat(),
             Made::Anew(head) => head,
@@ -383,7 +387,7 @@ mod tests {
                 for (name, value) in *set {
                     edits.set(name.as_bytes(), value.as_bytes()).unwrap();
                 }
-                kinds[match made(&head, &edits) {
+                kinds[match made(&head, &edits, b"") {
                     Made::Same => 0,
                     Made::More(_) => 1,
                     Made::Anew(_) => 2,
@@ -402,10 +406,29 @@ mod tests {
         let mut edits = Edits::new();
         edits.keep_length().unwrap();
         edits.note(b"word", b"x").unwrap();
-        assert!(matches!(made(head, &edits), Made::Same));
+        assert!(matches!(made(head, &edits, b""), Made::Same));
         edits.add(b"C", b"d").unwrap();
-        assert!(matches!(made(head, &edits), Made::More(b"C: d\r\n")));
+        assert!(matches!(made(head, &edits, b""), Made::More(b"C: d\r\n")));
         edits.delete(b"A").unwrap();
         assert_eq!(written(head, &edits), b"HTTP/1.1 200 OK\r\nC: d\r\n");
+    }
+
+    #[test]
+    fn lines_that_stand_already_are_not_written_again() {
+        let head = b"HTTP/1.1 200 OK\r\nX-1: a\r\n";
+        let mut edits = Edits::new();
+        edits.set(b"X-1", b"a").unwrap();
+        edits.keep_length().unwrap();
+        assert!(matches!(made(head, &edits, b"X-1: a\r\n"), Made::Same));
+        // Others than those that are to be set say nothing.
+        for set in [&b"X-1: b\r\n"[..], b"X-2: a\r\n"] {
+            let other = [&b"HTTP/1.1 200 OK\r\n"[..], set].concat();
+            let out = match made(&other, &edits, set) {
+                Made::Same => other,
+                Made::More(lines) => [&other, lines].concat(),
+                Made::Anew(head) => head,
+            };
+            assert!(out.ends_with(b"X-1: a\r\n"));
+        }
     }
 }

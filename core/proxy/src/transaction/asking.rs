@@ -118,7 +118,9 @@ impl Transaction {
     /// Puts modules' edits of the request to use.
     fn edit_request(&mut self, edits: &Edits) -> Result<(), Refusal> {
         edited::request(&mut self.head, edits);
-        self.directives = RequestDirectives::parse(self.head.fields());
+        if !edited::are_strange(edits) {
+            self.directives = RequestDirectives::parse(self.head.fields());
+        }
         // A rule may put fields into the key, and they are what the origin will see of them.
         let renames = self.live.settings.rules.speak_of_keys();
         if renames || edited::reroutes(edits) {

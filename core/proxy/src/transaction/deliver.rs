@@ -151,6 +151,7 @@ impl Transaction {
         let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
         let age = rendered.age;
         let mut returning = Returning::plain(rendered.head.into(), status);
+        returning.set = rendered.set;
         if let Some(rest) = self.return_head(&mut returning, bodyless)
             && let Err(step) = self.return_on(&mut returning, bodyless, rest).await
         {

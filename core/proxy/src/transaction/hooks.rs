@@ -45,7 +45,7 @@ pub(super) struct Said {
 impl Said {
     #[inline]
     pub(super) fn hear(&mut self, edits: &Edits) {
-        if !edits.says_more_since(Mark::default()) {
+        if !edits.says_of_storing() {
             return;
         }
         for edit in edits.asides(Mark::default()) {

@@ -91,7 +91,7 @@ pub(super) fn answer(
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
-        match edited::made(&prepared.head, &edits) {
+        match edited::made(&prepared.head, &edits, b"") {
             Made::Same => {}
             Made::More(lines) => added = lines,
             Made::Anew(head) => rewritten = Some(Bytes::from(head)),

@@ -11,6 +11,7 @@ use understudy_cache::Stored;
 use understudy_http::semantics::range::ByteSpan;
 use understudy_http::wire::framing::Framing;
 use understudy_http::wire::hop::Crossing;
+use understudy_http::wire::keep::Kept;
 use understudy_http::{Fields, Method, Name, Version};
 
 /// What the cache changes in a request.
@@ -33,8 +34,12 @@ pub(super) enum Purpose<'a> {
 impl Transaction {
     /// Serialises the head, empty line included.
     pub(super) fn request_out(&self, purpose: Purpose<'_>) -> Bytes {
-        let fields = self.head.fields();
+        // What was set last has no known name, and stays together.
+        let (mut fields, mut set) = self.head.parted();
         let crossing = Crossing::of(fields);
+        if !set.is_empty() && !crossing.nominates_nothing() {
+            (fields, set) = (self.head.fields(), b"");
+        }
         let passing = matches!(purpose, Purpose::Pass);
         let with_range = match purpose {
             Purpose::Validate(stored) => stored.is_part(),
@@ -60,24 +65,21 @@ impl Transaction {
         if !fields.has(Name::Host) {
             line(&mut out, b"Host", host);
         }
-        for (id, name, value) in fields.iter() {
-            match id {
-                Name::Host => line(&mut out, name, host),
-                // Written below, with ours.
-                Name::Via => {}
-                Name::MaxForwards if self.counts_hops() => line(&mut out, name, &fewer(value)),
-                Name::Range if with_range && crossing.crosses(id, name) => {
-                    line(&mut out, name, value);
-                }
-                // Also where parts are validated: what replaces them may not be what the client has the rest of.
-                Name::IfRange if with_range && crossing.crosses(id, name) => {
-                    line(&mut out, name, value);
-                }
-                _ if is_condition(id) && !passing => {}
-                _ if forwarded.as_ref().is_some_and(|f| f.replaces(id)) => {}
-                _ if crossing.crosses(id, name) => line(&mut out, name, value),
-                _ => {}
-            }
+        fields.write(&mut out, |id, name, value| match id {
+            Name::Host if value == host => Kept::Whole,
+            Name::Host => Kept::With(host.into()),
+            // Written below, with ours.
+            Name::Via => Kept::Not,
+            Name::MaxForwards if self.counts_hops() => Kept::With(fewer(value).into()),
+            // Also If-Range where parts are validated: what replaces them may not be what the client has the rest of.
+            Name::Range | Name::IfRange if with_range && crossing.crosses(id, name) => Kept::Whole,
+            _ if is_condition(id) && !passing => Kept::Not,
+            _ if forwarded.as_ref().is_some_and(|f| f.replaces(id)) => Kept::Not,
+            _ if crossing.crosses(id, name) => Kept::Whole,
+            _ => Kept::Not,
+        });
+        if !set.is_empty() {
+            out.extend_from_slice(set);
         }
         if let Some(forwarded) = forwarded {
             forwarded.write(fields, &mut out);

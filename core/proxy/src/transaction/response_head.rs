@@ -4,9 +4,11 @@
 use super::request_out::{line, via_line};
 use crate::via;
 use bytes::Bytes;
+use std::ops::Range;
 use understudy_http::semantics::conditional::in_not_modified;
 use understudy_http::semantics::{date, tags};
 use understudy_http::wire::hop::{Crossing, strip_response};
+use understudy_http::wire::keep::Kept;
 use understudy_http::{Name, ResponseHead};
 
 /// A response head on its way to clients.
@@ -16,6 +18,8 @@ pub(super) struct Rendered {
     pub(super) head: Vec<u8>,
     /// Age as received.
     pub(super) age: Option<u32>,
+    /// Where lines stand that modules set, if no other line has one of their names.
+    pub(super) set: Range<usize>,
 }
 
 /// Makes a head that is sent and possibly stored, in one pass over the origin's. `length` is written as Content-Length when
@@ -53,22 +57,29 @@ fn write(
     now: date::Seconds,
     mut out: Vec<u8>,
 ) -> Rendered {
-    let fields = head.fields();
+    // What was set last has no known name, and stays together.
+    let (mut fields, mut set) = head.parted();
     let crossing = Crossing::of(fields);
-    let mut dated = false;
-    for (id, name, value) in fields.iter() {
-        match id {
-            // Written below, with ours; Age is this answer's own.
-            Name::Via | Name::Age => {}
-            // Tags are for caches in front of the origin; clients get none.
-            _ if tags::is_tag_field(id) => {}
-            _ if keep(id) && crossing.crosses(id, name) => {
-                dated |= id == Name::Date;
-                line(&mut out, name, value);
-            }
-            _ => {}
-        }
+    if !set.is_empty() && !(crossing.nominates_nothing() && keep(Name::Other)) {
+        (fields, set) = (head.fields(), b"");
     }
+    let mut dated = false;
+    fields.write(&mut out, |id, name, _| match id {
+        // Written below, with ours; Age is this answer's own.
+        Name::Via | Name::Age => Kept::Not,
+        // Tags are for caches in front of the origin; clients get none.
+        _ if tags::is_tag_field(id) => Kept::Not,
+        _ if keep(id) && crossing.crosses(id, name) => {
+            dated |= id == Name::Date;
+            Kept::Whole
+        }
+        _ => Kept::Not,
+    });
+    let set_at = out.len();
+    if !set.is_empty() {
+        out.extend_from_slice(set);
+    }
+    let set = set_at..out.len();
     if !dated {
         line(&mut out, b"Date", &date::format(now));
     }
@@ -83,6 +94,7 @@ fn write(
     Rendered {
         head: out,
         age: age(head),
+        set,
     }
 }
 
@@ -146,4 +158,37 @@ pub(super) fn interim(mut head: ResponseHead<Bytes>, pseudonym: &str) -> Bytes {
     head.write(&mut out);
     out.extend_from_slice(b"\r\n");
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use understudy_http::wire::lines::FieldLines;
+
+    #[test]
+    fn lines_that_were_set_are_said_to_stand_only_where_they_came_out() {
+        let mut set = FieldLines::new();
+        set.push(b"X-1", b"a").unwrap();
+        set.push(b"D", b"b").unwrap();
+        for (name, value, stands) in [
+            ("Server", "s", true),
+            ("Connection", "close", true),
+            ("Connection", "D", false),
+            ("d", "other", false),
+        ] {
+            let mut head = ResponseHead::new(200, b"OK");
+            head.append(name.as_bytes(), value.as_bytes()).unwrap();
+            head.set_lines(&set).unwrap();
+            for length in [None, Some(5)] {
+                let out = render(&head, length, "here", 0);
+                let text = out.head.get(out.set).unwrap();
+                assert_eq!(
+                    text,
+                    if stands { set.text() } else { b"" },
+                    "{name}: {value}"
+                );
+            }
+        }
+    }
 }

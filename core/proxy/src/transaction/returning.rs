@@ -17,6 +17,7 @@ use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_cache::{FillEvent, FillReader};
@@ -35,6 +36,8 @@ pub(super) struct Returning {
     /// Lines that are added to it.
     pub(super) added: Vec<u8>,
     pub(super) status: u16,
+    /// Where lines stand in the head that modules set, if no other line has one of their names.
+    pub(super) set: Range<usize>,
     pub(super) body: Option<Way>,
     /// The body may come out at another length, also one that does not go with this head (HEAD, 304).
     changes_length: bool,
@@ -75,6 +78,7 @@ impl Returning {
             head,
             added: Vec::new(),
             status,
+            set: 0..0,
             body: None,
             changes_length: false,
         }
@@ -364,7 +368,8 @@ impl Returning {
             // By far the commonest.
             return;
         }
-        match edited::made(&self.head, edits) {
+        let set = self.head.get(std::mem::take(&mut self.set));
+        match edited::made(&self.head, edits, set.unwrap_or_default()) {
             Made::Same => {}
             Made::More(lines) => self.added.extend_from_slice(lines),
             Made::Anew(head) => {

@@ -9,6 +9,7 @@ use crate::modules::edited::{self, Made};
 use crate::modules::party::{Ran, Subject};
 use bytes::Bytes;
 use understudy_http::Name;
+use understudy_http::wire::hop::Crossing;
 use understudy_module::{Edits, Head, Hook, Lines, Part};
 
 /// A head on its way out, at a module that did not say yes at once.
@@ -73,10 +74,14 @@ impl Transaction {
             self.worker.edits.set(edits);
             return head;
         }
-        let lends = |(id, _)| id == Name::Authorization;
-        self.lent = edits.lines().names().any(lends);
+        self.lent = edits.lines().has_known(Name::Authorization);
         let whole = head.strip_suffix(b"\r\n").unwrap_or(&head);
-        let out = match edited::made(whole, &edits) {
+        // What was set in the request as it came, and stayed in it.
+        let (fields, mut set) = self.head.parted();
+        if !Crossing::of(fields).nominates_nothing() {
+            set = b"";
+        }
+        let out = match edited::made(whole, &edits, set) {
             Made::Same => head,
             Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
             Made::Anew(mut out) => {

@@ -72,7 +72,8 @@ impl Filter {
     }
 
     /// Shows a piece to the modules, as long as they say yes at once; `None` when all did.
-    #[inline]
+    // Once: a call of a hook is within it.
+    #[inline(never)]
     fn quick(
         &mut self,
         asked: Asked<'_>,
@@ -81,7 +82,6 @@ impl Filter {
         edits: &mut Edits,
     ) -> Option<Left> {
         let party = &self.party;
-        let chain = &*party.chain;
         let way = Way {
             party,
             hook: self.hook,
@@ -90,35 +90,34 @@ impl Filter {
         let mut members = party.members.borrow_mut();
         let members = members.as_mut_slice();
         let mut heard = self.terms.heard;
-        for (place, index) in chain.order(self.hook).iter().enumerate() {
+        for (at, place) in party.chain.places(self.hook).iter().enumerate() {
             // Beyond the last bit nobody hears, or it would not be this way.
             if heard == 0 {
                 break;
             }
             let hears = heard & 1 != 0;
             heard >>= 1;
-            let index = usize::from(*index);
-            let (Some(link), Some(seen)) = (chain.links.get(index), members.get_mut(index)) else {
+            let Some(seen) = members.get_mut(usize::from(place.index)) else {
                 continue;
             };
             if !hears || !seen.visit.is_open() {
                 continue;
             }
             if seen.is_busy() {
-                return Some((place, None));
+                return Some((at, None));
             }
             let event = way.event(piece, last, &[], false);
-            let called = link.call_since(&mut seen.visit, &event, edits, Mark::default());
+            let called = place.link.ask(&mut seen.visit, &event, edits, &Mark::NONE);
             if called.is_none() && edits.is_empty() {
                 // By far the commonest.
                 continue;
             }
-            let Some(said) = heed(link, seen, piece, called, edits) else {
+            let Some(said) = heed(&place.link, seen, piece, called, edits) else {
                 continue;
             };
             match said {
-                Said::Other => self.changed |= 1 << place,
-                Said::More(said) => return Some((place, Some(said))),
+                Said::Other => self.changed |= 1 << at,
+                Said::More(said) => return Some((at, Some(said))),
             }
         }
         self.through += piece.len() as u64;
