@@ -196,6 +196,11 @@ pub struct Mark {
     ops: usize,
 }
 
+impl Mark {
+    /// Of an empty record.
+    pub const NONE: Mark = Mark { ops: 0 };
+}
+
 impl Edits {
     /// An empty record.
     pub fn new() -> Edits {

@@ -302,7 +302,7 @@ impl Returning {
     fn edit(&mut self, edits: &Edits, set: Range<usize>) {
         let set = self.head.get(set).unwrap_or_default();
         match edited::made(&self.head, edits, set) {
-            Made::Same => {}
+            Made::Same | Made::Stands(_) => {}
             Made::More(lines) => self.added.extend_from_slice(lines),
             Made::Anew(head) => {
                 self.head = head.into();
