@@ -3,7 +3,7 @@
 //! Life of a visit (one module, one transaction): 1. fresh; 2. entered with its first hook; 3. done or failed: no hook but `free`;
 //! 4. left: `free`, once; then it may be made fresh for another transaction. Invariant: a visit that was entered is left once.
 
-use crate::accounts::{Accounts, HookAccount, SAMPLE};
+use crate::accounts::{Accounts, SAMPLE};
 use crate::attention::Known;
 use crate::failure::Failure;
 use crate::inline::Instance;
@@ -51,7 +51,10 @@ const _: () = assert!(SAMPLE.is_power_of_two());
 /// One module's part of one transaction.
 #[derive(Debug, Default)]
 pub struct Visit {
-    entered: Option<Entered>,
+    /// Where it is entered: here, to be called directly,
+    inline: Option<Rc<Instance>>,
+    /// or on another stack.
+    far: Option<Rc<dyn Far>>,
     opaque: Opaque,
     over: Over,
     /// The opaque value is with a call that was given up: it is freed when that comes back.
@@ -109,7 +112,7 @@ struct Told {
 /// The token of an inline call: made when it is asked for.
 struct Lazy<'a> {
     link: &'a Link,
-    transaction: u64,
+    event: &'a Event<'a>,
     waiting: OnceCell<Waiting>,
 }
 
@@ -119,10 +122,10 @@ impl Tokens for Lazy<'_> {
             let limit = self.link.loaded.spec().limits.deadline;
             self.link
                 .seat
-                .begin(self.transaction, None, Instant::now(), limit)
+                .begin(self.event.id, None, Instant::now(), limit)
         });
         Token {
-            transaction: self.transaction,
+            transaction: self.event.id,
             call: waiting.call(),
         }
     }
@@ -137,7 +140,7 @@ impl Visit {
 
     /// Whether it was called at all.
     pub fn was_entered(&self) -> bool {
-        self.entered.is_some()
+        self.inline.is_some() || self.far.is_some()
     }
 
     /// Whether it failed in this transaction.
@@ -148,7 +151,7 @@ impl Visit {
     /// Is fresh again, for another transaction. The one before must have left.
     #[inline]
     pub fn renew(&mut self) {
-        debug_assert!(self.entered.is_none() && self.opaque.is_none());
+        debug_assert!(!self.was_entered() && self.opaque.is_none());
         self.over = Over::No;
         self.away = false;
         self.ahead = false;
@@ -207,7 +210,7 @@ impl Link {
     #[inline]
     pub fn call(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
         let mark = edits.mark();
-        self.ask(visit, event, edits, &mark)
+        self.call_since(visit, event, edits, mark)
             .unwrap_or(Called::Now(Ok(Verdict::Continue)))
     }
 
@@ -220,10 +223,13 @@ impl Link {
         edits: &mut Edits,
         mark: Mark,
     ) -> Option<Called> {
-        self.ask(visit, event, edits, &mark)
+        let mut said = None;
+        self.ask(visit, event, edits, &mark, &mut said);
+        said
     }
 
-    /// The same, to be within its caller: a plain yes is the hook's own call and little more, and all else is elsewhere.
+    /// The same, to be within its caller: whether the hook plainly says yes, which is its own call and little more. All else is
+    /// elsewhere, and what comes of it is put into `said`, where nothing was.
     #[inline(always)]
     pub fn ask(
         &self,
@@ -231,49 +237,67 @@ impl Link {
         event: &Event<'_>,
         edits: &mut Edits,
         mark: &Mark,
-    ) -> Option<Called> {
-        if visit.entered.is_none()
-            && let Some(called) = self.enter(visit, event.hook)
-        {
-            return Some(called);
-        }
-        let Some(Entered::Inline(instance)) = &visit.entered else {
-            return Some(self.far(visit, event, edits));
+        said: &mut Option<Called>,
+    ) -> bool {
+        let Some(instance) = &visit.inline else {
+            return self.otherwise(visit, event, edits, mark, said);
         };
-        visit.cost.calls += 1;
-        let account = self.count(event);
-        if account.calls.get() & self.untimed.get() == 0 {
-            return self.timed(visit, event, edits, mark);
+        if self.count(&mut visit.cost, event) {
+            return self.timed(visit, event, edits, mark, said);
         }
-        self.inline(instance, &mut visit.opaque, event, edits, mark)
-            .map(|told| self.heed(visit, event.hook, edits, mark, told))
+        match self.inline(instance, &mut visit.opaque, event, edits, mark) {
+            None => true,
+            Some(told) => self.heed(visit, event.hook, edits, mark, told, said),
+        }
     }
 
-    /// Counts a call.
+    /// Counts a call; says whether it is to be timed, where it is inline.
     #[inline(always)]
-    fn count(&self, event: &Event<'_>) -> &HookAccount {
+    fn count(&self, cost: &mut Cost, event: &Event<'_>) -> bool {
         let account = &self.accounts.hooks[event.hook as usize];
         account.calls.add(1);
+        cost.calls += 1;
         if let Part::Piece(piece) = &event.part {
             account.bytes_in.add(piece.bytes.len() as u64);
         }
-        account
+        account.calls.get() & self.untimed.get() == 0
     }
 
-    /// Enters with the first hook; an outcome when that cannot be.
+    /// Enters, with the first hook; or is elsewhere.
     #[inline(never)]
-    fn enter(&self, visit: &mut Visit, hook: Hook) -> Option<Called> {
-        let entered = match self.broken_until.get() {
-            Some(_) => self.try_again().and_then(|()| self.door.enter()),
-            None => self.door.enter(),
-        };
-        match entered {
-            Ok(entered) => {
-                visit.entered = Some(entered);
-                None
+    fn otherwise(
+        &self,
+        visit: &mut Visit,
+        event: &Event<'_>,
+        edits: &mut Edits,
+        mark: &Mark,
+        said: &mut Option<Called>,
+    ) -> bool {
+        if visit.far.is_none() {
+            let entered = match self.broken_until.get() {
+                Some(_) => self.try_again().and_then(|()| self.door.enter()),
+                None => self.door.enter(),
+            };
+            match entered {
+                Ok(Entered::Inline(instance)) => {
+                    let instance = &*visit.inline.insert(instance);
+                    if self.count(&mut visit.cost, event) {
+                        return self.timed(visit, event, edits, mark, said);
+                    }
+                    return match self.inline(instance, &mut visit.opaque, event, edits, mark) {
+                        None => true,
+                        Some(told) => self.heed(visit, event.hook, edits, mark, told, said),
+                    };
+                }
+                Ok(Entered::Far(far)) => visit.far = Some(far),
+                Err(failure) => {
+                    *said = Some(Called::Now(Err(self.failed(visit, event.hook, failure))));
+                    return false;
+                }
             }
-            Err(failure) => Some(Called::Now(Err(self.failed(visit, hook, failure)))),
         }
+        *said = Some(self.far(visit, event, edits));
+        false
     }
 
     /// Whether the time of being left alone is over; then one transaction tries.
@@ -301,7 +325,7 @@ impl Link {
     ) -> Option<Told> {
         let tokens = Lazy {
             link: self,
-            transaction: event.id,
+            event,
             waiting: OnceCell::new(),
         };
         self.marker.store(self.number, Relaxed);
@@ -326,9 +350,10 @@ impl Link {
         event: &Event<'_>,
         edits: &mut Edits,
         mark: &Mark,
-    ) -> Option<Called> {
-        let Some(Entered::Inline(instance)) = &visit.entered else {
-            return None;
+        said: &mut Option<Called>,
+    ) -> bool {
+        let Some(instance) = &visit.inline else {
+            return true;
         };
         let began = Instant::now();
         let told = self.inline(instance, &mut visit.opaque, event, edits, mark);
@@ -341,12 +366,28 @@ impl Link {
         if u128::from(took) > self.loaded.spec().limits.deadline.as_nanos() {
             self.overdue(event.hook);
         }
-        told.map(|told| self.heed(visit, event.hook, edits, mark, told))
+        match told {
+            None => true,
+            Some(told) => self.heed(visit, event.hook, edits, mark, told, said),
+        }
     }
 
-    /// What comes of an inline call that did not just say yes.
+    /// What comes of an inline call that did not just say yes: that is no plain yes.
     #[inline(never)]
     fn heed(
+        &self,
+        visit: &mut Visit,
+        hook: Hook,
+        edits: &mut Edits,
+        mark: &Mark,
+        told: Told,
+        said: &mut Option<Called>,
+    ) -> bool {
+        *said = Some(self.heard(visit, hook, edits, mark, told));
+        false
+    }
+
+    fn heard(
         &self,
         visit: &mut Visit,
         hook: Hook,
@@ -386,7 +427,7 @@ impl Link {
                 Called::Now(settled)
             }
             Err(panicked) => {
-                if let Some(Entered::Inline(instance)) = &visit.entered {
+                if let Some(instance) = &visit.inline {
                     instance.poison();
                 }
                 tracing::warn!(module = %self.loaded.name(), hook = hook.name(), "panicked: {}", panicked.0);
@@ -423,9 +464,8 @@ impl Link {
         Some(known)
     }
 
-    #[inline(never)]
     fn far(&self, visit: &mut Visit, event: &Event<'_>, edits: &mut Edits) -> Called {
-        let Some(Entered::Far(far)) = &visit.entered else {
+        let Some(far) = &visit.far else {
             // It was just entered.
             return Called::Now(Err(Failure::Unavailable));
         };
@@ -433,8 +473,7 @@ impl Link {
         if self.knows(visit, &*far, event, edits).is_some() {
             return Called::Now(Ok(Verdict::Continue));
         }
-        visit.cost.calls += 1;
-        self.count(event);
+        self.count(&mut visit.cost, event);
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
@@ -570,28 +609,30 @@ impl Link {
     #[inline]
     pub fn leave(&self, visit: &mut Visit, transaction: u64) {
         let failed = std::mem::replace(&mut visit.over, Over::Done) == Over::Failed;
-        let Some(entered) = visit.entered.take() else {
-            return;
-        };
-        if !failed {
-            self.worked();
+        if let Some(instance) = visit.inline.take() {
+            if !failed {
+                self.worked();
+            }
+            if self.frees || !visit.opaque.is_none() {
+                self.free(&instance, visit.opaque.take(), transaction);
+            }
+        } else if let Some(far) = visit.far.take() {
+            if !failed {
+                self.worked();
+            }
+            self.free_far(&*far, visit, transaction);
         }
-        match entered {
-            Entered::Inline(instance) => {
-                if self.frees || !visit.opaque.is_none() {
-                    self.free(&instance, visit.opaque.take(), transaction);
-                }
-            }
-            Entered::Far(far) => {
-                if self.frees {
-                    self.accounts.hooks[Hook::Free as usize].calls.add(1);
-                }
-                let opaque = visit.opaque.take();
-                let wanted = self.frees || !opaque.is_none() || !far.carries() || visit.ahead;
-                if !visit.away && wanted {
-                    far.free(transaction, opaque);
-                }
-            }
+    }
+
+    #[inline(never)]
+    fn free_far(&self, far: &dyn Far, visit: &mut Visit, transaction: u64) {
+        if self.frees {
+            self.accounts.hooks[Hook::Free as usize].calls.add(1);
+        }
+        let opaque = visit.opaque.take();
+        let wanted = self.frees || !opaque.is_none() || !far.carries() || visit.ahead;
+        if !visit.away && wanted {
+            far.free(transaction, opaque);
         }
     }
 

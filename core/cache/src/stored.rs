@@ -8,6 +8,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -96,6 +97,12 @@ impl Prepared {
     }
 }
 
+/// The two halves of a number.
+#[inline]
+fn halves(both: u64) -> (usize, usize) {
+    ((both >> 32) as usize, both as u32 as usize)
+}
+
 /// A stored response: complete, or parts of one.
 #[derive(Debug)]
 pub struct Stored {
@@ -111,6 +118,8 @@ pub struct Stored {
     pub(crate) attempts: Attempts,
     /// How many its shard had published when it was published.
     pub(crate) stamp: AtomicU64,
+    /// Where lines of modules stand in the head: start and end, 32 bits each.
+    standing: AtomicU64,
     _share: Reservation,
 }
 
@@ -134,6 +143,7 @@ impl Stored {
             place: AtomicU32::new(NOWHERE),
             attempts: Attempts::default(),
             stamp: AtomicU64::new(0),
+            standing: AtomicU64::new(0),
             _share: share,
         }
     }
@@ -189,6 +199,24 @@ impl Stored {
     pub(crate) fn extra_cost(&self) -> u64 {
         let spans = self.spans.as_ref().map_or(0, |_| SPANS_COST);
         footprint(self.trailers.len() as u64) + spans
+    }
+
+    /// The lines of the head that were last found to stand together, none elsewhere of their names ([`Stored::note_standing`]); else
+    /// nothing.
+    #[inline]
+    pub fn standing(&self) -> &[u8] {
+        // A note of its own: nothing else is told by it.
+        let (start, end) = halves(self.standing.load(Ordering::Relaxed));
+        self.prepared.head.get(start..end).unwrap_or_default()
+    }
+
+    /// Notes where lines stand in the head, none elsewhere of their names: who asks for the same next need not look for them. True for
+    /// as long as this lives, as its head never changes.
+    pub fn note_standing(&self, lines: Range<usize>) {
+        if let (Ok(start), Ok(end)) = (u32::try_from(lines.start), u32::try_from(lines.end)) {
+            let both = u64::from(start) << 32 | u64::from(end);
+            self.standing.store(both, Ordering::Relaxed);
+        }
     }
 
     /// Head and freshness.

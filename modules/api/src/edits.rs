@@ -177,15 +177,15 @@ pub struct Edits {
     /// The lines that are added or set, in order; empty while a block stands for them.
     lines: FieldLines,
     /// How many of the operations set a line.
-    sets: usize,
+    sets: u32,
     /// How many say something beside the head: of storing, of lengths, for the log.
-    asides: usize,
+    asides: u32,
     /// Something was said of storing, perhaps since undone.
     of_storing: bool,
     /// Whatever else has bytes.
     bytes: Vec<u8>,
     /// How many edits the block stands for: all its lines, or none.
-    ahead: usize,
+    ahead: u32,
     /// What was set first. It stays when all is forgotten: mostly the same is set again.
     block: Option<FieldBlock>,
 }
@@ -216,7 +216,7 @@ impl Edits {
     /// How many edits there are.
     #[inline]
     pub fn len(&self) -> usize {
-        self.ahead + self.ops.len()
+        self.ahead as usize + self.ops.len()
     }
 
     /// Forgets everything, keeps the room.
@@ -247,7 +247,7 @@ impl Edits {
     /// The lines, when all that is done to the head is to set them, one after the other.
     #[inline]
     pub fn all_set(&self) -> Option<&FieldLines> {
-        (self.sets + self.asides == self.ops.len()).then_some(self.lines())
+        ((self.sets + self.asides) as usize == self.ops.len()).then_some(self.lines())
     }
 
     /// Whether anything beside the head was said after the mark: of storing, of lengths, for the log.
@@ -275,14 +275,14 @@ impl Edits {
     pub fn undo(&mut self, to: Mark) {
         if to.ops == 0 {
             self.ahead = 0;
-        } else if to.ops < self.ahead && self.spread().is_err() {
+        } else if to.ops < self.ahead as usize && self.spread().is_err() {
             // No mark is within a block, and every block fits.
             self.ahead = 0;
         }
         while self.len() > to.ops {
             let Some(op) = self.ops.pop() else { return };
-            self.sets -= usize::from(matches!(op, Op::Set(_)));
-            self.asides -= usize::from(op.is_aside());
+            self.sets -= u32::from(matches!(op, Op::Set(_)));
+            self.asides -= u32::from(op.is_aside());
             match op {
                 Op::Add(line) | Op::Set(line) => self.lines.truncate(line as usize),
                 Op::Delete(span) | Op::Target(span) | Op::Note(span, _) => {
@@ -296,7 +296,7 @@ impl Edits {
     /// The operations after a mark; those that a block stands for are none.
     #[inline]
     fn ops_since(&self, mark: Mark) -> &[Op] {
-        let at = mark.ops.saturating_sub(self.ahead);
+        let at = mark.ops.saturating_sub(self.ahead as usize);
         self.ops.get(at..).unwrap_or_default()
     }
 
@@ -307,8 +307,7 @@ impl Edits {
             let lines = block.lines();
             self.lines.extend(lines).map_err(|_| Refused::TooMuch)?;
         }
-        // Fewer than MAX_BYTES.
-        self.ops.splice(0..0, (0..self.ahead as u32).map(Op::Set));
+        self.ops.splice(0..0, (0..self.ahead).map(Op::Set));
         self.sets += self.ahead;
         self.ahead = 0;
         Ok(())
@@ -337,7 +336,9 @@ impl Edits {
     }
 
     fn nth(&self, at: usize) -> Edit<'_> {
-        let own = at.checked_sub(self.ahead).and_then(|at| self.ops.get(at));
+        let own = at
+            .checked_sub(self.ahead as usize)
+            .and_then(|at| self.ops.get(at));
         match own {
             Some(op) => self.edit(op),
             // Fewer than MAX_BYTES.
@@ -404,8 +405,8 @@ impl Edits {
 
     fn op(&mut self, op: Op) -> Result<(), Refused> {
         self.has_room()?;
-        self.sets += usize::from(matches!(op, Op::Set(_)));
-        self.asides += usize::from(op.is_aside());
+        self.sets += u32::from(matches!(op, Op::Set(_)));
+        self.asides += u32::from(op.is_aside());
         self.of_storing |= matches!(op, Op::NoStore | Op::Freshness(_));
         self.ops.push(op);
         Ok(())
@@ -471,7 +472,8 @@ impl Edits {
         if !self.block.as_ref().is_some_and(|last| last.is(block)) {
             self.block = Some(block.clone());
         }
-        self.ahead = block.len();
+        // Fewer than MAX_BYTES.
+        self.ahead = block.len() as u32;
         Ok(())
     }
 
@@ -489,7 +491,7 @@ impl Edits {
         let first = self.lines.len() as u32;
         self.lines.extend(lines).map_err(|_| Refused::TooMuch)?;
         self.ops.extend((first..).take(lines.len()).map(Op::Set));
-        self.sets += lines.len();
+        self.sets += lines.len() as u32;
         Ok(())
     }
 

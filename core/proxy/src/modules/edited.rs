@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::ops::Range;
 use understudy_http::wire::head::HeadError;
 use understudy_http::wire::is_same_name;
 use understudy_http::wire::lines::FieldLines;
@@ -75,6 +76,8 @@ pub(crate) fn response(head: &mut ResponseHead<Bytes>, edits: &Edits) {
 pub(crate) enum Made<'a> {
     /// It is as they want it.
     Same,
+    /// It is as they want it: the lines stand here together, and none of their names elsewhere.
+    Stands(Range<usize>),
     /// It gets these lines.
     More(&'a [u8]),
     /// It was written anew.
@@ -88,7 +91,7 @@ pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits, set: &[u8]) -> Made<'a> {
     match edits.all_set() {
         Some(lines) if lines.is_empty() || lines.text() == set => Made::Same,
         Some(lines) => match standing(head, lines) {
-            Some(Standing::All) => Made::Same,
+            Some(Standing::All(lines)) => Made::Stands(lines),
             Some(Standing::None) => Made::More(lines.text()),
             None => Made::Anew(text(head, edits, None)),
         },
@@ -99,7 +102,8 @@ pub(crate) fn made<'a>(head: &[u8], edits: &'a Edits, set: &[u8]) -> Made<'a> {
 
 /// Which of the lines that are to be set are there.
 enum Standing {
-    All,
+    /// Here.
+    All(Range<usize>),
     None,
 }
 
@@ -109,14 +113,15 @@ fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
     if !lines.are_distinct() {
         return None;
     }
-    let mut found = false;
+    let mut found = None;
     // Says where to look on, past a line that begins here; `None` ends it.
     let mut look = |start: usize| {
         let line = head.get(start..).unwrap_or_default();
         // Written by the same hand before, they stand together and in order.
-        if !found && line.starts_with(lines.text()) {
-            found = true;
-            return Some(start + lines.text().len());
+        if found.is_none() && line.starts_with(lines.text()) {
+            let end = start + lines.text().len();
+            found = Some(start..end);
+            return Some(end);
         }
         let is_one = lines.names().any(|(_, name)| is_of(line, name));
         (!is_one).then_some(start + 1)
@@ -141,7 +146,7 @@ fn standing(head: &[u8], lines: &FieldLines) -> Option<Standing> {
             }
         }
     }
-    Some(if found { Standing::All } else { Standing::None })
+    Some(found.map_or(Standing::None, Standing::All))
 }
 
 /// The letter that all the names begin with, in any case.
@@ -350,7 +355,7 @@ mod tests {
     /// What `made` comes to, written out.
     fn written(head: &[u8], edits: &Edits) -> Vec<u8> {
         match made(head, edits, b"") {
-            Made::Same => head.to_vec(),
+            Made::Same | Made::Stands(_) => head.to_vec(),
             Made::More(lines) => [head, lines].concat(),
             Made::Anew(head) => head,
         }
@@ -373,7 +378,7 @@ mod tests {
             &[("X-1", "a"), ("x-1", "a")],
             &[("Y-1", "a")],
         ];
-        let mut kinds = [0; 3];
+        let mut kinds = [0; 4];
         // Every head of up to four of these lines, in every order.
         for number in 0..lines.len().pow(4) * 5 {
             let (count, mut rest) = (number % 5, number / 5);
@@ -388,7 +393,13 @@ mod tests {
                     edits.set(name.as_bytes(), value.as_bytes()).unwrap();
                 }
                 kinds[match made(&head, &edits, b"") {
-                    Made::Same => 0,
+                    Made::Same => 3,
+                    Made::Stands(at) => {
+                        // And the next time it is known.
+                        let known = made(&head, &edits, &head[at]);
+                        assert!(matches!(known, Made::Same));
+                        0
+                    }
                     Made::More(_) => 1,
                     Made::Anew(_) => 2,
                 }] += 1;
@@ -397,7 +408,8 @@ mod tests {
                 assert_eq!(shown(&written(&head, &edits)), shown(&plain));
             }
         }
-        assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
+        assert!(kinds[..3].iter().all(|count| *count > 0), "{kinds:?}");
+        assert_eq!(kinds[3], 0);
     }
 
     #[test]
@@ -424,7 +436,7 @@ mod tests {
         for set in [&b"X-1: b\r\n"[..], b"X-2: a\r\n"] {
             let other = [&b"HTTP/1.1 200 OK\r\n"[..], set].concat();
             let out = match made(&other, &edits, set) {
-                Made::Same => other,
+                Made::Same | Made::Stands(_) => other,
                 Made::More(lines) => [&other, lines].concat(),
                 Made::Anew(head) => head,
             };

@@ -27,7 +27,7 @@ pub(crate) struct Party {
     /// As many as there are modules.
     pub(super) members: RefCell<Vec<Seen>>,
     /// The type of what the answer here validates.
-    validated: RefCell<Option<Bytes>>,
+    validated: RefCell<Option<Box<Bytes>>>,
 }
 
 /// One module's part.
@@ -178,8 +178,9 @@ impl Party {
     /// the head that is stored is to hear this one.
     #[inline]
     pub(crate) fn validates(&self, kind: Option<Bytes>) {
+        // Most validate nothing.
         if kind.is_some() || self.validated.borrow().is_some() {
-            self.validated.replace(kind);
+            self.validated.replace(kind.map(Box::new));
         }
     }
 
@@ -265,6 +266,7 @@ impl Party {
         let mut members = self.members.borrow_mut();
         let members = members.as_mut_slice();
         let places = self.chain.places(event.hook);
+        let mut said = None;
         let mut at = from;
         while let Some(place) = places.get(at) {
             let Some(seen) = members.get_mut(usize::from(place.index)) else {
@@ -288,10 +290,11 @@ impl Party {
                 others = edits.mark();
                 &others
             };
-            let called = place.link.ask(&mut seen.visit, event, edits, mark);
+            let visit = &mut seen.visit;
+            let plain = place.link.ask(visit, event, edits, mark, &mut said);
             // By far the commonest is a plain yes.
-            if called.is_some() || edits.says_more_since(*mark) {
-                let called = called.unwrap_or(Called::Now(Ok(Verdict::Continue)));
+            if !plain || edits.says_more_since(*mark) {
+                let called = said.take().unwrap_or(Called::Now(Ok(Verdict::Continue)));
                 let mark = *mark;
                 let index = usize::from(place.index);
                 if let Some(ran) = self.heed(index, at, seen, event.hook, called, edits, mark) {
@@ -350,7 +353,8 @@ impl Party {
             let kind = understudy_module::values(head.lines(), edits, b"content-type");
             let validated = self.validated.borrow();
             let stored = validated
-                .as_deref()
+                .as_ref()
+                .map(|kind| &kind[..])
                 .filter(|_| event.hook == Hook::ResponseHead);
             let fits = matcher.content_type(kind.first().copied().or(stored));
             seen.shut(OFF_RESPONSE, !fits);
@@ -682,12 +686,12 @@ impl Seen {
 
 impl Drop for Party {
     fn drop(&mut self) {
-        let mut members = std::mem::take(self.members.get_mut());
-        for (seen, link) in members.iter_mut().zip(&self.chain.links) {
+        let members = self.members.get_mut();
+        for (link, seen) in self.chain.links.iter().zip(members.iter_mut()) {
             link.leave(&mut seen.visit, self.id);
             seen.renew();
         }
-        self.chain.spare.give_back(members);
+        self.chain.spare.give_back(std::mem::take(members));
     }
 }
 

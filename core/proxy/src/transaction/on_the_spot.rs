@@ -91,8 +91,9 @@ pub(super) fn answer(
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
-        match edited::made(&prepared.head, &edits, b"") {
+        match edited::made(&prepared.head, &edits, stored.standing()) {
             Made::Same => {}
+            Made::Stands(lines) => stored.note_standing(lines),
             Made::More(lines) => added = lines,
             Made::Anew(head) => rewritten = Some(Bytes::from(head)),
         }

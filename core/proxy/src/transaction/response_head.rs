@@ -60,7 +60,8 @@ fn write(
     // What was set last has no known name, and stays together.
     let (mut fields, mut set) = head.parted();
     let crossing = Crossing::of(fields);
-    if !set.is_empty() && !(crossing.nominates_nothing() && keep(Name::Other)) {
+    let stays = crossing.nominates_nothing() && keep(Name::Other);
+    if !stays && !set.is_empty() {
         (fields, set) = (head.fields(), b"");
     }
     let mut dated = false;

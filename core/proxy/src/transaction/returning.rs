@@ -370,7 +370,7 @@ impl Returning {
         }
         let set = self.head.get(std::mem::take(&mut self.set));
         match edited::made(&self.head, edits, set.unwrap_or_default()) {
-            Made::Same => {}
+            Made::Same | Made::Stands(_) => {}
             Made::More(lines) => self.added.extend_from_slice(lines),
             Made::Anew(head) => {
                 self.head = head.into();

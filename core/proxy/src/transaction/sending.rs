@@ -82,7 +82,7 @@ impl Transaction {
             set = b"";
         }
         let out = match edited::made(whole, &edits, set) {
-            Made::Same => head,
+            Made::Same | Made::Stands(_) => head,
             Made::More(lines) => [whole, lines, b"\r\n"].concat().into(),
             Made::Anew(mut out) => {
                 out.extend_from_slice(b"\r\n");

@@ -90,6 +90,7 @@ impl Filter {
         let mut members = party.members.borrow_mut();
         let members = members.as_mut_slice();
         let mut heard = self.terms.heard;
+        let mut said = None;
         for (at, place) in party.chain.places(self.hook).iter().enumerate() {
             // Beyond the last bit nobody hears, or it would not be this way.
             if heard == 0 {
@@ -107,15 +108,16 @@ impl Filter {
                 return Some((at, None));
             }
             let event = way.event(piece, last, &[], false);
-            let called = place.link.ask(&mut seen.visit, &event, edits, &Mark::NONE);
-            if called.is_none() && edits.is_empty() {
+            let visit = &mut seen.visit;
+            let plain = place.link.ask(visit, &event, edits, &Mark::NONE, &mut said);
+            if plain && edits.is_empty() {
                 // By far the commonest.
                 continue;
             }
-            let Some(said) = heed(&place.link, seen, piece, called, edits) else {
+            let Some(other) = heed(&place.link, seen, piece, said.take(), edits) else {
                 continue;
             };
-            match said {
+            match other {
                 Said::Other => self.changed |= 1 << at,
                 Said::More(said) => return Some((at, Some(said))),
             }
