@@ -118,19 +118,10 @@ impl Demand {
     /// Ends the phase of this number at `now` seconds (it was filling, and is full): all that follows is due earlier. What this
     /// sequence gives next is in a later phase; a request it gave already keeps its time.
     pub fn end_phase(&mut self, phase: usize, now: f64) {
-        let Some(ending) = self.schedule.phases.get_mut(phase) else {
-            return;
-        };
-        let seconds = (now - ending.begin).clamp(0.0, ending.seconds);
-        let earlier = ending.seconds - seconds;
-        if ending.seconds > 0.0 {
-            ending.to = ending.from + (ending.to - ending.from) * seconds / ending.seconds;
+        if phase < self.schedule.phases.len() {
+            self.schedule.end_phase(phase, now);
+            self.clock.leave(phase);
         }
-        ending.seconds = seconds;
-        for later in self.schedule.phases.iter_mut().skip(phase + 1) {
-            later.begin -= earlier;
-        }
-        self.clock.leave(phase);
     }
 
     /// The requests for what a page embeds, as its robot makes them once the page is there at `now` seconds, in `phase`. A page is

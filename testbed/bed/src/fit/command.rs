@@ -81,6 +81,7 @@ pub fn fit_command(args: FitArgs) -> ExitCode {
 
 /// What `replay` is told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("log", |a| a.help("The access log, gzip or not; a file, for it is read twice")))]
 pub struct ReplayArgs {
     #[command(flatten)]
     #[allow(missing_docs)]

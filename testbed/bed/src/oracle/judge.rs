@@ -2,6 +2,9 @@
 //!
 //! A rule that cannot be decided for certain is decided for the proxy: a fault counted here is one that a person can look up in the
 //! exchange kept and call a fault too.
+//!
+//! How old an answer is, is told by the robots' own clock where they saw the origin's answer come (RFC 9111 4.2.3: an age is counted, not
+//! read off a wall). The origin's wall is asked for where they did not; it may have been set meanwhile, which `doubt` allows for.
 
 use super::{CacheControl, Claims, Earlier, Known};
 use crate::{
@@ -11,7 +14,7 @@ use crate::{
 };
 
 /// Seconds by which the clocks of an exchange may differ: fields count whole seconds, and an answer is under way for a while.
-const SLACK: i64 = 2;
+pub(crate) const SLACK: i64 = 2;
 /// Microseconds between an answer's last byte here and its being in the store for certain.
 const SETTLED: u64 = 20_000;
 
@@ -48,6 +51,10 @@ pub struct Expectation {
     pub broken: bool,
     /// When the request was sent: Unix seconds, microseconds of the run.
     pub sent: (i64, u64),
+    /// By how many seconds the origin's wall may have been behind `sent` when it said something earlier.
+    pub doubt: i64,
+    /// When the answer of the origin to the request that this answer names was there, if a robot had it: microseconds of the run.
+    pub there: Option<u64>,
     /// When it was due, microseconds of the run.
     pub due: u64,
 }
@@ -205,7 +212,6 @@ fn where_from(expected: &Expectation, seen: &Observed, status: u16) -> Source {
 
 /// Faults of storing: what came from a store and may not, and the reverse.
 fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults: &mut Vec<Fault>) {
-    let fresh_then = |until: i64| expected.sent.0 < until - SLACK;
     match source {
         Source::Hit | Source::Joined => {
             let named = seen.claims.reply.is_some();
@@ -217,16 +223,14 @@ fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults
             }
             // RFC 9111 5.2.1.4: not without the origin's word. An answer that the origin gave while this request waited is its word.
             let answered = seen.claims.reply.map_or(0, |r| r.answered);
-            let meanwhile = source == Source::Joined && answered / 1000 + SLACK >= expected.sent.0;
+            let seen_since = expected.there.is_some_and(|there| there >= expected.sent.1);
+            let by_the_wall = answered / 1000 + SLACK >= expected.sent.0 - expected.doubt;
+            let meanwhile = source == Source::Joined && (seen_since || by_the_wall);
             if expected.kind == RequestType::Reload && !meanwhile {
                 faults.push(Fault::ReloadHit);
             }
             // RFC 9111 4.2: fresh while its age is below Expires minus Date, both the origin's: until Expires.
-            if named
-                && source == Source::Hit
-                && expected.version_is
-                && expected.sent.0 > expected.version.until + SLACK
-            {
+            if named && source == Source::Hit && expected.version_is && over(expected, answered) {
                 faults.push(Fault::StaleHit);
             }
         }
@@ -236,7 +240,10 @@ fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults
                 && plain
                 && expected.cachable
                 && earlier.certain
-                && fresh_then(earlier.until)
+                && expected.sent.1
+                    < earlier
+                        .fresh
+                        .saturating_sub(SLACK.unsigned_abs() * 1_000_000)
                 && earlier.done + SETTLED < expected.due
                 && earlier.since < cache / 4
             {
@@ -245,6 +252,22 @@ fn stored_or_not(expected: &Expectation, seen: &Observed, source: Source, faults
         }
         Source::Validated | Source::None => {}
     }
+}
+
+/// Whether the version's time is up for certain, that the origin answered with then (Unix milliseconds).
+fn over(expected: &Expectation, answered: i64) -> bool {
+    let until = expected.version.until;
+    match expected.there {
+        Some(there) => expected.sent.1 > fresh_until(there, answered, until + SLACK),
+        None => expected.sent.0 - expected.doubt > until + SLACK,
+    }
+}
+
+/// Until which moment of the run an answer is fresh whose time began at this one: the origin gave it at `answered` (Unix milliseconds)
+/// and it is fresh until `until` (Unix seconds).
+pub(crate) fn fresh_until(from: u64, answered: i64, until: i64) -> u64 {
+    let lifetime = until.saturating_mul(1000).saturating_sub(answered);
+    from.saturating_add_signed(lifetime.saturating_mul(1000))
 }
 
 /// Whether the origin's fields came through as it sends them.

@@ -11,6 +11,8 @@ use crate::{
 
 /// When the request is sent, Unix seconds.
 const NOW: i64 = 1_000_000;
+/// The same moment of the run.
+const SENT: u64 = 60_000_000;
 
 /// A miss of a fresh, storable object that nobody asked for before: nothing is wrong with it.
 fn right() -> (Expectation, Observed) {
@@ -34,8 +36,10 @@ fn right() -> (Expectation, Observed) {
         earlier: None,
         cache: Some(1 << 30),
         broken: false,
-        sent: (NOW, 60_000_000),
-        due: 60_000_000,
+        sent: (NOW, SENT),
+        doubt: 0,
+        there: None,
+        due: SENT,
     };
     let seen = Observed {
         outcome: Outcome::Whole,
@@ -92,6 +96,7 @@ fn not_modified(e: &mut Expectation, s: &mut Observed) {
 fn stored(e: &mut Expectation, since: u64) {
     e.earlier = Some(Earlier {
         until: NOW + 500,
+        fresh: SENT + 500_000_000,
         done: 10_000_000,
         since,
         certain: true,
@@ -119,6 +124,38 @@ fn right_exchanges_have_their_source_and_no_fault() {
                 s.claims.expires = Some(NOW - SLACK);
             },
             Source::Hit,
+        ),
+        (
+            "a hit whose time is up by a wall that was set ahead since",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - 7;
+                s.claims.expires = Some(NOW - 7);
+                e.doubt = 5;
+            },
+            Source::Hit,
+        ),
+        (
+            // 33 s old of 31 and 2 of slack, whatever the wall says.
+            "a hit whose time is not up by the clock of those who fetched it",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - 100;
+                s.claims.expires = Some(NOW - 100);
+                s.claims.reply.as_mut().unwrap().answered = (NOW - 131) * 1000;
+                e.there = Some(SENT - 33_000_000);
+            },
+            Source::Hit,
+        ),
+        (
+            "a reload joined to an answer that came after it, by a wall that was set back",
+            |e, s| {
+                e.kind = RequestType::Reload;
+                e.known = Known::UnderWay;
+                s.claims.reply.as_mut().unwrap().answered -= 10_000;
+                e.there = Some(SENT + 1);
+            },
+            Source::Joined,
         ),
         (
             "a reload that misses",
@@ -244,7 +281,7 @@ fn right_exchanges_have_their_source_and_no_fault() {
             "a miss of what is no longer fresh",
             |e, _| {
                 stored(e, 0);
-                e.earlier.as_mut().unwrap().until = NOW + SLACK;
+                e.earlier.as_mut().unwrap().fresh = SENT + 2_000_000;
             },
             Source::Miss,
         ),
@@ -319,6 +356,27 @@ fn each_fault_is_told_alone() {
                 hit(e);
                 e.version.until = NOW - SLACK - 1;
                 s.claims.expires = Some(NOW - SLACK - 1);
+            },
+            Fault::StaleHit,
+        ),
+        (
+            "a hit that is stale whenever the wall was set",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - 8;
+                s.claims.expires = Some(NOW - 8);
+                e.doubt = 5;
+            },
+            Fault::StaleHit,
+        ),
+        (
+            "a hit whose time is up by the clock of those who fetched it, though the wall was set back",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW + 100;
+                s.claims.expires = Some(NOW + 100);
+                s.claims.reply.as_mut().unwrap().answered = (NOW + 69) * 1000;
+                e.there = Some(SENT - 33_000_001);
             },
             Fault::StaleHit,
         ),

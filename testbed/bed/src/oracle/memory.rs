@@ -4,11 +4,12 @@
 //! more than [`REMEMBERED`], the oldest are given up and `forgotten` says so, so that no answer is called false for want of memory.
 //!
 //! Awkward case: a request answered by another's answer never reached the origin, so nothing can be stored under its number, and it
-//! is struck off: a hot object's entry stays as short as a cold one's.
+//! is struck off: a hot object's entry stays as short as a cold one's. Unless what it was answered by was stale, or nearly: a proxy may
+//! then ask the origin for itself, in the background, under the number of the request that it had answered already.
 
 use crate::world::Object;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroU64};
 
 /// The most requests remembered for an object.
 const REMEMBERED: usize = 16;
@@ -36,6 +37,8 @@ pub enum Known {
 pub struct Earlier {
     /// Until when it is fresh, Unix seconds.
     pub until: i64,
+    /// Until which moment of the run it is fresh at least, by the time that it had when it was asked for.
+    pub fresh: u64,
     /// When it was there, microseconds from the run's beginning.
     pub done: u64,
     /// Bytes that everyone fetched since it was last used.
@@ -47,6 +50,7 @@ pub struct Earlier {
 #[derive(Debug)]
 struct Stored {
     until: i64,
+    fresh: u64,
     done: u64,
     /// The count of fetched bytes at the last use.
     used: u64,
@@ -54,10 +58,19 @@ struct Stored {
     variant: u8,
 }
 
+/// A request.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    number: u64,
+    /// The moment it ended.
+    done: u64,
+    /// The moment the origin's answer to it was there, if this robot had it.
+    there: Option<NonZeroU64>,
+}
+
 #[derive(Debug, Default)]
 struct Entry {
-    /// Numbers of requests, each with the moment it ended.
-    asked: SmallVec<[(u64, u64); 2]>,
+    asked: SmallVec<[Asked; 2]>,
     /// Numbers were given up.
     forgotten: bool,
     stored: Option<Stored>,
@@ -109,12 +122,16 @@ impl Memory {
         let entry = self.parts[part(object)].entry(object).or_default();
         entry.newest = self.newest;
         if entry.asked.len() >= REMEMBERED
-            && let Some(oldest) = entry.asked.iter().position(|&(_, done)| done != UNDER_WAY)
+            && let Some(oldest) = entry.asked.iter().position(|asked| asked.done != UNDER_WAY)
         {
             entry.asked.remove(oldest);
             entry.forgotten = true;
         }
-        entry.asked.push((number, UNDER_WAY));
+        entry.asked.push(Asked {
+            number,
+            done: UNDER_WAY,
+            there: None,
+        });
     }
 
     /// What is known of the request `named` by the answer to `own`, which was sent at `sent`.
@@ -126,12 +143,20 @@ impl Memory {
         let Some(entry) = self.get(object) else {
             return Known::Never;
         };
-        match entry.asked.iter().find(|(number, _)| *number == named) {
-            Some((_, done)) if *done >= sent => Known::UnderWay,
+        match entry.asked.iter().find(|asked| asked.number == named) {
+            Some(asked) if asked.done >= sent => Known::UnderWay,
             Some(_) => Known::Earlier,
             None if entry.forgotten => Known::Earlier,
             None => Known::Never,
         }
+    }
+
+    /// When the origin's answer to this request was there, if a robot had it: the origin gave it no later.
+    #[must_use]
+    pub fn there(&self, object: Object, number: u64) -> Option<u64> {
+        let entry = self.get(object)?;
+        let asked = entry.asked.iter().find(|asked| asked.number == number)?;
+        asked.there.map(NonZeroU64::get)
     }
 
     /// Whether a request of another number is or was made for the object, under way since `sent` or earlier: somebody a store may
@@ -139,7 +164,7 @@ impl Memory {
     #[must_use]
     pub fn others(&self, object: Object, own: u64) -> bool {
         self.get(object)
-            .is_some_and(|e| e.forgotten || e.asked.iter().any(|(number, _)| *number != own))
+            .is_some_and(|e| e.forgotten || e.asked.iter().any(|asked| asked.number != own))
     }
 
     /// Those requests for the object that were under way since `sent`, other than `own`.
@@ -148,8 +173,8 @@ impl Memory {
         asked
             .unwrap_or_default()
             .iter()
-            .filter(move |(number, done)| *number != own && *done >= sent)
-            .map(|(number, _)| *number)
+            .filter(move |asked| asked.number != own && asked.done >= sent)
+            .map(|asked| asked.number)
     }
 
     /// The last answer that a store should have, for who accepts this variant.
@@ -158,49 +183,51 @@ impl Memory {
         let stored = self.get(object)?.stored.as_ref()?;
         Some(Earlier {
             until: stored.until,
+            fresh: stored.fresh,
             done: stored.done,
             since: self.fetched.saturating_sub(stored.used),
             certain: stored.certain && stored.variant == variant,
         })
     }
 
-    /// The request is over at `done`, and it may have reached the origin.
-    pub fn ended(&mut self, object: Object, number: u64, done: u64) {
+    /// The request is over at `done`, and it may have reached the origin, whose answer to it was `there` then, if it was that one.
+    pub fn ended(&mut self, object: Object, number: u64, done: u64, there: Option<u64>) {
         if let Some(entry) = self.get_mut(object)
-            && let Some(place) = entry.asked.iter_mut().find(|(n, _)| *n == number)
+            && let Some(place) = entry.asked.iter_mut().find(|a| a.number == number)
         {
-            place.1 = done;
+            place.done = done;
+            place.there = there.and_then(NonZeroU64::new);
         }
     }
 
-    /// The request is over, answered by another's answer: it never reached the origin, and what is stored was used.
-    pub fn served(&mut self, object: Object, number: u64) {
+    /// The request is over at `done`, answered by another's answer: what is stored was used. It never reached the origin, unless what
+    /// is stored was so `old` that the proxy may have asked under its number for itself.
+    pub fn served(&mut self, object: Object, number: u64, done: u64, old: bool) {
+        if old {
+            self.ended(object, number, done, None);
+        }
         let fetched = self.fetched;
         if let Some(entry) = self.get_mut(object) {
-            entry.asked.retain(|(n, _)| *n != number);
+            if !old {
+                entry.asked.retain(|asked| asked.number != number);
+            }
             if let Some(stored) = &mut entry.stored {
                 stored.used = fetched;
             }
         }
     }
 
-    /// A request brought a whole answer of `bytes` from the origin that may be stored until `until`; `certain` gives the variant that every
-    /// store takes it for, if that is so: it had no condition, and was not passed on for want of time.
-    pub fn stored(
-        &mut self,
-        object: Object,
-        until: i64,
-        done: u64,
-        bytes: u64,
-        certain: Option<u8>,
-    ) {
-        self.fetched += bytes;
+    /// A request brought a whole answer from the origin that may be stored; its `since` are the bytes that it has, if they were
+    /// fetched. If it is certain, it is for who accepts this variant.
+    pub fn stored(&mut self, object: Object, answer: Earlier, variant: u8) {
+        self.fetched += answer.since;
         let stored = Stored {
-            until,
-            done,
+            until: answer.until,
+            fresh: answer.fresh,
+            done: answer.done,
             used: self.fetched,
-            certain: certain.is_some(),
-            variant: certain.unwrap_or(0),
+            certain: answer.certain,
+            variant,
         };
         let entry = self.parts[part(object)].entry(object).or_default();
         entry.stored = Some(stored);
@@ -218,7 +245,7 @@ impl Memory {
         let (newest, window) = (self.newest, self.window);
         let gone = |entry: &Entry| {
             newest.saturating_sub(entry.newest) > window
-                && entry.asked.iter().all(|&(_, done)| done != UNDER_WAY)
+                && entry.asked.iter().all(|asked| asked.done != UNDER_WAY)
         };
         self.parts[self.next].retain(|_, entry| !gone(entry));
         self.next = (self.next + 1) % PARTS;
@@ -245,7 +272,7 @@ mod tests {
         memory.asked(OBJECT, 2);
         assert_eq!(memory.known(OBJECT, 2, 2, 100), Known::Own);
         assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::UnderWay);
-        memory.ended(OBJECT, 1, 150);
+        memory.ended(OBJECT, 1, 150, None);
         assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::UnderWay);
         assert_eq!(memory.known(OBJECT, 2, 1, 151), Known::Earlier);
         let other = Object { kind: 1, id: 8 };
@@ -256,11 +283,25 @@ mod tests {
     fn what_was_served_from_elsewhere_can_not_be_stored() {
         let mut memory = Memory::new(u64::MAX);
         memory.asked(OBJECT, 1);
-        memory.ended(OBJECT, 1, 10);
+        memory.ended(OBJECT, 1, 10, Some(9));
         memory.asked(OBJECT, 2);
-        memory.served(OBJECT, 2);
+        memory.served(OBJECT, 2, 20, false);
         assert_eq!(memory.known(OBJECT, 3, 2, 100), Known::Never);
         assert_eq!(memory.known(OBJECT, 3, 1, 100), Known::Earlier);
+        assert_eq!(memory.there(OBJECT, 1), Some(9));
+    }
+
+    #[test]
+    fn what_was_served_stale_may_have_been_fetched_under_its_number_for_the_store() {
+        let mut memory = Memory::new(u64::MAX);
+        memory.asked(OBJECT, 2);
+        memory.served(OBJECT, 2, 20, true);
+        assert_eq!(memory.known(OBJECT, 3, 2, 100), Known::Earlier);
+        // It came when nobody knows, and while the robot waited or behind that.
+        assert_eq!(memory.there(OBJECT, 2), None);
+        assert_eq!(memory.known(OBJECT, 3, 2, 15), Known::UnderWay);
+        let other = Object { kind: 1, id: 8 };
+        assert_eq!(memory.known(other, 3, 2, 100), Known::Never);
     }
 
     #[test]
@@ -268,7 +309,7 @@ mod tests {
         let mut memory = Memory::new(u64::MAX);
         for number in 0..40 {
             memory.asked(OBJECT, number);
-            memory.ended(OBJECT, number, number);
+            memory.ended(OBJECT, number, number, None);
         }
         assert_eq!(memory.known(OBJECT, 99, 0, 1000), Known::Earlier);
         assert!(memory.get(OBJECT).unwrap().asked.len() <= REMEMBERED);
@@ -277,10 +318,17 @@ mod tests {
     #[test]
     fn bytes_fetched_since_the_last_use_are_told() {
         let mut memory = Memory::new(u64::MAX);
-        memory.stored(OBJECT, 50, 1, 1000, Some(0));
-        memory.stored(Object { kind: 1, id: 8 }, 50, 2, 300, Some(0));
+        let answer = |done, since| Earlier {
+            until: 50,
+            fresh: 50_000_000,
+            done,
+            since,
+            certain: true,
+        };
+        memory.stored(OBJECT, answer(1, 1000), 0);
+        memory.stored(Object { kind: 1, id: 8 }, answer(2, 300), 0);
         assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 300);
-        memory.served(OBJECT, 4);
+        memory.served(OBJECT, 4, 5, false);
         assert_eq!(memory.earlier(OBJECT, 0).unwrap().since, 0);
     }
 
@@ -288,9 +336,16 @@ mod tests {
     fn what_is_stored_for_others_is_not_certain_for_who_accepts_less() {
         let mut memory = Memory::new(u64::MAX);
         let certain = |m: &Memory, variant| m.earlier(OBJECT, variant).unwrap().certain;
-        memory.stored(OBJECT, 50, 1, 1000, Some(3));
+        let answer = |certain| Earlier {
+            until: 50,
+            fresh: 50_000_000,
+            done: 1,
+            since: 1000,
+            certain,
+        };
+        memory.stored(OBJECT, answer(true), 3);
         assert!(certain(&memory, 3) && !certain(&memory, 0));
-        memory.stored(OBJECT, 50, 1, 1000, None);
+        memory.stored(OBJECT, answer(false), 3);
         assert!(!certain(&memory, 3) && !certain(&memory, 0));
     }
 
@@ -301,11 +356,11 @@ mod tests {
         for id in 0..3 {
             memory.asked(object(id), id);
         }
-        memory.ended(object(0), 0, 5);
-        memory.ended(object(1), 1, 5);
+        memory.ended(object(0), 0, 5, None);
+        memory.ended(object(1), 1, 5, None);
         memory.asked(object(11), 11);
         memory.asked(object(1), 12);
-        memory.ended(object(1), 12, 6);
+        memory.ended(object(1), 12, 6, None);
         for _ in 0..PARTS {
             memory.forget();
         }

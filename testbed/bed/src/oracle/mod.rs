@@ -21,5 +21,6 @@ pub use body::{Comparison, Difference};
 pub use claims::{CacheControl, Claims, Reply};
 pub use coding::{Accept, Coding};
 pub use judge::{Expectation, Observed, Outcome, Verdict, judge};
+pub(crate) use judge::{SLACK, fresh_until};
 pub use meant::{Adaptations, Meant};
 pub use memory::{Earlier, Known, Memory};

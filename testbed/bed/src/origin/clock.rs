@@ -3,7 +3,32 @@
 //! Invariant: the true offset is within `error` of the one told, if neither clock was set meanwhile: the other clock was read at some
 //! time between sending and receiving. Awkward case: an exchange that waited somewhere is wide, so the narrowest alone counts.
 
-/// One look at another clock: all in Unix microseconds.
+use std::time::Instant;
+
+/// What a clock said at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The moment.
+    pub at: Instant,
+    /// Unix microseconds.
+    pub unix: i64,
+    /// How many microseconds this may be wrong at most.
+    pub error: i64,
+}
+
+impl Reading {
+    /// Of a clock that is read here and now.
+    #[must_use]
+    pub fn exact(unix: i64) -> Self {
+        Self {
+            at: Instant::now(),
+            unix,
+            error: 0,
+        }
+    }
+}
+
+/// One look at another clock: all in microseconds, of two clocks that each count from where they like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sight {
     /// When it was asked, by the own clock.

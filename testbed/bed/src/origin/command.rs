@@ -1,6 +1,6 @@
 //! `understudy-bed origin`: the origin alone, for robots on another machine, or to look at with a browser.
 
-use super::{Config, ceiling, start};
+use super::{Config, Wall, ceiling, start};
 use crate::{
     content::Library,
     seed::Seed,
@@ -30,6 +30,15 @@ pub struct Args {
     /// The share of objects that are sent in chunks, without Content-Length
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     chunked: f64,
+    /// Tells the time by a clock so many seconds ahead of this machine's: for tests of what clocks that differ do
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        hide = true
+    )]
+    ahead: f64,
     /// Threads that answer
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
@@ -81,6 +90,8 @@ fn run(args: &Args) -> Result<(), Error> {
         println!("{found}");
         return Ok(());
     }
+    let wall = Wall::default();
+    wall.set_ahead((args.ahead * 1e6) as i64);
     let config = Config {
         listen: addresses(args.listen, args.servers)
             .ok_or(Error::Ports(args.servers, args.listen))?,
@@ -89,6 +100,7 @@ fn run(args: &Args) -> Result<(), Error> {
         workers: args.workers,
         wait: args.epoch.is_none(),
         digest: Some(library.digest()),
+        wall,
         ..Config::new(
             World::new(Arc::new(workload), seed, args.epoch.unwrap_or(0)),
             library,

@@ -1,6 +1,7 @@
 //! What robots on another machine ask the origin itself, never through the proxy: under `/.bed/`.
 //!
 //! - `GET /.bed/hello`: a [`Hello`].
+//! - `GET /.bed/clock`: a [`Clock`]; asked for all through a run, for clocks drift and are set.
 //! - `GET /.bed/statistics`: [`super::Statistics`].
 //! - `POST /.bed/begin` of a [`Begin`]: a run begins, and counting with it.
 
@@ -11,10 +12,7 @@ use actix_web::{
     web::Payload,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    net::SocketAddr,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::net::SocketAddr;
 
 /// What the paths of control begin with.
 pub(super) const PREFIX: &str = "/.bed/";
@@ -34,10 +32,15 @@ pub struct Hello {
     /// The digest of its library, if it was made: robots whose own is another have other bodies, and must not judge these.
     #[serde(default)]
     pub library: Option<u32>,
-    /// The origin's clock: Unix microseconds.
-    pub clock: i64,
     /// Where it listens, as it knows itself: the ports count, the host is how it was reached.
     pub addresses: Vec<SocketAddr>,
+}
+
+/// What the origin's clock says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Unix microseconds.
+    pub clock: i64,
 }
 
 /// The beginning of a run.
@@ -60,16 +63,18 @@ pub(super) async fn handle(
             epoch: origin.world().map(|w| w.epoch()),
             workload: origin.workload_text.clone(),
             library: origin.digest,
-            clock: microseconds(),
             addresses: origin.addresses.clone(),
+        }),
+        (&Method::GET, "clock") => private().json(Clock {
+            clock: origin.wall.microseconds(),
         }),
         (&Method::GET, "statistics") => private().json(origin.counters.snapshot()),
         (&Method::POST, "begin") => begin(origin, payload).await,
-        (_, "hello" | "statistics") => wrong_method("GET"),
+        (_, "hello" | "clock" | "statistics") => wrong_method("GET"),
         (_, "begin") => wrong_method("POST"),
         _ => HttpResponse::NotFound()
             .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body("the origin knows hello, statistics and begin\n"),
+            .body("the origin knows hello, clock, statistics and begin\n"),
     }
 }
 
@@ -108,10 +113,4 @@ fn wrong_method(allowed: &'static str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((header::ALLOW, allowed))
         .finish()
-}
-
-/// Unix microseconds.
-pub(super) fn microseconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
 }

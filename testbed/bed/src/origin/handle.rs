@@ -32,10 +32,7 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
-use std::{
-    sync::atomic::Ordering::Relaxed,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::Instant;
 
 /// The largest body of a POST; a mebibyte fits in any address space.
@@ -77,7 +74,10 @@ pub(super) async fn handle(
     }
     let thought = travel + think(&network.think, &mut stream(drawn::THINK));
     let leaves = thought + path.delay;
-    let answered = milliseconds().saturating_add(i64::try_from(thought.as_millis()).unwrap_or(0));
+    let answered = origin
+        .wall
+        .milliseconds()
+        .saturating_add(i64::try_from(thought.as_millis()).unwrap_or(0));
     if !leaves.is_zero() {
         let due = Instant::now() + leaves;
         tokio::time::sleep_until(due).await;
@@ -215,10 +215,4 @@ fn path(network: &Network) -> Path {
 
 fn think(think: &Distribution, stream: &mut Stream) -> Duration {
     seconds(think.sample(stream)).min(LONGEST_THOUGHT)
-}
-
-/// Unix milliseconds.
-fn milliseconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

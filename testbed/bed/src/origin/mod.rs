@@ -21,14 +21,16 @@ pub mod remote;
 mod seen;
 mod server;
 mod statistics;
+mod wall;
 
 pub use answer::breaks_off;
-pub use clock::{Offset, Sight, offset};
-pub use control::{Begin, Hello};
+pub use clock::{Offset, Reading, Sight, offset};
+pub use control::{Begin, Clock, Hello};
 pub use files::raise_open_files;
 pub use private::{NoReply, REPLY, REQUEST, Reply, number, posted};
 pub use server::{Running, start};
 pub use statistics::Statistics;
+pub use wall::Wall;
 
 use crate::{
     content::Library,
@@ -64,6 +66,8 @@ pub struct Config {
     pub workers: usize,
     /// Whether robots tell the run's beginning; the world's own is then not used.
     pub wait: bool,
+    /// What it tells the time by.
+    pub wall: Wall,
 }
 
 impl Config {
@@ -79,6 +83,7 @@ impl Config {
             chunked: 0.0,
             workers: 1,
             wait: false,
+            wall: Wall::default(),
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Invariant: what it says is read within bounds of size and time, and never trusted to be of the right shape. Each question has a
 //! connection of its own, which never goes through the proxy.
 
-use super::{Begin, Hello, Offset, Sight, Statistics, control::microseconds, offset};
+use super::{Begin, Clock, Hello, Reading, Sight, Statistics, offset};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long an answer may take.
@@ -15,9 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The largest answer: a workload fitted to a log is the longest.
 const LARGEST: u64 = 16 << 20;
-
-/// How many exchanges tell a clock's offset.
-const SIGHTS: usize = 8;
 
 /// Why an origin does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,29 +40,39 @@ impl Remote {
         Self { address }
     }
 
-    /// What it says of itself, and how far its clock is ahead of this machine's.
+    /// What it says of itself.
     ///
     /// # Errors
     /// It does not answer, or not as an origin does.
-    pub fn hello(&self) -> Result<(Hello, Offset), Error> {
-        let mut sights = Vec::with_capacity(SIGHTS);
-        let mut said = None;
-        for _ in 0..SIGHTS {
-            let sent = microseconds();
-            let hello: Hello = self.get("hello")?;
+    pub fn hello(&self) -> Result<Hello, Error> {
+        self.get("hello")
+    }
+
+    /// What its clock says, from so many exchanges: the more of them, the narrower is the narrowest.
+    ///
+    /// # Errors
+    /// It does not answer, or not as an origin does.
+    pub fn clock(&self, exchanges: usize) -> Result<Reading, Error> {
+        // Beside a clock that nobody sets.
+        let base = Instant::now();
+        let own = || i64::try_from(base.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let mut sights = Vec::with_capacity(exchanges);
+        for _ in 0..exchanges.max(1) {
+            let sent = own();
+            let Clock { clock: theirs } = self.get("clock")?;
+            let received = own();
             sights.push(Sight {
                 sent,
-                theirs: hello.clock,
-                received: microseconds(),
+                theirs,
+                received,
             });
-            said = Some(hello);
         }
-        // None if this machine's clock was set back each time.
-        said.zip(offset(&sights)).ok_or_else(|| {
-            Error::Answer(
-                self.address,
-                "the clocks cannot be compared; is this machine's being set?".into(),
-            )
+        let found = offset(&sights)
+            .ok_or_else(|| Error::Answer(self.address, "its clock cannot be read".into()))?;
+        Ok(Reading {
+            at: base,
+            unix: found.ahead,
+            error: found.error,
         })
     }
 

@@ -5,7 +5,7 @@
 //! 3. Stopped or dropped, it closes all connections at once, and its threads have ended.
 
 use super::{
-    Config,
+    Config, Reading, Wall,
     connection::Connection,
     handle::handle,
     statistics::{Counters, Statistics},
@@ -42,6 +42,7 @@ pub(super) struct Origin {
     pub(super) chunked: f64,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) counters: Arc<Counters>,
+    pub(super) wall: Wall,
     accepted: AtomicU64,
 }
 
@@ -83,6 +84,12 @@ impl Running {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.origin.counters.snapshot()
+    }
+
+    /// What its clock says now.
+    #[must_use]
+    pub fn clock(&self) -> Reading {
+        Reading::exact(self.origin.wall.microseconds())
     }
 
     /// Begins a run at `epoch` (Unix seconds): versions of objects are told from there, and counting begins anew.
@@ -133,6 +140,7 @@ pub fn start(config: Config) -> io::Result<Running> {
         chunked: config.chunked,
         addresses,
         counters: Arc::default(),
+        wall: config.wall,
         accepted: AtomicU64::new(0),
     });
     let idle = seconds(

@@ -50,6 +50,9 @@ pub struct Figures {
     pub origin: Option<OriginSide>,
     /// Processor time of the generator's own threads.
     pub generator: Option<Generator>,
+    /// Requests that were asked again: the connection, used before, was closed without an answer (RFC 9112 9.3.1).
+    #[serde(default)]
+    pub retried: Option<u64>,
 }
 
 impl Figures {

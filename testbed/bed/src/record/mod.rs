@@ -160,6 +160,8 @@ pub struct Observation {
     pub at: u64,
     /// Connections that robots have open.
     pub connections: u64,
+    /// Requests asked again on a fresh connection.
+    pub retried: u64,
     /// The proxy, if its process is known.
     pub proxy: Option<Process>,
     /// The origin, if it can be asked.

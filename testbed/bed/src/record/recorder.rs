@@ -127,8 +127,7 @@ impl Recorder {
     #[must_use]
     pub fn progress(&self, at: u64) -> Progress {
         let phase = self.schedule.phases.get(self.phase(at));
-        let slot = self.series.newest();
-        let width = self.series.width();
+        let second = self.series.second();
         let tallies = self.phases.iter().chain([&self.behind]);
         let tallies = tallies.map(|t| &t.figures);
         let totals = tallies.fold((0, 0), |(n, f), t| (n + t.requests, f + t.failures()));
@@ -136,16 +135,16 @@ impl Recorder {
             at: at as f64 / 1e6,
             of: self.schedule.seconds(),
             phase: phase.map(|p| p.name.clone()).unwrap_or_default(),
-            rate: slot.map_or(0.0, |s| s.done as f64 / width),
-            hit_ratio: slot.and_then(|s| {
+            rate: second.map_or(0.0, |s| s.done as f64),
+            hit_ratio: second.and_then(|s| {
                 let share = Share {
                     part: s.hits,
                     whole: s.done,
                 };
                 share.value()
             }),
-            hit: slot.and_then(|s| s.hit_p50),
-            miss: slot.and_then(|s| s.miss_p50),
+            hit: second.and_then(|s| s.hit_p50),
+            miss: second.and_then(|s| s.miss_p50),
             connections: self.last.as_ref().map_or(0, |o| o.connections),
             requests: totals.0,
             failures: totals.1,
@@ -261,6 +260,7 @@ impl Tally {
 
     fn watch(&mut self, before: &Observation, now: &Observation) {
         let f = &mut self.figures;
+        *f.retried.get_or_insert_default() += now.retried.saturating_sub(before.retried);
         if let (Some(a), Some(b)) = (&before.proxy, &now.proxy) {
             let proxy = f.proxy.get_or_insert_default();
             proxy.user += (b.user - a.user).max(0.0);
@@ -403,6 +403,9 @@ impl Figures {
             a.bytes += b.bytes;
             a.connections += b.connections;
             a.late += b.late;
+        }
+        if let Some(b) = o.retried {
+            *self.retried.get_or_insert_default() += b;
         }
         if let Some(b) = &o.generator {
             let a = self.generator.get_or_insert_with(Generator::default);

@@ -56,6 +56,58 @@ pub(crate) struct Series {
     last: Option<(u64, f64)>,
     /// When it was looked at last.
     seen: Option<u64>,
+    second: Second,
+}
+
+/// The last second, whatever a slot is: what a progress line tells of.
+#[derive(Debug)]
+struct Second {
+    /// The number of the second that is open.
+    open: u64,
+    now: Slot,
+    hit: Histogram,
+    miss: Histogram,
+    /// The one before it.
+    last: Option<Slot>,
+}
+
+impl Second {
+    fn new() -> Self {
+        Self {
+            open: 0,
+            now: Slot::default(),
+            hit: Histogram::new(),
+            miss: Histogram::new(),
+            last: None,
+        }
+    }
+
+    /// Closes the second before this time, if it is open yet.
+    fn advance(&mut self, at: u64) {
+        let second = at / 1_000_000;
+        if second <= self.open {
+            return;
+        }
+        let mut slot = std::mem::take(&mut self.now);
+        slot.hit_p50 = self.hit.percentile(50.0);
+        slot.miss_p50 = self.miss.percentile(50.0);
+        self.hit.clear();
+        self.miss.clear();
+        // In those between nothing happened.
+        let follows = second == self.open + 1;
+        self.last = Some(if follows { slot } else { Slot::default() });
+        self.open = second;
+    }
+
+    fn record(&mut self, sample: &Sample, latency: u64) {
+        match sample.source {
+            Source::Hit => self.hit.record(latency),
+            Source::Miss => self.miss.record(latency),
+            Source::Validated | Source::Joined | Source::None => {}
+        }
+        self.now.done += 1;
+        self.now.hits += u64::from(sample.source == Source::Hit);
+    }
 }
 
 impl Series {
@@ -70,6 +122,7 @@ impl Series {
             miss: Histogram::new(),
             last: None,
             seen: None,
+            second: Second::new(),
         }
     }
 
@@ -90,6 +143,7 @@ impl Series {
 
     /// Closes the slots before this time.
     fn advance(&mut self, at: u64) {
+        self.second.advance(at);
         let number = self.number(at);
         if number > self.open {
             self.close();
@@ -116,6 +170,7 @@ impl Series {
             return;
         }
         let latency = sample.done.saturating_sub(sample.due);
+        self.second.record(sample, latency);
         match sample.source {
             Source::Hit => self.hit.record(latency),
             Source::Miss => self.miss.record(latency),
@@ -151,9 +206,9 @@ impl Series {
         }
     }
 
-    /// The newest slot that is closed.
-    pub(crate) fn newest(&self) -> Option<&Slot> {
-        self.slots.get(self.open.checked_sub(1)?)
+    /// The last second that is over: its counts, and medians of its latencies.
+    pub(crate) fn second(&self) -> Option<&Slot> {
+        self.second.last.as_ref()
     }
 
     /// All slots, up to this time.

@@ -268,6 +268,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
         recorder.observe(&Observation {
             at,
             connections: second,
+            retried: second * 2,
             proxy: Some(Process {
                 user: second as f64 * 0.25,
                 system: 5.0,
@@ -290,6 +291,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
     }
     let results = recorder.finish(closing(20.0));
     let f = &results.measured;
+    assert_eq!((f.retried, results.total.retried), (Some(20), Some(40)));
     assert_eq!(
         f.proxy,
         Some(Process {
@@ -517,5 +519,35 @@ fn a_progress_line_tells_the_last_second() {
     assert!(
         progress.to_string().contains("200 requests, 0 failures"),
         "{progress}"
+    );
+}
+
+#[test]
+fn the_last_second_of_a_long_run_is_not_its_slot() {
+    let mut series = super::series::Series::new(7200.0);
+    assert_eq!(series.width(), 6.0);
+    // So many in each second: 1, 2, 3, 0, 0, 6.
+    let mut told = Vec::new();
+    for (second, number) in [1, 2, 3, 0, 0, 6, 0].into_iter().enumerate() {
+        series.observe(&Observation {
+            at: second as u64 * 1_000_000,
+            ..Observation::default()
+        });
+        told.push(series.second().map(|s| (s.done, s.hits, s.hit_p50)));
+        for n in 0..number {
+            series.record(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            None,
+            Some((1, 1, Some(100))),
+            Some((2, 2, Some(100))),
+            Some((3, 3, Some(101))),
+            Some((0, 0, None)),
+            Some((0, 0, None)),
+            Some((6, 6, Some(102))),
+        ]
     );
 }

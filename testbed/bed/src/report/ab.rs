@@ -22,6 +22,8 @@ const INVALID: u8 = 3;
 
 /// Runs two proxies in pairs, by turns.
 #[derive(Debug, Clone, clap::Args)]
+// A run's options without those of one proxy that is started by another command, or runs already.
+#[command(mut_arg("start", |a| a.hide(true)), mut_arg("watch", |a| a.hide(true)))]
 pub struct AbArgs {
     /// The command that starts proxy A; {proxy}, {host}, {port} and {origin} are filled in
     #[arg(long, value_name = "COMMAND")]
@@ -59,6 +61,9 @@ impl AbArgs {
     fn plan(&self, pair: u16, side: Side) -> Result<Plan, String> {
         if self.run.start.is_some() {
             return Err("--start says one command; ab has --a and --b".to_owned());
+        }
+        if !self.run.watch.is_empty() {
+            return Err("--watch names one process; ab watches those of --a and --b".to_owned());
         }
         let mut plan = self.run.clone().plan()?;
         let (command, letter) = match side {
@@ -267,6 +272,22 @@ mod tests {
             })
         });
         assert_eq!((pairs.len(), stopped.is_some(), runs), (1, true, 4));
+    }
+
+    #[test]
+    fn options_for_one_proxy_are_not_listed() {
+        use clap::CommandFactory;
+        let help = Cli::command().render_long_help().to_string();
+        for (option, listed) in [
+            ("--a <", true),
+            ("--cache", true),
+            ("--start", false),
+            ("--watch", false),
+        ] {
+            assert_eq!(help.contains(option), listed, "{option}: {help}");
+        }
+        let (_, stopped) = args(&["--watch", "1"]).pairs(|plan, _, _| Ok(short(plan.seed)));
+        assert!(stopped.unwrap().contains("--a and --b"));
     }
 
     #[test]

@@ -161,6 +161,12 @@ pub(crate) fn quantities(r: &Results) -> Vec<Quantity> {
             Lower,
         ),
         q(
+            "memory, at most, quoted phases",
+            f.proxy.map(|p| p.memory as f64),
+            words::bytes,
+            Lower,
+        ),
+        q(
             "failures, whole run",
             Some(r.total.failures() as f64),
             words::digits,

@@ -51,17 +51,18 @@ pub(crate) fn phases(r: &Results) -> String {
         let per = p.figures.processor().map(|(u, s)| u + s);
         let _ = writeln!(
             rows,
-            "<tr{class}>{}{}{}{}</tr>",
+            "<tr{class}>{}{}{}{}{}</tr>",
             cell(&p.name),
             cell(&words::seconds(p.end - p.begin)),
             cells(&p.figures),
-            cell(&or_dash(per, micros))
+            cell(&or_dash(per, micros)),
+            cell(&or_dash(p.figures.proxy, |p| bytes(p.memory as f64)))
         );
     }
     let heads: Vec<_> = ["Phase", "Lasted"]
         .into_iter()
         .chain(HEADS)
-        .chain(["Processor a request"])
+        .chain(["Processor a request", "Memory, at most"])
         .collect();
     format!(
         "<section><h2>Phases</h2>\n{}<p class=\"gloss\">Figures are quoted from the phases in bold; the others warm the proxy up, fill its \
@@ -274,6 +275,15 @@ pub(crate) fn details(r: &Results) -> String {
         ),
         ("Generator late by", within(late)),
         ("Waited for a connection", within(&f.queueing)),
+        (
+            "Asked again, whole run",
+            or_dash(r.total.retried, |n| {
+                format!(
+                    "{} requests, each once and on a fresh connection: the proxy had closed the old one without an answer",
+                    count(n)
+                )
+            }),
+        ),
         ("Generator's own threads", or_dash(generator, |g| g)),
         ("First byte, hits", within(&f.first_byte.hit)),
         ("First byte, misses", within(&f.first_byte.miss)),

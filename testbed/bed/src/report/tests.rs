@@ -112,6 +112,7 @@ pub(crate) fn made(m: &Made) -> Results {
         recorder.observe(&Observation {
             at: second * 1_000_000,
             connections: 40 + n % 7,
+            retried: 0,
             proxy: Some(Process {
                 user: n as f64 * 90e-6,
                 system: n as f64 * 60e-6,

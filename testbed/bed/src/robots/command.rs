@@ -286,6 +286,11 @@ fn summary(results: &Results) -> String {
             counts.unjudged,
         ));
     }
+    if let Some(again) = results.total.retried.filter(|n| *n > 0) {
+        text.push_str(&format!(
+            "again     {again} requests, on a fresh connection\n"
+        ));
+    }
     for reason in &results.validity.reasons {
         text.push_str(&format!("not valid {reason}\n"));
     }

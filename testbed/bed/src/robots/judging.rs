@@ -12,7 +12,8 @@ use super::{
 use crate::{
     demand::Method,
     oracle::{
-        Coding, Expectation, Known, Memory, Observed, Outcome, Verdict, judge, through::Judged,
+        Coding, Earlier, Expectation, Known, Memory, Observed, Outcome, SLACK, Verdict,
+        fresh_until, judge, through::Judged,
     },
     origin,
     record::{Fault, Sample, Source},
@@ -230,6 +231,8 @@ impl Judging {
             cache: self.cache,
             broken,
             sent: (sent, exchange.sent),
+            doubt: load.clock.doubt(exchange.sent),
+            there: (seen.claims.reply).and_then(|reply| self.memory.there(object, reply.request)),
             due: super::clock::micros(arrival.due),
         }
     }
@@ -246,9 +249,15 @@ impl Judging {
         match verdict.source {
             // A 304 without the origin's field may have been made after the origin was asked under this very number.
             Source::Hit | Source::Joined if seen.claims.reply.is_some() => {
-                self.memory.served(object, number);
+                // Within what clocks may differ by: the proxy takes it for stale perhaps, and fetches anew behind the robot's back.
+                let old = expected.sent.0 >= expected.version.until - SLACK;
+                self.memory.served(object, number, exchange.done, old);
             }
-            _ => self.memory.ended(object, number, exchange.done),
+            source => {
+                let own = matches!(source, Source::Miss | Source::Validated);
+                let there = own.then_some(exchange.head);
+                self.memory.ended(object, number, exchange.done, there);
+            }
         }
         if exchange.arrival.method == Method::Post {
             self.memory.invalidated(object);
@@ -265,10 +274,20 @@ impl Judging {
             } else {
                 0
             };
-            let certain = variant.filter(|_| expected.since.is_none());
             let until = expected.version.until;
-            self.memory
-                .stored(object, until, exchange.done, bytes, certain);
+            // A second less: fields count whole ones. And from when it was asked for, as caches count (RFC 9111 4.2.3).
+            let answered = seen.claims.reply.map_or(0, |r| r.answered);
+            self.memory.stored(
+                object,
+                Earlier {
+                    until,
+                    fresh: fresh_until(exchange.sent, answered, until - 1),
+                    done: exchange.done,
+                    since: bytes,
+                    certain: expected.since.is_none() && variant.is_some(),
+                },
+                variant.unwrap_or(0),
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     content::Library,
     demand::{Arrival, Demand, Method},
-    origin::{self, network::Path},
+    origin::{self, Reading, network::Path},
     record::Sample,
     seed::Stream,
     workload::Schedule,
@@ -32,6 +32,8 @@ use tokio::sync::Notify;
 
 /// Bytes read at once.
 const SCRATCH: usize = 64 << 10;
+/// Microseconds between two looks at the origin's clock.
+const LOOK: u64 = 100_000;
 /// The most buffers for requests that are kept.
 const SPARE: usize = 256;
 /// The last word of draws for the emulated network.
@@ -45,6 +47,8 @@ pub(crate) trait Host {
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts);
     /// Another second has gone.
     fn second(&mut self, now: u64, counts: &Counts);
+    /// What the origin's clock said when it was looked at last.
+    fn wall(&self) -> Option<Reading>;
     /// What fills a store, as the origin counts it.
     fn stored(&self) -> u64;
 }
@@ -98,6 +102,8 @@ pub(crate) struct Load {
     judging: RefCell<Judging>,
     host: RefCell<Box<dyn Host>>,
     counts: Cell<Counts>,
+    /// When the origin's clock is looked at next, microseconds of the run.
+    look: Cell<u64>,
     spare: RefCell<Vec<Vec<u8>>>,
     /// Rings when nothing is under way any more.
     pub(crate) idle: Notify,
@@ -151,6 +157,7 @@ impl Load {
             judging: RefCell::new(parts.judging),
             host: RefCell::new(parts.host),
             counts: Cell::new(Counts::default()),
+            look: Cell::new(0),
             spare: RefCell::default(),
             world: parts.world,
             idle: Notify::new(),
@@ -189,9 +196,21 @@ impl Load {
 
     /// Enters the phases that have begun by `now`.
     pub(crate) fn phases(&self, now: u64) {
+        self.look(now);
         while now >= self.phase_end() {
             let next = self.counts.get().phase + 1;
             self.enter(next, now);
+        }
+    }
+
+    /// Looks at the origin's clock, if it is time to.
+    fn look(&self, now: u64) {
+        if now < self.look.get() {
+            return;
+        }
+        self.look.set(now + LOOK);
+        if let Some(reading) = self.host.borrow().wall() {
+            self.clock.read(reading);
         }
     }
 
@@ -204,6 +223,7 @@ impl Load {
 
     /// Another second has gone.
     pub(crate) fn second(&self, now: u64) {
+        self.look(now);
         self.judging.borrow_mut().forget();
         self.host.borrow_mut().second(now, &self.counts.get());
     }
@@ -222,7 +242,7 @@ impl Load {
         if let Asked::Demand(demand) = &mut *self.asked.borrow_mut() {
             demand.end_phase(phase, seconds);
         }
-        end_phase(&mut schedule, phase, seconds);
+        schedule.end_phase(phase, seconds);
         true
     }
 
@@ -459,19 +479,5 @@ impl Load {
             gone += (before - robot.idle.len()) as u64;
         }
         self.count(|c| c.connections = c.connections.saturating_sub(gone));
-    }
-}
-
-/// The schedule with this phase ended then: all that follows comes earlier.
-fn end_phase(schedule: &mut Schedule, phase: usize, now: f64) {
-    let Some(ended) = schedule.phases.get_mut(phase) else {
-        return;
-    };
-    ended.until_stored = None;
-    ended.seconds = (now - ended.begin).clamp(0.0, ended.seconds);
-    let mut begin = ended.begin + ended.seconds;
-    for later in schedule.phases.iter_mut().skip(phase + 1) {
-        later.begin = begin;
-        begin += later.seconds;
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     content::Library,
     demand::{Arrival, Demand},
-    origin::{self, remote},
+    origin::{self, Reading, Wall, remote},
     record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
     seed::Seed,
     watch::Thread,
@@ -37,9 +37,12 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{sync::Notify, task::LocalSet};
+
+/// How many exchanges tell what the clock of an origin elsewhere says.
+const SIGHTS: usize = 8;
 
 /// Why there are no results.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +115,7 @@ fn run_asked(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (world, library, side, servers, ahead) = begin(plan)?;
+    let (world, library, side, servers, wall) = begin(plan)?;
     if interrupt::asked() {
         return Err(Error::Interrupted);
     }
@@ -146,8 +149,8 @@ fn run_asked(
         phase: 0,
         on_progress,
     };
-    let mut clock = Clock::start(Duration::ZERO);
-    clock.adjust(ahead);
+    // What the proxy took to start is in it: of a clock of one's own it is known.
+    let clock = Clock::start(wall);
     let authorities = match plan.mode {
         Mode::Forward => servers.iter().map(ToString::to_string).collect(),
         Mode::Reverse => vec![proxy.to_string()],
@@ -161,7 +164,7 @@ fn run_asked(
         Some(arrivals) => (Asked::Given(arrivals), u64::MAX),
     };
     let load = Rc::new(Load::new(Parts {
-        clock,
+        clock: clock.clone(),
         world,
         library,
         schedule,
@@ -236,42 +239,42 @@ fn go(
     interrupted
 }
 
-/// World, library, origin, its addresses, and how many microseconds its clock is ahead.
+/// World, library, origin, its addresses, and what its clock says.
 #[allow(clippy::type_complexity)]
-fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, i64), Error> {
+fn begin(plan: &Plan) -> Result<(World, Arc<Library>, Side, Vec<SocketAddr>, Reading), Error> {
     let seed = Seed(plan.seed);
     let workload = Arc::new(plan.workload.clone());
     let library = library(seed, &workload);
-    let now = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| since.as_micros() as i64)
-    };
     if let Some(address) = plan.origin {
         let remote = remote::Remote::new(address);
-        let (hello, offset) = remote.hello()?;
+        let hello = remote.hello()?;
         if let Some(what) = other(&hello, plan, || library.digest()) {
             return Err(Error::Other(address, what));
         }
-        let ahead = offset.ahead;
-        let epoch = plan.epoch.unwrap_or((now() + ahead).div_euclid(1_000_000));
+        let wall = remote.clock(SIGHTS)?;
+        let epoch = plan.epoch.unwrap_or(wall.unix.div_euclid(1_000_000));
         remote.begin(epoch)?;
         let world = World::new(workload, seed, epoch);
         let side = Side::There(Asking::start(remote));
         // It may listen on every address of its machine, which names no host for others: the host is how it was reached.
         let reached = |a: &SocketAddr| SocketAddr::new(address.ip(), a.port());
         let servers = hello.addresses.iter().map(reached).collect();
-        return Ok((world, library, side, servers, ahead));
+        return Ok((world, library, side, servers, wall));
     }
-    let epoch = plan.epoch.unwrap_or(now().div_euclid(1_000_000));
+    let wall = Wall::default();
+    let now = wall.microseconds();
+    let epoch = plan.epoch.unwrap_or(now.div_euclid(1_000_000));
     let world = World::new(workload, seed, epoch);
     let listen = listeners(plan.listen, plan.servers);
     let running = origin::start(origin::Config {
         listen,
+        wall,
         ..origin::Config::new(world.clone(), Arc::clone(&library))
     })
     .map_err(|e| Error::Origin(plan.listen, e))?;
     let servers = running.addresses().to_vec();
-    Ok((world, library, Side::Here(running), servers, 0))
+    let wall = running.clock();
+    Ok((world, library, Side::Here(running), servers, wall))
 }
 
 /// What an origin elsewhere serves otherwise than this plan has it, if anything.
@@ -366,6 +369,7 @@ impl Recording {
         self.recorder.borrow_mut().observe(&Observation {
             at: now,
             connections: counts.connections,
+            retried: counts.retried,
             proxy: self.observer.as_ref().map(Observer::latest),
             origin: Some(self.side.counted()),
             generator: Some(Generator {
@@ -397,6 +401,10 @@ impl Host for Recording {
         (self.on_progress)(&progress);
     }
 
+    fn wall(&self) -> Option<Reading> {
+        self.side.clock()
+    }
+
     fn stored(&self) -> u64 {
         self.side.statistics().first_cachable_bytes
     }
@@ -417,7 +425,6 @@ mod tests {
             epoch: None,
             workload: text,
             library: Some(5),
-            clock: 0,
             addresses: Vec::new(),
         };
         let told = |hello: &origin::Hello| other(hello, &plan, || 5).map(|w| w.split(' ').next());

@@ -4,7 +4,7 @@
 //! wait; what is told of it is then up to a second old.
 
 use crate::{
-    origin::{self, Running, Statistics, remote::Remote},
+    origin::{self, Reading, Running, Statistics, remote::Remote},
     record::OriginSide,
 };
 use std::{
@@ -29,7 +29,7 @@ pub(crate) enum Side {
 
 /// A thread that asks the other machine.
 pub(crate) struct Asking {
-    latest: Arc<Mutex<Statistics>>,
+    latest: Arc<Mutex<(Statistics, Option<Reading>)>>,
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,14 +37,17 @@ pub(crate) struct Asking {
 impl Asking {
     /// Asks from now on.
     pub(crate) fn start(remote: Remote) -> Self {
-        let latest = Arc::new(Mutex::new(Statistics::default()));
+        let latest = Arc::new(Mutex::new((Statistics::default(), None)));
         let shared = Arc::clone(&latest);
         let (end, ended) = channel::<()>();
         let thread = spawn(move || {
             while ended.recv_timeout(EACH) == Err(RecvTimeoutError::Timeout) {
                 // A question that fails is asked again; what was last known stays.
+                if let Ok(clock) = remote.clock(1) {
+                    shared.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(clock);
+                }
                 if let Ok(statistics) = remote.statistics() {
-                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = statistics;
+                    shared.lock().unwrap_or_else(PoisonError::into_inner).0 = statistics;
                 }
             }
         });
@@ -53,6 +56,10 @@ impl Asking {
             end: Some(end),
             thread: Some(thread),
         }
+    }
+
+    fn latest(&self) -> (Statistics, Option<Reading>) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,7 +77,15 @@ impl Side {
     pub(crate) fn statistics(&self) -> Statistics {
         match self {
             Self::Here(running) => running.statistics(),
-            Self::There(asking) => *asking.latest.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::There(asking) => asking.latest().0,
+        }
+    }
+
+    /// What its clock said when it was looked at last, if it was.
+    pub(crate) fn clock(&self) -> Option<Reading> {
+        match self {
+            Self::Here(running) => Some(running.clock()),
+            Self::There(asking) => asking.latest().1,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: every column of a table has the same seed, so the same requests; and a proxy of its own, started with an empty cache
 //! and ended before the next.
 
-use super::row::Row;
+use super::{row::Row, sheet::Model};
 use crate::{
     peers::{child::Child, setup::Setup},
     record::{Progress, Results},
@@ -47,6 +47,14 @@ pub struct LoadArgs {
     /// The proxy's workers
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Where modules run; the transcoder is refused inline, and only a process can be niced
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "inline,threads,process"
+    )]
+    pub models: Vec<Model>,
     /// The seed of everything
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -208,7 +216,7 @@ fn free_port() -> Result<u16, String> {
 }
 
 /// A module's section: a built-in one where this model runs it, with more keys, then its options.
-pub(super) fn module(name: &str, model: super::sheet::Model, keys: &str, options: &str) -> String {
+pub(super) fn module(name: &str, model: Model, keys: &str, options: &str) -> String {
     let runtime = model.word();
     format!(
         "[[module]]\nname = \"{name}\"\nlibrary = \"builtin:{name}\"\nruntime = \"{runtime}\"\n{keys}\

@@ -1,7 +1,8 @@
 //! The paper's finding of Table 6 looked for: a transcoder at full demand slows the background down, and niced to 19 it gives the
 //! background's times back.
 //!
-//! Invariant: each word is decided by figures. A difference that rounds of the baseline have among themselves is none.
+//! Invariant: each word is decided by figures. A difference that rounds of either of two columns have among
+//! themselves is none.
 
 use super::{
     row::Of,
@@ -12,16 +13,22 @@ use std::fmt::Write;
 
 /// What nice 19 does, in words; nothing where one of the columns (baseline, full demand, niced) was not measured in this model.
 pub(super) fn nice(sheet: &Sheet, model: Model, columns: (usize, usize, usize)) -> String {
-    let (base, full, niced) = columns;
+    let (base, full_demand, niced) = columns;
     let of = |column| sheet.row(column, model);
-    let (Some(baseline), Some(at_full), Some(at_nice)) = (of(base), of(full), of(niced)) else {
+    let (Some(baseline), Some(at_full), Some(at_nice)) = (of(base), of(full_demand), of(niced))
+    else {
         return String::new();
     };
     let mut out = String::new();
     let figures: [(&str, Of); 2] = [("hit", |r| r.hit), ("miss", |r| r.miss)];
     for (name, figure) in figures {
         let told = (|| {
-            let noise = sheet.noise(base, model, figure)?;
+            let noise = |a, b| sheet.noise([a, b], model, figure);
+            let noise = Noise {
+                added: noise(base, full_demand)?,
+                left: noise(base, niced)?,
+                back: noise(full_demand, niced)?,
+            };
             let (baseline, full) = (figure(&baseline)?, figure(&at_full)?);
             let (added, left) = (full - baseline, figure(&at_nice)? - baseline);
             let paper = |column: usize| Some(figure(&PAPER[column])? - figure(&PAPER[base])?);
@@ -44,26 +51,35 @@ pub(super) fn nice(sheet: &Sheet, model: Model, columns: (usize, usize, usize)) 
     out
 }
 
+/// What cannot be told from chance of what full demand adds, of what of it is left when niced, and of what that gives back.
+#[derive(Debug, Clone, Copy)]
+struct Noise {
+    added: f64,
+    left: f64,
+    back: f64,
+}
+
 /// Per cent of what was added that is gone.
 fn given_back(added: f64, left: f64) -> f64 {
     (1.0 - left / added) * 100.0
 }
 
 /// One time's sentence.
-fn sentence(name: &str, model: Model, added: f64, left: f64, noise: f64, paper: f64) -> String {
+fn sentence(name: &str, model: Model, added: f64, left: f64, noise: Noise, paper: f64) -> String {
     let model = model.word();
     let figures = format!("full demand {added:+.3} ms, niced to 19 {left:+.3} ms");
-    if added <= noise {
+    if added <= noise.added {
         return format!(
-            "- The {name} time, {model}: {figures}; nothing to give back, as full demand adds no more than chance ({noise:.3} ms).\n"
+            "- The {name} time, {model}: {figures}; nothing to give back, as full demand adds no more than chance ({:.3} ms).\n",
+            noise.added
         );
     }
     let back = given_back(added, left);
-    let verdict = if left <= noise {
+    let verdict = if left <= noise.left {
         "as the paper found, nice 19 gives the background's time back"
     } else if back >= 50.0 {
         "as the paper found, though not all of it, nice 19 gives the background's time back"
-    } else if back > 0.0 && added - left > noise {
+    } else if back > 0.0 && added - left > noise.back {
         "otherwise than the paper found, nice 19 gives little of the background's time back"
     } else {
         "otherwise than the paper found, nice 19 gives nothing back"
@@ -89,6 +105,11 @@ mod tests {
             (0.1, 0.05, 0.2, "nothing to give back"),
             (-1.0, 0.05, 0.2, "nothing to give back"),
         ] {
+            let noise = Noise {
+                added: noise,
+                left: noise,
+                back: noise,
+            };
             let told = sentence("hit", Model::Process, added, left, noise, 98.6);
             assert!(told.contains(part), "{added} {left}: {told}");
         }

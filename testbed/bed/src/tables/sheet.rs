@@ -91,14 +91,30 @@ impl Sheet {
         self.of(column, model).map(Row::median)
     }
 
+    /// How many rounds a column has in a model.
+    pub(super) fn rounds(&self, column: usize, model: Model) -> usize {
+        self.of(column, model).map_or(0, <[Row]>::len)
+    }
+
     fn of(&self, column: usize, model: Model) -> Option<&[Row]> {
         let own = self.rounds.get(&(column, Some(model)));
         let found = own.or_else(|| self.rounds.get(&(column, None)));
         found.map(Vec::as_slice)
     }
 
-    /// What in a figure cannot be told from chance: how far rounds of this column are apart, or 2 % of it when there is one round.
-    pub(super) fn noise(&self, column: usize, model: Model, figure: Of) -> Option<f64> {
+    /// Whether a column is the same in every model, having no module.
+    pub(super) fn is_of_all(&self, column: usize) -> bool {
+        self.rounds.contains_key(&(column, None))
+    }
+
+    /// What in a figure of two columns cannot be told from chance: the larger of the two spreads.
+    pub(super) fn noise(&self, columns: [usize; 2], model: Model, figure: Of) -> Option<f64> {
+        let [a, b] = columns.map(|column| self.spread(column, model, figure));
+        Some(a?.max(b?))
+    }
+
+    /// How far rounds of this column are apart in a figure, or 2 % of it when there is one round.
+    pub(super) fn spread(&self, column: usize, model: Model, figure: Of) -> Option<f64> {
         let rows = self.of(column, model)?;
         let median = figure(&Row::median(rows))?;
         Some(spread(rows, figure).unwrap_or(median * 0.02))

@@ -49,14 +49,6 @@ const PAPER: [Row; 5] = [
 pub struct Table5Args {
     #[command(flatten)]
     load: LoadArgs,
-    /// Where modules run
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "inline,threads,process"
-    )]
-    models: Vec<Model>,
     /// Which columns
     #[arg(
         long,
@@ -83,7 +75,7 @@ pub fn table(args: Table5Args) -> Result<(String, u8), String> {
                 sheet.notes.push(why.to_owned());
             }
             Column::Baseline | Column::Api => runs.push((number, None)),
-            _ => runs.extend(args.models.iter().map(|&model| (number, Some(model)))),
+            _ => runs.extend(args.load.models.iter().map(|&model| (number, Some(model)))),
         }
     }
     'rounds: for round in 0..args.load.rounds {
@@ -112,7 +104,7 @@ pub fn table(args: Table5Args) -> Result<(String, u8), String> {
             sheet.add(number, model, Row::of(&results));
         }
     }
-    let text = print(&sheet, &args.models, args.load.markdown);
+    let text = print(&sheet, &args.load.models, args.load.markdown);
     Ok((text, sheet.code()))
 }
 
@@ -135,53 +127,83 @@ pub(super) fn print(sheet: &Sheet, models: &[Model], markdown: bool) -> String {
     format!("{table}\n{found}{}", sheet.noted())
 }
 
-/// What each column adds to hit and miss times, beside the paper.
+/// What differences are told of.
+const TOLD: [(&str, Of); 3] = [
+    ("hits", |r| r.hit),
+    ("misses", |r| r.miss),
+    ("processor time", |r| r.processor),
+];
+
+/// What each column adds to hit and miss times, beside the paper, and how far apart its own rounds are.
 fn found(sheet: &Sheet, models: &[Model]) -> String {
     let mut out = String::new();
-    let change = |row: &Row, base: &Row, figure: Of| {
-        let (row, base) = (figure(row)?, figure(base)?);
-        (base > 0.0).then(|| (row / base - 1.0) * 100.0)
-    };
-    for &model in models {
+    for (place, &model) in models.iter().enumerate() {
         // Compiled out is the paper's baseline; without such a build, no module.
-        let Some((base, column)) = (0..2).find_map(|n| sheet.row(n, model).map(|row| (row, n)))
-        else {
+        let Some(base) = (0..2).find(|&n| sheet.row(n, model).is_some()) else {
             continue;
         };
-        for number in column + 1..COLUMNS.len() {
-            let Some(row) = sheet.row(number, model) else {
+        for (column, &head) in HEADS.iter().enumerate().skip(base) {
+            let Some(row) = sheet.row(column, model) else {
                 continue;
             };
-            let figures: [(&str, Of); 3] = [
-                ("hits", |r| r.hit),
-                ("misses", |r| r.miss),
-                ("processor time", |r| r.processor),
-            ];
-            let told = figures.iter().filter_map(|(name, figure)| {
-                let ours = change(&row, &base, *figure)?;
-                let noise = sheet.noise(column, model, *figure)?;
-                let apart = (figure(&row)? - figure(&base)?).abs();
-                let doubt = if apart <= noise {
-                    " (within noise)"
-                } else {
-                    ""
-                };
-                let paper = change(&PAPER[number], &PAPER[column], *figure);
-                let paper = paper.map_or_else(String::new, |p| format!(", the paper {p:+.1} %"));
-                Some(format!("{name} {ours:+.1} %{doubt}{paper}"))
+            let name = match sheet.is_of_all(column) {
+                // It has no module, so it is the same in each model.
+                true if place > 0 => continue,
+                true => head.to_owned(),
+                false => format!("{head}, {}", model.word()),
+            };
+            let differences = match column == base {
+                true => None,
+                false => Some(differences(sheet, &row, model, [base, column])),
+            };
+            let spreads = TOLD.iter().filter_map(|(name, figure)| {
+                let share = sheet.spread(column, model, *figure)? / figure(&row)?;
+                share
+                    .is_finite()
+                    .then(|| format!("{name} {:.1} %", share * 100.0))
             });
-            let told: Vec<String> = told.collect();
+            let spreads: Vec<String> = spreads.collect();
+            let apart = match (sheet.rounds(column, model), &differences) {
+                (0 | 1, None) => "of its one round is taken for chance:",
+                (0 | 1, Some(_)) => "Of its one round is taken for chance:",
+                (_, None) => "its rounds are apart by",
+                (_, Some(_)) => "Its rounds are apart by",
+            };
+            let differences = differences.unwrap_or_default();
             // Writing to a string does not fail.
             let _ = writeln!(
                 out,
-                "- {}, {}: {}.",
-                HEADS[number],
-                model.word(),
-                told.join("; ")
+                "- {name}: {differences}{apart} {}.",
+                spreads.join("; ")
             );
         }
     }
     out
+}
+
+/// What the second of two columns adds to the first.
+fn differences(sheet: &Sheet, row: &Row, model: Model, columns: [usize; 2]) -> String {
+    let [base, column] = columns;
+    let change = |row: &Row, base: &Row, figure: Of| {
+        let (row, base) = (figure(row)?, figure(base)?);
+        (base > 0.0).then(|| (row / base - 1.0) * 100.0)
+    };
+    let told = TOLD.iter().filter_map(|(name, figure)| {
+        let without = sheet.row(base, model)?;
+        let ours = change(row, &without, *figure)?;
+        let noise = sheet.noise(columns, model, *figure)?;
+        let apart = (figure(row)? - figure(&without)?).abs();
+        let doubt = if apart <= noise {
+            " (within noise)"
+        } else {
+            ""
+        };
+        let paper = change(&PAPER[column], &PAPER[base], *figure);
+        let paper = paper.map_or_else(String::new, |p| format!(", the paper {p:+.1} %"));
+        Some(format!("{name} {ours:+.1} %{doubt}{paper}"))
+    });
+    let told: Vec<String> = told.collect();
+    format!("{}. ", told.join("; "))
 }
 
 #[cfg(test)]

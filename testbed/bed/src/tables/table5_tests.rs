@@ -69,9 +69,46 @@ fn what_a_column_adds_is_told_beside_the_paper() {
     assert!(found.contains("- Empty callback, inline: hits +292.2 %, the paper +5.3 %; misses +0.0 % (within noise), the paper +0.1 %; processor time +292.2 %."), "{found}");
     // Rounds of the baseline are 2 ms apart: nothing less can be told.
     assert!(
-        found.contains("- API enabled, inline: hits -1.0 % (within noise)"),
+        found.contains("- API enabled: hits -1.0 % (within noise)"),
         "{found}"
     );
+}
+
+#[test]
+fn what_has_no_module_is_told_once() {
+    let models = [Model::Inline, Model::Threads, Model::Process];
+    let found = print(&sheet(), &models, false);
+    for (line, times) in [
+        ("- Baseline:", 1),
+        ("- API enabled", 1),
+        ("- Empty callback,", 2),
+    ] {
+        assert_eq!(found.matches(line).count(), times, "{line}: {found}");
+    }
+}
+
+#[test]
+fn noise_is_the_larger_spread_of_the_two_columns() {
+    // Rounds of the baseline are 0.01 apart, those of columns 2 and 3 so far as they say.
+    let mut sheet = Sheet::default();
+    let rounds = |column, model, hits: [f64; 3], sheet: &mut Sheet| {
+        for hit in hits {
+            sheet.add(column, model, row(hit));
+        }
+    };
+    rounds(0, None, [1.0, 1.01, 1.005], &mut sheet);
+    rounds(2, Some(Model::Inline), [0.9, 1.1, 1.3], &mut sheet);
+    rounds(3, Some(Model::Inline), [1.1, 1.1, 1.11], &mut sheet);
+    let found = print(&sheet, &[Model::Inline], false);
+    for part in [
+        "- Baseline: its rounds are apart by hits 1.0 %; misses 0.0 %; processor time 1.0 %.",
+        "- Empty callback, inline: hits +9.5 % (within noise),",
+        "Its rounds are apart by hits 36.4 %;",
+        "- Add headers, inline: hits +9.5 %, the paper",
+        "Its rounds are apart by hits 0.9 %;",
+    ] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
 }
 
 #[test]

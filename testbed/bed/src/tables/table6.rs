@@ -18,14 +18,6 @@ use super::{
 pub struct Table6Args {
     #[command(flatten)]
     load: LoadArgs,
-    /// Where modules run; the transcoder is refused inline, and only a process can be niced
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "inline,threads,process"
-    )]
-    models: Vec<Model>,
     /// Which columns
     #[arg(
         long,
@@ -110,7 +102,7 @@ pub fn table(args: Table6Args) -> Result<(String, u8), String> {
     let mut sheet = Sheet::default();
     let mut saturating: Vec<(Model, f64)> = Vec::new();
     if texts {
-        for &model in &args.models {
+        for &model in &args.load.models {
             let rate = match args.saturating {
                 Some(rate) => rate,
                 None => bench.saturating(&mut sheet, model)?,
@@ -122,7 +114,7 @@ pub fn table(args: Table6Args) -> Result<(String, u8), String> {
             saturating.push((model, rate));
         }
     }
-    let runs = runs(&args.columns, &args.models);
+    let runs = runs(&args.columns, &args.load.models);
     if args.columns.contains(&Column::Baseline) && !bench.background.has_without() {
         let why =
             "The baseline has the interface and no module: `--without` names no build without it.";
@@ -154,7 +146,7 @@ pub fn table(args: Table6Args) -> Result<(String, u8), String> {
             }
         }
     }
-    let text = print(&sheet, &args.models, args.load.markdown);
+    let text = print(&sheet, &args.load.models, args.load.markdown);
     Ok((text, sheet.code()))
 }
 

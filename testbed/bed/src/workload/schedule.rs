@@ -75,6 +75,23 @@ impl Schedule {
         Self::of(workload, rate, &shapes, cache)
     }
 
+    /// Ends the phase of this number at `now` seconds (it was filling, and is full): all that follows comes earlier.
+    pub fn end_phase(&mut self, phase: usize, now: f64) {
+        let Some(ending) = self.phases.get_mut(phase) else {
+            return;
+        };
+        let seconds = (now - ending.begin).clamp(0.0, ending.seconds);
+        let earlier = ending.seconds - seconds;
+        if ending.seconds > 0.0 {
+            ending.to = ending.from + (ending.to - ending.from) * seconds / ending.seconds;
+        }
+        ending.until_stored = None;
+        ending.seconds = seconds;
+        for later in self.phases.iter_mut().skip(phase + 1) {
+            later.begin -= earlier;
+        }
+    }
+
     /// A run of a minute and a half: the working set filled, a plateau of a minute, an end. The working set is small, so that what
     /// is asked again has a past, and slides.
     ///

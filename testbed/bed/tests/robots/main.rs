@@ -107,6 +107,56 @@ fn a_right_proxy_has_no_fault() {
 }
 
 #[test]
+fn a_proxy_that_fetches_anew_behind_its_answers_has_no_fault() {
+    let proxy = start(Lie::RefreshesBehind);
+    let mut plan = Plan::new(workload(1), proxy.address);
+    plan.shape = Shape::Scaled(2.0);
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    assert!(results.total.sources.hit.documents > 0);
+    // Some of those that were hits reached the origin for all that.
+    let (origin, seen) = (results.total.origin.unwrap(), results.total.sources);
+    let fetched = results.total.requests - seen.hit.documents - seen.joined.documents;
+    assert!(origin.requests > fetched, "{} {fetched}", origin.requests);
+}
+
+#[test]
+fn an_origin_whose_clock_is_set_meanwhile_makes_no_faults() {
+    // What lives for 4 s is at its end all the time, by this clock or that.
+    let workload = workload(4);
+    let wall = origin::Wall::default();
+    wall.set_ahead(-6_000_000);
+    let text = toml::to_string(&workload).unwrap();
+    let (seed, library) = (Seed(1), Arc::new(Library::new(Seed(1))));
+    let world = World::new(Arc::new(workload.clone()), seed, 0);
+    let running = origin::start(origin::Config {
+        workload_text: text,
+        wait: true,
+        wall: wall.clone(),
+        ..origin::Config::new(world, library)
+    })
+    .unwrap();
+    let proxy = start(Lie::Stores);
+    let plan = Plan {
+        origin: Some(running.addresses()[0]),
+        shape: Shape::Scaled(4.0),
+        cache: Some(1 << 30),
+        ..Plan::new(workload, proxy.address)
+    };
+    // Ahead by 9 s, and back by 12.
+    let mut steps = [(4.0, 3_000_000), (8.0, -9_000_000)].into_iter().peekable();
+    let results = run(&plan, move |progress| {
+        if let Some((_, ahead)) = steps.next_if(|(at, _)| *at <= progress.at) {
+            wall.set_ahead(ahead);
+        }
+    })
+    .unwrap();
+    assert_eq!(faults(&results), []);
+    let hits = results.total.sources.hit.documents;
+    assert!(hits > 20, "{hits}");
+}
+
+#[test]
 fn each_lie_is_counted_as_what_it_is_and_kept() {
     let cases = [
         (Lie::StoresEverything, Fault::UncachableHit, true),

@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread::spawn,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// What it does wrong.
@@ -20,6 +20,8 @@ pub(crate) enum Lie {
     Stores,
     /// Nothing: it stores, and its 304s have no more than they must (RFC 9110 15.4.5).
     BareNotModified,
+    /// Nothing: what it has stored and is stale by less than a second it gives, and fetches anew under that request's number.
+    RefreshesBehind,
     StoresEverything,
     StoresTooLong,
     StoresThroughReload,
@@ -43,12 +45,17 @@ pub(crate) struct Proxy {
 
 struct Shared {
     lie: Lie,
-    store: Mutex<HashMap<String, Vec<u8>>>,
+    /// Answers, and when they came.
+    store: Mutex<HashMap<String, (Instant, Vec<u8>)>>,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 pub(crate) fn start(lie: Lie) -> Proxy {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    start_at(lie, "127.0.0.1:0")
+}
+
+pub(crate) fn start_at(lie: Lie, address: &str) -> Proxy {
+    let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();
     let shared = Arc::new(Shared {
@@ -97,9 +104,16 @@ impl Shared {
             path
         };
         let stored = self.store.lock().unwrap().get(key).cloned();
-        if let Some(answer) = stored.filter(|a| plain && !reload && self.fresh(a)) {
+        let usable = stored.filter(|_| plain && !reload);
+        let left = usable.as_ref().map_or(0.0, |(came, a)| self.left(*came, a));
+        let behind = self.lie == Lie::RefreshesBehind && left > -1.0;
+        let mut given = false;
+        if let Some((_, answer)) = usable.filter(|_| left > 0.0 || behind) {
             client.write_all(&answer).ok()?;
-            return Some(());
+            given = true;
+            if left > 0.0 {
+                return Some(());
+            }
         }
         let mut origin = TcpStream::connect(authority).ok()?;
         let asked = head.replace("Connection: close\r\n", "");
@@ -118,9 +132,11 @@ impl Shared {
         }
         if plain && self.may_store(&answer) {
             let mut store = self.store.lock().unwrap();
-            store.insert(key.to_owned(), answer.clone());
+            store.insert(key.to_owned(), (Instant::now(), answer.clone()));
         }
-        client.write_all(&answer).ok()?;
+        if !given {
+            client.write_all(&answer).ok()?;
+        }
         (self.lie != Lie::ClosesEarly).then_some(())
     }
 
@@ -130,6 +146,7 @@ impl Shared {
             && match self.lie {
                 Lie::Stores
                 | Lie::BareNotModified
+                | Lie::RefreshesBehind
                 | Lie::StoresTooLong
                 | Lie::StoresThroughReload
                 | Lie::AnswersOneForAnother => field(&text, "cache-control") == Some("public"),
@@ -138,10 +155,18 @@ impl Shared {
             }
     }
 
-    fn fresh(&self, answer: &[u8]) -> bool {
+    /// For how many seconds it is fresh yet, as RFC 9111 4.2 has it: by its own age, not by anybody's wall clock.
+    fn left(&self, came: Instant, answer: &[u8]) -> f64 {
         let text = String::from_utf8_lossy(answer);
-        let until = field(&text, "expires").and_then(|d| httpdate::parse_http_date(d).ok());
-        self.lie == Lie::StoresTooLong || until.is_none_or(|until| SystemTime::now() < until)
+        let date = |name| field(&text, name).and_then(|d| httpdate::parse_http_date(d).ok());
+        match (date("expires"), date("date")) {
+            _ if self.lie == Lie::StoresTooLong => 1.0,
+            (Some(until), Some(date)) => {
+                let lifetime = until.duration_since(date).unwrap_or_default();
+                lifetime.as_secs_f64() - came.elapsed().as_secs_f64()
+            }
+            _ => 1.0,
+        }
     }
 
     fn changed(&self, mut answer: Vec<u8>) -> Vec<u8> {
@@ -177,7 +202,7 @@ impl Shared {
         let is_reply = |line: &str| line.to_ascii_lowercase().starts_with("x-bed-reply");
         let reply = text.split("\r\n").find(|l| is_reply(l)).unwrap();
         let mut store = self.store.lock().unwrap();
-        let Some(stored) = store.get_mut(key) else {
+        let Some((_, stored)) = store.get_mut(key) else {
             return text.into_bytes();
         };
         let end = stored.windows(4).position(|w| w == b"\r\n\r\n").unwrap();

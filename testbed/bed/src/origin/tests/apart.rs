@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::origin::{
-    ceiling,
+    Wall, ceiling,
     remote::{Error, Remote},
 };
 
@@ -20,18 +20,16 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     let (object, mut client) = (bed.object(TEXT, true), bed.client());
     let request = bed.request("GET", object, 1, "");
     assert_eq!(client.exchange(&request).status, 503);
-    let (hello, offset) = remote.hello().unwrap();
+    let hello = remote.hello().unwrap();
     assert_eq!(
         (hello.seed, hello.epoch, &hello.workload[..]),
         (7, None, "the text")
     );
     assert_eq!(hello.library, Some(5));
     assert_eq!(hello.addresses, bed.running.addresses());
-    // It is the same clock.
-    assert!(offset.ahead.abs() <= offset.error, "{offset:?}");
 
     remote.begin(bed.world.epoch()).unwrap();
-    assert_eq!(remote.hello().unwrap().0.epoch, Some(bed.world.epoch()));
+    assert_eq!(remote.hello().unwrap().epoch, Some(bed.world.epoch()));
     let answer = client.exchange(&request);
     assert_eq!(answer.body, bed.body(object, answer.reply()));
     let statistics = remote.statistics().unwrap();
@@ -44,6 +42,30 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     assert!(statistics.open >= 1, "{statistics:?}");
     client.exchange(&request);
     assert_eq!(remote.statistics().unwrap().objects, 1);
+}
+
+#[test]
+fn its_clock_is_told_within_the_error_also_after_it_was_set() {
+    let wall = Wall::default();
+    let clock = wall.clone();
+    let bed = Bed::configured(|_| {}, |config| config.wall = clock);
+    let remote = Remote::new(bed.address());
+    for ahead in [0, 7_000_000, -7_000_000] {
+        wall.set_ahead(ahead);
+        let before = wall.microseconds();
+        let read = remote.clock(4).unwrap();
+        let since = i64::try_from(read.at.elapsed().as_micros()).unwrap();
+        let after = wall.microseconds();
+        // What it said then, and the time since, is now: between these two, as far as it is known.
+        let (earliest, latest) = (read.unix - read.error, read.unix + read.error);
+        assert!(earliest <= after && latest >= before, "{read:?}");
+        assert!(earliest + since <= after + 1000, "{read:?}");
+    }
+    // Answers are dated by it.
+    let (object, mut client) = (bed.object(TEXT, true), bed.client());
+    let answer = client.exchange(&bed.request("GET", object, 1, ""));
+    let late = wall.microseconds() / 1000 - answer.reply().answered;
+    assert!((0..60_000).contains(&late), "{late}");
 }
 
 #[test]
