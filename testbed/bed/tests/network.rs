@@ -93,7 +93,11 @@ fn bed(host: &Namespace, words: &[&str]) -> Command {
 }
 
 /// An origin that runs until this is dropped.
-struct Origin(Child, BufReader<ChildStdout>);
+struct Origin {
+    child: Child,
+    /// Kept, for it tells what it did at its end.
+    _said: BufReader<ChildStdout>,
+}
 
 impl Origin {
     fn start(host: &Namespace, workload: &Path, ahead: &str) -> Origin {
@@ -105,17 +109,16 @@ impl Origin {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         said.read_line(&mut line).unwrap();
         assert_eq!(line, format!("origin: http://{listen}/\n"));
-        // Kept, for it tells what it did at its end.
-        Origin(child, said)
+        Origin { child, _said: said }
     }
 }
 
 impl Drop for Origin {
     fn drop(&mut self) {
         // `ip netns exec` becomes the command, so its process is the origin's.
-        let pid = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         let _ = kill_process(pid, Signal::TERM);
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 

@@ -158,6 +158,13 @@ impl Meant {
             .saturating_add(MOST.1)
     }
 
+    /// Nothing must be: an answer to POST is of that request alone, and modules that change what is stored leave it as it is.
+    pub fn relax(&mut self) {
+        self.gray = self.gray.map(|(picture, _)| (picture, false));
+        self.compressed = self.compressed.map(|_| false);
+        self.injected = self.injected.take().map(|(text, _)| (text, false));
+    }
+
     /// What is put in.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -268,6 +275,9 @@ mod tests {
         assert!(meant("image").unwrap().gray.is_some());
         assert_eq!(meant("other").unwrap().compressed, Some(false));
         assert_eq!(meant("download"), None);
+        let mut relaxed = html.clone();
+        relaxed.relax();
+        assert_eq!(relaxed.injected, Some(("a,b".into(), false)));
         assert_eq!(Adaptations::default().meant(&world, object("html")), None);
     }
 }

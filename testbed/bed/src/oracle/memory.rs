@@ -218,7 +218,7 @@ impl Memory {
     }
 
     /// A request brought a whole answer from the origin that may be stored; its `since` are the bytes that it has, if they were
-    /// fetched. `variant` is the one that every store takes it for, where that is `certain`.
+    /// fetched. If it is certain, it is for who accepts this variant.
     pub fn stored(&mut self, object: Object, answer: Earlier, variant: u8) {
         self.fetched += answer.since;
         let stored = Stored {
@@ -345,7 +345,7 @@ mod tests {
         };
         memory.stored(OBJECT, answer(true), 3);
         assert!(certain(&memory, 3) && !certain(&memory, 0));
-        memory.stored(OBJECT, answer(false), 0);
+        memory.stored(OBJECT, answer(false), 3);
         assert!(!certain(&memory, 3) && !certain(&memory, 0));
     }
 

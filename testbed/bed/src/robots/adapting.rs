@@ -75,7 +75,10 @@ impl Adapting {
         coding: Coding,
         original: &Body,
     ) -> Option<Box<Gathered>> {
-        let meant = self.meant.meant(&load.world, arrival.object)?;
+        let mut meant = self.meant.meant(&load.world, arrival.object)?;
+        if arrival.method != Method::Get {
+            meant.relax();
+        }
         let decoded = coding != Coding::Plain || meant.gray.is_some() || meant.injected.is_some();
         Some(Box::new(Gathered {
             accept: match meant.compressed {

@@ -275,11 +275,6 @@ fn summary(results: &Results) -> String {
         };
         text.push_str(&format!("fault     {}: {count}{apart}\n", named(*fault)));
     }
-    if let Some(again) = results.total.retried.filter(|n| *n > 0) {
-        text.push_str(&format!(
-            "again     {again} requests, on a fresh connection\n"
-        ));
-    }
     for (adaptation, counts) in &results.total.adapted {
         text.push_str(&format!(
             "adapted   {}: {} adapted, {} as they were, {} wrong, {} not asked for, {} not judged\n",
@@ -289,6 +284,11 @@ fn summary(results: &Results) -> String {
             counts.wrong,
             counts.unasked,
             counts.unjudged,
+        ));
+    }
+    if let Some(again) = results.total.retried.filter(|n| *n > 0) {
+        text.push_str(&format!(
+            "again     {again} requests, on a fresh connection\n"
         ));
     }
     for reason in &results.validity.reasons {

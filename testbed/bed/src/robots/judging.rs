@@ -274,18 +274,20 @@ impl Judging {
             } else {
                 0
             };
-            let certain = variant.filter(|_| expected.since.is_none());
             let until = expected.version.until;
             // A second less: fields count whole ones. And from when it was asked for, as caches count (RFC 9111 4.2.3).
             let answered = seen.claims.reply.map_or(0, |r| r.answered);
-            let answer = Earlier {
-                until,
-                fresh: fresh_until(exchange.sent, answered, until - 1),
-                done: exchange.done,
-                since: bytes,
-                certain: certain.is_some(),
-            };
-            self.memory.stored(object, answer, certain.unwrap_or(0));
+            self.memory.stored(
+                object,
+                Earlier {
+                    until,
+                    fresh: fresh_until(exchange.sent, answered, until - 1),
+                    done: exchange.done,
+                    since: bytes,
+                    certain: expected.since.is_none() && variant.is_some(),
+                },
+                variant.unwrap_or(0),
+            );
         }
     }
 }

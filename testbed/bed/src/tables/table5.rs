@@ -153,8 +153,8 @@ fn found(sheet: &Sheet, models: &[Model]) -> String {
                 false => format!("{head}, {}", model.word()),
             };
             let differences = match column == base {
-                true => String::new(),
-                false => differences(sheet, &row, model, [base, column]),
+                true => None,
+                false => Some(differences(sheet, &row, model, [base, column])),
             };
             let spreads = TOLD.iter().filter_map(|(name, figure)| {
                 let share = sheet.spread(column, model, *figure)? / figure(&row)?;
@@ -163,12 +163,19 @@ fn found(sheet: &Sheet, models: &[Model]) -> String {
                     .then(|| format!("{name} {:.1} %", share * 100.0))
             });
             let spreads: Vec<String> = spreads.collect();
-            let of = match sheet.rounds(column, model) {
-                0 | 1 => "Of its one round is taken for chance:",
-                _ => "Its rounds are apart by",
+            let apart = match (sheet.rounds(column, model), &differences) {
+                (0 | 1, None) => "of its one round is taken for chance:",
+                (0 | 1, Some(_)) => "Of its one round is taken for chance:",
+                (_, None) => "its rounds are apart by",
+                (_, Some(_)) => "Its rounds are apart by",
             };
+            let differences = differences.unwrap_or_default();
             // Writing to a string does not fail.
-            let _ = writeln!(out, "- {name}: {differences}{of} {}.", spreads.join("; "));
+            let _ = writeln!(
+                out,
+                "- {name}: {differences}{apart} {}.",
+                spreads.join("; ")
+            );
         }
     }
     out

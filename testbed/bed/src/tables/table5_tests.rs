@@ -101,7 +101,7 @@ fn noise_is_the_larger_spread_of_the_two_columns() {
     rounds(3, Some(Model::Inline), [1.1, 1.1, 1.11], &mut sheet);
     let found = print(&sheet, &[Model::Inline], false);
     for part in [
-        "- Baseline: Its rounds are apart by hits 1.0 %; misses 0.0 %; processor time 1.0 %.",
+        "- Baseline: its rounds are apart by hits 1.0 %; misses 0.0 %; processor time 1.0 %.",
         "- Empty callback, inline: hits +9.5 % (within noise),",
         "Its rounds are apart by hits 36.4 %;",
         "- Add headers, inline: hits +9.5 %, the paper",
