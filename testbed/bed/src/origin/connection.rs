@@ -36,7 +36,6 @@ pub(super) struct Turn {
 impl Connection {
     /// A connection just accepted.
     pub(super) fn accepted(number: u64, counters: &Arc<Counters>) -> Self {
-        count(&counters.connections);
         count(&counters.open);
         Self {
             number,
@@ -48,6 +47,10 @@ impl Connection {
     /// The next request's turn.
     pub(super) fn turn(&self, world: &World) -> Turn {
         let before = self.answered.fetch_add(1, Relaxed);
+        if before == 0 {
+            // Here, and not when it is accepted: robots on another machine have connections of their own for each question.
+            count(&self.counters.connections);
+        }
         let limit = world
             .workload()
             .connections

@@ -71,7 +71,7 @@ statistics! {
     first_cachable_bytes,
     /// Answers that were broken off on purpose.
     aborted,
-    /// Connections accepted.
+    /// Connections that objects were asked for on.
     connections,
     /// Connections open now.
     open,

@@ -34,6 +34,8 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     assert_eq!(answer.body, bed.body(object, answer.reply()));
     let statistics = remote.statistics().unwrap();
     assert_eq!((statistics.requests, statistics.objects), (1, 1));
+    // Questions of control came on others.
+    assert_eq!(statistics.connections, 1);
 
     // Another run counts from nothing; what is open stays open.
     remote.begin(bed.world.epoch() + 1).unwrap();
