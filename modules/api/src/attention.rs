@@ -85,7 +85,7 @@ impl Attention {
 /// status, the method of its request or its length says otherwise (RFC 9112 section 6.3).
 pub fn has_body(method: &[u8], head: Head<'_>, edits: &Edits) -> bool {
     let first = |name: &[u8]| values(head.lines(), edits, name).first().copied();
-    let length = first(b"content-length").and_then(|length| parsed(length));
+    let length = first(b"content-length").and_then(parsed);
     match head {
         Head::Request { .. } => {
             length.is_some_and(|length| length > 0) || first(b"transfer-encoding").is_some()
