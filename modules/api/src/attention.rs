@@ -102,7 +102,6 @@ fn parsed(length: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::head::Lines;
 
@@ -142,13 +141,6 @@ mod tests {
             b"GET",
             answer(200, b"Content-Length: 0\r\n"),
             &none
-        ));
-        let mut edits = Edits::new();
-        edits.set(b"Content-Length", b"7").unwrap();
-        assert!(has_body(
-            b"GET",
-            answer(200, b"Content-Length: 0\r\n"),
-            &edits
         ));
     }
 }
