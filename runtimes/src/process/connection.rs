@@ -2,7 +2,8 @@
 //!
 //! Owns the table of the connection's calls. Invariant: a call is in the table from its event until its reply, and while it is
 //! parked; what a child says of any other call makes it mad. Events of one turn of the worker leave in one write: they gather in a
-//! buffer, and the connection's task, woken by the first, runs behind whatever else is ready in that turn.
+//! buffer, and the connection's task, woken by the first, runs behind whatever else is ready in that turn. What nobody waits for (an
+//! event with a known answer, `free`) wakes no task: it goes with the next event, or at the next sweep.
 //!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
@@ -13,7 +14,7 @@ use super::reply::{Heard, decode_reply};
 use super::wire::{Malformed, next_frame};
 use crate::failure::Failure;
 use crate::runtime::Far;
-use crate::seat::{Letter, Reply, Seat};
+use crate::seat::{Letter, Reply, Seat, Swept};
 use foldhash::fast::FixedState;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -25,9 +26,10 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use understudy_module::{Edits, Event, Opaque, Part, Token, Verdict};
-use understudy_shared::register;
+use understudy_shared::register_for;
 
 /// Bytes that may wait for a child that does not read; beyond, calls are refused.
 const MAX_OUT: usize = 64 * 1024 * 1024;
@@ -60,7 +62,10 @@ pub(crate) struct Connection {
     pub(crate) child: Arc<Child>,
     shared: Arc<Shared>,
     seat: Rc<Seat>,
-    socket: AsyncFd<OwnedFd>,
+    /// Watched for what comes: a child that reads makes room, and nobody is to be woken for that.
+    socket: AsyncFd<Arc<OwnedFd>>,
+    /// The same socket, watched for room while there is none.
+    full: RefCell<Option<AsyncFd<Arc<OwnedFd>>>>,
     blocks: RefCell<Option<Blocks>>,
     out: RefCell<Buffer>,
     input: RefCell<Buffer>,
@@ -88,7 +93,8 @@ impl Connection {
             child,
             shared,
             seat: seat.clone(),
-            socket: register(socket)?,
+            socket: register_for(Arc::new(socket), Interest::READABLE)?,
+            full: RefCell::new(None),
             blocks: RefCell::new(blocks),
             out: RefCell::default(),
             input: RefCell::default(),
@@ -101,6 +107,7 @@ impl Connection {
             dead: RefCell::new(None),
         });
         let of = Rc::downgrade(&connection);
+        seat.also_sweep(of.clone());
         tokio::task::spawn_local(run(of));
         Ok(connection)
     }
@@ -277,23 +284,37 @@ impl Connection {
             match send(&self.socket, &out.bytes[out.at..], flags) {
                 Ok(n) => out.at += n,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => match self.socket.poll_write_ready(cx) {
-                    Poll::Ready(Ok(mut ready)) => {
-                        // What it says is from before; asked again, it wakes.
-                        ready.clear_ready();
-                    }
+                Err(Errno::AGAIN) => match self.poll_room(cx) {
+                    Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Err(None),
                     Poll::Pending => return Ok(()),
                 },
                 Err(_) => return Err(None),
             }
         }
+        self.full.take();
         out.at = 0;
         out.bytes.clear();
         if out.bytes.capacity() > KEEP {
             out.bytes.shrink_to(READ);
         }
         Ok(())
+    }
+
+    /// Whether there may be room now; else the task is woken when there is.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let mut full = self.full.borrow_mut();
+        let watched = match &mut *full {
+            Some(watched) => watched,
+            none => {
+                let same = Arc::new(self.socket.get_ref().try_clone()?);
+                none.insert(register_for(same, Interest::WRITABLE)?)
+            }
+        };
+        watched.poll_write_ready(cx).map_ok(|mut ready| {
+            // What it says is from before; asked again, it wakes.
+            ready.clear_ready();
+        })
     }
 
     /// The child is gone, or mad.
@@ -424,8 +445,8 @@ impl Far for Connection {
         self.busy.set(self.busy.get().saturating_sub(1));
         if self.live.borrow_mut().remove(&transaction) && self.dead.borrow().is_none() {
             self.forget_parked(transaction);
+            // Nobody waits for it: it goes with the next event, or at the next sweep.
             put_free(&mut self.out.borrow_mut().bytes, transaction);
-            self.wake();
         }
     }
 
@@ -439,6 +460,14 @@ impl Far for Connection {
 
     fn carries(&self) -> bool {
         false
+    }
+}
+
+impl Swept for Connection {
+    fn sweep(&self) {
+        if !self.out.borrow().bytes.is_empty() {
+            self.wake();
+        }
     }
 }
 

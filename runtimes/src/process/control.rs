@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -29,6 +29,8 @@ pub(crate) struct Hello {
     pub(crate) parent: u32,
     /// Numbers for injections and readings begin here.
     pub(crate) numbers: u64,
+    /// How long an event may take before the child is taken for one that hangs.
+    pub(crate) deadline: Duration,
 }
 
 /// From the proxy.
@@ -92,6 +94,7 @@ impl Order {
                 out.u64(hello.memory.unwrap_or(0));
                 out.u32(hello.parent);
                 out.u64(hello.numbers);
+                out.u64(u64::try_from(hello.deadline.as_nanos()).unwrap_or(u64::MAX));
             }),
             Order::Door(arena) => frame(out, 2, |out| out.u32(*arena)),
             Order::Timer => frame(out, 3, |_| {}),
@@ -132,6 +135,7 @@ impl Order {
                     memory: Some(get.u64()?).filter(|bytes| *bytes != 0),
                     parent: get.u32()?,
                     numbers: get.u64()?,
+                    deadline: Duration::from_nanos(get.u64()?),
                 }))
             }
             2 => Order::Door(get.u32()?),

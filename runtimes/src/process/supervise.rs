@@ -155,6 +155,7 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
         memory: spec.limits.memory,
         parent: std::process::id(),
         numbers: number << 32,
+        deadline: spec.limits.deadline,
     }));
     let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell));
     child.tell(hello);

@@ -40,7 +40,7 @@ struct Calls {
     since: Option<Instant>,
 }
 
-/// So long, at most, they are kept.
+/// What nobody waits for is kept so long, at most, to go with what somebody does.
 const KEPT: Duration = Duration::from_millis(10);
 
 /// The desk.
@@ -49,6 +49,8 @@ pub(super) struct Desk {
     pub(super) settings: Map,
     pub(super) blocking: AtomicBool,
     numbers: AtomicU64,
+    /// What is only mentioned to a worker is told after so long.
+    pub(super) latest: Duration,
     maker: OnceLock<Maker>,
     current: Mutex<Option<Arc<Life>>>,
     tickets: Mutex<HashMap<u64, Ticket>>,
@@ -69,6 +71,8 @@ impl Desk {
             settings: hello.settings.clone(),
             blocking: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
+            // Long before a call that is parked could be taken for one that hangs.
+            latest: KEPT.min(hello.deadline / 8),
             maker: OnceLock::new(),
             current: Mutex::new(None),
             tickets: Mutex::default(),

@@ -2,7 +2,7 @@
 
 use crate::process::child::lock;
 use crate::process::reply::put_release;
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::cell::Cell;
@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use understudy_module::Bytes;
 use understudy_shared::Window;
 
@@ -26,7 +27,15 @@ pub(super) struct Door {
     pub(super) number: u64,
     socket: OwnedFd,
     window: Option<Window>,
-    out: Mutex<Vec<u8>>,
+    out: Mutex<Out>,
+}
+
+/// What was said and not written.
+#[derive(Default)]
+struct Out {
+    bytes: Vec<u8>,
+    /// The worker waits for some of it.
+    urgent: bool,
 }
 
 /// All of them.
@@ -94,10 +103,26 @@ impl Door {
     /// Says something: with the batch that this thread answers, else at once.
     pub(super) fn say(&self, put: impl FnOnce(&mut Vec<u8>)) {
         let mut out = lock(&self.out);
-        put(&mut out);
+        put(&mut out.bytes);
+        out.urgent = true;
         if SERVING.get() != self.number {
             self.write(&mut out);
         }
+    }
+
+    /// Says something for which the worker does not wait: that a call is parked, that a part of the arena is free. It goes ahead of
+    /// whatever is said next, so that the worker is woken once; a reader sees to it that it is not kept long ([`Mentioned`]).
+    pub(super) fn mention(&self, put: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = lock(&self.out);
+        put(&mut out.bytes);
+        if SERVING.get() != self.number {
+            self.write(&mut out);
+        }
+    }
+
+    /// Whether something was mentioned and not written.
+    pub(super) fn keeps(&self) -> bool {
+        !lock(&self.out).bytes.is_empty()
     }
 
     /// Writes what was said.
@@ -106,7 +131,9 @@ impl Door {
     }
 
     /// Waits while the worker does not read: it always does.
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Out) {
+        out.urgent = false;
+        let out = &mut out.bytes;
         let mut rest = &out[..];
         while !rest.is_empty() {
             match send(&self.socket, rest, SendFlags::NOSIGNAL) {
@@ -130,7 +157,10 @@ impl Door {
     /// No more.
     pub(super) fn served(&self) {
         SERVING.set(0);
-        self.flush();
+        let mut out = lock(&self.out);
+        if out.urgent {
+            self.write(&mut out);
+        }
     }
 
     /// A piece in the arena, without a copy: its part is given back when the last who holds it lets go.
@@ -162,7 +192,35 @@ impl AsRef<[u8]> for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.door.say(|out| put_release(out, self.offset));
+        self.door.mention(|out| put_release(out, self.offset));
+    }
+}
+
+/// The doors through which a reader mentioned something.
+#[derive(Default)]
+pub(super) struct Mentioned {
+    doors: Vec<Arc<Door>>,
+    since: Option<Instant>,
+}
+
+impl Mentioned {
+    /// Looks whether something was mentioned through this one.
+    pub(super) fn look(&mut self, door: &Arc<Door>) {
+        if door.keeps() && !self.doors.iter().any(|known| Arc::ptr_eq(known, door)) {
+            self.since.get_or_insert_with(Instant::now);
+            self.doors.push(door.clone());
+        }
+    }
+
+    /// Tells what was kept long enough; how long to wait before the next look, when some is left.
+    pub(super) fn tell(&mut self, latest: Duration) -> Option<Duration> {
+        let kept = self.since?.elapsed();
+        if kept < latest {
+            return Some(latest - kept);
+        }
+        self.doors.drain(..).for_each(|door| door.flush());
+        self.since = None;
+        None
     }
 }
 
@@ -193,13 +251,14 @@ impl Doors {
         )
     }
 
-    /// Waits until a door of this reader can be read, and tells which.
-    pub(super) fn wait(&self, reader: usize, ready: &mut Vec<Arc<Door>>) {
+    /// Waits until a door of this reader can be read, or for so long, and tells which.
+    pub(super) fn wait(&self, reader: usize, most: Option<Duration>, ready: &mut Vec<Arc<Door>>) {
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
         let mut events = Vec::with_capacity(32);
         if epoll::wait(
             &self.epolls[reader],
             rustix::buffer::spare_capacity(&mut events),
-            None,
+            most.as_ref(),
         )
         .is_err()
         {

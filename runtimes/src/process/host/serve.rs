@@ -1,7 +1,7 @@
 //! Answering events, one after the other: the fast case. A batch is read, answered, and written, each in one system call.
 
 use super::desk::Desk;
-use super::doors::{Door, Input};
+use super::doors::{Door, Input, Mentioned};
 use super::pool;
 use super::visits::{Ahead, Visit, body};
 use crate::attention::broken;
@@ -46,8 +46,10 @@ fn read(desk: &Arc<Desk>, reader: usize, pool: Option<&pool::Pool>, patient: boo
     Desk::answers();
     let mut inputs: HashMap<u64, Input> = HashMap::new();
     let mut ready = Vec::new();
+    let mut mentioned = Mentioned::default();
     loop {
-        desk.doors.wait(reader, &mut ready);
+        desk.doors
+            .wait(reader, mentioned.tell(desk.latest), &mut ready);
         for door in ready.drain(..) {
             let input = inputs.entry(door.number).or_default();
             let open = door.read(input);
@@ -55,6 +57,7 @@ fn read(desk: &Arc<Desk>, reader: usize, pool: Option<&pool::Pool>, patient: boo
                 Some(pool) => pool.batch(desk, &door, input),
                 None => batch(desk, &door, input, patient),
             }
+            mentioned.look(&door);
             if !open {
                 inputs.remove(&door.number);
                 gone(desk, &door, pool);
@@ -316,9 +319,18 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         return now;
     }
     let counted = desk.counts.take();
-    door.say(|out| {
+    let put = |out: &mut Vec<u8>| {
         put_counted(out, &counted);
         put_reply(out, sent.id, spent, &outcome, edits.since(mark));
-    });
+    };
+    if !matches!(outcome, Ok(Verdict::Pending)) {
+        door.say(put);
+        return now;
+    }
+    // It goes with the resume, unless that was said already, or is never to come.
+    door.mention(put);
+    if !desk.visits.awaits(sent.transaction, sent.id) {
+        door.flush();
+    }
     now
 }

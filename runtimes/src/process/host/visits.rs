@@ -91,6 +91,13 @@ impl Visits {
         }
     }
 
+    /// Whether the token of a call was taken and not resumed.
+    pub(super) fn awaits(&self, transaction: u64, id: Id) -> bool {
+        let table = self.table();
+        let visit = table.get(&transaction);
+        visit.is_some_and(|visit| visit.token == Some(id))
+    }
+
     /// The call of a token, once.
     pub(super) fn resume(&self, transaction: u64, call: u64) -> Option<(Id, Arc<Door>)> {
         let mut table = self.table();
