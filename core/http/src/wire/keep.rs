@@ -65,7 +65,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     #[inline]
     fn add(&mut self, of: &'a [u8], overlaid: u32, line: Range<usize>, out: &mut Vec<u8>) {
-        if line.start == self.range.end && overlaid == self.overlaid {
+        let is_next = line.start == self.range.end && overlaid == self.overlaid;
+        if is_next && !self.range.is_empty() {
             self.range.end = line.end;
             return;
         }
@@ -121,6 +122,20 @@ mod tests {
         target: 100,
         fields: 100,
     };
+
+    #[test]
+    fn a_line_at_the_very_start_comes_out() {
+        let span = |start, len| Span { start, len };
+        let text = b"A: 1\r\nB: 2\r\n";
+        let table = [0, 6].map(|at| FieldSpan {
+            id: Name::Other,
+            name: span(at, 1),
+            value: span(at + 3, 1),
+        });
+        let mut out = Vec::new();
+        Fields::new(text, b"", &table).write(&mut out, |_, _, _| Kept::Whole);
+        assert_eq!(out, text);
+    }
 
     #[test]
     fn lines_come_out_alike_however_they_stood() {
