@@ -28,6 +28,22 @@ impl Promise {
         self.0.store(attention.bits(), Ordering::Relaxed);
     }
 
+    /// Whether the module is not called with this event, by its promise; then the edits are as if it had answered.
+    pub(crate) fn passes(&self, event: &Event<'_>, edits: &mut Edits) -> bool {
+        let bits = self.0.load(Ordering::Relaxed);
+        bits != 0
+            && Attention::from_bits(bits).heed(event, edits) == Heed::Pass
+            && Self::pass(event, edits).is_some()
+    }
+
+    /// The body behind a head that passes goes by, too; a request on its way out has none of its own.
+    fn pass(event: &Event<'_>, edits: &mut Edits) -> Option<Known> {
+        if event.hook != Hook::RequestOut {
+            edits.skip_body().ok()?;
+        }
+        Some(Known::Passed)
+    }
+
     /// Whether this event's answer is known; then the edits are as if it had been given.
     pub(crate) fn knows(
         &self,
@@ -41,8 +57,7 @@ impl Promise {
         }
         match Attention::from_bits(bits).heed(event, edits) {
             Heed::Ask => None,
-            Heed::Pass if event.hook == Hook::RequestOut => Some(Known::Passed),
-            Heed::Pass => edits.skip_body().ok().map(|()| Known::Passed),
+            Heed::Pass => Self::pass(event, edits),
             Heed::Note => far.hear(event, edits).then_some(Known::Ahead),
             Heed::Withhold => {
                 let mark = edits.mark();

@@ -10,6 +10,7 @@ use crate::inline::Instance;
 use crate::loaded::Loaded;
 use crate::runtime::{Door, Entered, Far};
 use crate::seat::{Reply, Seat, Waiting};
+use crate::spec::Kind;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Link {
     number: u32,
     /// It declares `free`.
     frees: bool,
+    /// It runs on another stack.
+    is_far: bool,
     in_a_row: Cell<u32>,
     broken_until: Cell<Option<Instant>>,
     /// An inline call is timed when its number has none of these bits.
@@ -175,6 +178,7 @@ impl Link {
             marker: seat.marker(),
             number: loaded.number(),
             frees: loaded.hooks().has(Hook::Free),
+            is_far: loaded.spec().kind != Kind::Inline,
             loaded,
             seat: seat.clone(),
             door,
@@ -274,6 +278,10 @@ impl Link {
         said: &mut Option<Called>,
     ) -> bool {
         if visit.far.is_none() {
+            // What is not called is not entered: it has nothing to free, and that all went well says nothing of it.
+            if self.is_far && self.loaded.promise().passes(event, edits) {
+                return true;
+            }
             let entered = match self.broken_until.get() {
                 Some(_) => self.try_again().and_then(|()| self.door.enter()),
                 None => self.door.enter(),

@@ -34,7 +34,8 @@ cases! { Kind::Threads;
     ahead:
         events_with_a_known_answer_go_ahead_of_the_next,
         a_broken_promise_is_the_answer_to_the_next_event,
-        what_a_module_promises_anew_counts_from_then_on;
+        what_a_module_promises_anew_counts_from_then_on,
+        a_module_that_events_pass_by_has_no_part_in_their_transaction;
     watching:
         four_hundred_transactions_wait_for_a_service_together,
         a_descriptor_is_ready_again_and_again_until_it_is_read_dry,

@@ -123,3 +123,42 @@ pub fn what_a_module_promises_anew_counts_from_then_on(kind: Kind) {
         assert_eq!(worker.one(&link).await, Ok(Verdict::Done));
     });
 }
+
+pub fn a_module_that_events_pass_by_has_no_part_in_their_transaction(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = promises(|_| Verdict::fail("on purpose"));
+        loop {
+            let link = worker.link(spec(kind), &script).await;
+            let began = std::time::Instant::now();
+            let mut called = Vec::new();
+            for _ in 0..BREAK_AFTER {
+                // It passes: the module knows nothing of it, and did nothing well.
+                assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
+                let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+                let passes = head(id, Hook::RequestHead);
+                let passed = call(&link, &mut visit, &passes, &mut edits).await;
+                assert_eq!(passed, Ok(Verdict::Continue));
+                assert!(!visit.was_entered());
+                assert!(edits.iter().eq([Edit::SkipBody]));
+                let body = event(id, Hook::ResponseBody);
+                assert!(call(&link, &mut visit, &body, &mut edits).await.is_err());
+                link.leave(&mut visit, id);
+                called.push((id, None));
+            }
+            let (id, mut visit) = (worker.id(), Visit::default());
+            let body = event(id, Hook::ResponseBody);
+            let told = call(&link, &mut visit, &body, &mut Edits::new()).await;
+            link.leave(&mut visit, id);
+            // What passes it by does not hang on whether it works.
+            assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
+            until(|| script.tally.frees().len() >= called.len()).await;
+            // On a machine that stalls it may be asked again already: then this has shown nothing yet.
+            if began.elapsed() < PAUSE {
+                assert_eq!(told, Err(Failure::Broken));
+                assert_eq!(script.tally.frees(), called);
+                return;
+            }
+            script.tally.freed.lock().unwrap().clear();
+        }
+    });
+}
