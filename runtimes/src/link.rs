@@ -669,3 +669,28 @@ impl Link {
         tracing::warn!(module = %self.loaded.name(), "free panicked: {}", panicked.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_transaction_is_left_in_a_visit_that_is_fresh_again() {
+        let fresh = format!("{:?}", Visit::default());
+        for over in [Over::No, Over::Done, Over::Failed] {
+            let mut visit = Visit {
+                over,
+                away: true,
+                ahead: true,
+                cost: Cost {
+                    calls: 1,
+                    time: 2,
+                    wait: 3,
+                },
+                ..Visit::default()
+            };
+            visit.renew();
+            assert_eq!(format!("{visit:?}"), fresh);
+        }
+    }
+}

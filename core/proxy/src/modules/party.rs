@@ -734,6 +734,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_transaction_is_left_in_what_the_next_one_gets() {
+        let mut seen = Seen::default();
+        let fresh = format!("{seen:?}");
+        let mut edits = Edits::new();
+        edits.note(b"word", b"x").unwrap();
+        edits.keep_length().unwrap();
+        edits.withhold_head().unwrap();
+        edits.skip_body().unwrap();
+        seen.note(Hook::ResponseHead, &edits, Mark::NONE);
+        seen.shut(OFF, true);
+        seen.shut(OFF_RESPONSE, true);
+        seen.be_busy();
+        seen.rare().failed = Some("panic");
+        seen.visit.cost.calls = 1;
+        seen.visit.close();
+        seen.renew();
+        assert_eq!(format!("{seen:?}"), fresh);
+    }
+
+    #[test]
     fn one_task_that_waits_is_kept_once_however_often_it_looks() {
         let mut seen = Seen::default();
         seen.be_busy();
