@@ -64,6 +64,8 @@ pub struct Visit {
     away: bool,
     /// Events went ahead, and none came behind them yet.
     ahead: bool,
+    /// An event was given to another stack: one that is entered there may have been passed by all along, by its own promise.
+    heard: bool,
     /// What the transaction cost so far, when it is asked for ([`Link::be_precise`]).
     pub cost: Cost,
 }
@@ -143,7 +145,7 @@ impl Visit {
 
     /// Whether it was called at all.
     pub fn was_entered(&self) -> bool {
-        self.inline.is_some() || self.far.is_some()
+        self.inline.is_some() || self.heard
     }
 
     /// Whether it failed in this transaction.
@@ -154,7 +156,7 @@ impl Visit {
     /// Is fresh again, for another transaction. The one before must have left.
     #[inline]
     pub fn renew(&mut self) {
-        debug_assert!(!self.was_entered() && self.opaque.is_none());
+        debug_assert!(!self.was_entered() && self.far.is_none() && self.opaque.is_none());
         self.over = Over::No;
         self.away = false;
         self.ahead = false;
@@ -467,7 +469,7 @@ impl Link {
         if known == Known::Ahead {
             self.accounts.hooks[event.hook as usize].calls.add(1);
             visit.cost.calls += 1;
-            visit.ahead = true;
+            (visit.ahead, visit.heard) = (true, true);
         }
         Some(known)
     }
@@ -494,7 +496,7 @@ impl Link {
         match far.submit(waiting.call(), event, edits, opaque) {
             Ok(()) => {
                 visit.away = far.carries();
-                visit.ahead = false;
+                (visit.ahead, visit.heard) = (false, true);
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
@@ -634,11 +636,14 @@ impl Link {
 
     #[inline(never)]
     fn free_far(&self, far: &dyn Far, visit: &mut Visit, transaction: u64) {
-        if self.frees {
+        // Who saw no hook has nothing to free.
+        let heard = std::mem::take(&mut visit.heard);
+        let frees = self.frees && heard;
+        if frees {
             self.accounts.hooks[Hook::Free as usize].calls.add(1);
         }
         let opaque = visit.opaque.take();
-        let wanted = self.frees || !opaque.is_none() || !far.carries() || visit.ahead;
+        let wanted = frees || !opaque.is_none() || !far.carries() || visit.ahead;
         if !visit.away && wanted {
             far.free(transaction, opaque);
         }

@@ -33,6 +33,7 @@ cases! { Kind::Threads;
         the_breaker_opens_after_failures_in_a_row_and_closes_again;
     ahead:
         events_with_a_known_answer_go_ahead_of_the_next,
+        who_was_passed_by_all_along_frees_nothing,
         a_broken_promise_is_the_answer_to_the_next_event,
         what_a_module_promises_anew_counts_from_then_on,
         a_module_that_events_pass_by_has_no_part_in_their_transaction;

@@ -307,8 +307,12 @@ impl Connection {
         let watched = match &mut *full {
             Some(watched) => watched,
             none => {
-                let same = Arc::new(self.socket.get_ref().try_clone()?);
-                none.insert(register_for(same, Interest::WRITABLE)?)
+                let same = self.socket.get_ref().try_clone();
+                match same.and_then(|same| register_for(Arc::new(same), Interest::WRITABLE)) {
+                    Ok(watched) => none.insert(watched),
+                    // There is no descriptor left, which is no fault of the child: the next sweep tries again.
+                    Err(_) => return Poll::Pending,
+                }
             }
         };
         watched.poll_write_ready(cx).map_ok(|mut ready| {
@@ -322,7 +326,8 @@ impl Connection {
         if let Some(why) = why {
             self.child.mad(why.0, &self.shared);
         }
-        self.child.doom();
+        // It may live still, and have closed this door alone: then nobody else would see that it is of no use any more.
+        self.child.kill();
         let failure = self.child.failure();
         *self.dead.borrow_mut() = Some(failure.clone());
         self.give_up_calls();

@@ -71,6 +71,32 @@ pub fn events_with_a_known_answer_go_ahead_of_the_next(kind: Kind) {
     });
 }
 
+pub fn who_was_passed_by_all_along_frees_nothing(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = promises(|_| Verdict::Continue);
+        let mut spec = spec(kind);
+        // One after the other, in the order in which they come.
+        spec.limits.threads = 1;
+        let link = worker.link(spec, &script).await;
+        let mut heard = Vec::new();
+        for hook in [Hook::RequestOut, Hook::RequestHead, Hook::ResponseReturn] {
+            let (id, mut visit) = (worker.id(), Visit::default());
+            let told = call(&link, &mut visit, &head(id, hook), &mut Edits::new()).await;
+            assert_eq!(told, Ok(Verdict::Continue));
+            assert_eq!(visit.was_entered(), hook != Hook::RequestHead);
+            link.leave(&mut visit, id);
+            visit.renew();
+            if hook != Hook::RequestHead {
+                heard.push((id, None));
+            }
+        }
+        until(|| script.tally.frees().len() >= heard.len()).await;
+        assert_eq!(script.tally.frees(), heard);
+        let told = link.loaded().sum().hooks[Hook::Free as usize].calls;
+        assert_eq!(told, heard.len() as u64);
+    });
+}
+
 pub fn a_broken_promise_is_the_answer_to_the_next_event(kind: Kind) {
     on_a_worker(|worker| async move {
         for way in 0..4 {

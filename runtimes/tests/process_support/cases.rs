@@ -41,6 +41,7 @@ cases! {
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
     a_leak_ends_at_the_memory_limit
     garbage_has_the_child_killed
+    a_child_that_closes_a_door_is_replaced
     a_refusal_is_told
     dying_at_start_is_told
     a_child_that_dies_at_its_restarts_is_tried_with_back_off
@@ -125,6 +126,10 @@ async fn events_with_a_known_answer_go_ahead_of_the_next() {
         let went = world.head(2, Hook::RequestOut, "none").await.0;
         assert_eq!(went, Ok(Verdict::Continue));
         said(&world, "free 2 1", 1).await;
+        // Passed by all along, there is nothing to free.
+        let went = world.head(3, Hook::RequestHead, "none").await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert_eq!(calls(Hook::Free), 2);
     }
 }
 
@@ -481,6 +486,14 @@ async fn garbage_has_the_child_killed() {
         assert_eq!(world.gauge("garbage"), nth);
     }
     assert_eq!(world.gauge("restarts"), 3);
+}
+
+async fn a_child_that_closes_a_door_is_replaced() {
+    let world = World::new(spec("probe")).await;
+    let went = world.head(1, Hook::RequestHead, "closes").await.0;
+    assert_eq!(went, Err(Failure::Died));
+    world.back(2).await;
+    assert_eq!(world.gauge("restarts"), 1);
 }
 
 async fn refused(spec: understudy_runtimes::Spec) -> String {

@@ -113,6 +113,7 @@ impl Probe {
                 }
             }
             "garbage" => garbage(),
+            "closes" => closes(),
             "edits" => {
                 let _ = tx.add("X-A", "1");
                 let _ = tx.set("X-B", "2");
@@ -238,6 +239,24 @@ fn waiting() -> std::sync::MutexGuard<'static, Option<Token>> {
 }
 
 /// Writes nonsense to every socket of the process.
+/// Says nothing more through the door, and lives on.
+fn closes() -> Verdict {
+    let is_socket = |number: &i32| {
+        let to = std::fs::read_link(format!("/proc/self/fd/{number}"));
+        to.is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+    };
+    let fds = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let numbers = fds
+        .flatten()
+        .filter_map(|fd| fd.file_name().to_string_lossy().parse().ok());
+    // The control socket came before it.
+    let door = numbers.filter(is_socket).max();
+    if let Some(own) = door.and_then(|number| understudy_shared::duplicate(number).ok()) {
+        let _ = rustix::net::shutdown(own, rustix::net::Shutdown::Both);
+    }
+    Verdict::Continue
+}
+
 fn garbage() -> Verdict {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for entry in std::fs::read_dir("/proc/self/fd")
