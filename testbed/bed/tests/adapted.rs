@@ -274,6 +274,13 @@ fn a_length_that_no_form_of_the_object_has_is_a_fault_of_fields() {
 }
 
 #[test]
+fn a_coding_that_head_tells_of_and_nobody_asked_for_is_a_fault_of_fields() {
+    let faults = run(Does::MislabelsHeads).0.total.faults;
+    let failed: Vec<_> = faults.keys().filter(|f| f.is_failure()).collect();
+    assert_eq!(failed, [&Fault::Fields]);
+}
+
+#[test]
 fn a_strong_tag_of_two_forms_is_a_fault_of_fields() {
     let faults = run(Does::SharesATag).0.total.faults;
     let failed: Vec<_> = faults.keys().filter(|f| f.is_failure()).collect();

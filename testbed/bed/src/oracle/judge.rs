@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Seconds by which the clocks of an exchange may differ: fields count whole seconds, and an answer is under way for a while.
-pub(crate) const SLACK: i64 = 2;
+const SLACK: i64 = 2;
 /// Microseconds between an answer's last byte here and its being in the store for certain.
 const SETTLED: u64 = 20_000;
 
@@ -55,6 +55,8 @@ pub struct Expectation {
     pub doubt: i64,
     /// When the answer of the origin to the request that this answer names was there, if a robot had it: microseconds of the run.
     pub there: Option<u64>,
+    /// When that request was made, if it is remembered.
+    pub made: Option<u64>,
     /// When it was due, microseconds of the run.
     pub due: u64,
 }
@@ -259,8 +261,24 @@ fn over(expected: &Expectation, answered: i64) -> bool {
     let until = expected.version.until;
     match expected.there {
         Some(there) => expected.sent.1 > fresh_until(there, answered, until + SLACK),
-        None => expected.sent.0 - expected.doubt > until + SLACK,
+        // A wall that was set and has not been looked at since says anything; but nothing is older than the request for it.
+        None => {
+            let by_the_wall = expected.sent.0 - expected.doubt > until + SLACK;
+            let may_be = |made| expected.sent.1 > fresh_until(made, answered, until + SLACK);
+            by_the_wall && expected.made.is_none_or(may_be)
+        }
     }
+}
+
+/// Whether a proxy may have taken an answer that it gave from its store for stale, or nearly: that the origin answered with at
+/// `answered` (Unix milliseconds). It may then fetch it anew behind the robot's back.
+pub(crate) fn may_be_old(expected: &Expectation, answered: i64) -> bool {
+    let until = expected.version.until - SLACK;
+    // By the wall, which may have been set meanwhile, and by how old it can be at most.
+    expected.sent.0 >= until
+        || expected
+            .made
+            .is_some_and(|made| expected.sent.1 >= fresh_until(made, answered, until))
 }
 
 /// Until which moment of the run an answer is fresh whose time began at this one: the origin gave it at `answered` (Unix milliseconds)

@@ -39,6 +39,7 @@ fn right() -> (Expectation, Observed) {
         sent: (NOW, SENT),
         doubt: 0,
         there: None,
+        made: None,
         due: SENT,
     };
     let seen = Observed {
@@ -144,6 +145,18 @@ fn right_exchanges_have_their_source_and_no_fault() {
                 s.claims.expires = Some(NOW - 100);
                 s.claims.reply.as_mut().unwrap().answered = (NOW - 131) * 1000;
                 e.there = Some(SENT - 33_000_000);
+            },
+            Source::Hit,
+        ),
+        (
+            // 33 s old at most of 31 and 2 of slack: the wall was set back, and nobody has looked since.
+            "a hit of what the proxy fetched for itself, that was asked for not long ago",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - 100;
+                s.claims.expires = Some(NOW - 100);
+                s.claims.reply.as_mut().unwrap().answered = (NOW - 131) * 1000;
+                e.made = Some(SENT - 33_000_000);
             },
             Source::Hit,
         ),
@@ -377,6 +390,17 @@ fn each_fault_is_told_alone() {
                 s.claims.expires = Some(NOW + 100);
                 s.claims.reply.as_mut().unwrap().answered = (NOW + 69) * 1000;
                 e.there = Some(SENT - 33_000_001);
+            },
+            Fault::StaleHit,
+        ),
+        (
+            "a hit of what the proxy fetched for itself, that was asked for long ago",
+            |e, s| {
+                hit(e);
+                e.version.until = NOW - 100;
+                s.claims.expires = Some(NOW - 100);
+                s.claims.reply.as_mut().unwrap().answered = (NOW - 131) * 1000;
+                e.made = Some(SENT - 33_000_001);
             },
             Fault::StaleHit,
         ),

@@ -62,6 +62,8 @@ struct Stored {
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     number: u64,
+    /// The moment it was made: the origin answered it no earlier.
+    made: u64,
     /// The moment it ended.
     done: u64,
     /// The moment the origin's answer to it was there, if this robot had it.
@@ -113,8 +115,8 @@ impl Memory {
         self.parts[part(object)].get_mut(&object)
     }
 
-    /// A request is sent.
-    pub fn asked(&mut self, object: Object, number: u64) {
+    /// A request is about to be sent, at `made`.
+    pub fn asked(&mut self, object: Object, number: u64, made: u64) {
         // What pages embed is numbered otherwise, and its requests above 2 to the 63; it is asked for as long as its page is.
         if number >> 63 == 0 {
             self.newest = self.newest.max(object.id);
@@ -129,6 +131,7 @@ impl Memory {
         }
         entry.asked.push(Asked {
             number,
+            made,
             done: UNDER_WAY,
             there: None,
         });
@@ -157,6 +160,13 @@ impl Memory {
         let entry = self.get(object)?;
         let asked = entry.asked.iter().find(|asked| asked.number == number)?;
         asked.there.map(NonZeroU64::get)
+    }
+
+    /// When this request was made, if it is remembered: the origin answered it no earlier, whoever had the answer.
+    #[must_use]
+    pub fn made(&self, object: Object, number: u64) -> Option<u64> {
+        let asked = &self.get(object)?.asked;
+        asked.iter().find(|a| a.number == number).map(|a| a.made)
     }
 
     /// Whether a request of another number is or was made for the object, under way since `sent` or earlier: somebody a store may
@@ -268,8 +278,8 @@ mod tests {
     fn a_number_is_own_under_way_earlier_or_never() {
         let mut memory = Memory::new(u64::MAX);
         assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::Never);
-        memory.asked(OBJECT, 1);
-        memory.asked(OBJECT, 2);
+        memory.asked(OBJECT, 1, 0);
+        memory.asked(OBJECT, 2, 0);
         assert_eq!(memory.known(OBJECT, 2, 2, 100), Known::Own);
         assert_eq!(memory.known(OBJECT, 2, 1, 100), Known::UnderWay);
         memory.ended(OBJECT, 1, 150, None);
@@ -282,9 +292,9 @@ mod tests {
     #[test]
     fn what_was_served_from_elsewhere_can_not_be_stored() {
         let mut memory = Memory::new(u64::MAX);
-        memory.asked(OBJECT, 1);
+        memory.asked(OBJECT, 1, 0);
         memory.ended(OBJECT, 1, 10, Some(9));
-        memory.asked(OBJECT, 2);
+        memory.asked(OBJECT, 2, 0);
         memory.served(OBJECT, 2, 20, false);
         assert_eq!(memory.known(OBJECT, 3, 2, 100), Known::Never);
         assert_eq!(memory.known(OBJECT, 3, 1, 100), Known::Earlier);
@@ -294,7 +304,7 @@ mod tests {
     #[test]
     fn what_was_served_stale_may_have_been_fetched_under_its_number_for_the_store() {
         let mut memory = Memory::new(u64::MAX);
-        memory.asked(OBJECT, 2);
+        memory.asked(OBJECT, 2, 0);
         memory.served(OBJECT, 2, 20, true);
         assert_eq!(memory.known(OBJECT, 3, 2, 100), Known::Earlier);
         // It came when nobody knows, and while the robot waited or behind that.
@@ -308,7 +318,7 @@ mod tests {
     fn a_number_given_up_for_others_is_not_called_false() {
         let mut memory = Memory::new(u64::MAX);
         for number in 0..40 {
-            memory.asked(OBJECT, number);
+            memory.asked(OBJECT, number, 0);
             memory.ended(OBJECT, number, number, None);
         }
         assert_eq!(memory.known(OBJECT, 99, 0, 1000), Known::Earlier);
@@ -354,12 +364,12 @@ mod tests {
         let mut memory = Memory::new(10);
         let object = |id| Object { kind: 1, id };
         for id in 0..3 {
-            memory.asked(object(id), id);
+            memory.asked(object(id), id, 0);
         }
         memory.ended(object(0), 0, 5, None);
         memory.ended(object(1), 1, 5, None);
-        memory.asked(object(11), 11);
-        memory.asked(object(1), 12);
+        memory.asked(object(11), 11, 0);
+        memory.asked(object(1), 12, 0);
         memory.ended(object(1), 12, 6, None);
         for _ in 0..PARTS {
             memory.forget();

@@ -21,6 +21,6 @@ pub use body::{Comparison, Difference};
 pub use claims::{CacheControl, Claims, Reply};
 pub use coding::{Accept, Coding};
 pub use judge::{Expectation, Observed, Outcome, Verdict, judge};
-pub(crate) use judge::{SLACK, fresh_until};
+pub(crate) use judge::{fresh_until, may_be_old};
 pub use meant::{Adaptations, Meant};
 pub use memory::{Earlier, Known, Memory};

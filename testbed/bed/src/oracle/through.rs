@@ -32,6 +32,18 @@ impl Judged {
         self.why = Some(format!("{}: {why}", adaptation.name()));
     }
 
+    /// It does not come out of its coding, so nobody can say what is in it.
+    fn sealed(mut self, meant: &Meant, why: String) -> Self {
+        self.wrong(Adaptation::Compressed, why);
+        if meant.gray.is_some() {
+            self.fate(Adaptation::Gray, Fate::Unjudged);
+        }
+        if meant.injected.is_some() {
+            self.fate(Adaptation::Injected, Fate::Unjudged);
+        }
+        self
+    }
+
     /// It came as it was, which is none's fault unless it had to be adapted.
     fn passed(&mut self, adaptation: Adaptation, must: bool) {
         self.fate(adaptation, Fate::Passed);
@@ -122,8 +134,7 @@ pub fn through(
             "Content-Encoding {}, and {asked} was asked for",
             coding.name()
         );
-        found.wrong(Adaptation::Compressed, why);
-        return found;
+        return found.sealed(meant, why);
     }
     let most = match meant.gray {
         Some(_) => usize::try_from(meant.most(original.len() as u64)).unwrap_or(usize::MAX),
@@ -133,13 +144,9 @@ pub fn through(
         Ok(inflated) if inflated.len() <= most => inflated,
         Ok(inflated) => {
             let why = Wrong::Length(inflated.len(), original.len());
-            found.wrong(Adaptation::Compressed, why.to_string());
-            return found;
+            return found.sealed(meant, why.to_string());
         }
-        Err(why) => {
-            found.wrong(Adaptation::Compressed, why.to_string());
-            return found;
-        }
+        Err(why) => return found.sealed(meant, why.to_string()),
     };
     if meant.gray.is_none() && meant.injected.is_none() {
         match adapted::same(original, &inflated) {

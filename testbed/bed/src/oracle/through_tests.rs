@@ -194,6 +194,9 @@ fn what_is_wrong_is_told_of_the_adaptation_that_did_it() {
             found.fates.contains(&(wrong, Fate::Wrong)),
             "{name}: {found:?}"
         );
+        let each = [meant.compressed.is_some(), meant.injected.is_some()];
+        let each = each.into_iter().filter(|there| *there).count();
+        assert_eq!(found.fates.len(), each, "{name}: {found:?}");
         assert_eq!(found.faults, [Fault::WronglyAdapted], "{name}");
         assert!(found.why.unwrap().starts_with(wrong.name()), "{name}");
     }

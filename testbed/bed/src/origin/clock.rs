@@ -17,13 +17,15 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Of a clock that is read here and now.
+    /// Of a clock of this machine, read here and now. Who is put aside in the middle of it does not know when he looked.
     #[must_use]
-    pub fn exact(unix: i64) -> Self {
+    pub fn here(read: impl FnOnce() -> i64) -> Self {
+        let at = Instant::now();
+        let unix = read();
         Self {
-            at: Instant::now(),
+            at,
             unix,
-            error: 0,
+            error: i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX),
         }
     }
 }
@@ -94,6 +96,15 @@ mod tests {
             let found = offset(&sights).map(|o| (o.ahead, o.error));
             assert_eq!(found, expected, "{sights:?}");
         }
+    }
+
+    #[test]
+    fn a_reading_that_was_held_up_says_by_how_much_it_may_be_wrong() {
+        let held = Reading::here(|| {
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            7
+        });
+        assert!(held.unix == 7 && held.error >= 3000, "{held:?}");
     }
 
     proptest! {

@@ -89,7 +89,7 @@ impl Running {
     /// What its clock says now.
     #[must_use]
     pub fn clock(&self) -> Reading {
-        Reading::exact(self.origin.wall.microseconds())
+        Reading::here(|| self.origin.wall.microseconds())
     }
 
     /// Begins a run at `epoch` (Unix seconds): versions of objects are told from there, and counting begins anew.

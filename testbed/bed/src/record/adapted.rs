@@ -40,7 +40,7 @@ pub enum Fate {
     Unasked,
     /// Something else.
     Wrong,
-    /// It had no end that could be judged.
+    /// It had no end, or does not come out of its coding, or nobody had time for it.
     Unjudged,
 }
 

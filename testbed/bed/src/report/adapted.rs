@@ -46,7 +46,7 @@ pub(crate) fn adapted(r: &Results) -> String {
         "<section><h2>Adapted content</h2>\n{}<p class=\"gloss\">Answers that the proxy was to change on purpose, judged through the change: a \
          gray picture by the original's gray, a compressed body by what comes out of it, a page by what is left without the text. What \
          passes as it was is no fault: a proxy may have no time for it. Not asked for: the robot accepts no coding, and got plain bytes. Not \
-         judged: the answer had no end, as origin or robot broke it off.</p></section>\n",
+         judged: the answer had no end, as origin or robot broke it off, or it does not come out of its coding, or no judge had time.</p></section>\n",
         table(&heads, &rows)
     )
 }

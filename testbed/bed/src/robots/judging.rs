@@ -12,8 +12,8 @@ use super::{
 use crate::{
     demand::Method,
     oracle::{
-        Coding, Earlier, Expectation, Known, Memory, Observed, Outcome, SLACK, Verdict,
-        fresh_until, judge, through::Judged,
+        Coding, Earlier, Expectation, Known, Memory, Observed, Outcome, Verdict, fresh_until,
+        judge, may_be_old, through::Judged,
     },
     origin,
     record::{Fault, Sample, Source},
@@ -72,8 +72,8 @@ impl Judging {
     }
 
     /// A request is about to be sent.
-    pub(crate) fn asked(&mut self, object: Object, number: u64, method: Method) {
-        self.memory.asked(object, number);
+    pub(crate) fn asked(&mut self, object: Object, number: u64, method: Method, now: u64) {
+        self.memory.asked(object, number, now);
         // At its end it was invalidated for certain; when within, nobody here knows.
         if method == Method::Post {
             self.memory.invalidated(object);
@@ -126,6 +126,14 @@ impl Judging {
             && !self
                 .tags
                 .right(exchange.arrival.object, tag, coding, seen.bytes)
+            && !verdict.faults.contains(&Fault::Fields)
+        {
+            verdict.faults.push(Fault::Fields);
+        }
+        // RFC 9110 12.5.3: what has a body to be judged by is told by that, but HEAD has none, and what is not meant is compared as it comes.
+        if seen.status == Some(200)
+            && exchange.adapted.is_none()
+            && !load.adapting.accept(load, &exchange.arrival).takes(coding)
             && !verdict.faults.contains(&Fault::Fields)
         {
             verdict.faults.push(Fault::Fields);
@@ -233,6 +241,7 @@ impl Judging {
             sent: (sent, exchange.sent),
             doubt: load.clock.doubt(exchange.sent),
             there: (seen.claims.reply).and_then(|reply| self.memory.there(object, reply.request)),
+            made: (seen.claims.reply).and_then(|reply| self.memory.made(object, reply.request)),
             due: super::clock::micros(arrival.due),
         }
     }
@@ -250,7 +259,8 @@ impl Judging {
             // A 304 without the origin's field may have been made after the origin was asked under this very number.
             Source::Hit | Source::Joined if seen.claims.reply.is_some() => {
                 // Within what clocks may differ by: the proxy takes it for stale perhaps, and fetches anew behind the robot's back.
-                let old = expected.sent.0 >= expected.version.until - SLACK;
+                let answered = seen.claims.reply.map_or(0, |r| r.answered);
+                let old = may_be_old(expected, answered);
                 self.memory.served(object, number, exchange.done, old);
             }
             source => {

@@ -316,9 +316,10 @@ impl Load {
         arrival: Arrival,
         taken: u64,
     ) {
+        let now = self.clock.now();
         self.judging
             .borrow_mut()
-            .asked(arrival.object, arrival.number, arrival.method);
+            .asked(arrival.object, arrival.number, arrival.method, now);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
         let mut over = self

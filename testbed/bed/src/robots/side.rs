@@ -1,7 +1,7 @@
 //! The origin as a run sees it: one of its own, or one on another machine, asked over its control.
 //!
-//! Awkward case: the other machine is asked on a thread, each second, for a question over a network may take longer than robots can
-//! wait; what is told of it is then up to a second old.
+//! Awkward case: the other machine is asked on a thread, four times a second, for a question over a network may take longer than
+//! robots can wait; what is told of it is then so much older.
 
 use crate::{
     origin::{self, Reading, Running, Statistics, remote::Remote},
