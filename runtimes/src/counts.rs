@@ -112,10 +112,15 @@ impl Counts {
         !self.added.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether something was added that nobody took.
+    pub(crate) fn is_told(&self) -> bool {
+        self.added.load(Ordering::Relaxed)
+    }
+
     /// What was added since the last time.
     pub(crate) fn take(&self) -> Batch {
         // The look before spares the write where nothing was counted: a write is seen by every thread.
-        if !self.added.load(Ordering::Relaxed) || !self.added.swap(false, Ordering::AcqRel) {
+        if !self.is_told() || !self.added.swap(false, Ordering::AcqRel) {
             return Batch::new();
         }
         let since = |count: &Count| {

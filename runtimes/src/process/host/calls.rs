@@ -55,9 +55,8 @@ impl Calls for ChildCalls {
             }
         };
         if let Some(door) = door {
-            let counted = self.desk.counts.take();
             door.say(|out| {
-                put_counted(out, &counted);
+                put_counted(out, &self.desk.counts.take());
                 put_resume(out, id, token.transaction, &answer);
             });
         }

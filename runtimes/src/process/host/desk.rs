@@ -10,6 +10,7 @@ use crate::counts::Counts;
 use crate::life::{Life, Maker};
 use crate::process::child::lock;
 use crate::process::control::{Hello, Map, Report};
+use crate::process::reply::put_counted;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use std::cell::Cell;
@@ -160,6 +161,18 @@ impl Desk {
         let counted = self.counts.take();
         if !counted.is_empty() {
             self.report(&Report::Added(counted));
+        }
+    }
+
+    /// The same, to a worker: counts are taken and put under the lock of its door, so what it is told behind this is behind them,
+    /// also when another thread took what the answer's own thread had counted.
+    pub(super) fn tell_counts_ahead(&self) {
+        if !self.counts.is_told() {
+            return;
+        }
+        match self.doors.any() {
+            Some(door) => door.say(|out| put_counted(out, &self.counts.take())),
+            None => self.tell_counts(),
         }
     }
 

@@ -110,7 +110,7 @@ pub(super) fn run(desk: &Arc<Desk>) {
     Desk::answers();
     loop {
         // Behind what was told below, and what threads of the module's own counted meanwhile.
-        desk.tell_counts();
+        desk.tell_counts_ahead();
         let ready = desk.notices.wait(desk.tell_calls());
         // Never while it is being made: then there is nobody to tell.
         let Some(life) = desk.current() else {

@@ -114,9 +114,8 @@ pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Ins
     match get_told(content) {
         Ok(Told::Free(transaction)) => {
             free(desk, transaction);
-            let counted = desk.counts.take();
-            if !counted.is_empty() {
-                door.say(|out| put_counted(out, &counted));
+            if desk.counts.is_told() {
+                door.say(|out| put_counted(out, &desk.counts.take()));
             }
             began
         }
@@ -318,9 +317,8 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         }
         return now;
     }
-    let counted = desk.counts.take();
     let put = |out: &mut Vec<u8>| {
-        put_counted(out, &counted);
+        put_counted(out, &desk.counts.take());
         put_reply(out, sent.id, spent, &outcome, edits.since(mark));
     };
     if !matches!(outcome, Ok(Verdict::Pending)) {
