@@ -60,6 +60,8 @@ pub(super) struct Desk {
     pub(super) notices: Notices,
     /// What the module counts itself, and was not sent.
     pub(super) counts: Counts,
+    /// It was said that the module is ready.
+    ready: Mutex<bool>,
     called: Mutex<Calls>,
     closing: AtomicBool,
 }
@@ -81,6 +83,7 @@ impl Desk {
             doors: Doors::new(hello.threads as usize).map_err(text)?,
             notices: Notices::new().map_err(text)?,
             counts: Counts::default(),
+            ready: Mutex::default(),
             called: Mutex::default(),
             closing: AtomicBool::new(false),
         }))
@@ -156,23 +159,31 @@ impl Desk {
         ANSWERS.set(true);
     }
 
-    /// Sends what was counted, where there is no answer to send it ahead of.
+    /// Sends what was counted, where there is no answer to send it ahead of. Under a lock: what was taken by another thread is sent
+    /// before this returns, so what is reported next is behind it.
     pub(super) fn tell_counts(&self) {
+        let ready = lock(&self.ready);
+        self.report_counts();
+        drop(ready);
+    }
+
+    fn report_counts(&self) {
         let counted = self.counts.take();
         if !counted.is_empty() {
             self.report(&Report::Added(counted));
         }
     }
 
-    /// The same, to a worker: counts are taken and put under the lock of its door, so what it is told behind this is behind them,
-    /// also when another thread took what the answer's own thread had counted.
+    /// The same, by way of a worker once there are answers: counts are taken and put under the lock of its door, so what it is told
+    /// behind this is behind them, also when another thread takes what the answer's own thread had counted.
     pub(super) fn tell_counts_ahead(&self) {
         if !self.counts.is_told() {
             return;
         }
-        match self.doors.any() {
+        let ready = lock(&self.ready);
+        match self.doors.any().filter(|_| *ready) {
             Some(door) => door.say(|out| put_counted(out, &self.counts.take())),
-            None => self.tell_counts(),
+            None => self.report_counts(),
         }
     }
 
@@ -184,6 +195,7 @@ impl Desk {
         *lock(&self.current) = Some(life);
         self.tell_counts();
         self.report(&Report::Ready(about));
+        *lock(&self.ready) = true;
         // What came while there was nobody to tell.
         self.notices.ring();
         Ok(())
