@@ -1,7 +1,8 @@
 //! What is counted of a phase or of a kind of content, as plain data.
 //!
 //! Invariant: hit and miss times are never mixed but in `latency.all`. Exchanges that a robot broke off on purpose are counted in
-//! `aborted` and nowhere else; exchanges without a whole answer have no latency and are told by their faults.
+//! `aborted`, and in `faults` if what came of them was wrong, and nowhere else; exchanges without a whole answer have no latency and are
+//! told by their faults.
 
 use super::{Adaptation, Adapted, Fault, Process, Source, Times};
 use crate::demand::{Method, RequestType};
@@ -25,7 +26,7 @@ pub struct Figures {
     pub methods: Methods,
     /// Answers by where they came from.
     pub sources: Sources,
-    /// How many exchanges had each fault.
+    /// How many exchanges had each fault, also of those that robots broke off.
     pub faults: BTreeMap<Fault, u64>,
     /// What became of answers that the proxy was to change on purpose.
     #[serde(default)]

@@ -224,6 +224,10 @@ impl Tally {
 
     fn add(&mut self, s: &Sample) {
         let f = &mut self.figures;
+        // What came before the robot broke it off was judged too.
+        for fault in &s.faults {
+            *f.faults.entry(*fault).or_default() += 1;
+        }
         if s.aborted {
             f.aborted += 1;
             return;
@@ -233,9 +237,6 @@ impl Tally {
         f.types.count(s.kind);
         f.methods.count(s.method);
         f.sources.count(s.source, s.bytes);
-        for fault in &s.faults {
-            *f.faults.entry(*fault).or_default() += 1;
-        }
         for (adaptation, fate) in &s.adapted {
             f.adapted.entry(*adaptation).or_default().count(*fate);
         }

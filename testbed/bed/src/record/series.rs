@@ -25,7 +25,7 @@ pub struct Slot {
     pub hits: u64,
     /// How many of `done` a store with room for everything could have answered.
     pub ideal: u64,
-    /// Faults that a right proxy never has.
+    /// Faults that a right proxy never has, also of exchanges that robots broke off on purpose.
     pub failures: u64,
     /// False misses.
     pub false_misses: u64,
@@ -166,6 +166,11 @@ impl Series {
         self.advance(sample.done);
         let due = self.number(sample.due);
         self.slot(due).due += 1;
+        let slot = &mut self.slots[self.open];
+        for fault in &sample.faults {
+            slot.failures += u64::from(fault.is_failure());
+            slot.false_misses += u64::from(*fault == Fault::FalseMiss);
+        }
         if sample.aborted {
             return;
         }
@@ -180,10 +185,6 @@ impl Series {
         slot.done += 1;
         slot.hits += u64::from(sample.source == Source::Hit);
         slot.ideal += u64::from(sample.possible());
-        for fault in &sample.faults {
-            slot.failures += u64::from(fault.is_failure());
-            slot.false_misses += u64::from(*fault == Fault::FalseMiss);
-        }
     }
 
     pub(crate) fn observe(&mut self, seen: &Observation) {

@@ -158,6 +158,27 @@ fn what_a_robot_broke_off_is_counted_apart() {
 }
 
 #[test]
+fn what_was_wrong_with_an_exchange_that_a_robot_broke_off_counts() {
+    let broken_off = Sample {
+        aborted: true,
+        faults: vec![Fault::WrongBytes, Fault::FalseMiss],
+        ..sample(1, 11.0, Source::None, 5)
+    };
+    let mut recorder = whole();
+    recorder.record(&broken_off);
+    assert_eq!(recorder.progress(12_000_000).failures, 1);
+    let results = recorder.finish(closing(20.0));
+    let f = &results.measured;
+    assert_eq!((f.aborted, f.requests, f.failures()), (1, 100, 1));
+    assert_eq!(f.faults.get(&Fault::FalseMiss), Some(&1));
+    assert!(results.validity.valid && !results.passed());
+    let mut alone = self::recorder();
+    alone.record(&broken_off);
+    let slot = &alone.finish(closing(20.0)).series[11];
+    assert_eq!((slot.done, slot.failures, slot.false_misses), (0, 1, 1));
+}
+
+#[test]
 fn what_has_no_answer_has_faults_and_no_latency() {
     let mut recorder = recorder();
     let lost = Sample {

@@ -189,7 +189,7 @@ fn summary(r: &Results) -> String {
             if failures > 0 { "fault" } else { "" },
             "Failures, whole run",
             &count(failures),
-            &format!("in {} requests", count(r.total.requests)),
+            &format!("in {} requests", count(r.total.requests + r.total.aborted)),
         ),
         tile(
             "",
