@@ -206,6 +206,8 @@ pub struct Progress {
     pub requests: u64,
     /// Faults so far that a right proxy never has.
     pub failures: u64,
+    /// How late the generator was for 99 % of the phase's requests so far, microseconds, if that shows in the times of its hits.
+    pub late: Option<u64>,
 }
 
 impl std::fmt::Display for Progress {
@@ -227,6 +229,10 @@ impl std::fmt::Display for Progress {
             self.connections,
             self.requests,
             self.failures,
-        )
+        )?;
+        match self.late {
+            Some(late) => write!(f, ", generator late by {}", millis(Some(late))),
+            None => Ok(()),
+        }
     }
 }

@@ -148,6 +148,7 @@ impl Recorder {
             connections: self.last.as_ref().map_or(0, |o| o.connections),
             requests: totals.0,
             failures: totals.1,
+            late: self.phases.get(self.phase(at)).and_then(Tally::late),
         }
     }
 
@@ -257,6 +258,13 @@ impl Tally {
         self.latency[place].record(s.done.saturating_sub(s.due));
         self.first_byte[place].record(s.head.saturating_sub(s.due));
         self.service[place].record(s.done.saturating_sub(s.sent));
+    }
+
+    /// How late the generator was for 99 % of requests, if that shows in what hits take.
+    fn late(&self) -> Option<u64> {
+        let late = self.lateness.percentile(99.0)?;
+        let hits = self.service[0].percentile(99.0)?;
+        validity::shows(late, hits).then_some(late)
     }
 
     fn watch(&mut self, before: &Observation, now: &Observation) {

@@ -80,6 +80,9 @@ pub struct Validity {
     pub valid: bool,
     /// Why they do not; empty when they do.
     pub reasons: Vec<String>,
+    /// Where they do, but not to the last digit.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 /// A phase, as it was.

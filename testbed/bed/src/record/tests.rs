@@ -494,6 +494,57 @@ fn a_run_is_invalid_with_the_reason() {
 }
 
 #[test]
+fn robots_and_origin_that_fill_the_cores_they_may_use_make_a_run_invalid() {
+    let mut recorder = whole();
+    for second in [10u64, 20] {
+        let generator = Some(Generator {
+            robots: second as f64 * 0.5,
+            origin: second as f64 * 0.45,
+            judges: second as f64 * 0.9,
+        });
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator,
+            ..Observation::default()
+        });
+    }
+    let mut results = recorder.finish(closing(20.0));
+    for (cores, valid) in [(1, false), (2, true), (0, true)] {
+        results.host.cores = cores;
+        let found = validity::judge(&results, Vec::new());
+        let reasons = found.reasons.join("; ");
+        assert_eq!(found.valid, valid, "{cores}: {reasons}");
+        let told = reasons.contains("took 95 % of a core together, of 1 that they may use");
+        assert_eq!(told, !valid, "{reasons}");
+    }
+}
+
+#[test]
+fn a_generator_later_than_half_of_what_hits_take_is_told_and_is_no_reason() {
+    let late = |micros: u64| {
+        let mut recorder = recorder();
+        for n in 0..100 {
+            let s = sample(1, 10.0 + f64::from(n) / 10.0, Source::Hit, 1_000);
+            recorder.record(&Sample {
+                taken: s.due + micros,
+                sent: s.due + micros,
+                done: s.done + micros,
+                ..s
+            });
+        }
+        let line = recorder.progress(19_000_000).to_string();
+        (line, recorder.finish(closing(20.0)).validity)
+    };
+    for (micros, doubted) in [(400, false), (600, true)] {
+        let (line, validity) = late(micros);
+        assert!(validity.valid, "{validity:?}");
+        let doubts = validity.doubts.join("; ");
+        assert_eq!(doubts.contains("late by up to 600 us"), doubted, "{doubts}");
+        assert_eq!(line.contains("generator late by 0.6 ms"), doubted, "{line}");
+    }
+}
+
+#[test]
 fn results_are_the_same_after_a_trip_through_json() {
     let mut recorder = whole();
     recorder.record(&Sample {

@@ -97,8 +97,12 @@ fn verdict(r: &Results) -> String {
     } else {
         format!("<ul>{reasons}</ul>")
     };
+    let doubts = r.validity.doubts.iter();
+    let doubts: String = doubts
+        .map(|doubt| format!("<p>In doubt: {}.</p>", escape(doubt)))
+        .collect();
     format!(
-        "<div class=\"verdict {class}\"><strong>{}</strong>{reasons}<p>{}</p></div>\n",
+        "<div class=\"verdict {class}\"><strong>{}</strong>{reasons}<p>{}</p>{doubts}</div>\n",
         escape(&what),
         escape(&more)
     )

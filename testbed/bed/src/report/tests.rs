@@ -255,11 +255,13 @@ fn faults_and_reasons_stand_in_the_verdict() {
     assert!(html(&results).contains("the proxy failed 3 times"));
     results.validity.valid = false;
     results.validity.reasons = vec!["the generator was late & busy".to_owned()];
+    results.validity.doubts = vec!["hits take <80 us".to_owned()];
     let page = html(&results);
     assert!(
         page.contains("Not a valid run")
             && page.contains("<li>the generator was late &amp; busy</li>")
     );
+    assert!(page.contains("<p>In doubt: hits take &lt;80 us.</p>"));
 }
 
 #[test]
@@ -379,6 +381,7 @@ fn comparison_says_how_much_and_whether_it_may() {
         validity: crate::record::Validity {
             valid: false,
             reasons: vec!["it was late".to_owned()],
+            ..Default::default()
         },
         ..a.clone()
     };

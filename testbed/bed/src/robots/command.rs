@@ -294,5 +294,8 @@ fn summary(results: &Results) -> String {
     for reason in &results.validity.reasons {
         text.push_str(&format!("not valid {reason}\n"));
     }
+    for doubt in &results.validity.doubts {
+        text.push_str(&format!("in doubt  {doubt}\n"));
+    }
     text
 }
