@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod proxy;
+mod signals;
 
 use proxy::{Lie, start};
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use understudy_bed::{
     content::Library,
     origin,
-    record::{Fault, Results},
+    record::{Fault, Results, Times},
     robots::{Plan, Shape, run},
     seed::Seed,
     workload::Workload,
@@ -217,6 +218,26 @@ fn a_proxy_that_stores_nothing_misses_falsely_by_the_size_of_its_store() {
     let (mut plan, _proxy) = plan(Lie::Passes);
     plan.cache = Some(1 << 30);
     assert_eq!(faults(&run(&plan, |_| {}).unwrap()), [Fault::FalseMiss]);
+}
+
+/// How many of these times are half a second or more.
+fn long(times: &Times) -> u64 {
+    let long = times.buckets.iter().filter(|(edge, _)| *edge >= 500_000);
+    long.map(|(_, number)| number).sum()
+}
+
+#[test]
+fn who_waits_behind_a_stall_is_charged_from_when_its_request_was_due() {
+    let (mut plan, _proxy) = plan(Lie::Stalls);
+    // What is due while its robot waits for an answer waits behind it.
+    plan.workload.connections.robot_open = 1;
+    let f = run(&plan, |_| {}).unwrap().total;
+    // Of 50 a second most are asked for directly, and those of a second and a half at least were due half a second before its end.
+    assert!(long(&f.latency.all) >= 25, "{:?}", f.latency.all);
+    assert!(long(&f.queueing) >= 10, "{:?}", f.queueing);
+    assert!(f.latency.all.max >= f.queueing.max);
+    // Since it was sent, nobody waited for another's answer.
+    assert!(f.service.all.mean < f.latency.all.mean);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::{
     collections::HashMap,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread::spawn,
+    sync::{Arc, Mutex, OnceLock},
+    thread::{sleep, spawn},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,8 @@ pub(crate) enum Lie {
     Stores,
     /// Nothing: it stores, and its 304s have no more than they must (RFC 9110 15.4.5).
     BareNotModified,
+    /// Nothing, and it stores nothing; but from the first to the third second behind its first request it answers nobody.
+    Stalls,
     /// Nothing: what it has stored and is stale by less than a second it gives, and fetches anew under that request's number.
     RefreshesBehind,
     StoresEverything,
@@ -48,6 +50,8 @@ struct Shared {
     /// Answers, and when they came.
     store: Mutex<HashMap<String, (Instant, Vec<u8>)>>,
     heard: Arc<Mutex<Vec<String>>>,
+    /// When its first request came.
+    begun: OnceLock<Instant>,
 }
 
 pub(crate) fn start(lie: Lie) -> Proxy {
@@ -62,6 +66,7 @@ pub(crate) fn start_at(lie: Lie, address: &str) -> Proxy {
         lie,
         store: Mutex::default(),
         heard: Arc::clone(&heard),
+        begun: OnceLock::new(),
     });
     spawn(move || {
         for client in listener.incoming().flatten() {
@@ -89,6 +94,7 @@ impl Shared {
                 return Some(());
             }
             Lie::HangsUp => return None,
+            Lie::Stalls => self.stall(),
             Lie::KeepsSilent => {
                 // Until the robot has had enough and closes.
                 let _ = client.read(&mut [0]);
@@ -138,6 +144,13 @@ impl Shared {
             client.write_all(&answer).ok()?;
         }
         (self.lie != Lie::ClosesEarly).then_some(())
+    }
+
+    fn stall(&self) {
+        let since = self.begun.get_or_init(Instant::now).elapsed();
+        if since >= Duration::from_secs(1) {
+            sleep(Duration::from_secs(3).saturating_sub(since));
+        }
     }
 
     fn may_store(&self, answer: &[u8]) -> bool {

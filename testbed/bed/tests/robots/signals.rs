@@ -1,0 +1,97 @@
+//! The program itself, signalled while it runs: held up, it says that its figures do not count.
+
+use super::{
+    Results, TRAFFIC,
+    proxy::{Lie, Proxy, start},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// The program while it runs a workload through a proxy of the test's own.
+struct Bed {
+    child: Child,
+    proxy: Proxy,
+    directory: TempDir,
+}
+
+impl Bed {
+    /// The usual traffic for so many seconds.
+    fn run(lie: Lie, seconds: u32, more: &[&str]) -> Self {
+        let proxy = start(lie);
+        let directory = tempfile::tempdir().unwrap();
+        let text = TRAFFIC.replace("{LIFE}", "1000000");
+        let text = text.replace("seconds = 3", &format!("seconds = {seconds}"));
+        std::fs::write(directory.path().join("w.toml"), text).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
+            .arg("run")
+            .arg(directory.path().join("w.toml"))
+            .args(["--proxy", &proxy.address.to_string(), "--out"])
+            .arg(directory.path().join("out"))
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            proxy,
+            directory,
+        }
+    }
+
+    /// A file that it writes.
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join("out").join(name)
+    }
+
+    /// Until the proxy has heard so many requests.
+    fn until_heard(&mut self, requests: usize) {
+        while self.proxy.heard.lock().unwrap().len() < requests {
+            assert_eq!(self.child.try_wait().unwrap(), None, "it ended by itself");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let number = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(number).unwrap(), signal).unwrap();
+    }
+
+    /// Its code, and what it printed.
+    fn end(&mut self) -> (Option<i32>, String) {
+        use std::io::Read;
+        let mut said = String::new();
+        let mut out = self.child.stdout.take().unwrap();
+        out.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_generator_that_was_held_up_says_that_its_figures_do_not_count() {
+    let mut bed = Bed::run(Lie::Passes, 3, &[]);
+    bed.until_heard(20);
+    bed.signal(Signal::STOP);
+    // What is due meanwhile, a third of all, is late.
+    sleep(Duration::from_secs(1));
+    bed.signal(Signal::CONT);
+    let (code, said) = bed.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("not valid the generator was late"), "{said}");
+    let results = Results::read(&bed.file("results.json")).unwrap();
+    assert!(results.total.lateness.max >= 500_000);
+    assert!(results.total.latency.all.max >= 500_000);
+}
