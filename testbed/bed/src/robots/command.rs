@@ -179,10 +179,12 @@ fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> 
             )
         })?;
     }
-    let mut seconds = 0u64;
+    let mut told = 0;
     let results = run(&plan, move |progress| {
-        seconds += 1;
-        if seconds.is_multiple_of(PROGRESS) {
+        // By the run's time: a second may be told of late, or with the next.
+        let now = progress.at as u64 / PROGRESS;
+        if now > told {
+            told = now;
             eprintln!("{progress}");
         }
     })

@@ -15,6 +15,8 @@ const BURST: usize = 64;
 const LOOK: u64 = 100_000;
 /// How much longer than an answer may take the end is waited for.
 const SETTLING: Duration = Duration::from_secs(1);
+/// How long the end is waited for, at most, by who was told to stop.
+const HURRIED: Duration = Duration::from_secs(10);
 /// Seconds between two sweeps for connections that the proxy closed.
 const SWEEP: u64 = 5;
 
@@ -111,18 +113,23 @@ pub(crate) async fn drive(
         load.second(load.clock.now());
     }
     // What is under way may end, or its time may be up, which is a fault to be counted: a proxy that hangs must not look right because
-    // the run ended first. Who interrupts does not wait for that.
+    // the run ended first. Who interrupts does not wait for that, nor who interrupts the waiting.
     let end = async {
         while load.counts().under_way > 0 {
             load.idle.notified().await;
         }
     };
-    let patience = if stopped_early.get() {
-        load.timeout.min(Duration::from_secs(10))
-    } else {
-        load.timeout + SETTLING
-    };
-    let _ = timeout(patience, end).await;
+    tokio::pin!(end);
+    if !stopped_early.get() {
+        tokio::select! {
+            biased;
+            _ = timeout(load.timeout + SETTLING, &mut end) => {}
+            () = &mut stopped => stopped_early.set(true),
+        }
+    }
+    if stopped_early.get() {
+        let _ = timeout(load.timeout.min(HURRIED), end).await;
+    }
     load.second(load.clock.now());
     Ok(())
 }

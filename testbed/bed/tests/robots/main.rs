@@ -315,37 +315,3 @@ fn what_has_no_answer_at_the_end_is_told() {
     let reasons = results.validity.reasons.join("\n");
     assert!(reasons.contains("had no answer yet"), "{reasons}");
 }
-
-#[test]
-fn an_interrupt_while_the_proxy_starts_ends_the_proxy() {
-    use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str| directory.path().join(name).display().to_string();
-    std::fs::write(file("w.toml"), TRAFFIC.replace("{LIFE}", "1000")).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = free.local_addr().unwrap().to_string();
-    drop(free);
-    // Moved there when it is whole.
-    let (part, pid) = (file("part"), file("pid"));
-    let command = format!("sh -c 'echo $$ > {part}; mv {part} {pid}; exec sleep 100'");
-    let mut bed = std::process::Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
-        .args([
-            "run",
-            &file("w.toml"),
-            "--proxy",
-            &proxy,
-            "--start",
-            &command,
-        ])
-        .spawn()
-        .unwrap();
-    while !std::path::Path::new(&pid).exists() {
-        assert_eq!(bed.try_wait().unwrap(), None);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let number = |text: &str| Pid::from_raw(text.trim().parse().unwrap()).unwrap();
-    let started = number(&std::fs::read_to_string(&pid).unwrap());
-    kill_process(number(&bed.id().to_string()), Signal::INT).unwrap();
-    assert_eq!(bed.wait().unwrap().code(), Some(2));
-    assert!(test_kill_process(started).is_err());
-}

@@ -1,4 +1,5 @@
-//! The program itself, signalled while it runs: held up, it says that its figures do not count.
+//! The program itself, signalled while it runs: held up, it says that its figures do not count; interrupted, it leaves the report of what
+//! there was. (What it does when its proxy is only starting is in `tests/interrupt.rs`.)
 
 use super::{
     Results, TRAFFIC,
@@ -6,6 +7,7 @@ use super::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -94,4 +96,36 @@ fn a_generator_that_was_held_up_says_that_its_figures_do_not_count() {
     let results = Results::read(&bed.file("results.json")).unwrap();
     assert!(results.total.lateness.max >= 500_000);
     assert!(results.total.latency.all.max >= 500_000);
+}
+
+#[test]
+fn an_interrupt_in_mid_run_leaves_the_results_and_the_report_so_far() {
+    let mut bed = Bed::run(Lie::Stores, 600, &[]);
+    bed.until_heard(20);
+    bed.signal(Signal::INT);
+    let (code, said) = bed.end();
+    assert_eq!(code, Some(3), "{said}");
+    let results = Results::read(&bed.file("results.json")).unwrap();
+    assert!(results.interrupted && !results.validity.valid);
+    assert!(results.total.requests >= 10, "{}", results.total.requests);
+    let page = std::fs::read_to_string(bed.file("report.html")).unwrap();
+    assert!(page.contains("it was interrupted before its end"));
+}
+
+#[test]
+fn an_interrupt_is_heard_while_the_last_answers_are_waited_for() {
+    let mut bed = Bed::run(Lie::KeepsSilent, 5, &["--timeout", "4"]);
+    // The line of the last second is printed when all phases are over, and what is under way has four seconds more.
+    let mut lines = BufReader::new(bed.child.stderr.take().unwrap()).lines();
+    let over = |line: &str| {
+        let at = line.trim_start().split('/').next();
+        at.and_then(|at| at.parse::<f64>().ok())
+            .is_some_and(|at| at >= 5.0)
+    };
+    while !over(&lines.next().unwrap().unwrap()) {}
+    bed.signal(Signal::INT);
+    let (_, said) = bed.end();
+    drop(lines);
+    let results = Results::read(&bed.file("results.json")).unwrap();
+    assert!(results.interrupted, "{said}");
 }
