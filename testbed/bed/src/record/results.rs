@@ -5,7 +5,7 @@
 use super::{Figures, Slot};
 use crate::workload::Schedule;
 use serde::{Deserialize, Serialize};
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 /// The number of this shape; another one is refused.
 pub const FORMAT: u32 = 1;
@@ -58,6 +58,15 @@ pub struct Identity {
     pub cache: Option<u64>,
     /// When the run began, Unix seconds.
     pub began: i64,
+    /// A digest of the workload, with every key that its file left out: files of one name can say different things.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// What else was asked of the run and may change its figures, by the option's name.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// The version of this program.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// The machine that the robots ran on.

@@ -211,6 +211,8 @@ pub(crate) fn made(m: &Made) -> Results {
             start: Some("understudy".to_owned()),
             cache: Some(64 << 20),
             began: 1_790_000_000,
+            digest: Some("0123abcd".to_owned()),
+            ..Identity::default()
         },
         at: (schedule.seconds() * 1e6) as u64,
         ..Closing::default()
@@ -386,6 +388,44 @@ fn comparison_says_how_much_and_whether_it_may() {
         ..a.clone()
     };
     assert!(compare(&a, &invalid).contains("B is not valid: it was late"));
+}
+
+#[test]
+fn runs_of_one_name_are_compared_by_all_that_was_asked() {
+    let a = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let other = |change: fn(&mut Identity)| {
+        let mut b = a.clone();
+        change(&mut b.identity);
+        compare(&a, &b)
+    };
+    let option = |i: &mut Identity| {
+        i.options.insert("--timeout".to_owned(), "5".to_owned());
+    };
+    for (text, expected) in [
+        (
+            other(|i| i.digest = Some("other".to_owned())),
+            "another workload of the name polymix-3",
+        ),
+        (other(option), "another --timeout: – in A, 5 in B"),
+        (
+            other(|i| i.version = Some("0.1.0".to_owned())),
+            "another version of this program: – in A, 0.1.0 in B",
+        ),
+    ] {
+        assert!(
+            text.contains("not comparable") && text.contains(expected),
+            "{text}"
+        );
+    }
+    // An older program's results tell of none of that, which is said.
+    let older = other(|i| i.digest = None);
+    assert!(!older.contains("not comparable"), "{older}");
+    assert!(older.contains("is not told in these results"), "{older}");
+    assert!(!compare(&a, &a).contains("is not told"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{
     clock::Clock,
     closed::drive_closed,
     drive::drive,
+    identity::identity,
     interrupt,
     judges::{self, Judges},
     judging::Judging,
@@ -23,7 +24,7 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand},
     origin::{self, Reading, Wall, remote},
-    record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
+    record::{Closing, Generator, Observation, Progress, Recorder, Results, Sample},
     seed::Seed,
     watch::Thread,
     workload::{self, Bodies, Schedule, Workload},
@@ -318,28 +319,6 @@ fn listeners(first: SocketAddr, servers: usize) -> Vec<SocketAddr> {
         address
     };
     (0..servers.max(1)).map(place).collect()
-}
-
-/// What is told of the run in its results.
-fn identity(plan: &Plan, began: i64) -> Identity {
-    Identity {
-        workload: plan.workload.name.clone(),
-        seed: plan.seed,
-        scale: plan.scale(),
-        mode: match plan.mode {
-            Mode::Forward => "forward".to_owned(),
-            Mode::Reverse => "reverse".to_owned(),
-        },
-        proxy: plan.proxy.to_string(),
-        // The first word alone: the rest may name what is nobody's business.
-        start: plan.start.as_ref().and_then(|command| {
-            let mut words = shlex::Shlex::new(command);
-            let word = words.next()?;
-            Some(word.rsplit('/').next().unwrap_or_default().to_owned())
-        }),
-        cache: plan.cache,
-        began,
-    }
 }
 
 /// Processor seconds of this whole program.
