@@ -52,7 +52,7 @@ pub struct Identity {
     pub mode: String,
     /// The proxy's address.
     pub proxy: String,
-    /// The first word of the command that started the proxy; arguments can hold secrets.
+    /// What the proxy is called: as the run was told, else by a word of the command that started it; arguments can hold secrets.
     pub start: Option<String>,
     /// Bytes of the proxy's cache, as the run was told.
     pub cache: Option<u64>,

@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Starts the proxy by this command (no shell); {proxy}, {host} and {port} of --proxy and the address {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
+    /// What the proxy is called in reports; if left out, by the program that --start names behind taskset, nice and the like
+    #[arg(long)]
+    pub name: Option<String>,
     /// Watches the processor time and memory of the process of this number and of its children
     #[arg(long)]
     pub watch: Vec<u32>,
@@ -123,6 +126,7 @@ impl RunArgs {
             listen: self.listen,
             origin: self.origin,
             start: self.start,
+            name: self.name,
             watch: self.watch,
             timeout: Duration::from_secs_f64(self.timeout),
             out: self.out,

@@ -1,9 +1,9 @@
 //! What is told of a run in its results: enough to know whether another run was the same.
 //!
 //! Invariant: two runs of one identity, but for proxy and time, ask the same in the same way. Awkward case: commands hold secrets, so of
-//! the one that started the proxy a single word is told.
+//! the one that started the proxy a single word is told, unless the run was given a name for it.
 
-use super::{Mode, Plan};
+use super::{Mode, Plan, name::name};
 use crate::{record::Identity, workload::Workload};
 use std::collections::BTreeMap;
 
@@ -18,12 +18,10 @@ pub(crate) fn identity(plan: &Plan, began: i64) -> Identity {
             Mode::Reverse => "reverse".to_owned(),
         },
         proxy: plan.proxy.to_string(),
-        // The first word alone: the rest may name what is nobody's business.
-        start: plan.start.as_ref().and_then(|command| {
-            let mut words = shlex::Shlex::new(command);
-            let word = words.next()?;
-            Some(word.rsplit('/').next().unwrap_or_default().to_owned())
-        }),
+        start: match &plan.name {
+            Some(given) => Some(given.clone()),
+            None => plan.start.as_deref().and_then(name),
+        },
         cache: plan.cache,
         began,
         digest: digest(&plan.workload),
@@ -65,6 +63,23 @@ mod tests {
     fn plan() -> Plan {
         let proxy = SocketAddr::from(([127, 0, 0, 1], 1));
         Plan::new(Workload::load("polymix-3").unwrap(), proxy)
+    }
+
+    #[test]
+    fn a_name_that_is_given_goes_before_the_command() {
+        let told = |start: Option<&str>, name: Option<&str>| {
+            let plan = Plan {
+                start: start.map(str::to_owned),
+                name: name.map(str::to_owned),
+                ..plan()
+            };
+            identity(&plan, 0).start
+        };
+        let squid = "taskset -c 0 bin/understudy-bed peer squid --port {port}";
+        assert_eq!(told(Some(squid), None).as_deref(), Some("squid"));
+        assert_eq!(told(Some(squid), Some("five")).as_deref(), Some("five"));
+        assert_eq!(told(None, Some("five")).as_deref(), Some("five"));
+        assert_eq!(told(None, None), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The clients before the proxy.
 //!
 //! - `plan`: what a run is, as the command line or a table says it. `command`: that command line.
-//! - `run`: a run from plan to results. `identity`: what results tell of the plan. `start`: the proxy's command. `side`, `observer`:
+//! - `run`: a run from plan to results. `identity`, `name`: what results tell of the plan. `start`: the proxy's command. `side`, `observer`:
 //!   origin and proxy looked at.
 //! - `load`: all robots, their connections and queues; `drive`: through the phases; `exchange`: one request and its answer.
 //! - `ceiling`, `closed`: what the generator itself can do.
@@ -27,6 +27,7 @@ mod judges;
 mod judging;
 mod kept;
 mod load;
+mod name;
 mod observer;
 mod plan;
 mod request;
