@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// The cells that tables of phases and of kinds of content share.
 fn cells(f: &Figures) -> String {
-    let l = &f.latency;
+    let (l, sent) = (&f.latency, &f.service);
     let mut out: String = [
         count(f.requests),
         or_dash(f.rate(), digits),
@@ -21,6 +21,10 @@ fn cells(f: &Figures) -> String {
         most(&l.hit),
         half(&l.miss),
         most(&l.miss),
+        half(&sent.hit),
+        most(&sent.hit),
+        half(&sent.miss),
+        most(&sent.miss),
     ]
     .iter()
     .map(|text| cell(text))
@@ -31,7 +35,7 @@ fn cells(f: &Figures) -> String {
     out
 }
 
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 13] = [
     "Requests",
     "a second",
     "Hit ratio",
@@ -40,6 +44,10 @@ const HEADS: [&str; 9] = [
     "Hit 99 %",
     "Miss 50 %",
     "Miss 99 %",
+    "Hit sent 50 %",
+    "Hit sent 99 %",
+    "Miss sent 50 %",
+    "Miss sent 99 %",
     "Failures",
 ];
 
@@ -66,7 +74,8 @@ pub(crate) fn phases(r: &Results) -> String {
         .collect();
     format!(
         "<section><h2>Phases</h2>\n{}<p class=\"gloss\">Figures are quoted from the phases in bold; the others warm the proxy up, fill its \
-         cache, or move the rate. 50 % and 99 %: so many answers were there within this time.</p></section>\n",
+         cache, or move the rate. 50 % and 99 %: so many answers were there within this time since they were due; under \"sent\", since the \
+         request was sent, without how long it waited for a free connection of its robot.</p></section>\n",
         table(&heads, &rows)
     )
 }

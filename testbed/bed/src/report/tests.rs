@@ -229,12 +229,45 @@ fn plots(page: &str) -> Vec<&str> {
 fn every_plot_has_marks_and_every_number_is_one() {
     let page = html(&made(&Made::default()));
     let plots = plots(&page);
-    assert_eq!(plots.len(), 8);
+    assert_eq!(plots.len(), 10);
     for plot in plots {
         assert!(plot.matches("class=\"mark").count() > 0, "{plot}");
     }
     for word in ["NaN", "inf", "None", "Some("] {
         assert!(!page.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn times_by_phase_and_by_content_stand_there_since_due_and_since_sent() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    // A wait for connections that nothing else has.
+    for f in results.phases.iter_mut().map(|p| &mut p.figures) {
+        (f.latency.hit.p50, f.service.hit.p50) = (777_000, 333);
+    }
+    for f in results.contents.iter_mut().map(|c| &mut c.figures) {
+        (f.latency.hit.p50, f.service.hit.p50) = (666_000, 222);
+    }
+    let page = html(&results);
+    let sections: Vec<&str> = page.split("<section>").collect();
+    let told = |heading: &str, time: &str| {
+        let heading = format!("<h2>{heading}</h2>");
+        let of = |s: &&&str| s.contains(&heading) && s.contains(time);
+        sections.iter().filter(of).count() == 1
+    };
+    for (by, table, due, sent) in [
+        ("phase", "Phases", "777 ms", "333 µs"),
+        ("kind of content", "Kinds of content", "666 ms", "222 µs"),
+    ] {
+        for (since, time) in [("due", due), ("sent", sent)] {
+            let heading = format!("Response times by {by}, since {since}");
+            assert!(told(&heading, time), "{heading}");
+            assert!(told(table, time), "{table}: {time}");
+        }
     }
 }
 
@@ -517,7 +550,7 @@ fn chromium_shows_it_and_asks_nobody() {
         "{dom}"
     );
     let plots = plots(&dom);
-    assert_eq!(plots.len(), 8);
+    assert_eq!(plots.len(), 10);
     assert!(
         plots
             .iter()
