@@ -163,6 +163,7 @@ pub(crate) fn times(r: &Results) -> String {
 /// Hit ratio over time.
 pub(crate) fn hits(r: &Results) -> String {
     let share = |part: u64, s: &Slot| (s.done > 0).then(|| part as f64 / s.done as f64);
+    let looked = r.identity.cache.is_some();
     let svg = over_time(
         r,
         "Hit ratio over time",
@@ -174,10 +175,13 @@ pub(crate) fn hits(r: &Results) -> String {
         ],
         |s| {
             format!(
-                "hit ratio {}, possible {}\n{} false misses",
+                "hit ratio {}, possible {}{}",
                 or_dash(share(s.hits, s), percent),
                 or_dash(share(s.ideal, s), percent),
-                count(s.false_misses)
+                match looked {
+                    true => format!("\n{} false misses", count(s.false_misses)),
+                    false => String::new(),
+                }
             )
         },
     );

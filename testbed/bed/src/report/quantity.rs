@@ -174,7 +174,7 @@ pub(crate) fn quantities(r: &Results) -> Vec<Quantity> {
         ),
         q(
             "false misses",
-            Some(fault(Fault::FalseMiss)),
+            r.identity.cache.map(|_| fault(Fault::FalseMiss)),
             words::digits,
             Lower,
         ),

@@ -6,7 +6,7 @@ use super::{
     page::{WORDS, cell, table},
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
-use crate::record::{Figures, Results, Share, Times};
+use crate::record::{Fault, Figures, Results, Share, Times};
 use std::fmt::Write;
 
 /// The cells that tables of phases and of kinds of content share.
@@ -201,6 +201,16 @@ pub(crate) fn fault_table(r: &Results) -> String {
         let (name, more) = faults::words(fault);
         let of = |f: &Figures| f.faults.get(&fault).copied().unwrap_or(0);
         let (all, measured) = (of(&r.total), of(&r.measured));
+        if fault == Fault::FalseMiss && r.identity.cache.is_none() && all == 0 {
+            let _ = writeln!(
+                rows,
+                "<tr>{}<td colspan=\"2\">not looked for</td><td class=\"words\">{} Looked for only where a run was told the cache's \
+                 size (--cache).</td></tr>",
+                cell(name),
+                escape(more)
+            );
+            continue;
+        }
         let class = if all > 0 && fault.is_failure() {
             " class=\"some\""
         } else {

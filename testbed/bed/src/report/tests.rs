@@ -300,6 +300,29 @@ fn faults_and_reasons_stand_in_the_verdict() {
 }
 
 #[test]
+fn false_misses_that_nobody_looked_for_are_not_told_as_none() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    results.total.faults.clear();
+    let told = |r: &Results| {
+        let page = html(r);
+        let compared = compare(r, r);
+        [
+            page.contains("not looked for"),
+            page.contains("0 false misses"),
+            compared.contains("false misses"),
+        ]
+    };
+    results.series.iter_mut().for_each(|s| s.false_misses = 0);
+    assert_eq!(told(&results), [false, true, true]);
+    results.identity.cache = None;
+    assert_eq!(told(&results), [true, false, false]);
+}
+
+#[test]
 fn what_strangers_wrote_is_text() {
     let hostile = "<script>alert(1)</script>\"'&";
     let mut results = made(&Made {

@@ -271,8 +271,15 @@ fn summary(results: &Results) -> String {
         millis(&figures.latency.hit, &figures.service.hit),
         millis(&figures.latency.miss, &figures.service.miss),
     );
-    if results.total.faults.is_empty() {
-        text.push_str("faults    none\n");
+    // Nobody knows what must still be stored in a cache of unknown size.
+    let looked = results.identity.cache.is_some();
+    match (results.total.faults.is_empty(), looked) {
+        (true, true) => text.push_str("faults    none\n"),
+        (true, false) => {
+            text.push_str("faults    none, but false misses were not looked for (--cache)\n")
+        }
+        (false, true) => {}
+        (false, false) => text.push_str("faults    false misses were not looked for (--cache)\n"),
     }
     for (fault, count) in &results.total.faults {
         let apart = match fault.is_failure() {

@@ -110,6 +110,9 @@ fn an_interrupt_in_mid_run_leaves_the_results_and_the_report_so_far() {
     assert!(results.total.requests >= 10, "{}", results.total.requests);
     let page = std::fs::read_to_string(bed.file("report.html")).unwrap();
     assert!(page.contains("it was interrupted before its end"));
+    // It was told of no cache's size.
+    assert!(said.contains("false misses were not looked for"), "{said}");
+    assert!(page.contains("not looked for"));
 }
 
 #[test]
