@@ -20,6 +20,9 @@ pub struct Figures {
     pub aborted: u64,
     /// Bytes of answers' bodies.
     pub bytes: u64,
+    /// Bytes that came of answers that robots broke off on purpose.
+    #[serde(default)]
+    pub aborted_bytes: u64,
     /// Requests by type.
     pub types: Types,
     /// Requests by method.
@@ -151,6 +154,31 @@ impl Share {
     }
 }
 
+/// What the origin was spared: below 0 where a proxy asks it for more than it was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// What robots had less what the origin gave.
+    pub part: i64,
+    /// What robots had.
+    pub whole: u64,
+}
+
+impl Spared {
+    pub(crate) fn new(robots: u64, origin: u64) -> Self {
+        let signed = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            part: signed(robots) - signed(origin),
+            whole: robots,
+        }
+    }
+
+    /// The part over the whole, unless the whole is nothing.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        (self.whole > 0).then(|| self.part as f64 / self.whole as f64)
+    }
+}
+
 /// Hit ratios. A hit is an answer from the store without a word to the origin, told by the origin's own fields in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
@@ -168,10 +196,10 @@ pub struct Hits {
     pub ideal_bytes: Share,
     /// The ideal beside `cachable`.
     pub ideal_cachable: Share,
-    /// Seen from both sides: (requests of robots - requests at the origin) / requests of robots.
-    pub spared: Option<Share>,
-    /// Seen from both sides, in bytes of bodies.
-    pub spared_bytes: Option<Share>,
+    /// Seen from both sides: (requests of robots - requests at the origin) / requests of robots, those broken off among them.
+    pub spared: Option<Spared>,
+    /// Seen from both sides, in bytes of bodies, also of those broken off.
+    pub spared_bytes: Option<Spared>,
 }
 
 /// What the origin did.

@@ -15,7 +15,7 @@ mod validity;
 
 pub use adapted::{Adaptation, Adapted, Fate};
 pub use figures::{
-    Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Types,
+    Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Spared, Types,
 };
 pub use recorder::Recorder;
 pub use results::{

@@ -6,7 +6,7 @@
 
 use super::{
     BySource, Closing, ContentResults, FORMAT, Figures, Generator, Host, Observation, OriginSide,
-    PhaseResults, Process, Progress, Results, Sample, Share, Source, series::Series,
+    PhaseResults, Process, Progress, Results, Sample, Share, Source, Spared, series::Series,
     times::Histogram, validity,
 };
 use crate::{
@@ -231,6 +231,7 @@ impl Tally {
         }
         if s.aborted {
             f.aborted += 1;
+            f.aborted_bytes += s.bytes;
             return;
         }
         f.requests += 1;
@@ -312,14 +313,11 @@ impl Tally {
         figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
         figures.lateness = self.lateness.times();
-        let spared = |clients: u64, origin: u64| Share {
-            part: clients.saturating_sub(origin),
-            whole: clients,
-        };
         if let Some(origin) = figures.origin {
             let asked = figures.requests + figures.aborted;
-            figures.hits.spared = Some(spared(asked, origin.requests));
-            figures.hits.spared_bytes = Some(spared(figures.bytes, origin.bytes));
+            let bytes = figures.bytes + figures.aborted_bytes;
+            figures.hits.spared = Some(Spared::new(asked, origin.requests));
+            figures.hits.spared_bytes = Some(Spared::new(bytes, origin.bytes));
         }
         figures
     }
@@ -356,6 +354,7 @@ impl Figures {
         self.requests += o.requests;
         self.aborted += o.aborted;
         self.bytes += o.bytes;
+        self.aborted_bytes += o.aborted_bytes;
         for (a, b) in [
             (&mut self.types.plain, o.types.plain),
             (&mut self.types.ims200, o.types.ims200),

@@ -324,7 +324,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
     );
     assert_eq!(
         f.hits.spared,
-        Some(Share {
+        Some(Spared {
             part: 70,
             whole: 100
         })
@@ -338,6 +338,39 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
             .map(|s| s.connections)
             .collect::<Vec<_>>()[18..],
         [Some(19), Some(20)]
+    );
+}
+
+#[test]
+fn a_proxy_that_asks_for_more_than_it_is_asked_for_spares_less_than_nothing() {
+    let mut recorder = recorder();
+    recorder.record(&sample(1, 11.0, Source::Miss, 5));
+    recorder.record(&Sample {
+        aborted: true,
+        bytes: 300,
+        ..sample(1, 11.0, Source::Miss, 5)
+    });
+    for (second, requests, bytes) in [(10, 0, 0), (20, 3, 2_600)] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            origin: Some(OriginSide {
+                requests,
+                bytes,
+                ..OriginSide::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let hits = &results.measured.hits;
+    let spared = |part, whole| Some(Spared { part, whole });
+    assert_eq!(hits.spared, spared(-1, 2));
+    // What a robot had of an answer before it broke it off, it had.
+    assert_eq!(hits.spared_bytes, spared(-1_300, 1_300));
+    assert_eq!(hits.spared_bytes.and_then(Spared::value), Some(-1.0));
+    assert_eq!(
+        Results::parse("x", &results.to_json().unwrap()).unwrap(),
+        results
     );
 }
 

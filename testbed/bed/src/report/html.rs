@@ -7,7 +7,7 @@ use super::{
     spread::spread,
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
-use crate::record::{Results, Share, Times};
+use crate::record::{Results, Share, Spared, Times};
 
 /// The report as one HTML file that names nothing outside itself.
 #[must_use]
@@ -214,7 +214,7 @@ fn summary(r: &Results) -> String {
         tile(
             "",
             "Requests kept from the origin",
-            &or_dash(f.hits.spared, share),
+            &or_dash(f.hits.spared.and_then(Spared::value), percent),
             "counted at both sides",
         ),
     ] {

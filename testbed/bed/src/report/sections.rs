@@ -6,7 +6,7 @@ use super::{
     page::{WORDS, cell, table},
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
-use crate::record::{Fault, Figures, Results, Share, Times};
+use crate::record::{Fault, Figures, Results, Share, Spared, Times};
 use std::fmt::Write;
 
 /// The cells that tables of phases and of kinds of content share.
@@ -317,7 +317,7 @@ pub(crate) fn details(r: &Results) -> String {
         ),
         (
             "Bytes kept from the origin",
-            or_dash(f.hits.spared_bytes, share),
+            or_dash(f.hits.spared_bytes.and_then(Spared::value), percent),
         ),
     ] {
         let _ = writeln!(rows, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&text));
