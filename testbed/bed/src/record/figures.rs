@@ -41,11 +41,15 @@ pub struct Figures {
     /// From the time a request was due to its answer's head.
     pub first_byte: BySource,
     /// From a request's being sent to its answer's last byte: the proxy's time and that of what is behind it, without the waiting for
-    /// a connection. Only to be put beside figures of others that run from there.
+    /// a connection and without the making of one. Only to be put beside figures of others that run from there.
     #[serde(default)]
     pub service: BySource,
-    /// From the generator's coming to a request to its being sent: all connections of the robot were busy.
+    /// From the generator's coming to a request to its robot's having a connection for it: all of them were busy.
     pub queueing: Times,
+    /// From there to its being sent: a connection was made, after another perhaps that the proxy had closed. The proxy's time, where it
+    /// is slow to accept; nothing, where a connection was idle.
+    #[serde(default)]
+    pub connecting: Times,
     /// From the time a request was due to the generator's coming to it.
     pub lateness: Times,
     /// Processor time that the proxy took, and the most memory it had, where it was looked at.

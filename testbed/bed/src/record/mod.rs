@@ -107,7 +107,9 @@ pub struct Sample {
     pub due: u64,
     /// When the generator came to it; later than due by its own lateness alone.
     pub taken: u64,
-    /// When its first byte was sent: later than taken while all connections of its robot are busy.
+    /// When its robot had a connection for it, or began to make one: later than taken while all connections of its robot are busy.
+    pub begun: u64,
+    /// When its first byte was sent, on the connection that it was answered on.
     pub sent: u64,
     /// When the answer's head was there.
     pub head: u64,

@@ -38,6 +38,7 @@ struct Tally {
     first_byte: [Histogram; 4],
     service: [Histogram; 4],
     queueing: Histogram,
+    connecting: Histogram,
     lateness: Histogram,
 }
 
@@ -219,6 +220,7 @@ impl Tally {
             first_byte: four(),
             service: four(),
             queueing: Histogram::new(),
+            connecting: Histogram::new(),
             lateness: Histogram::new(),
         }
     }
@@ -255,7 +257,8 @@ impl Tally {
         }
         self.lateness.record(s.taken.saturating_sub(s.due));
         let Some(place) = place(s.source) else { return };
-        self.queueing.record(s.sent.saturating_sub(s.taken));
+        self.queueing.record(s.begun.saturating_sub(s.taken));
+        self.connecting.record(s.sent.saturating_sub(s.begun));
         self.latency[place].record(s.done.saturating_sub(s.due));
         self.first_byte[place].record(s.head.saturating_sub(s.due));
         self.service[place].record(s.done.saturating_sub(s.sent));
@@ -303,6 +306,7 @@ impl Tally {
         let theirs = theirs.chain(&other.service);
         mine.zip(theirs).for_each(|(a, b)| a.merge(b));
         self.queueing.merge(&other.queueing);
+        self.connecting.merge(&other.connecting);
         self.lateness.merge(&other.lateness);
     }
 
@@ -312,6 +316,7 @@ impl Tally {
         figures.first_byte = by_source(&self.first_byte);
         figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
+        figures.connecting = self.connecting.times();
         figures.lateness = self.lateness.times();
         if let Some(origin) = figures.origin {
             let asked = figures.requests + figures.aborted;

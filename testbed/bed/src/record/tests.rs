@@ -48,6 +48,7 @@ pub(crate) fn sample(phase: usize, due: f64, source: Source, latency: u64) -> Sa
         method: Method::Get,
         due,
         taken: due,
+        begun: due + 4,
         sent: due + 10,
         head: due + latency / 2,
         done: due + latency,
@@ -117,11 +118,12 @@ fn hit_and_miss_times_are_apart_and_together_in_all() {
 }
 
 #[test]
-fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
+fn waiting_for_a_connection_and_making_it_are_in_the_latency_and_not_in_the_service() {
     let mut recorder = recorder();
     let s = sample(1, 11.0, Source::Hit, 1_000);
     recorder.record(&Sample {
         taken: s.due + 7,
+        begun: s.due + 300,
         sent: s.due + 900,
         ..s
     });
@@ -129,12 +131,13 @@ fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
     assert_eq!(
         (
             f.lateness.max,
-            f.queueing.max,
+            f.queueing.max + f.connecting.max,
             f.service.hit.max,
             f.latency.hit.max
         ),
         (7, 893, 100, 1_000)
     );
+    assert_eq!((f.queueing.max, f.connecting.max), (293, 600));
 }
 
 #[test]

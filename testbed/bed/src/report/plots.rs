@@ -331,7 +331,8 @@ fn both(of: &str, parts: &[(&str, &Figures)], gloss: &str) -> String {
     let sent = figure_of(
         "sent",
         |f| &f.service,
-        " Without how long requests waited for a free connection of their robot: the proxy's own time, and that of what is behind it.",
+        " Without how long requests waited for a free connection of their robot, or for one to be made: the proxy's own time, and that of \
+         what is behind it.",
     );
     due + &sent
 }

@@ -75,7 +75,7 @@ pub(crate) fn phases(r: &Results) -> String {
     format!(
         "<section><h2>Phases</h2>\n{}<p class=\"gloss\">Figures are quoted from the phases in bold; the others warm the proxy up, fill its \
          cache, or move the rate. 50 % and 99 %: so many answers were there within this time since they were due; under \"sent\", since the \
-         request was sent, without how long it waited for a free connection of its robot.</p></section>\n",
+         request was sent, without how long it waited for a free connection of its robot or for one to be made.</p></section>\n",
         table(&heads, &rows)
     )
 }
@@ -168,7 +168,8 @@ pub(crate) fn mix(r: &Results) -> String {
     let t = &f.types;
     format!(
         "<section><h2>Where answers came from</h2>\n{}<p class=\"gloss\">Told by the origin's own fields in the answers, never by the proxy's \
-         word. Times are since a request was due; those under \"sent\" leave out how long it waited for a free connection of its robot. Requests: {} plain, {} If-Modified-Since to be answered in full, {} to be answered 304, {} reloads; {} HEAD, {} POST; {} \
+         word. Times are since a request was due; those under \"sent\" leave out how long it waited for a free connection of its robot, and how long \
+         one took to make. Requests: {} plain, {} If-Modified-Since to be answered in full, {} to be answered 304, {} reloads; {} HEAD, {} POST; {} \
          broken off on purpose and not counted here.</p></section>\n",
         table(
             &[
@@ -293,7 +294,8 @@ pub(crate) fn details(r: &Results) -> String {
             ),
         ),
         ("Generator late by", within(late)),
-        ("Waited for a connection", within(&f.queueing)),
+        ("Waited for a free connection", within(&f.queueing)),
+        ("Took to make a connection", within(&f.connecting)),
         (
             "Asked again, whole run",
             or_dash(r.total.retried, |n| {

@@ -187,6 +187,7 @@ pub(crate) fn made(m: &Made) -> Results {
                 method: Method::Get,
                 due,
                 taken,
+                begun: taken + 2,
                 sent: taken + 5,
                 head: taken + 5 + (micros * 0.9) as u64,
                 done: taken + 5 + micros as u64,

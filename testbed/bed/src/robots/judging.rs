@@ -155,6 +155,7 @@ impl Judging {
             method: arrival.method,
             due: super::clock::micros(arrival.due),
             taken: exchange.taken,
+            begun: exchange.begun,
             sent: exchange.sent,
             head: exchange.head,
             done: exchange.done,

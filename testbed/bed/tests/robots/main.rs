@@ -17,7 +17,7 @@ use understudy_bed::{
     record::{Fault, Results, Times},
     robots::{Plan, Shape, run},
     seed::Seed,
-    workload::Workload,
+    workload::{Distribution, Workload},
     world::World,
 };
 
@@ -238,6 +238,23 @@ fn who_waits_behind_a_stall_is_charged_from_when_its_request_was_due() {
     assert!(f.latency.all.max >= f.queueing.max);
     // Since it was sent, nobody waited for another's answer.
     assert!(f.service.all.mean < f.latency.all.mean);
+}
+
+#[test]
+fn what_a_connection_takes_to_make_is_told_apart_from_the_wait_for_a_free_one() {
+    let (mut plan, _proxy) = plan(Lie::Passes);
+    // A connection for each request, each of them a round trip of 100 ms to make.
+    plan.workload.connections.robot = Distribution::Constant(1.0);
+    plan.workload.connections.robot_open = 64;
+    plan.workload.network.client_delay = 0.05;
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let f = results.total;
+    // Histograms keep three digits.
+    assert!(f.connecting.min >= 99_900, "{:?}", f.connecting);
+    // The request is under way for 50 ms, and so is its answer.
+    assert!(f.service.all.min >= 99_900, "{:?}", f.service.all);
+    assert!(f.latency.all.min >= 199_800, "{:?}", f.latency.all);
 }
 
 #[test]
