@@ -179,6 +179,8 @@ pub struct Closing {
     pub identity: Identity,
     /// When it ended, microseconds from its beginning.
     pub at: u64,
+    /// How many faulty exchanges are kept, if the run has a directory for them.
+    pub kept: Option<u64>,
     /// Whether it was broken off.
     pub interrupted: bool,
     /// Reasons why it is not valid, beside those that the recorder sees itself.

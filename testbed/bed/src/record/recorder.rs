@@ -198,6 +198,7 @@ impl Recorder {
             host: Host::here(),
             validity: super::Validity::default(),
             interrupted: closing.interrupted,
+            kept: closing.kept,
             total: total.figures(),
             contents: contents.filter(|c| c.figures.requests > 0).collect(),
             measured,

@@ -25,6 +25,9 @@ pub struct Results {
     pub validity: Validity,
     /// Whether it was broken off before its end.
     pub interrupted: bool,
+    /// How many faulty exchanges are in `faults.jsonl`, if the run had a directory for it; the first ones, if there were more.
+    #[serde(default)]
+    pub kept: Option<u64>,
     /// The measured phases together, or all phases of a workload that measures none: figures are quoted from here.
     pub measured: Figures,
     /// All phases together, with what was due behind the last one's end: what pages embed that came late.

@@ -226,9 +226,19 @@ pub(crate) fn fault_table(r: &Results) -> String {
             escape(more)
         );
     }
+    let kept = match r.kept {
+        Some(n) => format!(
+            "The first {} faulty exchanges are in faults.jsonl in the run's output directory, with request, head of the answer, what it \
+             should have been, and the bytes around the first difference.",
+            count(n)
+        ),
+        None => {
+            "The exchanges themselves are kept only where a run has an output directory (--out)."
+                .to_owned()
+        }
+    };
     format!(
-        "<section><h2>Faults</h2>\n{}<p class=\"gloss\">The robots know what every answer should be, so they look at each. The exchanges \
-         themselves are kept in the run's output directory.</p></section>\n",
+        "<section><h2>Faults</h2>\n{}<p class=\"gloss\">The robots know what every answer should be, so they look at each. {kept}</p></section>\n",
         table(&["Fault", "Whole run", "quoted phases", WORDS], &rows)
     )
 }

@@ -324,6 +324,22 @@ fn false_misses_that_nobody_looked_for_are_not_told_as_none() {
 }
 
 #[test]
+fn exchanges_that_are_not_kept_are_not_said_to_be() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let told = |r: &Results| {
+        let page = html(r);
+        ["The first 7 faulty exchanges are in", "are kept only where"].map(|w| page.contains(w))
+    };
+    assert_eq!(told(&results), [false, true]);
+    results.kept = Some(7);
+    assert_eq!(told(&results), [true, false]);
+}
+
+#[test]
 fn what_strangers_wrote_is_text() {
     let hostile = "<script>alert(1)</script>\"'&";
     let mut results = made(&Made {

@@ -183,6 +183,11 @@ impl Judging {
         }
     }
 
+    /// How many faulty exchanges are kept, if any are to be.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        self.kept.as_ref().map(|kept| u64::from(kept.count()))
+    }
+
     /// Keeps the exchange if something was wrong with it.
     pub(crate) fn keep(&mut self, load: &Load, exchange: &Exchange, over: &Over) {
         if over.sample.faults.is_empty() {

@@ -251,6 +251,11 @@ impl Load {
         self.counts.get()
     }
 
+    /// How many faulty exchanges are kept, if any are to be.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        self.judging.borrow().kept()
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         let mut counts = self.counts.get();
         change(&mut counts);

@@ -190,6 +190,7 @@ fn run_asked(
     let lost = (lost > 0).then(|| {
         format!("{lost} adapted answers were not judged: more came than can be decoded beside the load; lower the rate")
     });
+    let kept = load.kept();
     drop(load);
     drop(started);
     let Some(recorder) = Rc::into_inner(recorder) else {
@@ -198,6 +199,7 @@ fn run_asked(
     Ok(recorder.into_inner().finish(Closing {
         identity: identity(plan, clock.unix_seconds(0)),
         at,
+        kept,
         interrupted,
         reasons: left.into_iter().chain(lost).collect(),
     }))

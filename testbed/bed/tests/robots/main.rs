@@ -196,6 +196,7 @@ fn each_lie_is_counted_as_what_it_is_and_kept() {
                     assert!(found.contains(&fault), "{lie:?}: {found:?}");
                 }
                 let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+                assert_eq!(results.kept, Some(kept.lines().count() as u64));
                 let line: serde_json::Value =
                     serde_json::from_str(kept.lines().next().unwrap()).unwrap();
                 assert!(
