@@ -17,7 +17,7 @@ use understudy_bed::{
     record::{Fault, Results, Times},
     robots::{Plan, Shape, run},
     seed::Seed,
-    workload::{Distribution, Workload},
+    workload::{Aborts, Distribution, Workload},
     world::World,
 };
 
@@ -59,6 +59,9 @@ reload = 0.1
 head = 0.03
 post = 0.03
 post_size = { uniform = [0, 4000] }
+[aborts]
+robot = 0.05
+server = 0.05
 [connections]
 robot = { zipf = 16 }
 robot_open = 4
@@ -86,6 +89,9 @@ fn plan(lie: Lie) -> (Plan, proxy::Proxy) {
     if lie == Lie::StoresTooLong {
         plan.shape = Shape::Scaled(4.0);
     }
+    if lie == Lie::StoresBroken {
+        plan.workload.aborts.server = 0.3;
+    }
     (plan, proxy)
 }
 
@@ -112,6 +118,8 @@ fn a_proxy_that_fetches_anew_behind_its_answers_has_no_fault() {
     let proxy = start(Lie::RefreshesBehind);
     let mut plan = Plan::new(workload(1), proxy.address);
     plan.shape = Shape::Scaled(2.0);
+    // Whether what is broken off was fetched, nobody knows.
+    plan.workload.aborts = Aborts::default();
     let results = run(&plan, |_| {}).unwrap();
     assert_eq!(faults(&results), []);
     assert!(results.total.sources.hit.documents > 0);
@@ -167,6 +175,7 @@ fn clock_is_set_meanwhile(lie: Lie, library: &Arc<Library>) {
 fn each_lie_is_counted_as_what_it_is_and_kept() {
     let cases = [
         (Lie::StoresEverything, Fault::UncachableHit, true),
+        (Lie::StoresBroken, Fault::Truncated, false),
         (Lie::StoresTooLong, Fault::StaleHit, true),
         (Lie::StoresThroughReload, Fault::ReloadHit, true),
         (Lie::AnswersOneForAnother, Fault::FalseHit, false),
@@ -219,6 +228,36 @@ fn a_proxy_that_stores_nothing_misses_falsely_by_the_size_of_its_store() {
     let (mut plan, _proxy) = plan(Lie::Passes);
     plan.cache = Some(1 << 30);
     assert_eq!(faults(&run(&plan, |_| {}).unwrap()), [Fault::FalseMiss]);
+}
+
+#[test]
+fn what_a_proxy_does_wrong_before_the_robot_breaks_off_is_a_failure() {
+    let (mut plan, _proxy) = plan(Lie::DoublesAField);
+    plan.workload.aborts = Aborts {
+        robot: 1.0,
+        server: 0.0,
+    };
+    let f = run(&plan, |_| {}).unwrap().total;
+    assert!(f.aborted > 50, "{}", f.aborted);
+    assert!(f.aborted_bytes > 0);
+    // All of them have it; what has no body cannot be broken off.
+    assert!(f.faults[&Fault::Fields] > f.requests, "{:?}", f.faults);
+}
+
+#[test]
+fn a_store_that_keeps_what_the_origin_broke_off_gives_it_to_others() {
+    let (mut plan, _proxy) = plan(Lie::StoresBroken);
+    let directory = tempfile::tempdir().unwrap();
+    plan.out = Some(directory.path().to_owned());
+    let results = run(&plan, |_| {}).unwrap();
+    assert!(!results.passed());
+    let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+    let cut_hit = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let faults = line["faults"].as_array().unwrap();
+        line["source"] == "hit" && faults.iter().any(|fault| fault == "truncated")
+    };
+    assert!(kept.lines().any(cut_hit), "{kept}");
 }
 
 /// How many of these times are half a second or more.

@@ -25,6 +25,8 @@ pub(crate) enum Lie {
     /// Nothing: what it has stored and is stale by less than a second it gives, and fetches anew under that request's number.
     RefreshesBehind,
     StoresEverything,
+    /// Takes what the origin broke off for whole, says so, and stores it.
+    StoresBroken,
     StoresTooLong,
     StoresThroughReload,
     AnswersOneForAnother,
@@ -127,8 +129,21 @@ impl Shared {
         origin.write_all(asked.as_bytes()).ok()?;
         origin.write_all(&posted).ok()?;
         let mut answer = Vec::new();
-        origin.read_to_end(&mut answer).ok()?;
-        let mut answer = self.changed(unhook(answer));
+        // What came before a connection was reset came.
+        let _ = origin.read_to_end(&mut answer);
+        if !is_whole(&method, &answer)? {
+            if given {
+                return Some(());
+            }
+            let broken = unhook(answer);
+            if self.lie != Lie::StoresBroken {
+                client.write_all(&broken).ok()?;
+                return None;
+            }
+            answer = shortened(broken);
+        } else {
+            answer = self.changed(unhook(answer));
+        }
         if method == "POST" {
             // RFC 9111 4.4.
             self.store.lock().unwrap().remove(key);
@@ -158,6 +173,7 @@ impl Shared {
         text.starts_with("HTTP/1.1 200")
             && match self.lie {
                 Lie::Stores
+                | Lie::StoresBroken
                 | Lie::BareNotModified
                 | Lie::RefreshesBehind
                 | Lie::StoresTooLong
@@ -226,6 +242,30 @@ impl Shared {
         let kept: Vec<_> = text.split("\r\n").filter(|l| !is_reply(l)).collect();
         kept.join("\r\n").into_bytes()
     }
+}
+
+/// Whether all of the answer came; none of it did, if there is no head.
+fn is_whole(method: &str, answer: &[u8]) -> Option<bool> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let length = field(&head, "content-length").and_then(|l| l.parse().ok());
+    let bare = method == "HEAD" || head.starts_with("HTTP/1.1 304");
+    Some(bare || length.is_none_or(|length: usize| answer.len() - end - 4 >= length))
+}
+
+/// The answer with the length that it has instead of the one that it should have.
+fn shortened(mut answer: Vec<u8>) -> Vec<u8> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let length = answer.len() - end - 4;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let is_length = |line: &str| line.to_ascii_lowercase().starts_with("content-length:");
+    let lines = head.split("\r\n").filter(|line| !is_length(line));
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    answer.splice(
+        ..end,
+        format!("{head}\r\nContent-Length: {length}").into_bytes(),
+    );
+    answer
 }
 
 /// The answer without its `Connection: close`, which was for the proxy alone (RFC 9110 7.6.1).
