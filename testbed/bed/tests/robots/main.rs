@@ -4,7 +4,7 @@
 mod proxy;
 mod signals;
 
-use proxy::{Lie, start};
+use proxy::{Lie, start, start_before};
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -15,7 +15,7 @@ use understudy_bed::{
     content::Library,
     origin,
     record::{Fault, Results, Times},
-    robots::{Plan, Shape, run},
+    robots::{Mode, Plan, Shape, run},
     seed::Seed,
     workload::{Aborts, Distribution, Workload},
     world::World,
@@ -350,6 +350,42 @@ fn an_origin_elsewhere_is_named_as_it_was_reached() {
             .any(|port| text.contains(&format!(" http://127.0.0.1:{port}/")));
         assert!(named, "{text}");
     }
+}
+
+#[test]
+fn a_reverse_proxy_is_asked_as_if_it_were_the_origin() {
+    let workload = workload(1_000_000);
+    let (_running, reached) = apart(&workload);
+    let proxy = start_before(Lie::Stores, reached);
+    let plan = Plan {
+        mode: Mode::Reverse,
+        origin: Some(reached),
+        cache: Some(1 << 30),
+        ..Plan::new(workload, proxy.address)
+    };
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    assert_eq!(results.identity.mode, "reverse");
+    assert!(results.total.sources.hit.documents > 0);
+    assert!(results.total.origin.unwrap().requests > 20);
+    let host = format!("\r\nHost: {}\r\n", proxy.address);
+    for text in proxy.heard.lock().unwrap().iter() {
+        let target = text.split(' ').nth(1).unwrap();
+        assert!(target.starts_with('/') && text.contains(&host), "{text}");
+    }
+}
+
+#[test]
+fn what_the_network_before_the_proxy_loses_comes_later_and_is_no_fault() {
+    let (mut plan, _proxy) = plan(Lie::Stores);
+    plan.workload.network.client_delay = 0.005;
+    plan.workload.network.client_loss = 0.2;
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let f = results.total;
+    // A SYN is sent again after a second, a segment after 200 ms, whether the proxy had to ask anybody or not.
+    assert!(f.connecting.max >= 1_000_000, "{:?}", f.connecting);
+    assert!(f.service.hit.max >= 200_000, "{:?}", f.service.hit);
 }
 
 #[test]

@@ -52,6 +52,8 @@ struct Shared {
     /// Answers, and when they came.
     store: Mutex<HashMap<String, (Instant, Vec<u8>)>>,
     heard: Arc<Mutex<Vec<String>>>,
+    /// Whom it asks as a reverse proxy.
+    origin: Option<String>,
     /// When its first request came.
     begun: OnceLock<Instant>,
 }
@@ -61,6 +63,15 @@ pub(crate) fn start(lie: Lie) -> Proxy {
 }
 
 pub(crate) fn start_at(lie: Lie, address: &str) -> Proxy {
+    listen(lie, address, None)
+}
+
+/// A reverse proxy of this origin.
+pub(crate) fn start_before(lie: Lie, origin: SocketAddr) -> Proxy {
+    listen(lie, "127.0.0.1:0", Some(origin.to_string()))
+}
+
+fn listen(lie: Lie, address: &str, origin: Option<String>) -> Proxy {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();
@@ -68,6 +79,7 @@ pub(crate) fn start_at(lie: Lie, address: &str) -> Proxy {
         lie,
         store: Mutex::default(),
         heard: Arc::clone(&heard),
+        origin,
         begun: OnceLock::new(),
     });
     spawn(move || {
@@ -87,7 +99,11 @@ impl Shared {
         self.heard.lock().unwrap().push(head.clone());
         let mut words = head.split(' ');
         let method = words.next()?.to_owned();
-        let (authority, path) = words.next()?.strip_prefix("http://")?.split_once('/')?;
+        let target = words.next()?;
+        let (authority, path) = match &self.origin {
+            None => target.strip_prefix("http://")?.split_once('/')?,
+            Some(origin) => (origin.as_str(), target.strip_prefix('/')?),
+        };
         match self.lie {
             Lie::SaysError => {
                 client
