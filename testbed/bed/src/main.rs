@@ -27,7 +27,8 @@ enum Command {
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
-    /// Asks a proxy for what an access log says was asked for, at the log's times, of objects like the log's
+    /// Asks a proxy for what an access log says was asked for, at the log's times. Each URL becomes an object of the testbed's own
+    /// origin, of the size and kind that the log tells; the log's hosts are not asked
     Replay(fit::command::ReplayArgs),
     /// Makes the report again from a run's results
     Report(report::ReportArgs),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod proxy;
+mod replayed;
 mod signals;
 
 use proxy::{Lie, start, start_before};
