@@ -229,7 +229,7 @@ pub struct OriginSide {
 pub struct Generator {
     /// Of the robots' busiest thread.
     pub robots: f64,
-    /// Of the origin's busiest thread, if it runs here.
+    /// Of the origin: of its threads here, or of its whole program, as it told, if it runs elsewhere.
     pub origin: f64,
     /// Of the threads that decode and judge what was adapted, together. They give way to all others.
     #[serde(default)]

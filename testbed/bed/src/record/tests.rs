@@ -7,7 +7,7 @@ use crate::{
     workload::{Phase, Schedule, Workload},
     world::World,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Two phases of ten seconds at ten requests a second, the second one measured; two kinds of content.
 pub(crate) fn recorder() -> Recorder {
@@ -545,8 +545,16 @@ fn robots_and_origin_that_fill_the_cores_they_may_use_make_a_run_invalid() {
         });
     }
     let mut results = recorder.finish(closing(20.0));
-    for (cores, valid) in [(1, false), (2, true), (0, true)] {
+    let here = BTreeMap::new();
+    let elsewhere = BTreeMap::from([("--origin".to_owned(), String::new())]);
+    for (cores, options, valid) in [
+        (1, &here, false),
+        (2, &here, true),
+        (0, &here, true),
+        (1, &elsewhere, true),
+    ] {
         results.host.cores = cores;
+        results.identity.options = options.clone();
         let found = validity::judge(&results, Vec::new());
         let reasons = found.reasons.join("; ");
         assert_eq!(found.valid, valid, "{cores}: {reasons}");

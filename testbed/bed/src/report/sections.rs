@@ -269,9 +269,13 @@ pub(crate) fn details(r: &Results) -> String {
     });
     let generator = f.generator.filter(|_| f.seconds > 0.0).map(|g| {
         format!(
-            "robots {} of a core, origin {} of a core{}",
+            "robots {} of a core, origin {} of a core{}{}",
             percent(g.robots / f.seconds),
             percent(g.origin / f.seconds),
+            match i.options.get("--origin") {
+                Some(address) => format!(" of its own machine ({address})"),
+                None => String::new(),
+            },
             match g.judges > 0.0 {
                 true => format!(
                     ", decoding of what was adapted {}",

@@ -324,6 +324,21 @@ fn false_misses_that_nobody_looked_for_are_not_told_as_none() {
 }
 
 #[test]
+fn an_origin_elsewhere_is_not_told_for_one_here() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let elsewhere = "of a core of its own machine (192.0.2.1:8090)";
+    assert!(!html(&results).contains("of its own machine"));
+    let address = "192.0.2.1:8090".to_owned();
+    let options = &mut results.identity.options;
+    options.insert("--origin".to_owned(), address);
+    assert!(html(&results).contains(elsewhere));
+}
+
+#[test]
 fn exchanges_that_are_not_kept_are_not_said_to_be() {
     let mut results = made(&Made {
         rate: 20.0,

@@ -172,6 +172,18 @@ pub fn run_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
     }
 }
 
+/// `understudy-bed robots`: the same without an origin of its own, which must be named.
+#[must_use]
+pub fn robots_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
+    if args.origin.is_none() {
+        eprintln!(
+            "understudy-bed: robots alone need --origin, the address of `understudy-bed origin`; `run` has an origin of its own"
+        );
+        return ExitCode::from(COULD_NOT_RUN);
+    }
+    run_command(args, page)
+}
+
 fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> {
     let plan = args.plan()?;
     if plan.start.is_none() {

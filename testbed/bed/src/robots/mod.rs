@@ -38,7 +38,7 @@ mod tags;
 mod timer;
 
 pub use ceiling::{CeilingArgs, ceiling, ceiling_command};
-pub use command::{RunArgs, run_command, tell};
+pub use command::{RunArgs, robots_command, run_command, tell};
 pub use interrupt::hear;
 pub use plan::{Mode, Plan, Shape};
 pub use run::{Error, run, run_arrivals};

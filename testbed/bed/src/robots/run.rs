@@ -355,7 +355,11 @@ impl Recording {
             origin: Some(self.side.counted()),
             generator: Some(Generator {
                 robots,
-                origin: (processor() - self.process - robots - judges).max(0.0),
+                // Of an origin elsewhere this program's other threads say nothing.
+                origin: self
+                    .side
+                    .processor()
+                    .unwrap_or_else(|| (processor() - self.process - robots - judges).max(0.0)),
                 judges,
             }),
         });

@@ -31,7 +31,7 @@ fn a_log_is_asked_again_of_the_testbeds_own_origin_and_nobody_else() {
     let total = Results::read(&out.join("results.json")).unwrap().total;
     assert!(total.faults.is_empty(), "{:?}", total.faults);
     assert_eq!(total.requests + total.aborted, 296);
-    assert!(total.sources.hit.documents > 50, "{said}");
+    assert!(total.sources.hit.documents > 20, "{said}");
     // The log's hosts are www.example and the like.
     for text in proxy.heard.lock().unwrap().iter() {
         assert!(text.contains(" http://127.0.0.1:"), "{text}");

@@ -99,6 +99,20 @@ fn a_generator_that_was_held_up_says_that_its_figures_do_not_count() {
 }
 
 #[test]
+fn robots_alone_start_no_origin_of_their_own() {
+    let proxy = start(Lie::Passes);
+    let done = Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
+        .args(["robots", "polymix-3", "--quick", "--rate", "1"])
+        .args(["--proxy", &proxy.address.to_string()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{told}");
+    assert!(told.contains("need --origin"), "{told}");
+    assert!(proxy.heard.lock().unwrap().is_empty());
+}
+
+#[test]
 fn an_interrupt_in_mid_run_leaves_the_results_and_the_report_so_far() {
     let mut bed = Bed::run(Lie::Stores, 600, &[]);
     bed.until_heard(20);
