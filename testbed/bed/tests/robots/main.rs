@@ -390,6 +390,39 @@ fn what_the_network_before_the_proxy_loses_comes_later_and_is_no_fault() {
 }
 
 #[test]
+fn a_robot_has_as_many_connections_open_as_it_may_and_no_more() {
+    let (mut plan, proxy) = plan(Lie::Stalls);
+    // One robot, all of whose answers are late; nothing closes a connection.
+    plan.workload.demand.robot_rate = plan.workload.demand.peak;
+    plan.workload.connections.robot = Distribution::Constant(1e9);
+    plan.workload.aborts = Aborts::default();
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!((results.schedule.robots, faults(&results)), (1, vec![]));
+    assert_eq!(proxy.connections.lock().unwrap().most, 4);
+}
+
+#[test]
+fn a_connection_has_as_many_requests_as_were_drawn_for_it() {
+    let (mut plan, proxy) = plan(Lie::Passes);
+    plan.workload.connections.robot = Distribution::Constant(3.0);
+    plan.workload.aborts = Aborts::default();
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let connections = proxy.connections.lock().unwrap();
+    let with = |number| {
+        connections
+            .requests
+            .iter()
+            .filter(|n| **n == number)
+            .count()
+    };
+    let most = connections.requests.iter().max();
+    assert_eq!(most, Some(&3), "{:?}", connections.requests);
+    // Others were left when the run was over.
+    assert!(with(3) >= 10, "{:?}", connections.requests);
+}
+
+#[test]
 fn a_miss_of_what_a_post_invalidated_is_none_of_the_proxys_faults() {
     let (mut plan, _proxy) = plan(Lie::Stores);
     plan.workload.methods.post = 0.3;

@@ -45,6 +45,18 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// The requests it was sent, as bytes.
     pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) connections: Arc<Mutex<Connections>>,
+}
+
+/// The connections that it was made.
+#[derive(Default)]
+pub(crate) struct Connections {
+    /// Those that are open.
+    open: usize,
+    /// The most that were.
+    pub(crate) most: usize,
+    /// Requests of each that is over.
+    pub(crate) requests: Vec<usize>,
 }
 
 struct Shared {
@@ -75,6 +87,8 @@ fn listen(lie: Lie, address: &str, origin: Option<String>) -> Proxy {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();
+    let connections: Arc<Mutex<Connections>> = Arc::default();
+    let all = Arc::clone(&connections);
     let shared = Arc::new(Shared {
         lie,
         store: Mutex::default(),
@@ -84,11 +98,24 @@ fn listen(lie: Lie, address: &str, origin: Option<String>) -> Proxy {
     });
     spawn(move || {
         for client in listener.incoming().flatten() {
-            let shared = Arc::clone(&shared);
-            spawn(move || while shared.exchange(&client).is_some() {});
+            let (shared, all) = (Arc::clone(&shared), Arc::clone(&all));
+            let mut now = all.lock().unwrap();
+            now.open += 1;
+            now.most = now.most.max(now.open);
+            drop(now);
+            spawn(move || {
+                let requests = std::iter::from_fn(|| shared.exchange(&client)).count();
+                let mut now = all.lock().unwrap();
+                now.open -= 1;
+                now.requests.push(requests);
+            });
         }
     });
-    Proxy { address, heard }
+    Proxy {
+        address,
+        heard,
+        connections,
+    }
 }
 
 impl Shared {
