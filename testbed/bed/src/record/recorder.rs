@@ -278,10 +278,11 @@ impl Tally {
             origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
+            // Below 0 too: threads are looked at one behind the other, so what one look gives to the wrong one the next takes back.
             let generator = f.generator.get_or_insert_default();
-            generator.robots += (b.robots - a.robots).max(0.0);
-            generator.origin += (b.origin - a.origin).max(0.0);
-            generator.judges += (b.judges - a.judges).max(0.0);
+            generator.robots += b.robots - a.robots;
+            generator.origin += b.origin - a.origin;
+            generator.judges += b.judges - a.judges;
         }
     }
 
@@ -303,6 +304,11 @@ impl Tally {
         figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
         figures.lateness = self.lateness.times();
+        if let Some(generator) = &mut figures.generator {
+            generator.robots = generator.robots.max(0.0);
+            generator.origin = generator.origin.max(0.0);
+            generator.judges = generator.judges.max(0.0);
+        }
         let spared = |clients: u64, origin: u64| Share {
             part: clients.saturating_sub(origin),
             whole: clients,

@@ -473,6 +473,28 @@ fn a_run_is_invalid_with_the_reason() {
 }
 
 #[test]
+fn time_that_one_look_gives_to_the_wrong_thread_and_the_next_takes_back_makes_nobody_busy() {
+    let mut recorder = whole();
+    for second in 10..=20u64 {
+        let moved = if second % 2 == 1 { 0.9 } else { 0.0 };
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator: Some(Generator {
+                robots: 0.0,
+                origin: (second as f64 - 10.0) * 0.5 + moved,
+                judges: (second as f64 - 10.0) * 0.9 - moved,
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let generator = results.measured.generator.unwrap();
+    assert!((generator.origin - 5.0).abs() < 1e-9, "{generator:?}");
+    assert!((generator.judges - 9.0).abs() < 1e-9, "{generator:?}");
+    assert!(results.validity.valid, "{:?}", results.validity);
+}
+
+#[test]
 fn results_are_the_same_after_a_trip_through_json() {
     let mut recorder = whole();
     recorder.record(&Sample {
