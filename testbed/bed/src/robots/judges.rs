@@ -1,8 +1,8 @@
 //! The threads that decode what was adapted.
 //!
-//! Invariant: they give way to everything else (nice), hold a bounded number of bytes, and end when they are dropped. Their processor
-//! time is counted as theirs while they take it, not when they are done: what is nobody's is taken for the origin's. Awkward case: an
-//! answer that makes a decoder panic is a wrong one, and the thread goes on.
+//! Invariant: they give way to everything else (nice), hold a bounded number of bytes, and are gone when they are dropped: none goes on
+//! into another run. Their processor time is counted as theirs while they take it, not when they are done: what is nobody's is taken
+//! for the origin's. Awkward case: an answer that makes a decoder panic is a wrong one, and the thread goes on.
 
 use super::adapting::Gathered;
 use crate::{oracle::through::Judged, watch::Thread};
@@ -12,10 +12,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, Sender, channel},
     },
-    thread::{self, available_parallelism},
+    thread::{self, JoinHandle, available_parallelism},
 };
 use tokio::sync::oneshot;
 
@@ -40,8 +40,10 @@ type Work<C> = (Box<C>, oneshot::Sender<Judged>);
 
 /// The threads, and what they have to do.
 pub(crate) struct Judges<C = Gathered> {
-    work: Sender<Work<C>>,
+    /// None when they are to end.
+    work: Option<Sender<Work<C>>>,
     shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What the threads tell.
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
     lost: AtomicU64,
     /// Those that have begun.
     threads: Mutex<Vec<Thread>>,
+    /// What waits is not judged any more.
+    over: AtomicBool,
 }
 
 impl Shared {
@@ -75,13 +79,31 @@ impl<C: Case> Judges<C> {
         let (work, receiver) = channel::<Work<C>>();
         let receiver = Arc::new(Mutex::new(receiver));
         let cores = available_parallelism().map_or(1, usize::from);
+        let mut judges = Self {
+            work: Some(work),
+            shared,
+            threads: Vec::new(),
+        };
         for _ in 0..(cores.saturating_sub(1)).clamp(1, THREADS) {
-            let (shared, receiver) = (Arc::clone(&shared), Arc::clone(&receiver));
-            thread::Builder::new()
+            let (shared, receiver) = (judges.shared(), Arc::clone(&receiver));
+            let thread = thread::Builder::new()
                 .name("judge".to_owned())
                 .spawn(move || sit(&receiver, &shared))?;
+            judges.threads.push(thread);
         }
-        Ok(Self { work, shared })
+        Ok(judges)
+    }
+
+    /// Judges without threads: what there is to judge comes out here.
+    #[cfg(test)]
+    pub(crate) fn played() -> (Self, Receiver<Work<C>>) {
+        let (work, receiver) = channel();
+        let judges = Self {
+            work: Some(work),
+            shared: Arc::default(),
+            threads: Vec::new(),
+        };
+        (judges, receiver)
     }
 
     /// What they tell.
@@ -91,6 +113,9 @@ impl<C: Case> Judges<C> {
 
     /// Has this judged; gives it back if too much waits already.
     pub(crate) fn judge(&self, case: Box<C>) -> Result<oneshot::Receiver<Judged>, Box<C>> {
+        let Some(work) = &self.work else {
+            return Err(case);
+        };
         let size = case.size();
         if self.shared.waiting.load(Relaxed).saturating_add(size) > WAITING {
             self.shared.lost.fetch_add(1, Relaxed);
@@ -98,12 +123,24 @@ impl<C: Case> Judges<C> {
         }
         let (tell, told) = oneshot::channel();
         self.shared.waiting.fetch_add(size, Relaxed);
-        self.work.send((case, tell)).map_err(|e| e.0.0)?;
+        work.send((case, tell)).map_err(|e| e.0.0)?;
         Ok(told)
     }
 }
 
-/// One thread, until nobody has work for it.
+impl<C> Drop for Judges<C> {
+    /// Waits for what is being decoded: no decoder can be broken off.
+    fn drop(&mut self) {
+        self.shared.over.store(true, Relaxed);
+        drop(self.work.take());
+        for thread in self.threads.drain(..) {
+            // Panics of decoders are caught: it has ended well.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One thread, until nobody has work for it or it is to end.
 fn sit<C: Case>(receiver: &Mutex<Receiver<Work<C>>>, shared: &Shared) {
     // On Linux that is of this thread alone. Who may not give way judges all the same.
     let _ = nice(NICE);
@@ -113,6 +150,9 @@ fn sit<C: Case>(receiver: &Mutex<Receiver<Work<C>>>, shared: &Shared) {
         let Ok((case, tell)) = next else {
             return;
         };
+        if shared.over.load(Relaxed) {
+            return;
+        }
         let judged = catch_unwind(AssertUnwindSafe(|| case.judged()));
         let judged = judged.unwrap_or_else(|_| case.unreadable());
         shared.waiting.fetch_sub(case.size(), Relaxed);
@@ -130,7 +170,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::record::{Adaptation, Fate, Fault};
-    use std::{io::Write, sync::atomic::AtomicBool};
+    use std::io::Write;
 
     fn gzip(body: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -186,6 +226,43 @@ mod tests {
         }
         may_end.store(true, Relaxed);
         soon.blocking_recv().unwrap();
+    }
+
+    /// Takes until judges are to end, and counts itself.
+    #[derive(Debug)]
+    struct Last(Arc<Shared>, Arc<AtomicUsize>);
+
+    impl Case for Last {
+        fn size(&self) -> usize {
+            1
+        }
+
+        fn judged(&self) -> Judged {
+            self.1.fetch_add(1, Relaxed);
+            while !self.0.over.load(Relaxed) {
+                thread::yield_now();
+            }
+            Judged::default()
+        }
+
+        fn unreadable(&self) -> Judged {
+            Judged::default()
+        }
+    }
+
+    #[test]
+    fn judges_that_are_dropped_end_what_they_have_begun_and_leave_what_waits() {
+        let judges = Judges::start().unwrap();
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..THREADS * 2 {
+            let last = Last(judges.shared(), Arc::clone(&begun));
+            let _ = judges.judge(Box::new(last)).unwrap();
+        }
+        while begun.load(Relaxed) == 0 {
+            thread::yield_now();
+        }
+        drop(judges);
+        assert!(begun.load(Relaxed) <= THREADS);
     }
 
     #[test]
