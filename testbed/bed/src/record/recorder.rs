@@ -6,8 +6,10 @@
 
 use super::{
     BySource, Closing, ContentResults, FORMAT, Figures, Generator, Host, Observation, OriginSide,
-    PhaseResults, Process, Progress, Results, Sample, Share, Source, series::Series,
-    times::Histogram, validity,
+    PhaseResults, Process, Progress, Results, Sample, Share, Source,
+    series::{Answered, Series},
+    times::Histogram,
+    validity,
 };
 use crate::{
     demand::{Method, RequestType},
@@ -73,9 +75,20 @@ impl Recorder {
         }
     }
 
-    /// Adds an exchange that ended.
+    /// Adds an exchange that ended, and is judged.
     pub fn record(&mut self, sample: &Sample) {
-        self.series.record(sample);
+        let answered = self.answered(sample);
+        self.judged(answered, sample);
+    }
+
+    /// An exchange ended. It is in the figures when it is judged.
+    pub fn answered(&mut self, sample: &Sample) -> Answered {
+        self.series.answered(sample)
+    }
+
+    /// Adds that exchange, with all that was found of it.
+    pub fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.series.judged(answered, sample);
         if self.is_behind(sample.due) {
             self.behind.add(sample);
             return;

@@ -407,6 +407,34 @@ fn the_series_counts_by_second_and_keeps_percentiles_of_it() {
 }
 
 #[test]
+fn what_is_judged_late_counts_in_the_second_that_it_ended_in() {
+    let mut recorder = recorder();
+    let hit = sample(1, 11.0, Source::Hit, 5);
+    let never_stored = Sample {
+        offered: false,
+        ..hit.clone()
+    };
+    let answered = [&hit, &never_stored].map(|sample| recorder.answered(sample));
+    recorder.record(&sample(1, 14.0, Source::Hit, 9));
+    for (answered, sample) in answered.into_iter().zip([hit, never_stored]) {
+        let faults = vec![Fault::WronglyAdapted];
+        recorder.judged(answered, &Sample { faults, ..sample });
+    }
+    let results = recorder.finish(closing(20.0));
+    let of = |second: usize| {
+        let slot = &results.series[second];
+        (slot.done, slot.hits, slot.ideal, slot.failures)
+    };
+    assert_eq!([of(11), of(14)], [(2, 2, 1, 2), (1, 1, 1, 0)]);
+    assert_eq!(results.series[11].hit_p50, Some(5));
+    assert_eq!(results.series[14].hit_p99, Some(9));
+    assert_eq!(
+        (results.measured.requests, results.measured.failures()),
+        (3, 2)
+    );
+}
+
+#[test]
 fn a_run_is_invalid_with_the_reason() {
     let late = |micros: u64, n: usize| {
         let mut recorder = whole();
@@ -557,7 +585,7 @@ fn the_last_second_of_a_long_run_is_not_its_slot() {
         });
         told.push(series.second().map(|s| (s.done, s.hits, s.hit_p50)));
         for n in 0..number {
-            series.record(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
+            series.answered(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
         }
     }
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::{
     demand::{Arrival, Method, RequestType},
     oracle::{Adaptations, through::Judged},
     origin::Reading,
-    record::{Adaptation, Fate, Sample},
+    record::{Adaptation, Answered, Fate, Sample},
     robots::{
         Mode,
         adapting::{Adapting, Gathered},
@@ -92,7 +92,11 @@ fn proxy() -> SocketAddr {
 struct Heard(Rc<RefCell<Vec<Sample>>>);
 
 impl Host for Heard {
-    fn sample(&mut self, sample: &Sample) {
+    fn answered(&mut self, _: &Sample) -> Answered {
+        Answered::default()
+    }
+
+    fn judged(&mut self, _: Answered, sample: &Sample) {
         self.0.borrow_mut().push(sample.clone());
     }
 

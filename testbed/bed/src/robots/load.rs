@@ -15,7 +15,7 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand, Method},
     origin::{self, Reading, network::Path},
-    record::Sample,
+    record::{Answered, Sample},
     seed::Stream,
     workload::Schedule,
     world::{Object, Version, World, draw},
@@ -42,7 +42,9 @@ const NETWORK: u64 = 1;
 /// Who is told of what the load does.
 pub(crate) trait Host {
     /// An exchange is over.
-    fn sample(&mut self, sample: &Sample);
+    fn answered(&mut self, sample: &Sample) -> Answered;
+    /// That exchange is judged.
+    fn judged(&mut self, answered: Answered, sample: &Sample);
     /// A phase begins at this moment.
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts);
     /// Another second has gone.
@@ -345,6 +347,7 @@ impl Load {
         if over.read {
             self.embedded(&exchange);
         }
+        let answered = self.host.borrow_mut().answered(&over.sample);
         match over.adapted.take() {
             // The robot goes on meanwhile; the exchange is counted when it is known what it was.
             Some(Known::Soon(soon)) => {
@@ -354,7 +357,7 @@ impl Load {
                     if let Ok(judged) = soon.await {
                         over.add(judged);
                     }
-                    load.ended(&exchange, over);
+                    load.ended(&exchange, over, answered);
                     load.count(|c| c.judging = c.judging.saturating_sub(1));
                     if load.counts().judging == 0 {
                         load.idle.notify_one();
@@ -363,9 +366,9 @@ impl Load {
             }
             Some(Known::Judged(judged)) => {
                 over.add(judged);
-                self.ended(&exchange, over);
+                self.ended(&exchange, over, answered);
             }
-            None => self.ended(&exchange, over),
+            None => self.ended(&exchange, over, answered),
         }
         self.count(|c| c.under_way = c.under_way.saturating_sub(1));
         self.room.notify_one();
@@ -375,7 +378,7 @@ impl Load {
     }
 
     /// All is known of an exchange: it is kept if it was faulty, counted and recorded.
-    fn ended(&self, exchange: &Exchange, over: Over) {
+    fn ended(&self, exchange: &Exchange, over: Over, answered: Answered) {
         self.judging.borrow_mut().keep(self, exchange, &over);
         let sample = over.sample;
         let failed = sample.faults.iter().any(|f| f.is_failure());
@@ -383,7 +386,7 @@ impl Load {
             c.done += 1;
             c.faulty += u64::from(failed);
         });
-        self.host.borrow_mut().sample(&sample);
+        self.host.borrow_mut().judged(answered, &sample);
     }
 
     /// Nothing more counts but what judges are at: what is under way yet is left.

@@ -23,7 +23,9 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand},
     origin::{self, Reading, Wall, remote},
-    record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
+    record::{
+        Answered, Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample,
+    },
     seed::Seed,
     watch::Thread,
     workload::{self, Bodies, Schedule, Workload},
@@ -395,8 +397,12 @@ impl Recording {
 }
 
 impl Host for Recording {
-    fn sample(&mut self, sample: &Sample) {
-        self.recorder.borrow_mut().record(sample);
+    fn answered(&mut self, sample: &Sample) -> Answered {
+        self.recorder.borrow_mut().answered(sample)
+    }
+
+    fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.recorder.borrow_mut().judged(answered, sample);
     }
 
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts) {
