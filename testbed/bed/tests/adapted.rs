@@ -267,6 +267,40 @@ fn what_had_to_be_adapted_and_was_not_is_a_fault_and_what_had_not_is_none() {
     assert!(counted(&results, Adaptation::Gray).passed > 0);
 }
 
+/// Pages that a proxy without a store, which is taken for one with room for everything, is said to have missed falsely.
+fn pages_missed(does: Does) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let text = WORKLOAD.replace("post = 0.05", "");
+    let text = text.replace("recurrence = 0.4", "recurrence = 0.9");
+    let photos = r#"embeds = [{ content = "photos", count = { constant = 1 } }]"#;
+    let text = text.replace(photos, "");
+    let mut plan = Plan::new(Workload::parse(&text).unwrap(), wrong::start(does));
+    let meant = format!("compressed,injected={TEXT}");
+    plan.adapts.add(&meant, false).unwrap();
+    plan.cache = Some(1 << 30);
+    plan.shape = Shape::Plateau {
+        warm: 0.1,
+        plateau: 3.0,
+    };
+    plan.rate = Some(60.0);
+    plan.out = Some(dir.path().to_path_buf());
+    let results = robots::run(&plan, |_| {}).unwrap();
+    assert_eq!(results.total.failures(), 0, "{does:?}");
+    let kept = std::fs::read_to_string(dir.path().join("faults.jsonl")).unwrap();
+    let missed = |line: &&str| {
+        let kept: serde_json::Value = serde_json::from_str(line).unwrap();
+        let page = kept["path"].as_str().unwrap().ends_with(".html");
+        page && kept["faults"] == serde_json::json!(["false_miss"])
+    };
+    kept.lines().filter(missed).count()
+}
+
+#[test]
+fn a_page_that_an_adaptation_had_no_time_for_need_not_be_stored_though_it_came_compressed() {
+    assert_eq!(pages_missed(Does::LeavesPages), 0);
+    assert!(pages_missed(Does::Right) > 0);
+}
+
 #[test]
 fn a_length_that_no_form_of_the_object_has_is_a_fault_of_fields() {
     let faults = run(Does::WrongLength).0.total.faults;

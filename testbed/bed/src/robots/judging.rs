@@ -140,10 +140,11 @@ impl Judging {
         }
         let excused = expected.broken && seen.until_closed;
         let adapted = load.adapting.over(exchange, outcome, excused);
-        // What a module had no time for goes on as it is, and may not be stored.
+        // What a module had no time for goes on as it is, and may not be stored. Whether it had is known when it is judged.
         let certain = match &adapted {
-            Some(Adapted::Judged(judged)) => !judged.as_it_was(),
-            _ => true,
+            Some(Adapted::Judged(judged)) => !judged.may_be_as_it_was(),
+            Some(Adapted::Soon(_)) => false,
+            None => true,
         };
         let variant = certain.then(|| load.adapting.variant(load, &exchange.arrival));
         self.remember(exchange, &expected, &seen, &verdict, variant);
@@ -179,6 +180,15 @@ impl Judging {
             seen,
             answer: answer.unwrap_or_default(),
             why: None,
+        }
+    }
+
+    /// What came of an exchange's body, found when it was over already. Whether a store has it for certain is known now.
+    pub(crate) fn judged(&mut self, load: &Load, exchange: &Exchange, judged: &Judged) {
+        if exchange.since.is_none() && !judged.may_be_as_it_was() {
+            let variant = load.adapting.variant(load, &exchange.arrival);
+            self.memory
+                .certain(exchange.arrival.object, exchange.done, variant);
         }
     }
 

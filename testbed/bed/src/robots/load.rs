@@ -355,6 +355,9 @@ impl Load {
                 let load = Rc::clone(self);
                 tokio::task::spawn_local(async move {
                     if let Ok(judged) = soon.await {
+                        let mut judging = load.judging.borrow_mut();
+                        judging.judged(&load, &exchange, &judged);
+                        drop(judging);
                         over.add(judged);
                     }
                     load.ended(&exchange, over, answered);
