@@ -214,6 +214,8 @@ impl Judging {
         let arrival = &exchange.arrival;
         let (object, own) = (arrival.object, arrival.number);
         let sent = load.clock.unix_seconds(exchange.sent);
+        let named = seen.claims.reply.map(|reply| reply.request);
+        let made = named.and_then(|request| self.memory.made(object, request));
         let known = seen.claims.reply.map_or(Known::Never, |reply| {
             self.memory.known(object, own, reply.request, exchange.sent)
         });
@@ -249,9 +251,10 @@ impl Judging {
             cache: self.cache,
             broken,
             sent: (sent, exchange.sent),
-            doubt: load.clock.doubt(exchange.sent),
-            there: (seen.claims.reply).and_then(|reply| self.memory.there(object, reply.request)),
-            made: (seen.claims.reply).and_then(|reply| self.memory.made(object, reply.request)),
+            // Nothing that the origin said of a request is older than the request.
+            doubt: load.clock.doubt(made.unwrap_or(0), exchange.sent),
+            there: named.and_then(|request| self.memory.there(object, request)),
+            made,
             due: super::clock::micros(arrival.due),
         }
     }
