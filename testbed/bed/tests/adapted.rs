@@ -103,6 +103,17 @@ fn counted(results: &Results, adaptation: Adaptation) -> Adapted {
     counts.copied().unwrap_or_default()
 }
 
+/// All that were meant were made, and none wrongly; how often.
+fn adapted_rightly(results: &Results, said: &str) -> [(Adaptation, Adapted); 3] {
+    use Adaptation::{Compressed, Gray, Injected};
+    [Gray, Compressed, Injected].map(|adaptation| {
+        let counts = counted(results, adaptation);
+        let right = counts.adapted > 0 && counts.wrong == 0;
+        assert!(right, "{adaptation:?}: {counts:?}\n{said}");
+        (adaptation, counts)
+    })
+}
+
 /// A run against this proxy, told by the command line; its results and what it said.
 fn command(dir: &Path, proxy: &str, start: &str) -> (Results, String) {
     let workload = dir.join("workload.toml");
@@ -141,14 +152,8 @@ fn understudy_with_three_modules_at_once_has_no_failure() {
     let start = format!("{binary} run --config {}", path.display());
     let (results, told) = command(dir.path(), &proxy, &start);
     assert_eq!(results.total.failures(), 0, "{told}");
-    for adaptation in [
-        Adaptation::Gray,
-        Adaptation::Compressed,
-        Adaptation::Injected,
-    ] {
-        let counts = counted(&results, adaptation);
-        assert!(counts.adapted > 0, "{adaptation:?}: {counts:?}\n{told}");
-        assert_eq!((counts.wrong, counts.unjudged), (0, 0), "{adaptation:?}");
+    for (adaptation, counts) in adapted_rightly(&results, &told) {
+        assert_eq!(counts.unjudged, 0, "{adaptation:?}");
         let line = format!(
             "adapted   {}: {} adapted",
             adaptation.name(),
@@ -198,14 +203,7 @@ fn run(does: Does) -> (Results, String) {
 fn what_is_adapted_rightly_is_no_fault() {
     let (results, kept) = run(Does::Right);
     assert_eq!(results.total.failures(), 0, "{kept}");
-    for adaptation in [
-        Adaptation::Gray,
-        Adaptation::Compressed,
-        Adaptation::Injected,
-    ] {
-        let counts = counted(&results, adaptation);
-        assert!(counts.adapted > 0 && counts.wrong == 0, "{counts:?}");
-    }
+    adapted_rightly(&results, &kept);
 }
 
 #[test]
