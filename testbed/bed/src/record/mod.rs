@@ -21,7 +21,7 @@ pub use recorder::Recorder;
 pub use results::{
     ContentResults, FORMAT, Host, Identity, PhaseResults, ReadError, Results, Validity,
 };
-pub use series::Slot;
+pub use series::{Answered, Slot};
 pub use times::{LONGEST, Times};
 
 use crate::{

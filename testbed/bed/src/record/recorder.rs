@@ -6,8 +6,10 @@
 
 use super::{
     BySource, Closing, ContentResults, FORMAT, Figures, Generator, Host, Observation, OriginSide,
-    PhaseResults, Process, Progress, Results, Sample, Share, Source, Spared, series::Series,
-    times::Histogram, validity,
+    PhaseResults, Process, Progress, Results, Sample, Share, Source, Spared,
+    series::{Answered, Series},
+    times::Histogram,
+    validity,
 };
 use crate::{
     demand::{Method, RequestType},
@@ -74,9 +76,20 @@ impl Recorder {
         }
     }
 
-    /// Adds an exchange that ended.
+    /// Adds an exchange that ended, and is judged.
     pub fn record(&mut self, sample: &Sample) {
-        self.series.record(sample);
+        let answered = self.answered(sample);
+        self.judged(answered, sample);
+    }
+
+    /// An exchange ended. It is in the figures when it is judged.
+    pub fn answered(&mut self, sample: &Sample) -> Answered {
+        self.series.answered(sample)
+    }
+
+    /// Adds that exchange, with all that was found of it.
+    pub fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.series.judged(answered, sample);
         if self.is_behind(sample.due) {
             self.behind.add(sample);
             return;
@@ -292,10 +305,11 @@ impl Tally {
             origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
+            // Below 0 too: threads are looked at one behind the other, so what one look gives to the wrong one the next takes back.
             let generator = f.generator.get_or_insert_default();
-            generator.robots += (b.robots - a.robots).max(0.0);
-            generator.origin += (b.origin - a.origin).max(0.0);
-            generator.judges += (b.judges - a.judges).max(0.0);
+            generator.robots += b.robots - a.robots;
+            generator.origin += b.origin - a.origin;
+            generator.judges += b.judges - a.judges;
         }
     }
 
@@ -319,6 +333,11 @@ impl Tally {
         figures.queueing = self.queueing.times();
         figures.connecting = self.connecting.times();
         figures.lateness = self.lateness.times();
+        if let Some(generator) = &mut figures.generator {
+            generator.robots = generator.robots.max(0.0);
+            generator.origin = generator.origin.max(0.0);
+            generator.judges = generator.judges.max(0.0);
+        }
         if let Some(origin) = figures.origin {
             let asked = figures.requests + figures.aborted;
             let bytes = figures.bytes + figures.aborted_bytes;

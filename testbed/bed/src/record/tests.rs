@@ -464,6 +464,34 @@ fn the_series_counts_by_second_and_keeps_percentiles_of_it() {
 }
 
 #[test]
+fn what_is_judged_late_counts_in_the_second_that_it_ended_in() {
+    let mut recorder = recorder();
+    let hit = sample(1, 11.0, Source::Hit, 5);
+    let never_stored = Sample {
+        offered: false,
+        ..hit.clone()
+    };
+    let answered = [&hit, &never_stored].map(|sample| recorder.answered(sample));
+    recorder.record(&sample(1, 14.0, Source::Hit, 9));
+    for (answered, sample) in answered.into_iter().zip([hit, never_stored]) {
+        let faults = vec![Fault::WronglyAdapted];
+        recorder.judged(answered, &Sample { faults, ..sample });
+    }
+    let results = recorder.finish(closing(20.0));
+    let of = |second: usize| {
+        let slot = &results.series[second];
+        (slot.done, slot.hits, slot.ideal, slot.failures)
+    };
+    assert_eq!([of(11), of(14)], [(2, 2, 1, 2), (1, 1, 1, 0)]);
+    assert_eq!(results.series[11].hit_p50, Some(5));
+    assert_eq!(results.series[14].hit_p99, Some(9));
+    assert_eq!(
+        (results.measured.requests, results.measured.failures()),
+        (3, 2)
+    );
+}
+
+#[test]
 fn a_run_is_invalid_with_the_reason() {
     let late = |micros: u64, n: usize| {
         let mut recorder = whole();
@@ -589,6 +617,28 @@ fn a_generator_later_than_half_of_what_hits_take_is_told_and_is_no_reason() {
 }
 
 #[test]
+fn time_that_one_look_gives_to_the_wrong_thread_and_the_next_takes_back_makes_nobody_busy() {
+    let mut recorder = whole();
+    for second in 10..=20u64 {
+        let moved = if second % 2 == 1 { 0.9 } else { 0.0 };
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator: Some(Generator {
+                robots: 0.0,
+                origin: (second as f64 - 10.0) * 0.5 + moved,
+                judges: (second as f64 - 10.0) * 0.9 - moved,
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let generator = results.measured.generator.unwrap();
+    assert!((generator.origin - 5.0).abs() < 1e-9, "{generator:?}");
+    assert!((generator.judges - 9.0).abs() < 1e-9, "{generator:?}");
+    assert!(results.validity.valid, "{:?}", results.validity);
+}
+
+#[test]
 fn results_are_the_same_after_a_trip_through_json() {
     let mut recorder = whole();
     recorder.record(&Sample {
@@ -651,7 +701,7 @@ fn the_last_second_of_a_long_run_is_not_its_slot() {
         });
         told.push(series.second().map(|s| (s.done, s.hits, s.hit_p50)));
         for n in 0..number {
-            series.record(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
+            series.answered(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
         }
     }
     assert_eq!(
