@@ -110,6 +110,9 @@ pub struct ReplayArgs {
     /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
+    /// What the proxy is called in reports; if left out, by the program that --start names
+    #[arg(long)]
+    pub name: Option<String>,
     /// Watches the processor time and memory of this process and its children
     #[arg(long)]
     pub watch: Vec<u32>,
@@ -168,6 +171,7 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
         listen: args.listen,
         origin: args.origin,
         start: args.start.clone(),
+        name: args.name.clone(),
         watch: args.watch.clone(),
         out: args.out.clone(),
         closed: args.closed.map(|n| n.clamp(1, 100_000)),

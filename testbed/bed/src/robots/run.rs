@@ -9,6 +9,7 @@ use super::{
     clock::Clock,
     closed::drive_closed,
     drive::drive,
+    identity::identity,
     interrupt,
     judges::{self, Judges},
     judging::Judging,
@@ -23,7 +24,7 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand},
     origin::{self, Reading, Wall, remote},
-    record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
+    record::{Answered, Closing, Generator, Observation, Progress, Recorder, Results, Sample},
     seed::Seed,
     watch::Thread,
     workload::{self, Bodies, Schedule, Workload},
@@ -179,16 +180,9 @@ fn run_asked(
         adapting: Adapting::new(plan.adapts.clone(), judges),
         host: Box::new(host),
     }));
-    let interrupted = go(runtime, &load, plan.closed)?;
-    let at = load.clock.now();
-    let left = load.counts().under_way;
-    let left = (left > 0).then(|| {
-        format!("{left} requests had no answer yet when the run ended, and are in no figure")
-    });
-    let lost = shared.map_or(0, |judges| judges.lost());
-    let lost = (lost > 0).then(|| {
-        format!("{lost} adapted answers were not judged: more came than can be decoded beside the load; lower the rate")
-    });
+    let (interrupted, at) = go(runtime, &load, plan.closed)?;
+    let reasons = left(&load.counts(), shared.map_or(0, |judges| judges.lost()));
+    let kept = load.kept();
     drop(load);
     drop(started);
     let Some(recorder) = Rc::into_inner(recorder) else {
@@ -197,20 +191,42 @@ fn run_asked(
     Ok(recorder.into_inner().finish(Closing {
         identity: identity(plan, clock.unix_seconds(0)),
         at,
+        kept,
         interrupted,
-        reasons: left.into_iter().chain(lost).collect(),
+        reasons,
     }))
 }
 
-/// Drives the load on this runtime, of this thread; whether it was interrupted.
+/// What was left out of the figures, `lost` of it by judges that had too much to do.
+fn left(counts: &Counts, lost: u64) -> Vec<String> {
+    let told = [
+        (
+            counts.under_way,
+            "requests had no answer yet when the run ended, and are in no figure",
+        ),
+        (
+            counts.judging,
+            "adapted answers were not judged yet when the run was interrupted, and are in no figure",
+        ),
+        (
+            lost,
+            "adapted answers were not judged: more came than can be decoded beside the load; lower the rate",
+        ),
+    ];
+    let told = told.into_iter().filter(|(number, _)| *number > 0);
+    told.map(|(number, what)| format!("{number} {what}"))
+        .collect()
+}
+
+/// Drives the load on this runtime, of this thread; whether it was interrupted, and when nothing was under way any more.
 fn go(
     runtime: tokio::runtime::Runtime,
     load: &Rc<Load>,
     closed: Option<usize>,
-) -> Result<bool, io::Error> {
+) -> Result<(bool, u64), io::Error> {
     let local = LocalSet::new();
     let stop = Notify::new();
-    let interrupted = local.block_on(&runtime, async {
+    let driven = local.block_on(&runtime, async {
         let asked = async {
             // Looked at, since it may have come while everything was made ready.
             while !interrupt::asked() {
@@ -227,16 +243,16 @@ fn go(
                 Some(under_way) => drive_closed(load, under_way as u64, &stop, &was).await,
             }
         };
-        tokio::select! {
+        let at = tokio::select! {
             driven = driven => driven?,
-            () = asked => {}
-        }
-        Ok::<_, io::Error>(was.get())
+            () = asked => load.clock.now(),
+        };
+        Ok::<_, io::Error>((was.get(), at))
     });
     // What is still under way ends with the runtime, and its exchanges let the load go.
     drop(local);
     drop(runtime);
-    interrupted
+    driven
 }
 
 /// World, library, origin, its addresses, and what its clock says.
@@ -320,28 +336,6 @@ fn listeners(first: SocketAddr, servers: usize) -> Vec<SocketAddr> {
     (0..servers.max(1)).map(place).collect()
 }
 
-/// What is told of the run in its results.
-fn identity(plan: &Plan, began: i64) -> Identity {
-    Identity {
-        workload: plan.workload.name.clone(),
-        seed: plan.seed,
-        scale: plan.scale(),
-        mode: match plan.mode {
-            Mode::Forward => "forward".to_owned(),
-            Mode::Reverse => "reverse".to_owned(),
-        },
-        proxy: plan.proxy.to_string(),
-        // The first word alone: the rest may name what is nobody's business.
-        start: plan.start.as_ref().and_then(|command| {
-            let mut words = shlex::Shlex::new(command);
-            let word = words.next()?;
-            Some(word.rsplit('/').next().unwrap_or_default().to_owned())
-        }),
-        cache: plan.cache,
-        began,
-    }
-}
-
 /// Processor seconds of this whole program.
 fn processor() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -374,7 +368,11 @@ impl Recording {
             origin: Some(self.side.counted()),
             generator: Some(Generator {
                 robots,
-                origin: (processor() - self.process - robots - judges).max(0.0),
+                // Of an origin elsewhere this program's other threads say nothing.
+                origin: self
+                    .side
+                    .processor()
+                    .unwrap_or_else(|| (processor() - self.process - robots - judges).max(0.0)),
                 judges,
             }),
         });
@@ -382,8 +380,12 @@ impl Recording {
 }
 
 impl Host for Recording {
-    fn sample(&mut self, sample: &Sample) {
-        self.recorder.borrow_mut().record(sample);
+    fn answered(&mut self, sample: &Sample) -> Answered {
+        self.recorder.borrow_mut().answered(sample)
+    }
+
+    fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.recorder.borrow_mut().judged(answered, sample);
     }
 
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts) {
@@ -414,6 +416,25 @@ impl Host for Recording {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_for_each_reason_apart() {
+        let counts = |under_way, judging| Counts {
+            under_way,
+            judging,
+            ..Counts::default()
+        };
+        assert_eq!(left(&counts(0, 0), 0), [""; 0]);
+        for (told, number, what) in [
+            (left(&counts(3, 0), 0), "3 ", "had no answer yet"),
+            (left(&counts(0, 4), 0), "4 ", "were not judged yet"),
+            (left(&counts(0, 0), 5), "5 ", "lower the rate"),
+        ] {
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].starts_with(number) && told[0].contains(what));
+        }
+        assert_eq!(left(&counts(1, 1), 1).len(), 3);
+    }
 
     #[test]
     fn an_origin_that_serves_something_else_is_told_from_one_that_does_not() {

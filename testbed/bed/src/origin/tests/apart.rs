@@ -34,6 +34,8 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     assert_eq!(answer.body, bed.body(object, answer.reply()));
     let statistics = remote.statistics().unwrap();
     assert_eq!((statistics.requests, statistics.objects), (1, 1));
+    // What its machine's processor had to do for it, only it can tell.
+    assert!(statistics.processor_micros > 0);
     // Questions of control came on others.
     assert_eq!(statistics.connections, 1);
 
