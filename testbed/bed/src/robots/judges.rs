@@ -256,7 +256,7 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         for _ in 0..THREADS * 2 {
             let last = Last(judges.shared(), Arc::clone(&begun));
-            let _ = judges.judge(Box::new(last)).unwrap();
+            drop(judges.judge(Box::new(last)).unwrap());
         }
         while begun.load(Relaxed) == 0 {
             thread::yield_now();
