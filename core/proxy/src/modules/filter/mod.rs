@@ -100,6 +100,15 @@ impl Kept {
     }
 }
 
+impl Party {
+    /// A body of this transaction on its way.
+    #[inline(always)]
+    fn way<'a>(self: &'a Rc<Self>, hook: Hook, asked: Asked<'a>) -> Way<'a> {
+        let party = self;
+        Way { party, hook, asked }
+    }
+}
+
 impl Way<'_> {
     /// The modules, in order.
     fn order(&self) -> impl Iterator<Item = usize> {
@@ -180,9 +189,9 @@ impl Filter {
         hooks: Hooks,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let (party, hook) = (&self.party, self.hook);
+        let way = self.party.way(self.hook, asked);
         match &mut self.stages {
-            Some(stages) => stages.poll_free(&Way { party, hook, asked }, hooks, cx),
+            Some(stages) => stages.poll_free(&way, hooks, cx),
             None => Poll::Ready(()),
         }
     }
@@ -206,9 +215,8 @@ impl Filter {
     ) -> Poll<Result<Decoded, Break<E>>> {
         let mut edits = None;
         loop {
-            let (party, hook) = (&self.party, self.hook);
             if let Some(stages) = &mut self.stages {
-                return stages.poll(&Way { party, hook, asked }, cx, source);
+                return stages.poll(&self.party.way(self.hook, asked), cx, source);
             }
             let mut piece = match source(cx) {
                 Poll::Pending => return Poll::Pending,

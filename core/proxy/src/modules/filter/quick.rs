@@ -6,7 +6,7 @@
 
 use super::super::party::Seen;
 use super::stages::{At, SoFar, Stages};
-use super::{Asked, Filter, Way};
+use super::{Asked, Filter};
 use bytes::Bytes;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Mark, Verdict};
@@ -82,11 +82,7 @@ impl Filter {
         edits: &mut Edits,
     ) -> Option<Left> {
         let party = &self.party;
-        let way = Way {
-            party,
-            hook: self.hook,
-            asked,
-        };
+        let way = party.way(self.hook, asked);
         let mut members = party.members.borrow_mut();
         let members = members.as_mut_slice();
         let mut heard = self.terms.heard;
@@ -149,11 +145,7 @@ impl Filter {
             trailers,
             terms: Some(self.terms),
         };
-        let way = Way {
-            party: &self.party,
-            hook: self.hook,
-            asked,
-        };
+        let way = self.party.way(self.hook, asked);
         self.stages = Some(Box::new(Stages::new(&way, so_far)));
     }
 }

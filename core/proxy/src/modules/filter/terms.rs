@@ -5,7 +5,7 @@
 
 use super::super::party::Party;
 use super::stages::{SoFar, Stages};
-use super::{Asked, Filter, MOST, Way};
+use super::{Asked, Filter, MOST};
 use std::rc::Rc;
 use understudy_module::Hook;
 use understudy_runtimes::{Kind, Link};
@@ -124,11 +124,7 @@ impl Party {
     /// is.
     #[inline(never)]
     fn far(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
-        let way = Way {
-            party: self,
-            hook,
-            asked,
-        };
+        let way = self.way(hook, asked);
         Box::new(Stages::new(&way, SoFar::default()))
     }
 }
