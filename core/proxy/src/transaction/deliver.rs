@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::returning::{From, Returning, Way};
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
+use crate::modules::filter::Ways;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -264,16 +265,17 @@ impl Transaction {
         way: Option<&mut Way>,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        let Some((stream, mut inward)) = origin.quick() else {
+        let Some((stream, inward)) = origin.quick() else {
             return Ok(false);
         };
-        let mut outward = match way {
+        let outward = match way {
             Some(way) => match way.quick() {
                 Some(outward) => Some(outward),
                 None => return Ok(false),
             },
             None => None,
         };
+        let mut ways = Ways::new(inward, outward);
         let mut edits = self.worker.edits.take();
         let asked = self.asked();
         let mut outcome = Ok(false);
@@ -286,14 +288,7 @@ impl Transaction {
                     break;
                 }
             };
-            if let Some(inward) = &mut inward
-                && !inward.pass(asked, &mut piece, &mut edits)
-            {
-                break;
-            }
-            if let Some(outward) = &mut outward
-                && !outward.pass(asked, &mut piece, &mut edits)
-            {
+            if !ways.pass(asked, &mut piece, &mut edits) {
                 break;
             }
             if self.take_piece(queue, piece, framed) {

@@ -18,6 +18,7 @@ use terms::Terms;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response};
 
+pub(crate) use quick::Ways;
 pub(super) use terms::Standing;
 
 /// What modules on a body are told of its request. Whoever takes the body on has it at hand, so a way does not keep it.
@@ -74,7 +75,20 @@ pub(crate) enum Break<E> {
 /// Most modules of the quick way: one bit each.
 const MOST: usize = 64;
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// A piece of the body, as an event.
+    #[inline(always)]
+    fn event(self, party: &Party, hook: Hook, piece: Piece<'a>) -> Event<'a> {
+        Event {
+            hook,
+            id: party.id(),
+            client: party.client(),
+            method: self.method,
+            url: self.key,
+            part: Part::Piece(piece),
+        }
+    }
+
     /// Keeps it.
     pub(crate) fn keep(self) -> Kept {
         Kept {
@@ -124,19 +138,13 @@ impl Way<'_> {
         held: &'a [Bytes],
         head_waits: bool,
     ) -> Event<'a> {
-        Event {
-            hook: self.hook,
-            id: self.party.id(),
-            client: self.party.client(),
-            method: self.asked.method,
-            url: self.asked.key,
-            part: Part::Piece(Piece {
-                bytes,
-                last,
-                held,
-                head_waits,
-            }),
-        }
+        let piece = Piece {
+            bytes,
+            last,
+            held,
+            head_waits,
+        };
+        self.asked.event(self.party, self.hook, piece)
     }
 }
 
@@ -224,7 +232,8 @@ impl Filter {
                 Poll::Ready(Ok(piece)) => piece,
             };
             let edits = edits.get_or_insert_with(Edits::new);
-            if self.pass(asked, &mut piece, edits) && !matches!(piece, Decoded::More) {
+            let mut ways = Ways::new(Some(&mut *self), None);
+            if ways.pass(asked, &mut piece, edits) && !matches!(piece, Decoded::More) {
                 return Poll::Ready(Ok(piece));
             }
         }
