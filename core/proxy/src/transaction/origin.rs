@@ -40,7 +40,8 @@ impl Origin {
     /// Puts modules in its way.
     #[inline(always)]
     pub(super) fn through(&mut self, filter: Filter) -> &Filter {
-        let filter = self.filter.insert(filter);
+        // There is none yet: nothing is dropped for it.
+        let filter = self.filter.get_or_insert(filter);
         filter.expect(self.stream.body_length());
         filter
     }

@@ -239,11 +239,3 @@ impl Filter {
         }
     }
 }
-
-impl Drop for Filter {
-    fn drop(&mut self) {
-        if let Some(stages) = &mut self.stages {
-            stages.leave(&self.party);
-        }
-    }
-}
