@@ -191,9 +191,12 @@ impl Origin {
         })
     }
 
-    /// What is here already, when nothing stands in the way; no modules hear it.
-    pub(super) fn buffered_unheard(&mut self) -> Result<Option<Decoded>, &'static str> {
+    /// What is here already, and no module is to be asked about.
+    pub(super) fn here(&mut self) -> Result<Option<Decoded>, &'static str> {
         if self.splice.is_some() {
+            return Ok(None);
+        }
+        if self.filter.is_some() {
             return Ok(None);
         }
         self.stream.buffered_piece().map_err(|error| error.word())
