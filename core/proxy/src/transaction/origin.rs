@@ -197,7 +197,7 @@ impl Origin {
             return Ok(None);
         }
         if self.filter.is_some() {
-            return Ok(None);
+            return Ok(self.ahead.as_mut().and_then(|ahead| ahead.next()));
         }
         self.stream.buffered_piece().map_err(|error| error.word())
     }
