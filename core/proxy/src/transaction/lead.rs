@@ -371,6 +371,8 @@ impl Transaction {
         self.client.deadline.arm_now(patience);
         // Whom the deadline times: the client while it takes nothing, else the origin.
         let mut on_client = false;
+        // Nothing but the head is queued.
+        let mut alone = true;
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
@@ -408,11 +410,6 @@ impl Transaction {
                         self.client.deadline.arm_now(patience);
                     }
                 }
-                if queue.is_empty() {
-                    while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
-                        push_piece(queue, piece, framed == Framed::Chunked);
-                    }
-                }
                 if queue.written == 0 && origin.withholds() {
                     // While a module may still fail before anything is given away, the head waits.
                     if turn > 0 {
@@ -421,6 +418,12 @@ impl Transaction {
                     return origin
                         .poll_late(&self.client.deadline, patience, cx)
                         .map(|()| End::Broken("between-bytes-timeout"));
+                }
+                // What is here goes with the head; later what came while the write before was on its way.
+                if std::mem::take(&mut alone) || queue.is_empty() {
+                    while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
+                        push_piece(queue, piece, framed == Framed::Chunked);
+                    }
                 }
                 let idle = queue.is_empty();
                 match self.client.poll_flush(cx, queue, limit) {
