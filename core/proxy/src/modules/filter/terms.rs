@@ -3,9 +3,9 @@
 //! Settled when its way begins: the next head's hooks may run before its pieces, and are no word on it. What no transaction changes
 //! ([`Standing`]) is found out once, when the chain is made.
 
-use super::super::party::Party;
+use super::super::party::{Party, Seen};
 use super::stages::{SoFar, Stages};
-use super::{Asked, Filter, MOST, Way};
+use super::{Asked, Filter, MOST};
 use std::rc::Rc;
 use understudy_module::Hook;
 use understudy_runtimes::{Kind, Link};
@@ -22,6 +22,8 @@ pub(super) struct Terms {
 /// What is known of the modules of one hook before any transaction, by their places.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::modules) struct Standing {
+    /// All of them.
+    all: u64,
     /// Those that only look.
     looks: u64,
     /// Those that are not on the worker's own stack.
@@ -37,6 +39,7 @@ impl Standing {
                 continue;
             };
             let loaded = link.loaded();
+            standing.all |= 1 << place;
             standing.looks |= u64::from(loaded.about().only_looks) << place;
             standing.far |= u64::from(loaded.spec().kind != Kind::Inline) << place;
         }
@@ -75,8 +78,23 @@ impl Party {
     }
 
     /// On what terms, and whether it takes the other way from the start.
-    #[inline]
+    #[inline(always)]
     fn terms(&self, hook: Hook) -> (Terms, bool) {
+        let standing = self.chain.standing(hook);
+        let (order, members) = (self.chain.order(hook), self.members.borrow());
+        let members = members.as_slice();
+        let mut seen = order.iter().map(|index| members.get(usize::from(*index)));
+        if order.len() <= MOST && seen.all(|seen| seen.is_some_and(Seen::hears_all)) {
+            // By far the commonest: nothing but what stands.
+            let (heard, keeps) = (standing.all, standing.looks);
+            return (Terms { heard, keeps }, standing.far != 0);
+        }
+        self.terms_said(hook)
+    }
+
+    /// The same, where modules said something of it, or are left out, or are more than have a bit.
+    #[inline(never)]
+    fn terms_said(&self, hook: Hook) -> (Terms, bool) {
         let standing = self.chain.standing(hook);
         let order = self.chain.order(hook);
         if order.len() > MOST {
@@ -124,11 +142,7 @@ impl Party {
     /// is.
     #[inline(never)]
     fn far(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
-        let way = Way {
-            party: self,
-            hook,
-            asked,
-        };
+        let way = self.way(hook, asked);
         Box::new(Stages::new(&way, SoFar::default()))
     }
 }
