@@ -39,6 +39,7 @@ cases! {
     a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
+    a_worker_that_ends_while_all_threads_are_busy_leaves_nothing_behind
     a_leak_ends_at_the_memory_limit
     garbage_has_the_child_killed
     a_child_that_closes_a_door_is_replaced
@@ -473,6 +474,67 @@ async fn a_hanging_hook_has_its_child_killed() {
     assert_eq!(world.gauge("restarts"), 1);
     until("nothing is queued", || async { world.gauge("queued") == 0 }).await;
     assert_eq!(world.seat.waiting(), 0);
+}
+
+/// Gates at which hooks stand that are told to: `stands1`, `stands2`.
+struct Gates(tempfile::TempDir);
+
+impl Gates {
+    fn new() -> Gates {
+        Gates(tempfile::tempdir().unwrap())
+    }
+    fn of(&self, spec: Spec) -> Spec {
+        let path = self.0.path().to_str().unwrap().to_owned();
+        with(spec, |spec| {
+            drop(spec.options.insert("gates".to_owned(), path))
+        })
+    }
+    fn open(&self, gate: &str) {
+        std::fs::write(self.0.path().join(gate), "").unwrap();
+    }
+}
+
+/// Doors that this child waits for.
+fn doors(pid: &str) -> usize {
+    let infos = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let infos = infos.filter_map(|info| std::fs::read_to_string(info.ok()?.path()).ok());
+    infos.map(|info| info.matches("tfd:").count()).sum()
+}
+
+async fn a_worker_that_ends_while_all_threads_are_busy_leaves_nothing_behind() {
+    let gates = Gates::new();
+    let spec = with(attends(gates.of(spec("blocking"))), |s| {
+        s.limits.threads = 2
+    });
+    let world = World::new(spec).await;
+    let other = world.beside();
+    let theirs = async {
+        said(&world, "stands1", 1).await;
+        said(&world, "stands2", 1).await;
+        let pid = world.proxy.told("pid ").unwrap();
+        until("two doors", || async { doors(&pid) == 2 }).await;
+        // It goes ahead of an event that never comes, and waits for a thread when its door closes.
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let hook = Hook::RequestOut;
+        let went = other.hook(&mut visit, 7, hook, "none", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        drop((visit, other));
+        until("one door", || async { doors(&pid) == 1 }).await;
+        gates.open("stands1");
+        gates.open("stands2");
+    };
+    let busy = futures_util::future::join(
+        world.head(1, Hook::Resolve, "stands1"),
+        world.head(2, Hook::Resolve, "stands2"),
+    );
+    let ((first, second), ()) = futures_util::future::join(busy, theirs).await;
+    assert_eq!(
+        (first.0, second.0),
+        (Ok(Verdict::Continue), Ok(Verdict::Continue))
+    );
+    for id in [1, 2, 7] {
+        said(&world, &format!("free {id} 1"), 1).await;
+    }
 }
 
 async fn a_leak_ends_at_the_memory_limit() {

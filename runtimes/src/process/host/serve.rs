@@ -99,10 +99,11 @@ fn batch(desk: &Arc<Desk>, door: &Arc<Door>, input: &mut Input, patient: bool) {
 fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
     desk.doors.close(door);
     desk.visits.forget_missed_of(door);
-    for transaction in desk.visits.of(door) {
-        match pool {
-            Some(pool) => pool.free(desk, transaction),
-            None => free(desk, transaction),
+    match pool {
+        Some(pool) => pool.gone(desk, door),
+        None => {
+            let left = desk.visits.of(door);
+            left.into_iter().for_each(|left| free(desk, left));
         }
     }
     desk.tell_counts();
