@@ -124,10 +124,17 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
                 return;
             };
             let mut ahead = ahead.into_iter();
-            let broken = ahead.find_map(|mut noted| noted.call(life, &mut opaque, u64::MAX));
-            if let Some(Err(Failure::Panic(why))) = broken {
-                panicked(pool, life, *number, &why);
-                pool.nursery().restore();
+            let broken = ahead.find_map(|mut noted| {
+                let said = noted.call(life, &mut opaque, u64::MAX)?;
+                Some((noted.event.hook(), said))
+            });
+            if let Some((hook, said)) = broken {
+                // No event comes behind it whose answer that could be.
+                life.broke(hook, &said);
+                if let Err(Failure::Panic(why)) = &said {
+                    panicked(pool, life, *number, why);
+                    pool.nursery().restore();
+                }
             }
             let freed = if pool.terms().frees {
                 guard(|| life.module().free(transaction, opaque))

@@ -131,6 +131,38 @@ pub fn a_broken_promise_is_the_answer_to_the_next_event(kind: Kind) {
     });
 }
 
+pub fn a_promise_broken_ahead_of_free_alone_is_counted(kind: Kind) {
+    on_a_worker(|worker| async move {
+        for way in 0..4 {
+            let script = promises(move |tx| match way {
+                0 => panic!("on purpose"),
+                1 => Verdict::fail("no"),
+                2 => {
+                    tx.add("X-Mine", "1").unwrap();
+                    Verdict::Continue
+                }
+                _ => Verdict::Done,
+            });
+            let link = worker.link(spec(kind), &script).await;
+            let (id, mut visit) = (worker.id(), Visit::default());
+            let out = head(id, Hook::RequestOut);
+            let told = call(&link, &mut visit, &out, &mut Edits::new()).await;
+            assert_eq!(told, Ok(Verdict::Continue));
+            link.leave(&mut visit, id);
+            until(|| script.tally.frees() == [(id, None)]).await;
+            let kind = match way {
+                0 => Failure::Panic(String::new()).kind(),
+                _ => Failure::Fail(String::new()).kind(),
+            };
+            let sum = link.loaded().sum();
+            let failed = u64::from(way < 3);
+            assert_eq!(sum.failures[kind], failed, "{way}");
+            assert_eq!(sum.hooks[Hook::RequestOut as usize].failures, failed);
+            assert_eq!(sum.hooks[Hook::RequestOut as usize].calls, 1);
+        }
+    });
+}
+
 pub fn what_a_module_promises_anew_counts_from_then_on(kind: Kind) {
     on_a_worker(|worker| async move {
         let script = Script::new(|_, _| Verdict::Done).other(|hook, host, _| {

@@ -22,6 +22,7 @@ cases! {
     every_verdict_comes_back
     events_with_a_known_answer_go_ahead_of_the_next
     a_broken_promise_is_the_answer_to_the_next_event
+    a_promise_broken_ahead_of_free_alone_is_counted
     edits_cross_both_ways
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
@@ -165,6 +166,36 @@ async fn a_broken_promise_is_the_answer_to_the_next_event() {
     // None was shown another event behind that.
     said(&world, "free 3 1", 6).await;
     world.back(4).await;
+}
+
+async fn a_promise_broken_ahead_of_free_alone_is_counted() {
+    let world = World::new(attends(spec("probe"))).await;
+    let failures = |kind: usize| world.loaded.sum().failures[kind];
+    let (panic, fail) = (
+        Failure::Panic(String::new()).kind(),
+        Failure::Fail(String::new()).kind(),
+    );
+    for (nth, (word, kind)) in [
+        ("panic", panic),
+        ("fail", fail),
+        ("edits", fail),
+        ("never", fail),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = failures(kind);
+        let went = world.head(nth as u64, Hook::RequestOut, word).await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        until(word, || async { failures(kind) == before + 1 }).await;
+        said(&world, &format!("free {nth} 1"), 1).await;
+    }
+    // No failure: it wants to hear no more.
+    world.head(9, Hook::RequestOut, "done").await.0.unwrap();
+    said(&world, "free 9 1", 1).await;
+    let of = world.loaded.sum().hooks[Hook::RequestOut as usize];
+    assert_eq!((of.calls, of.failures), (5, 4));
+    assert_eq!((failures(panic), failures(fail)), (1, 3));
 }
 
 async fn edits_cross_both_ways() {
