@@ -86,7 +86,13 @@ pub trait Far: std::fmt::Debug {
     /// The transaction is over for the module: `free`, and whatever is kept of it. No answer.
     fn free(&self, transaction: u64, opaque: Opaque);
 
-    /// This call, which is not parked, has passed its deadline: whoever has it hangs, or it still waits to be taken.
+    /// Takes a call back that nobody has begun and nobody will: its opaque value. Events that went ahead of it go ahead of `free` then.
+    fn take_back(&self, call: u64) -> Option<Opaque> {
+        let _ = call;
+        None
+    }
+
+    /// This call, which is neither parked nor to be taken back, has passed its deadline: whoever has it hangs.
     fn late(&self, call: u64);
 
     /// Whether the opaque value crosses with the events (in this address space) or stays over there.

@@ -16,7 +16,6 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Instant;
 use understudy_module::{Edits, Event, Opaque};
 
 /// The door.
@@ -167,7 +166,6 @@ impl Far for ThreadsFar {
             generation: self.generation.clone(),
             mailbox: self.outgoing.mailbox.clone(),
             call,
-            deadline: Instant::now() + source.terms().deadline,
             event: Copied::of(event),
             edits: edits.clone(),
             opaque,
@@ -189,6 +187,20 @@ impl Far for ThreadsFar {
         let ahead = self.outgoing.ahead_of(transaction);
         let job = Job::Free(self.generation.clone(), transaction, opaque, ahead);
         self.outgoing.push(job);
+    }
+
+    fn take_back(&self, call: u64) -> Option<Opaque> {
+        let Outgoing {
+            source, mailbox, ..
+        } = &*self.outgoing;
+        self.outgoing.hand_over();
+        let job = *source.take_back(mailbox, call)?;
+        if !job.ahead.is_empty() {
+            // Nothing of the transaction came since: it waits for this call.
+            let mut ahead = self.outgoing.ahead.borrow_mut();
+            ahead.insert(job.event.id(), job.ahead);
+        }
+        Some(job.opaque)
     }
 
     fn late(&self, call: u64) {

@@ -2,10 +2,11 @@
 //!
 //! Owns the queue and the table of threads, under one lock that is held for a few instructions. Invariants: as many threads that
 //! are not given up as were asked for; at most as many again given up, beyond which a hung thread stays where it is; a thread is
-//! woken only when there is work for it. Awkward case: a module that was quick so far hangs while others are idle and jobs wait;
-//! then the next hand-over or sweep of a worker wakes one of them ([`Pool::look`]).
+//! woken only when there is work for it; what a thread has taken is begun, and what none has taken can be taken back. Awkward case: a
+//! module that was quick so far hangs while others are idle and jobs wait; then the next hand-over or sweep of a worker wakes one of
+//! them ([`Pool::look`]).
 
-use super::work::{self, Job, SHORT, Untold};
+use super::work::{self, CallJob, Job, SHORT, Untold};
 use crate::nursery::Nursery;
 use crate::seat::Mailbox;
 use std::collections::VecDeque;
@@ -247,6 +248,20 @@ impl Pool {
         if let Some(stand) = woken {
             stand.wake();
         }
+    }
+
+    /// Takes a call back that no thread has taken.
+    pub(super) fn take_back(&self, mailbox: &Arc<Mailbox>, call: u64) -> Option<Box<CallJob>> {
+        let is_it = |job: &Job| matches!(job, Job::Call(of) if of.call == call && Arc::ptr_eq(&of.mailbox, mailbox));
+        let mut inner = self.lock();
+        // Those that are late are at the front.
+        let at = inner.queue.iter().position(is_it)?;
+        let Some(Job::Call(job)) = inner.queue.remove(at) else {
+            return None;
+        };
+        drop(inner);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
     }
 
     /// Wakes a thread if something waits and those that are awake do not come to it.

@@ -84,7 +84,6 @@ pub(super) struct CallJob {
     pub(super) generation: Arc<Generation>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) call: u64,
-    pub(super) deadline: Instant,
     pub(super) event: Copied,
     pub(super) edits: Edits,
     pub(super) opaque: Opaque,
@@ -163,18 +162,10 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         generation,
         mailbox,
         call,
-        deadline,
         event,
         mut edits,
         mut opaque,
     } = job;
-    if deadline <= began {
-        // Nobody waits for it any more; its opaque value goes back to be freed.
-        let mut reply = Reply::failed(Failure::Deadline);
-        reply.opaque = opaque;
-        untold.post(mailbox, call, reply, true);
-        return;
-    }
     let token = Token {
         transaction: event.id(),
         call,
