@@ -150,7 +150,9 @@ struct Slot {
     waker: Option<Waker>,
     began: Instant,
     deadline: Instant,
-    /// Its far side was told that it is late, once.
+    /// The number of the newest call when it was begun, or looked at last.
+    since: u32,
+    /// Its far side was told that it is late, and wants to hear no more of it.
     told: bool,
     behind: Behind,
 }
@@ -207,6 +209,12 @@ enum End {
 struct Due {
     far: Rc<dyn Far>,
     call: u64,
+    since: u32,
+}
+
+/// The number of a call: each has the one behind that of the call before it.
+pub(crate) fn number(call: u64) -> u32 {
+    (call >> 32) as u32
 }
 
 impl Seat {
@@ -281,10 +289,10 @@ impl Seat {
         now: Instant,
         limit: Duration,
     ) -> Waiting {
-        let generation = self.generation.get().wrapping_add(1);
-        self.generation.set(generation);
+        let generation = self.count_on();
         let index = self.slots.borrow_mut().insert(Slot {
             generation,
+            since: generation,
             state: State::Away,
             early: None,
             waker: None,
@@ -300,11 +308,24 @@ impl Seat {
         }
     }
 
+    /// The next number.
+    fn count_on(&self) -> u32 {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        generation
+    }
+
+    /// The number of the newest call.
+    #[inline]
+    pub(crate) fn newest(&self) -> u32 {
+        self.generation.get()
+    }
+
     /// The slot of a call, while it is that call's.
     fn with<R>(&self, call: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.get_mut((call & 0xffff_ffff) as usize)?;
-        (u64::from(slot.generation) == call >> 32).then(|| f(slot))
+        (slot.generation == number(call)).then(|| f(slot))
     }
 
     /// A call is over, or with `Pending` parked. On the worker's thread.
@@ -416,7 +437,17 @@ impl Seat {
         // First: whoever comes in place of one that hangs is not to begin with what nobody waits for.
         late.iter().for_each(|due| self.take_back(due));
         self.look_around();
-        late.iter().for_each(|due| due.far.late(due.call));
+        for due in late {
+            let Some(again) = due.far.late(due.call, due.since, now) else {
+                continue;
+            };
+            let since = self.count_on();
+            self.with(due.call, |slot| {
+                slot.deadline = now + again;
+                slot.since = since;
+                slot.told = false;
+            });
+        }
     }
 
     /// Ends the calls whose deadline has passed; which of them somebody else has, in the order in which they were begun, in which they
@@ -442,6 +473,7 @@ impl Seat {
                     late.extend(slot.behind.far.clone().map(|far| Due {
                         far,
                         call: (u64::from(slot.generation) << 32) | index as u64,
+                        since: slot.since,
                     }));
                 }
             }

@@ -339,6 +339,46 @@ fn a_call_that_no_thread_came_to_in_time_leaves_nothing_to_free() {
 }
 
 #[test]
+fn a_thread_that_has_a_late_call_only_since_just_now_does_not_hang_yet() {
+    on_a_worker(|worker| async move {
+        let (first, second) = (Gate::default(), Gate::default());
+        let gates = [first.clone(), second.clone()];
+        let script = Script::new(move |tx, _| {
+            match tx.hook() {
+                Hook::RequestHead => gates[0].pass(),
+                Hook::ResponseHead => gates[1].pass(),
+                _ => {}
+            }
+            Verdict::Continue
+        });
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::ResponseHead);
+            let mut before = pin!(worker.one(&link));
+            assert!(futures_util::poll!(&mut before).is_pending());
+            until(|| first.came() == 1).await;
+            let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            let asked = std::time::Instant::now();
+            first.open();
+            assert_eq!(before.await, Ok(Verdict::Continue));
+            until(|| second.came() == 1).await;
+            // It waited for the one before all the time but this.
+            worker.seat.sweep(asked + FAR_OFF);
+            assert_eq!(calling.await, Err(Failure::Deadline));
+        }
+        assert_eq!(gauge(link.loaded(), "abandoned"), 0);
+        worker.much_later();
+        assert_eq!(gauge(link.loaded(), "abandoned"), 1);
+        second.open();
+        link.leave(&mut visit, id);
+        until(|| script.tally.frees().len() == 2).await;
+        assert_eq!(worker.seat.waiting(), 0);
+    });
+}
+
+#[test]
 fn a_timer_that_hangs_is_not_called_again_meanwhile_and_calls_go_on() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();

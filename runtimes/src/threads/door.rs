@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 use understudy_module::{Edits, Event, Opaque};
 
 /// The door.
@@ -203,8 +204,11 @@ impl Far for ThreadsFar {
         Some(job.opaque)
     }
 
-    fn late(&self, call: u64) {
-        self.outgoing.source.late(&self.outgoing.mailbox, call);
+    fn late(&self, call: u64, _: u32, now: Instant) -> Option<Duration> {
+        let Outgoing {
+            source, mailbox, ..
+        } = &*self.outgoing;
+        source.late(mailbox, call, now)
     }
 
     fn carries(&self) -> bool {

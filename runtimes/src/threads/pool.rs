@@ -106,16 +106,17 @@ impl std::ops::Deref for Source {
 }
 
 impl Source {
-    /// A call passed its deadline. The thread that has it hangs; else it waits behind some that do.
-    pub(super) fn late(&self, mailbox: &Arc<Mailbox>, call: u64) {
+    /// A call passed its deadline. Threads that are busy with anything for so long hang. The one that has this call may have come to it
+    /// late: then the answer is when that one hangs.
+    pub(super) fn late(&self, mailbox: &Arc<Mailbox>, call: u64, now: Instant) -> Option<Duration> {
         let key = (Arc::as_ptr(mailbox) as usize, call);
-        let now = Instant::now();
         let deadline = self.terms.deadline;
-        let hangs = |doing: &Doing| {
-            doing.call == Some(key) || now.saturating_duration_since(doing.since) >= deadline
-        };
-        let replaced = {
+        let took = |doing: &Doing| now.saturating_duration_since(doing.since);
+        let hangs = |doing: &Doing| took(doing) >= deadline;
+        let (replaced, again) = {
             let mut inner = self.lock();
+            let its = inner.doing.iter().find(|doing| doing.call == Some(key));
+            let again = its.and_then(|its| deadline.checked_sub(took(its)));
             let room = self.terms.threads.saturating_sub(inner.lost);
             let mut gone = Vec::new();
             inner.doing.retain(|doing| {
@@ -130,15 +131,16 @@ impl Source {
             inner.abandoned += gone.len() as u64;
             let is_gone = |stand: &Arc<Stand>| stand.given_up.load(Ordering::Relaxed);
             inner.stands.retain(|stand| !is_gone(stand));
-            gone.len()
+            (gone.len(), again.filter(|again| !again.is_zero()))
         };
         if replaced == 0 {
-            return;
+            return again;
         }
         tracing::warn!(module = %self.nursery.name(), "{replaced} of its threads hang: given up and replaced");
         if let Err(why) = self.0.fill() {
             tracing::error!(module = %self.nursery.name(), "no thread can be started: {why}");
         }
+        again
     }
 }
 
