@@ -5,6 +5,7 @@
 //! trusted.
 
 use crate::accounts::{Tell, Went};
+use crate::failure::Failure;
 use crate::runtime::Notice;
 use crate::spec::Library;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use understudy_module::{About, Calls, Hook, Hooks, Host, Module, guard};
+use understudy_module::{About, Calls, Hook, Hooks, Host, Module, Verdict, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -152,6 +153,20 @@ impl Life {
     /// A `free` that was counted when it was sent has panicked.
     pub(crate) fn free_panicked(&self) {
         (self.tell)(Hook::Free, None, Went::Panicked);
+    }
+
+    /// What it said of an event that went ahead of `free`, in which it broke its promise: the failure is counted, where it is one. One
+    /// that went ahead of another event is that one's answer, and counted with it.
+    pub(crate) fn broke(&self, hook: Hook, said: &Result<Verdict, Failure>) {
+        let went = match said {
+            Err(_) => Went::Panicked,
+            Ok(Verdict::Fail(why)) => {
+                tracing::info!(module = %self.name, hook = hook.name(), "failed: {why}");
+                Went::Refused
+            }
+            Ok(_) => return,
+        };
+        (self.tell)(hook, None, went);
     }
 
     /// The module.

@@ -496,7 +496,8 @@ impl Link {
         match far.submit(waiting.call(), event, edits, opaque) {
             Ok(()) => {
                 visit.away = far.carries();
-                (visit.ahead, visit.heard) = (false, true);
+                // A child comes to whatever it is sent; a thread may not, and then it is taken back.
+                (visit.ahead, visit.heard) = (false, visit.heard || !visit.away);
                 Called::Later(Call {
                     waiting,
                     hook: event.hook,
@@ -532,6 +533,17 @@ impl Link {
         if visit.away && !call.waiting.was_left() {
             visit.away = false;
             visit.opaque = reply.opaque;
+        }
+        if visit.far.is_some() {
+            if reply.verdict == Err(Failure::Unavailable) {
+                // There is no instance: nobody heard anything, what went ahead included.
+                visit.heard = false;
+            } else if call.waiting.was_taken_back() {
+                // What went ahead of it goes ahead of `free`.
+                visit.ahead = visit.heard;
+            } else {
+                visit.heard = true;
+            }
         }
         let settled = match reply.verdict {
             Ok(verdict) => Self::merge(edits, &reply.edits, verdict, call.hook)
@@ -636,8 +648,8 @@ impl Link {
 
     #[inline(never)]
     fn free_far(&self, far: &dyn Far, visit: &mut Visit, transaction: u64) {
-        // Who saw no hook has nothing to free.
-        let heard = std::mem::take(&mut visit.heard);
+        // Who saw no hook has nothing to free; a call that is away is begun, or will be.
+        let heard = std::mem::take(&mut visit.heard) || visit.away;
         let frees = self.frees && heard;
         if frees {
             self.accounts.hooks[Hook::Free as usize].calls.add(1);

@@ -35,6 +35,8 @@ cases! { Kind::Threads;
         events_with_a_known_answer_go_ahead_of_the_next,
         who_was_passed_by_all_along_frees_nothing,
         a_broken_promise_is_the_answer_to_the_next_event,
+        what_went_ahead_of_a_call_that_is_taken_back_is_heard_with_free,
+        a_promise_broken_ahead_of_free_alone_is_counted,
         what_a_module_promises_anew_counts_from_then_on,
         a_module_that_events_pass_by_has_no_part_in_their_transaction;
     watching:

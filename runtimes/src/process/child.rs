@@ -41,6 +41,8 @@ pub(crate) struct Child {
     pub(crate) orders: UnboundedSender<Packet>,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
+    /// Sweeps of workers that had had answers: [`super::signs`].
+    pub(crate) beats: AtomicU64,
     /// It is to die, or is dead: no new transaction.
     doomed: AtomicBool,
     /// Why, when it is its own fault.
@@ -54,6 +56,7 @@ impl Child {
             pidfd,
             orders,
             busy: AtomicUsize::new(0),
+            beats: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
             garbage: Mutex::new(None),
         }

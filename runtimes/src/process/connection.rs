@@ -5,16 +5,21 @@
 //! buffer, and the connection's task, woken by the first, runs behind whatever else is ready in that turn. What nobody waits for (an
 //! event with a known answer, `free`) wakes no task: it goes with the next event, or at the next sweep.
 //!
+//! A call whose deadline passed is given up alone, while anything else is answered over there; then what comes for it later is dropped. A
+//! connection that is late and has answered nothing since is *behind*: transactions go elsewhere while they can, for the thread at its other
+//! end may hang though others do not. Where nothing comes any more ([`Signs`]) the child is killed.
+//!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
 use super::blocks::{Blocks, threshold};
 use super::child::{Child, Shared};
 use super::event::{Id, Place, put_event, put_free};
 use super::reply::{Heard, decode_reply};
+use super::signs::Signs;
 use super::wire::{Malformed, next_frame};
 use crate::failure::Failure;
 use crate::runtime::Far;
-use crate::seat::{Letter, Reply, Seat, Swept};
+use crate::seat::{Letter, Reply, Seat, Swept, number};
 use foldhash::fast::FixedState;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -26,6 +31,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use understudy_module::{Edits, Event, Opaque, Part, Token, Verdict};
@@ -60,6 +66,7 @@ struct Buffer {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) child: Arc<Child>,
+    signs: Rc<Signs>,
     shared: Arc<Shared>,
     seat: Rc<Seat>,
     /// Watched for what comes: a child that reads makes room, and nobody is to be woken for that.
@@ -71,6 +78,10 @@ pub(crate) struct Connection {
     input: RefCell<Buffer>,
     open: RefCell<Slab<Open>>,
     parked: Cell<usize>,
+    /// A call is late, and nothing was answered since.
+    behind: Cell<bool>,
+    /// It was told that a thread hangs.
+    told: Cell<bool>,
     /// Transactions that are with it.
     pub(crate) busy: Cell<usize>,
     /// Those of which the child knows.
@@ -84,6 +95,7 @@ impl Connection {
     /// A connection over this socket; its task is spawned here, on the worker.
     pub(crate) fn open(
         child: Arc<Child>,
+        signs: Rc<Signs>,
         shared: Arc<Shared>,
         seat: &Rc<Seat>,
         socket: OwnedFd,
@@ -91,6 +103,7 @@ impl Connection {
     ) -> std::io::Result<Rc<Connection>> {
         let connection = Rc::new(Connection {
             child,
+            signs,
             shared,
             seat: seat.clone(),
             socket: register_for(Arc::new(socket), Interest::READABLE)?,
@@ -100,6 +113,8 @@ impl Connection {
             input: RefCell::default(),
             open: RefCell::default(),
             parked: Cell::new(0),
+            behind: Cell::new(false),
+            told: Cell::new(false),
             busy: Cell::new(0),
             live: RefCell::default(),
             waker: RefCell::new(None),
@@ -184,6 +199,8 @@ impl Connection {
                 edits,
             } => {
                 self.replied(slot, call, outcome == Ok(Verdict::Pending))?;
+                self.signs.beat(self.seat.newest());
+                self.behind.set(false);
                 let reply = Reply {
                     verdict: outcome,
                     edits,
@@ -399,6 +416,12 @@ impl Connection {
         Place::Here(bytes)
     }
 
+    /// Whether a call is late, and nothing was answered since.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.get()
+    }
+
     /// Calls of a transaction that is over and will not be resumed.
     fn forget_parked(&self, transaction: u64) {
         if self.parked.get() == 0 {
@@ -455,12 +478,21 @@ impl Far for Connection {
         }
     }
 
-    fn late(&self, _call: u64) {
-        if !self.child.doom() {
-            self.shared.counts.killed.fetch_add(1, Relaxed);
-            tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");
+    fn late(&self, call: u64, since: u32, _: Instant) -> Option<Duration> {
+        if !self.signs.came_since(since) {
+            if !self.child.doom() {
+                self.shared.counts.killed.fetch_add(1, Relaxed);
+                tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");
+            }
+            self.child.kill();
+            return None;
         }
-        self.child.kill();
+        self.behind.set(true);
+        // Looked at again, a deadline after it was given up.
+        if since != number(call) && !self.told.replace(true) {
+            tracing::warn!(module = %self.shared.spec.name, "a call hangs in its process, which answers others: it is short of a thread");
+        }
+        Some(self.shared.spec.limits.deadline)
     }
 
     fn carries(&self) -> bool {
@@ -470,6 +502,7 @@ impl Far for Connection {
 
 impl Swept for Connection {
     fn sweep(&self) {
+        self.signs.sweep(self.seat.newest());
         if !self.out.borrow().bytes.is_empty() {
             self.wake();
         }

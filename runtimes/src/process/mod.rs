@@ -16,6 +16,7 @@ mod event;
 mod host;
 mod operation;
 mod reply;
+mod signs;
 mod supervise;
 mod wire;
 

@@ -84,7 +84,6 @@ pub(super) struct CallJob {
     pub(super) generation: Arc<Generation>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) call: u64,
-    pub(super) deadline: Instant,
     pub(super) event: Copied,
     pub(super) edits: Edits,
     pub(super) opaque: Opaque,
@@ -124,10 +123,17 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
                 return;
             };
             let mut ahead = ahead.into_iter();
-            let broken = ahead.find_map(|mut noted| noted.call(life, &mut opaque, u64::MAX));
-            if let Some(Err(Failure::Panic(why))) = broken {
-                panicked(pool, life, *number, &why);
-                pool.nursery().restore();
+            let broken = ahead.find_map(|mut noted| {
+                let said = noted.call(life, &mut opaque, u64::MAX)?;
+                Some((noted.event.hook(), said))
+            });
+            if let Some((hook, said)) = broken {
+                // No event comes behind it whose answer that could be.
+                life.broke(hook, &said);
+                if let Err(Failure::Panic(why)) = &said {
+                    panicked(pool, life, *number, why);
+                    pool.nursery().restore();
+                }
             }
             let freed = if pool.terms().frees {
                 guard(|| life.module().free(transaction, opaque))
@@ -156,18 +162,10 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         generation,
         mailbox,
         call,
-        deadline,
         event,
         mut edits,
         mut opaque,
     } = job;
-    if deadline <= began {
-        // Nobody waits for it any more; its opaque value goes back to be freed.
-        let mut reply = Reply::failed(Failure::Deadline);
-        reply.opaque = opaque;
-        untold.post(mailbox, call, reply, true);
-        return;
-    }
     let token = Token {
         transaction: event.id(),
         call,

@@ -4,6 +4,7 @@
 pub mod ahead;
 pub mod cases;
 pub mod failures;
+pub mod gate;
 pub mod remote;
 pub mod script;
 pub mod watching;

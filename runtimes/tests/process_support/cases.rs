@@ -1,7 +1,7 @@
 //! The cases.
 
 use super::probe::{PANICS_IN_FREE, heads};
-use super::world::{World, said, set, spec, until, with};
+use super::world::{FAR_OFF, World, said, set, spec, until, with};
 use std::future::Future;
 use std::time::{Duration, Instant};
 use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
@@ -22,6 +22,7 @@ cases! {
     every_verdict_comes_back
     events_with_a_known_answer_go_ahead_of_the_next
     a_broken_promise_is_the_answer_to_the_next_event
+    a_promise_broken_ahead_of_free_alone_is_counted
     edits_cross_both_ways
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
@@ -46,6 +47,11 @@ cases! {
     dying_at_start_is_told
     a_child_that_dies_at_its_restarts_is_tried_with_back_off
     a_full_queue_refuses
+    a_call_that_is_late_in_a_child_that_answers_others_is_given_up_alone
+    a_child_that_hangs_behind_an_answer_is_killed_a_deadline_later
+    a_thread_of_a_child_that_hangs_is_avoided_while_others_answer
+    an_answer_to_another_worker_shows_that_a_child_lives
+    a_worker_that_ends_while_all_threads_are_busy_leaves_nothing_behind
     pieces_of_every_size_come_back_byte_for_byte
     hundred_thousand_mixed_calls
     several_children_share_the_transactions
@@ -164,6 +170,36 @@ async fn a_broken_promise_is_the_answer_to_the_next_event() {
     // None was shown another event behind that.
     said(&world, "free 3 1", 6).await;
     world.back(4).await;
+}
+
+async fn a_promise_broken_ahead_of_free_alone_is_counted() {
+    let world = World::new(attends(spec("probe"))).await;
+    let failures = |kind: usize| world.loaded.sum().failures[kind];
+    let (panic, fail) = (
+        Failure::Panic(String::new()).kind(),
+        Failure::Fail(String::new()).kind(),
+    );
+    for (nth, (word, kind)) in [
+        ("panic", panic),
+        ("fail", fail),
+        ("edits", fail),
+        ("never", fail),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = failures(kind);
+        let went = world.head(nth as u64, Hook::RequestOut, word).await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        until(word, || async { failures(kind) == before + 1 }).await;
+        said(&world, &format!("free {nth} 1"), 1).await;
+    }
+    // No failure: it wants to hear no more.
+    world.head(9, Hook::RequestOut, "done").await.0.unwrap();
+    said(&world, "free 9 1", 1).await;
+    let of = world.loaded.sum().hooks[Hook::RequestOut as usize];
+    assert_eq!((of.calls, of.failures), (5, 4));
+    assert_eq!((failures(panic), failures(fail)), (1, 3));
 }
 
 async fn edits_cross_both_ways() {
@@ -560,6 +596,194 @@ async fn a_full_queue_refuses() {
     assert_eq!((a.0, b.0), (Ok(Verdict::Continue), Ok(Verdict::Continue)));
     assert_eq!(c.0, Err(Failure::QueueFull));
     world.head(4, hook, "none").await.0.unwrap();
+}
+
+/// Gates at which hooks stand that are told to: `stands1`, `stands2`.
+struct Gates(tempfile::TempDir);
+
+impl Gates {
+    fn new() -> Gates {
+        Gates(tempfile::tempdir().unwrap())
+    }
+    fn of(&self, spec: Spec) -> Spec {
+        let path = self.0.path().to_str().unwrap().to_owned();
+        with(spec, |spec| {
+            drop(spec.options.insert("gates".to_owned(), path))
+        })
+    }
+    fn open(&self, gate: &str) {
+        std::fs::write(self.0.path().join(gate), "").unwrap();
+    }
+}
+
+async fn queued(world: &World, calls: u64) {
+    until("queued", || async { world.gauge("queued") == calls }).await;
+}
+
+async fn a_call_that_is_late_in_a_child_that_answers_others_is_given_up_alone() {
+    let gates = Gates::new();
+    let world = World::new(gates.of(spec("probe"))).await;
+    let (hook, pid) = (Hook::RequestHead, world.pid(9).await);
+    let behind = async {
+        said(&world, "stands1", 1).await;
+        let pass = async {
+            gates.open("stands1");
+            said(&world, "stands2", 1).await;
+            queued(&world, 2).await;
+            world.much_later();
+        };
+        let (second, third) = (world.head(2, hook, "stands2"), world.head(3, hook, "count"));
+        let (second, third, ()) = futures_util::future::join3(second, third, pass).await;
+        (second.0, third.0)
+    };
+    let first = world.head(1, hook, "stands1");
+    let (first, late) = futures_util::future::join(first, behind).await;
+    assert_eq!(first.0, Ok(Verdict::Continue));
+    assert_eq!(late, (Err(Failure::Deadline), Err(Failure::Deadline)));
+    assert_eq!(world.gauge("queued"), 2, "the child has them still");
+    assert_eq!(world.seat.waiting(), 2);
+    gates.open("stands2");
+    queued(&world, 0).await;
+    for id in 1..=3 {
+        said(&world, &format!("free {id} 1"), 1).await;
+    }
+    assert_eq!(world.seat.waiting(), 0);
+    assert_eq!(world.pid(10).await, pid);
+    assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+    let sum = world.loaded.sum();
+    assert_eq!(sum.failures[Failure::Deadline.kind()], 2);
+}
+
+async fn a_child_that_hangs_behind_an_answer_is_killed_a_deadline_later() {
+    let gates = Gates::new();
+    let world = World::new(gates.of(spec("probe"))).await;
+    let hook = Hook::RequestHead;
+    let behind = async {
+        said(&world, "stands1", 1).await;
+        let pass = async {
+            gates.open("stands1");
+            hangs(&world).await;
+            queued(&world, 1).await;
+            world.much_later();
+        };
+        let hang = world.head(2, hook, "hang");
+        futures_util::future::join(hang, pass).await.0.0
+    };
+    let first = world.head(1, hook, "stands1");
+    let (first, late) = futures_util::future::join(first, behind).await;
+    assert_eq!(first.0, Ok(Verdict::Continue));
+    assert_eq!(late, Err(Failure::Deadline));
+    assert_eq!(world.gauge("killed"), 0, "it may be busy");
+    world.seat.sweep(Instant::now() + 3 * FAR_OFF);
+    assert_eq!(world.gauge("killed"), 1, "nothing came since");
+    world.back(3).await;
+    assert_eq!(world.gauge("restarts"), 1);
+    until("nothing waits", || async { world.seat.waiting() == 0 }).await;
+}
+
+async fn a_thread_of_a_child_that_hangs_is_avoided_while_others_answer() {
+    let world = World::new(with(spec("probe"), |s| s.limits.threads = 2)).await;
+    let hook = Hook::RequestHead;
+    let others = async {
+        hangs(&world).await;
+        let went = world.head(2, hook, "none").await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        world.much_later();
+    };
+    let hang = world.head(1, hook, "hang");
+    let (hang, ()) = futures_util::future::join(hang, others).await;
+    assert_eq!(hang.0, Err(Failure::Deadline));
+    assert_eq!(world.gauge("killed"), 0);
+    for id in 3..9 {
+        let went = world.head(id, hook, "none");
+        let went = tokio::time::timeout(Duration::from_secs(60), went).await;
+        assert_eq!(went.unwrap().0, Ok(Verdict::Continue));
+    }
+    // They were answered since the call that hangs was looked at.
+    world.seat.sweep(Instant::now() + 3 * FAR_OFF);
+    assert_eq!(world.gauge("killed"), 0);
+    // Now nobody was.
+    world.seat.sweep(Instant::now() + 5 * FAR_OFF);
+    assert_eq!(world.gauge("killed"), 1);
+    world.back(9).await;
+    until("nothing waits", || async { world.seat.waiting() == 0 }).await;
+}
+
+async fn an_answer_to_another_worker_shows_that_a_child_lives() {
+    let gates = Gates::new();
+    let world = World::new(gates.of(spec("probe"))).await;
+    let (other, hook) = (world.beside(), Hook::RequestHead);
+    // The thread has both of them before it looks at another door.
+    let theirs = futures_util::future::join(
+        other.head(1, hook, "stands1"),
+        other.head(2, hook, "stands2"),
+    );
+    let ours = async {
+        said(&world, "stands1", 1).await;
+        let pass = async {
+            gates.open("stands1");
+            said(&world, "stands2", 1).await;
+            queued(&world, 2).await;
+            other.seat.sweep(Instant::now());
+            world.much_later();
+        };
+        let call = world.head(3, hook, "count");
+        let (went, ()) = futures_util::future::join(call, pass).await;
+        assert_eq!(went.0, Err(Failure::Deadline));
+        assert_eq!(world.gauge("killed"), 0);
+        gates.open("stands2");
+    };
+    let ((first, second), ()) = futures_util::future::join(theirs, ours).await;
+    assert_eq!(
+        (first.0, second.0),
+        (Ok(Verdict::Continue), Ok(Verdict::Continue))
+    );
+    queued(&world, 0).await;
+    said(&world, "free 3 1", 1).await;
+    assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+}
+
+/// Doors that this child waits for.
+fn doors(pid: &str) -> usize {
+    let infos = std::fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let infos = infos.filter_map(|info| std::fs::read_to_string(info.ok()?.path()).ok());
+    infos.map(|info| info.matches("tfd:").count()).sum()
+}
+
+async fn a_worker_that_ends_while_all_threads_are_busy_leaves_nothing_behind() {
+    let gates = Gates::new();
+    let spec = with(attends(gates.of(spec("blocking"))), |s| {
+        s.limits.threads = 2
+    });
+    let world = World::new(spec).await;
+    let other = world.beside();
+    let theirs = async {
+        said(&world, "stands1", 1).await;
+        said(&world, "stands2", 1).await;
+        let pid = world.proxy.told("pid ").unwrap();
+        until("two doors", || async { doors(&pid) == 2 }).await;
+        // It goes ahead of an event that never comes, and waits for a thread when its door closes.
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let hook = Hook::RequestOut;
+        let went = other.hook(&mut visit, 7, hook, "none", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        drop((visit, other));
+        until("one door", || async { doors(&pid) == 1 }).await;
+        gates.open("stands1");
+        gates.open("stands2");
+    };
+    let busy = futures_util::future::join(
+        world.head(1, Hook::Resolve, "stands1"),
+        world.head(2, Hook::Resolve, "stands2"),
+    );
+    let ((first, second), ()) = futures_util::future::join(busy, theirs).await;
+    assert_eq!(
+        (first.0, second.0),
+        (Ok(Verdict::Continue), Ok(Verdict::Continue))
+    );
+    for id in [1, 2, 7] {
+        said(&world, &format!("free {id} 1"), 1).await;
+    }
 }
 
 fn noise(seed: u64, size: usize) -> Bytes {

@@ -209,6 +209,17 @@ impl Probe {
                 Verdict::Continue
             }
             "meet" => meet(),
+            // At a gate: until a file of this name is there.
+            gate if gate.starts_with("stands") => {
+                let host = tx.host();
+                let gates = host.option("gates").unwrap_or_default();
+                say(&host, &format!("pid {}", std::process::id()));
+                say(&host, gate);
+                while !std::path::Path::new(&gates).join(gate).exists() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Verdict::Continue
+            }
             "slow" => {
                 std::thread::sleep(Duration::from_millis(50));
                 Verdict::Continue

@@ -27,6 +27,13 @@ impl Proxy {
         let words = self.words.lock().unwrap();
         words.iter().filter(|said| *said == word).count()
     }
+
+    /// What was said last behind these words.
+    pub(crate) fn told(&self, start: &str) -> Option<String> {
+        let words = self.words.lock().unwrap();
+        let told = words.iter().rev().find_map(|word| word.strip_prefix(start));
+        told.map(str::to_owned)
+    }
 }
 
 impl Services for Proxy {
@@ -119,6 +126,18 @@ impl World {
 
     pub(crate) async fn new(spec: Spec) -> World {
         World::try_new(spec).await.unwrap()
+    }
+
+    /// Another worker with the same module. Nobody but the case sweeps its seat.
+    pub(crate) fn beside(&self) -> World {
+        let seat = Seat::new(1);
+        let link = Rc::new(Link::new(self.loaded.clone(), &seat));
+        World {
+            proxy: self.proxy.clone(),
+            loaded: self.loaded.clone(),
+            seat,
+            link,
+        }
     }
 
     pub(crate) fn gauge(&self, name: &str) -> u64 {

@@ -99,10 +99,11 @@ fn batch(desk: &Arc<Desk>, door: &Arc<Door>, input: &mut Input, patient: bool) {
 fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
     desk.doors.close(door);
     desk.visits.forget_missed_of(door);
-    for transaction in desk.visits.of(door) {
-        match pool {
-            Some(pool) => pool.free(desk, transaction),
-            None => free(desk, transaction),
+    match pool {
+        Some(pool) => pool.gone(desk, door),
+        None => {
+            let left = desk.visits.of(door);
+            left.into_iter().for_each(|left| free(desk, left));
         }
     }
     desk.tell_counts();
@@ -132,9 +133,25 @@ pub(super) fn free(desk: &Desk, transaction: u64) {
     }
     if let Some(visit) = visit {
         let Visit {
-            life, opaque, kept, ..
+            life,
+            opaque,
+            kept,
+            ahead,
+            ..
         } = visit;
         drop(kept);
+        if let Some((hook, said)) = ahead.broken {
+            // No event comes behind it whose answer that could be.
+            life.broke(hook, &said);
+            let why = match said {
+                Err(failure) => failure.to_string(),
+                Ok(verdict) => format!("it said {}", verdict.name()),
+            };
+            desk.log(
+                Level::Info,
+                &format!("{} ahead of free: {why}", hook.name()),
+            );
+        }
         if let Err(panicked) = guard(|| life.module().free(transaction, opaque)) {
             life.free_panicked();
             desk.poison(&life);
@@ -223,6 +240,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     } = entered;
     let mut edits = std::mem::take(&mut sent.edits);
     let mark = edits.mark();
+    let broke = before.broken.as_ref().map_or(sent.hook, |(hook, _)| *hook);
     let bytes = match &sent.part {
         SentPart::Piece {
             place: Place::Here(bytes),
@@ -278,7 +296,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         Ok(Verdict::fail(
             "the pieces it holds are not those the proxy holds",
         ))
-    } else if let Some(broken) = before.broken.take() {
+    } else if let Some((_, broken)) = before.broken.take() {
         broken
     } else {
         invoke(
@@ -311,7 +329,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
     drop((bytes, kept));
     if ahead {
-        let broken = broken(outcome, &edits, mark);
+        let broken = broken(outcome, &edits, mark).map(|said| (broke, said));
         if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
             visit.ahead = Ahead { spent, broken };
         }
