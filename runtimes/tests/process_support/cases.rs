@@ -32,6 +32,7 @@ cases! {
     a_module_that_may_wait_waits_for_an_operation
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
+    a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody
     a_resume_may_come_early_or_later
     a_second_resume_is_counted
     an_unknown_resume_is_counted
@@ -349,6 +350,59 @@ async fn a_panic_in_free_is_survived() {
     })
     .await;
     assert_eq!(world.gauge("restarts"), 0);
+}
+
+/// Hooks that are no events of a transaction, and are called while it runs.
+const OTHERS: [Hook; 4] = [Hook::Timer, Hook::Completed, Hook::Ready, Hook::Reconfigure];
+
+/// A module with this fault in this hook, once it is armed.
+fn faulty(fault: &str, hook: Hook) -> Spec {
+    let library = match hook {
+        Hook::Timer => "timer",
+        _ => "probe",
+    };
+    with(spec(library), |spec| {
+        let options = &mut spec.options;
+        options.insert(fault.to_owned(), hook.name().to_owned());
+    })
+}
+
+async fn a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody() {
+    for hook in OTHERS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fini");
+        let spec = with(faulty("panics", hook), |spec| {
+            let option = path.to_str().unwrap().to_owned();
+            spec.options.insert("fini".to_owned(), option);
+        });
+        let world = World::new(spec.clone()).await;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let first = Hook::RequestHead;
+        let went = world.hook(&mut visit, 1, first, "arm", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        if hook == Hook::Reconfigure {
+            let told = world.loaded.reconfigure(spec.options).await;
+            assert!(told.unwrap_err().contains("on purpose"));
+        }
+        let sum = || world.loaded.sum();
+        until(hook.name(), || async {
+            sum().hooks[Hook::Init as usize].calls == 2
+        })
+        .await;
+        assert_eq!(sum().hooks[hook as usize].failures, 1, "{hook:?}");
+        assert_eq!(sum().failures[0], 1, "{hook:?}");
+        // Who began with the first one stays with it.
+        let next = Hook::ResponseHead;
+        let went = world.hook(&mut visit, 1, next, "count", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
+        world.link.leave(&mut visit, 1);
+        said(&world, "free 1 2", 1).await;
+        world.head(2, first, "none").await.0.unwrap();
+        assert_eq!(world.gauge("restarts"), 0);
+        drop(world);
+        until("the second one has its fini", || async { path.exists() }).await;
+    }
 }
 
 async fn a_resume_may_come_early_or_later() {

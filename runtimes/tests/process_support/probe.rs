@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 use understudy_module::{
@@ -45,7 +45,40 @@ fn word(tx: &Transaction<'_>) -> String {
     url.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+/// Whether a fault is to come about, once.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Of the descriptor that is ready when a fault is to come about.
+const ARMED_TAG: u64 = 8;
+
+/// Whether a fault is wanted in this hook.
+fn wants(host: &Host, hook: Hook) -> bool {
+    host.option("panics").as_deref() == Some(hook.name())
+}
+
+/// The fault that is wanted in this hook comes about.
+fn fault(host: &Host, hook: Hook) {
+    if wants(host, hook) && ARMED.swap(false, Ordering::SeqCst) {
+        panic!("on purpose");
+    }
+}
+
 impl Probe {
+    /// From now on faults come about; the hook of the one that is wanted is called.
+    fn arm(&self, host: &Host) {
+        ARMED.store(true, Ordering::SeqCst);
+        if wants(host, Hook::Ready)
+            && let Ok((reader, writer)) = std::io::pipe()
+        {
+            let _ = (&writer).write_all(b"z");
+            host.watch(reader.as_raw_fd(), Interest::Read, ARMED_TAG);
+            let _ = self.pipe.set((reader, writer));
+        }
+        if wants(host, Hook::Completed) {
+            say(host, "armed");
+        }
+    }
+
     fn hook(&self, tx: &mut Transaction<'_>) -> Verdict {
         let word = word(tx);
         let hook = tx.hook();
@@ -208,6 +241,10 @@ impl Probe {
                 }
                 Verdict::Continue
             }
+            "arm" => {
+                self.arm(&tx.host());
+                Verdict::Continue
+            }
             "meet" => meet(),
             "slow" => {
                 std::thread::sleep(Duration::from_millis(50));
@@ -333,6 +370,7 @@ impl Module for Maker {
     }
 
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        fault(host, Hook::Reconfigure);
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
             _ => Ok(()),
@@ -384,11 +422,13 @@ impl Module for Maker {
     }
 
     fn timer(&self, host: &Host) {
+        fault(host, Hook::Timer);
         host.count("rung", 1);
         say(host, "timer");
     }
 
     fn completed(&self, host: &Host, tag: u64, completion: Completion) {
+        fault(host, Hook::Completed);
         if tag == 0
             && completion == Completion::Done
             && self.1.rounds.fetch_add(1, Ordering::Relaxed) == 0
@@ -402,6 +442,10 @@ impl Module for Maker {
 
     fn ready(&self, host: &Host, fd: i32, interest: Interest, tag: u64) {
         use std::io::Read;
+        fault(host, Hook::Ready);
+        if tag == ARMED_TAG {
+            return host.unwatch(fd, interest);
+        }
         let Some((reader, _)) = self.1.pipe.get() else {
             return;
         };
