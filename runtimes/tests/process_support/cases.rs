@@ -33,6 +33,8 @@ cases! {
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
     a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody
+    an_instance_that_cannot_be_made_again_is_tried_for_again
+    a_child_without_an_instance_and_without_transactions_is_replaced
     a_resume_may_come_early_or_later
     a_second_resume_is_counted
     an_unknown_resume_is_counted
@@ -403,6 +405,57 @@ async fn a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody() {
         drop(world);
         until("the second one has its fini", || async { path.exists() }).await;
     }
+}
+
+/// A module whose `init` refuses as often as there are bytes in a file.
+async fn refuses_at_times() -> (World, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let spec = with(spec("probe"), |spec| {
+        spec.options.insert("refuses".to_owned(), path);
+    });
+    (World::new(spec).await, file)
+}
+
+async fn an_instance_that_cannot_be_made_again_is_tried_for_again() {
+    let (world, file) = refuses_at_times().await;
+    let (mut visit, mut edits) = (Visit::default(), Edits::new());
+    let hook = Hook::RequestHead;
+    // As long as this one is there, the child is not to end.
+    let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    std::fs::write(file.path(), "xx").unwrap();
+    let went = world.head(2, hook, "panic").await.0;
+    assert!(matches!(went, Err(Failure::Panic(_))), "{went:?}");
+    // Each that comes meanwhile is told, and has it tried again.
+    let went = world.head(3, hook, "none").await.0;
+    assert_eq!(went, Err(Failure::Unavailable));
+    let went = world.head(4, hook, "none").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+    let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
+    world.link.leave(&mut visit, 1);
+    said(&world, "free 1 2", 1).await;
+    let sum = world.loaded.sum();
+    let init = sum.hooks[Hook::Init as usize];
+    assert_eq!((init.calls, init.failures), (4, 2));
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn a_child_without_an_instance_and_without_transactions_is_replaced() {
+    let (world, file) = refuses_at_times().await;
+    std::fs::write(file.path(), "x").unwrap();
+    let went = world.head(1, Hook::RequestHead, "panic").await.0;
+    assert!(matches!(went, Err(Failure::Panic(_))), "{went:?}");
+    // Nobody asks for it.
+    until("another", || async {
+        world.gauge("restarts") == 1 && world.gauge("processes") == 1
+    })
+    .await;
+    let went = world.head(2, Hook::RequestHead, "none").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+    assert_eq!((world.gauge("killed"), world.gauge("garbage")), (0, 0));
 }
 
 async fn a_resume_may_come_early_or_later() {

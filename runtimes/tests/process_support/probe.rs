@@ -63,6 +63,12 @@ fn fault(host: &Host, hook: Hook) {
     }
 }
 
+/// Takes a byte from a file; whether there was one.
+fn one_fewer(path: &str) -> bool {
+    let left = std::fs::read(path).unwrap_or_default();
+    !left.is_empty() && std::fs::write(path, &left[1..]).is_ok()
+}
+
 impl Probe {
     /// From now on faults come about; the hook of the one that is wanted is called.
     fn arm(&self, host: &Host) {
@@ -343,15 +349,12 @@ impl Module for Maker {
             Some("die") => std::process::abort(),
             Some("panic") => panic!("in init"),
             // Dies as often as there are bytes in a file, which is one the fewer each time.
-            Some(path) if path.starts_with('/') => {
-                if let Ok(left) = std::fs::read(path)
-                    && !left.is_empty()
-                {
-                    let _ = std::fs::write(path, &left[1..]);
-                    std::process::abort();
-                }
-            }
+            Some(path) if path.starts_with('/') && one_fewer(path) => std::process::abort(),
             _ => {}
+        }
+        // Refuses so often.
+        if host.option("refuses").is_some_and(|path| one_fewer(&path)) {
+            return Err("not yet".to_owned());
         }
         if host.option("watch").is_some()
             && let Ok((reader, writer)) = std::io::pipe()

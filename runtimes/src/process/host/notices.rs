@@ -117,8 +117,8 @@ pub(super) fn run(desk: &Arc<Desk>) {
         // Behind what was told below, and what threads of the module's own counted meanwhile.
         desk.tell_counts_ahead();
         let ready = desk.notices.wait(desk.tell_calls());
-        // Never while it is being made: then there is nobody to tell.
-        if desk.current().is_none() {
+        // Never while it is made first: then there is nobody to tell.
+        if !desk.is_made() {
             if !ready.is_empty() {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -151,10 +151,17 @@ pub(super) fn run(desk: &Arc<Desk>) {
 
 /// Tells the instance there is, if any. One that panics is replaced at once.
 fn tell(desk: &Desk, notice: Notice) -> Option<Result<(), String>> {
-    let life = desk.current()?;
+    let Some(life) = desk.current() else {
+        // With the last transaction this process is of no use any more.
+        desk.end_if_over();
+        // What is ready is so again at once: not in a circle.
+        std::thread::sleep(desk.latest);
+        return None;
+    };
     let outcome = life.notice(notice);
     if life.is_poisoned() {
         desk.poison(&life);
+        desk.end_if_over();
     }
     Some(outcome)
 }
