@@ -1,7 +1,7 @@
 //! What the proxy and a child tell each other over the control socket: everything that is no event of a transaction.
 
 use super::edits::{cut, get_counts, put_counts};
-use super::operation::{get_completion, get_operation, put_completion, put_operation};
+use super::operation::{get_completion, get_operation, put_completion, put_operation, weight};
 use super::wire::{Get, Malformed, Put, frame};
 use crate::accounts::Went;
 use crate::counts::Batch;
@@ -62,6 +62,9 @@ pub(crate) enum Report {
     Attend(Attention),
 }
 
+/// Bytes that an order takes while it waits, besides what it carries.
+const ITSELF: usize = 256;
+
 /// The longest time believed of one call.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -115,6 +118,14 @@ impl Order {
                 })
             }
             Order::Close => frame(out, 6, |_| {}),
+        }
+    }
+
+    /// About how many bytes it takes while it waits. Only of completions a child may have as many as it likes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Order::Completed(_, completion) => ITSELF + weight(completion),
+            _ => ITSELF,
         }
     }
 

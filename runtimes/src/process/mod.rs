@@ -15,6 +15,7 @@ mod edits;
 mod event;
 mod host;
 mod operation;
+mod outgoing;
 mod reply;
 mod supervise;
 mod wire;

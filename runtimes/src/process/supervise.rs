@@ -7,14 +7,11 @@
 use super::back_off::BackOff;
 use super::child::{Child, Packet, Shared, lock};
 use super::control::{Hello, Order, Report};
+use super::outgoing::Outgoing;
 use super::wire::{Malformed, next_frame};
-use rustix::cmsg_space;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{PidfdFlags, pidfd_open};
-use std::collections::VecDeque;
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -39,8 +36,8 @@ pub(crate) struct Running {
     pub(crate) child: Arc<Child>,
     control: AsyncFd<OwnedFd>,
     pidfd: AsyncFd<OwnedFd>,
-    orders: mpsc::UnboundedReceiver<Packet>,
-    outgoing: VecDeque<(Vec<u8>, usize, Vec<OwnedFd>)>,
+    orders: mpsc::UnboundedReceiver<(Packet, usize)>,
+    outgoing: Outgoing,
     input: Vec<u8>,
 }
 
@@ -165,7 +162,7 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
         control: register(OwnedFd::from(ours))?,
         pidfd: register(pidfd)?,
         orders,
-        outgoing: VecDeque::new(),
+        outgoing: Outgoing::default(),
         input: Vec::new(),
     })
 }
@@ -236,8 +233,8 @@ impl Running {
     async fn serve(&mut self, shared: &Arc<Shared>) -> End {
         loop {
             // However much it says, it is told what there is to tell.
-            while let Ok(packet) = self.orders.try_recv() {
-                self.send(packet);
+            while let Ok((packet, weight)) = self.orders.try_recv() {
+                self.send(packet, weight);
             }
             match self.next_report() {
                 Ok(Some(report)) => {
@@ -266,26 +263,23 @@ impl Running {
                         Err(_) => return End::Gone,
                     }
                 }
-                packet = self.orders.recv() => if let Some(packet) = packet {
-                    self.send(packet);
+                told = self.orders.recv() => if let Some((packet, weight)) = told {
+                    self.send(packet, weight);
                 },
                 ready = self.control.writable(), if full => {
                     if let Ok(mut ready) = ready {
                         ready.clear_ready();
                     }
-                    self.write();
+                    self.outgoing.write(&self.control, &self.child);
                 }
                 _ = self.pidfd.readable() => return End::Gone,
             }
         }
     }
 
-    fn send(&mut self, packet: Packet) {
-        let mut bytes = Vec::new();
-        if packet.order.put(&mut bytes) {
-            self.outgoing.push_back((bytes, 0, packet.fds));
-        }
-        self.write();
+    fn send(&mut self, packet: Packet, weight: usize) {
+        self.outgoing.push(packet, weight);
+        self.outgoing.write(&self.control, &self.child);
     }
 
     fn next_report(&mut self) -> Result<Option<Report>, Malformed> {
@@ -312,47 +306,15 @@ impl Running {
             Report::Attend(attention) => shared.office.promise().set(attention),
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
-                let tell = self.child.orders.clone();
+                let (child, of) = (self.child.clone(), Arc::downgrade(shared));
                 let done = Box::new(move |completion: Completion| {
-                    let _ = tell.send(Order::Completed(ticket, completion).into());
+                    child.complete(ticket, completion, &of);
                 });
                 let services = &shared.environment.services;
                 services.perform(self.child.number, operation, done);
             }
         }
         None
-    }
-
-    /// Writes what the socket takes. Descriptors travel with the first byte of their order.
-    fn write(&mut self) {
-        while let Some((bytes, at, fds)) = self.outgoing.front_mut() {
-            let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            if !borrowed.is_empty() {
-                ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
-            }
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            let sent = sendmsg(
-                &self.control,
-                &[IoSlice::new(&bytes[*at..])],
-                &mut ancillary,
-                flags,
-            );
-            match sent {
-                Ok(n) => {
-                    *at += n;
-                    let whole = *at == bytes.len();
-                    fds.clear();
-                    if whole {
-                        self.outgoing.pop_front();
-                    }
-                }
-                Err(Errno::INTR) => {}
-                // Full, or gone: the other branches of the loop see which.
-                Err(_) => return,
-            }
-        }
     }
 
     /// The end: killed, and everybody told.

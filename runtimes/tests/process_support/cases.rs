@@ -43,6 +43,8 @@ cases! {
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
     a_leak_ends_at_the_memory_limit
+    large_objects_that_are_read_as_they_come_are_all_told
+    a_child_that_does_not_read_what_it_asked_for_is_killed
     garbage_has_the_child_killed
     a_child_that_closes_a_door_is_replaced
     a_refusal_is_told
@@ -580,6 +582,25 @@ async fn a_hanging_hook_has_its_child_killed() {
     assert_eq!(world.gauge("restarts"), 1);
     until("nothing is queued", || async { world.gauge("queued") == 0 }).await;
     assert_eq!(world.seat.waiting(), 0);
+}
+
+async fn large_objects_that_are_read_as_they_come_are_all_told() {
+    let world = World::new(spec("probe")).await;
+    for round in 1..=3 {
+        let went = world.head(round, Hook::RequestHead, "feast").await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        said(&world, "large", 10 * round as usize).await;
+    }
+    assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_child_that_does_not_read_what_it_asked_for_is_killed() {
+    let world = World::new(spec("probe")).await;
+    let went = world.head(1, Hook::RequestHead, "gorge").await.0;
+    assert!(matches!(went, Err(Failure::Garbage(_))), "{went:?}");
+    world.back(2).await;
+    assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (1, 1));
+    assert_eq!(world.gauge("killed"), 0);
 }
 
 async fn a_leak_ends_at_the_memory_limit() {

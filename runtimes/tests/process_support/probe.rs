@@ -251,6 +251,19 @@ impl Probe {
                 self.arm(&tx.host());
                 Verdict::Continue
             }
+            "feast" => {
+                ask_for_large(&tx.host(), 10);
+                Verdict::Continue
+            }
+            "gorge" => {
+                ask_for_large(&tx.host(), 64);
+                // And no thread of it reads anything of that.
+                let own = rustix::process::getpid();
+                let _ = rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                loop {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
             "meet" => meet(),
             "slow" => {
                 std::thread::sleep(Duration::from_millis(50));
@@ -258,6 +271,13 @@ impl Probe {
             }
             _ => Verdict::Continue,
         }
+    }
+}
+
+/// Asks for a large object, so many times at once.
+fn ask_for_large(host: &Host, times: usize) {
+    for _ in 0..times {
+        host.submit(9, Operation::Read(ObjectId::of_key(b"large")));
     }
 }
 
@@ -432,6 +452,9 @@ impl Module for Maker {
 
     fn completed(&self, host: &Host, tag: u64, completion: Completion) {
         fault(host, Hook::Completed);
+        if tag == 9 && matches!(completion, Completion::Object(_)) {
+            say(host, "large");
+        }
         if tag == 0
             && completion == Completion::Done
             && self.1.rounds.fetch_add(1, Ordering::Relaxed) == 0
