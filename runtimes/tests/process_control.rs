@@ -87,6 +87,8 @@ fn report() -> impl Strategy<Value = Report> {
         (hook, spent, went).prop_map(|(hook, spent, went)| Report::Counted(hook, spent, went)),
         vec(("[a-z0-9_]{1,20}", any::<u64>()), 1..8).prop_map(Report::Added),
         any::<u64>().prop_map(|bits| Report::Attend(Attention::from_bits(bits))),
+        Just(Report::Settled),
+        Just(Report::Watches),
     ]
 }
 

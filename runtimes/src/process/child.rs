@@ -123,6 +123,15 @@ impl Child {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// It hangs: it is killed, and counted once.
+    pub(crate) fn hung(&self, shared: &Shared) {
+        if !self.doom() {
+            shared.counts.killed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(module = %shared.spec.name, "its process hangs and is killed");
+        }
+        self.kill();
+    }
+
     /// It sent garbage: it is killed, and counted once.
     pub(crate) fn mad(&self, why: &str, shared: &Shared) {
         let first = {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -44,6 +44,8 @@ pub(crate) enum Order {
     Completed(u64, Completion),
     /// No transaction comes any more: end when the last has left.
     Close,
+    /// It is to say when it has dealt with everything before this.
+    Ask,
 }
 
 /// What a child says over its control socket.
@@ -65,6 +67,10 @@ pub enum Report {
     Added(Batch),
     /// What the module promises of its answers.
     Attend(Attention),
+    /// Everything before the last question is dealt with.
+    Settled,
+    /// The module watches descriptors from now on.
+    Watches,
 }
 
 /// Bytes that an order takes while it waits, besides what it carries.
@@ -123,6 +129,7 @@ impl Order {
                 })
             }
             Order::Close => frame(out, 6, |_| {}),
+            Order::Ask => frame(out, 9, |_| {}),
         }
     }
 
@@ -159,6 +166,7 @@ impl Order {
             4 => Order::Reconfigure(get.u64()?, get_map(&mut get)?),
             5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
             6 => Order::Close,
+            9 => Order::Ask,
             _ => return Err(Malformed("an order of no kind")),
         };
         get.end()?;
@@ -204,6 +212,8 @@ impl Report {
             }),
             Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
             Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
+            Report::Settled => frame(out, 11, |_| {}),
+            Report::Watches => frame(out, 12, |_| {}),
         }
     }
 
@@ -253,6 +263,8 @@ impl Report {
             }
             7 => Report::Added(get_counts(&mut get)?),
             8 => Report::Attend(Attention::from_bits(get.u64()?)),
+            11 => Report::Settled,
+            12 => Report::Watches,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;
@@ -308,6 +320,7 @@ mod tests {
             Order::Reconfigure(9, map),
             Order::Completed(1, Completion::Part("piece".into(), true)),
             Order::Close,
+            Order::Ask,
         ] {
             let mut out = Vec::new();
             assert!(order.put(&mut out));

@@ -16,6 +16,7 @@ mod event;
 mod host;
 mod operation;
 mod outgoing;
+mod pulse;
 mod reply;
 mod supervise;
 mod wire;
@@ -113,6 +114,7 @@ impl Runtime for Processes {
     fn notify(&self, notice: Notice, done: Done) {
         match notice {
             Notice::Timer => {
+                // No child waits for another: each has its next ring when it has dealt with the one before.
                 for child in self.shared.children() {
                     child.tell(Order::Timer);
                 }

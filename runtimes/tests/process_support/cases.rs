@@ -42,6 +42,8 @@ cases! {
     a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
+    a_hang_in_each_other_hook_has_its_child_killed
+    a_child_that_stands_still_is_killed
     a_leak_ends_at_the_memory_limit
     large_objects_that_are_read_as_they_come_are_all_told
     a_child_that_does_not_read_what_it_asked_for_is_killed
@@ -582,6 +584,34 @@ async fn a_hanging_hook_has_its_child_killed() {
     assert_eq!(world.gauge("restarts"), 1);
     until("nothing is queued", || async { world.gauge("queued") == 0 }).await;
     assert_eq!(world.seat.waiting(), 0);
+}
+
+/// A deadline that is met, and that whoever is not held up keeps.
+const SOON: Duration = Duration::from_secs(2);
+
+async fn a_hang_in_each_other_hook_has_its_child_killed() {
+    let all = OTHERS.map(|hook| async move {
+        let spec = with(faulty("hangs", hook), |s| s.limits.deadline = SOON);
+        let world = World::new(spec.clone()).await;
+        let (went, _) = world.head(1, Hook::RequestHead, "arm").await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        if hook == Hook::Reconfigure {
+            assert!(world.loaded.reconfigure(spec.options).await.is_err());
+        }
+        until(hook.name(), || async { world.gauge("killed") == 1 }).await;
+        world.back(2).await;
+        assert_eq!(world.gauge("garbage"), 0);
+    });
+    futures_util::future::join_all(all).await;
+}
+
+async fn a_child_that_stands_still_is_killed() {
+    let world = World::new(with(spec("timer"), |s| s.limits.deadline = SOON)).await;
+    let pid = world.pid(1).await;
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // No call waits for it: the timer alone is not answered.
+    until("killed", || async { world.gauge("killed") == 1 }).await;
+    world.back(2).await;
 }
 
 async fn large_objects_that_are_read_as_they_come_are_all_told() {

@@ -51,15 +51,18 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 /// Of the descriptor that is ready when a fault is to come about.
 const ARMED_TAG: u64 = 8;
 
-/// Whether a fault is wanted in this hook.
-fn wants(host: &Host, hook: Hook) -> bool {
-    host.option("panics").as_deref() == Some(hook.name())
+/// Whether an option (`panics`, `hangs`) wants a fault in this hook.
+fn wants(host: &Host, option: &str, hook: Hook) -> bool {
+    host.option(option).as_deref() == Some(hook.name())
 }
 
 /// The fault that is wanted in this hook comes about.
 fn fault(host: &Host, hook: Hook) {
-    if wants(host, hook) && ARMED.swap(false, Ordering::SeqCst) {
+    if wants(host, "panics", hook) && ARMED.swap(false, Ordering::SeqCst) {
         panic!("on purpose");
+    }
+    while wants(host, "hangs", hook) && ARMED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
@@ -73,14 +76,15 @@ impl Probe {
     /// From now on faults come about; the hook of the one that is wanted is called.
     fn arm(&self, host: &Host) {
         ARMED.store(true, Ordering::SeqCst);
-        if wants(host, Hook::Ready)
+        let wants = |hook| wants(host, "panics", hook) || wants(host, "hangs", hook);
+        if wants(Hook::Ready)
             && let Ok((reader, writer)) = std::io::pipe()
         {
             let _ = (&writer).write_all(b"z");
             host.watch(reader.as_raw_fd(), Interest::Read, ARMED_TAG);
             let _ = self.pipe.set((reader, writer));
         }
-        if wants(host, Hook::Completed) {
+        if wants(Hook::Completed) {
             say(host, "armed");
         }
     }

@@ -66,6 +66,8 @@ pub(super) struct Desk {
     closing: AtomicBool,
     /// There is no instance, for none could be made in place of one that panicked.
     barren: AtomicBool,
+    /// It was said that the module watches descriptors.
+    watching: AtomicBool,
     /// Held by who ends the process.
     ending: Mutex<()>,
 }
@@ -91,6 +93,7 @@ impl Desk {
             called: Mutex::default(),
             closing: AtomicBool::new(false),
             barren: AtomicBool::new(false),
+            watching: AtomicBool::new(false),
             ending: Mutex::default(),
         }))
     }
@@ -101,23 +104,42 @@ impl Desk {
     }
 
     /// A call that is no event of a transaction, to be counted. One that went well is told with others, so that the proxy is not
-    /// woken behind each of them; the thread of the notices sees to it.
+    /// woken behind each of them; the thread of the notices sees to it. A long one is told at once: the next may be as long, and the
+    /// proxy would see no sign of life over both.
     pub(super) fn called(&self, hook: Hook, spent: Option<Duration>, went: Went) {
         let report = Report::Counted(hook, spent, went);
-        if went != Went::Well || !matches!(hook, Hook::Ready | Hook::Completed | Hook::Timer) {
+        let short = spent.is_none_or(|spent| spent < self.latest);
+        let often = matches!(hook, Hook::Ready | Hook::Completed | Hook::Timer);
+        if went == Went::Well && short && often {
+            self.keep(&report);
+        } else {
             self.report(&report);
-            return;
         }
+    }
+
+    /// What the proxy asked behind is dealt with.
+    pub(super) fn settled(&self) {
+        self.keep(&Report::Settled);
+    }
+
+    fn keep(&self, report: &Report) {
         let mut called = lock(&self.called);
         report.put(&mut called.frames);
         called.since.get_or_insert_with(Instant::now);
     }
 
+    /// The module watches a descriptor. From the first one on the proxy sees to it that `ready` does not hang.
+    pub(super) fn watches(&self) {
+        if !self.watching.swap(true, Ordering::Relaxed) {
+            self.report(&Report::Watches);
+        }
+    }
+
     /// Tells of calls that were kept long enough; how long to wait before the next look, when some are left.
     pub(super) fn tell_calls(&self) -> Option<Duration> {
         let kept = lock(&self.called).since?.elapsed();
-        if kept < KEPT {
-            return Some(KEPT - kept);
+        if kept < self.latest {
+            return Some(self.latest - kept);
         }
         let frames = std::mem::take(&mut *lock(&self.called)).frames;
         self.send(&frames);

@@ -22,6 +22,8 @@ pub(super) enum Told {
     Timer,
     Reconfigure(u64, Map),
     Completed(u64, Completion),
+    /// The proxy asks whether what is before this is dealt with.
+    Asked,
 }
 
 struct Watch {
@@ -144,6 +146,7 @@ pub(super) fn run(desk: &Arc<Desk>) {
                     let outcome = outcome.unwrap_or_else(|| Err("it is not running".to_owned()));
                     desk.report(&Report::Told(id, outcome));
                 }
+                Told::Asked => desk.settled(),
             }
         }
     }
@@ -163,6 +166,8 @@ fn tell(desk: &Desk, notice: Notice) -> Option<Result<(), String>> {
         desk.poison(&life);
         desk.end_if_over();
     }
+    // However many are left, what ended is a sign of life.
+    desk.tell_calls();
     Some(outcome)
 }
 
