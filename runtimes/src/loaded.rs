@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use understudy_module::{About, Hooks};
+use understudy_module::{About, Hook, Hooks};
 
 /// What a module is loaded into.
 #[derive(Clone)]
@@ -122,12 +122,20 @@ fn prepare(
         environment.mailboxes.clone(),
     );
     let (desk, accounts) = (office.clone(), office.accounts().clone());
+    // On the thread of everything else; elsewhere a hang is ended.
+    let bound = (spec.kind == Kind::Inline).then_some(spec.limits.deadline);
     let maker = Maker::new(
         spec.name.clone(),
         library,
         spec.options.clone(),
         move |options| desk.host(options),
-        move |hook, spent, went| accounts.note(hook, spent, went),
+        move |hook, spent, went| {
+            let late = bound.zip(spent).is_some_and(|(most, spent)| spent > most);
+            if late && !matches!(hook, Hook::Init | Hook::Fini) {
+                accounts.overdue.add_shared(1);
+            }
+            accounts.note(hook, spent, went);
+        },
     );
     Ok((maker, office, about))
 }

@@ -1,8 +1,14 @@
 //! What holds in every execution model, for `inline`.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
-use understudy_runtimes::Kind;
+use common::script::Script;
+use common::{on_a_worker, spec, tell};
+use std::time::{Duration, Instant};
+use understudy_module::{Hook, Verdict};
+use understudy_runtimes::{Kind, Notice};
 
 cases! { Kind::Inline;
     cases:
@@ -38,4 +44,22 @@ cases! { Kind::Inline;
         a_number_that_is_another_file_s_meanwhile_does_not_take_over_the_watch,
         what_cannot_be_watched_is_counted_and_does_not_spin,
         the_timer_rings_again_and_again;
+}
+
+#[test]
+fn a_notice_that_takes_longer_than_the_deadline_is_counted() {
+    on_a_worker(|worker| async move {
+        let deadline = Duration::from_millis(1);
+        let script = Script::new(|_, _| Verdict::Continue).other(move |hook, _, _| {
+            let began = Instant::now();
+            // Nobody can interrupt it.
+            while hook == Hook::Timer && began.elapsed() <= deadline {}
+            Ok(())
+        });
+        let mut spec = spec(Kind::Inline);
+        spec.limits.deadline = deadline;
+        let link = worker.link(spec, &script).await;
+        tell(&link, Notice::Timer).await.unwrap();
+        assert_eq!(link.loaded().sum().overdue, 1);
+    });
 }

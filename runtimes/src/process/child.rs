@@ -3,6 +3,7 @@
 //! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next.
 
 use super::control::{Map, Order};
+use super::wire::MAX_FRAME;
 use crate::failure::Failure;
 use crate::loaded::Environment;
 use crate::office::Office;
@@ -12,9 +13,12 @@ use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::mpsc::UnboundedSender;
-use understudy_module::Hooks;
+use understudy_module::{Completion, Hooks};
+
+/// Bytes of completions that may wait for a child: four of the longest. One that asks for more than it reads is killed.
+const MOST_WAITING: usize = 4 * MAX_FRAME;
 
 /// An order, and the descriptors that go with it.
 #[derive(Debug)]
@@ -38,7 +42,10 @@ pub(crate) struct Child {
     /// A number that no other child has.
     pub(crate) number: u64,
     pub(crate) pidfd: OwnedFd,
-    pub(crate) orders: UnboundedSender<Packet>,
+    /// What it is to be told, and how much that weighs.
+    pub(crate) orders: UnboundedSender<(Packet, usize)>,
+    /// The weight of what it was not told yet.
+    waiting: AtomicUsize,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
     /// Sweeps of workers that had had answers: [`super::signs`].
@@ -50,11 +57,16 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(number: u64, pidfd: OwnedFd, orders: UnboundedSender<Packet>) -> Child {
+    pub(crate) fn new(
+        number: u64,
+        pidfd: OwnedFd,
+        orders: UnboundedSender<(Packet, usize)>,
+    ) -> Child {
         Child {
             number,
             pidfd,
             orders,
+            waiting: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             beats: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
@@ -69,7 +81,37 @@ impl Child {
 
     /// Tells it something. What is told to a dead child is dropped.
     pub(crate) fn tell(&self, packet: impl Into<Packet>) {
-        let _ = self.orders.send(packet.into());
+        let packet = packet.into();
+        let weight = packet.order.weight();
+        self.waiting.fetch_add(weight, Ordering::Relaxed);
+        self.send(packet, weight);
+    }
+
+    /// Tells it how an operation ended: as much as it asks for, so there is a bound on what it leaves unread.
+    pub(crate) fn complete(&self, ticket: u64, completion: Completion, shared: &Weak<Shared>) {
+        let order = Order::Completed(ticket, completion);
+        let weight = order.weight();
+        let before = self.waiting.fetch_add(weight, Ordering::Relaxed);
+        if before + weight <= MOST_WAITING {
+            return self.send(order.into(), weight);
+        }
+        self.took(weight);
+        // One that is dying reads no more, which is not its fault.
+        match shared.upgrade().filter(|_| self.takes()) {
+            Some(shared) => self.mad("it does not read what it asked for", &shared),
+            None => self.kill(),
+        }
+    }
+
+    fn send(&self, packet: Packet, weight: usize) {
+        if self.orders.send((packet, weight)).is_err() {
+            self.took(weight);
+        }
+    }
+
+    /// So much of what waited for it waits no more.
+    pub(crate) fn took(&self, weight: usize) {
+        self.waiting.fetch_sub(weight, Ordering::Relaxed);
     }
 
     /// No new transaction enters; answers whether that was so before.
@@ -82,6 +124,15 @@ impl Child {
         self.doom();
         // It may be dead already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// It hangs: it is killed, and counted once.
+    pub(crate) fn hung(&self, shared: &Shared) {
+        if !self.doom() {
+            shared.counts.killed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(module = %shared.spec.name, "its process hangs and is killed");
+        }
+        self.kill();
     }
 
     /// It sent garbage: it is killed, and counted once.

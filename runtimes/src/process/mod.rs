@@ -15,12 +15,15 @@ mod edits;
 mod event;
 mod host;
 mod operation;
+mod outgoing;
+mod pulse;
 mod reply;
 mod signs;
 mod supervise;
 mod wire;
 
 pub use blocks::{THRESHOLD, set_threshold};
+pub use control::{Report, decode_report, encode_report};
 pub use host::{Libraries, host_main};
 pub use reply::{Heard, decode_reply, encode_reply};
 pub use wire::{MAX_FRAME, Malformed, next_frame};
@@ -112,6 +115,7 @@ impl Runtime for Processes {
     fn notify(&self, notice: Notice, done: Done) {
         match notice {
             Notice::Timer => {
+                // No child waits for another: each has its next ring when it has dealt with the one before.
                 for child in self.shared.children() {
                     child.tell(Order::Timer);
                 }

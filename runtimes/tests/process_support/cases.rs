@@ -33,6 +33,9 @@ cases! {
     a_module_that_may_wait_waits_for_an_operation
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
+    a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody
+    an_instance_that_cannot_be_made_again_is_tried_for_again
+    a_child_without_an_instance_and_without_transactions_is_replaced
     a_resume_may_come_early_or_later
     a_second_resume_is_counted
     an_unknown_resume_is_counted
@@ -40,7 +43,11 @@ cases! {
     a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
+    a_hang_in_each_other_hook_has_its_child_killed
+    a_child_that_stands_still_is_killed
     a_leak_ends_at_the_memory_limit
+    large_objects_that_are_read_as_they_come_are_all_told
+    a_child_that_does_not_read_what_it_asked_for_is_killed
     garbage_has_the_child_killed
     a_child_that_closes_a_door_is_replaced
     a_refusal_is_told
@@ -387,6 +394,110 @@ async fn a_panic_in_free_is_survived() {
     assert_eq!(world.gauge("restarts"), 0);
 }
 
+/// Hooks that are no events of a transaction, and are called while it runs.
+const OTHERS: [Hook; 4] = [Hook::Timer, Hook::Completed, Hook::Ready, Hook::Reconfigure];
+
+/// A module with this fault in this hook, once it is armed.
+fn faulty(fault: &str, hook: Hook) -> Spec {
+    let library = match hook {
+        Hook::Timer => "timer",
+        _ => "probe",
+    };
+    with(spec(library), |spec| {
+        let options = &mut spec.options;
+        options.insert(fault.to_owned(), hook.name().to_owned());
+    })
+}
+
+async fn a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody() {
+    for hook in OTHERS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fini");
+        let spec = with(faulty("panics", hook), |spec| {
+            let option = path.to_str().unwrap().to_owned();
+            spec.options.insert("fini".to_owned(), option);
+        });
+        let world = World::new(spec.clone()).await;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let first = Hook::RequestHead;
+        let went = world.hook(&mut visit, 1, first, "arm", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        if hook == Hook::Reconfigure {
+            let told = world.loaded.reconfigure(spec.options).await;
+            assert!(told.unwrap_err().contains("on purpose"));
+        }
+        let sum = || world.loaded.sum();
+        until(hook.name(), || async {
+            sum().hooks[Hook::Init as usize].calls == 2
+        })
+        .await;
+        assert_eq!(sum().hooks[hook as usize].failures, 1, "{hook:?}");
+        assert_eq!(sum().failures[0], 1, "{hook:?}");
+        // Who began with the first one stays with it.
+        let next = Hook::ResponseHead;
+        let went = world.hook(&mut visit, 1, next, "count", &mut edits).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
+        world.link.leave(&mut visit, 1);
+        said(&world, "free 1 2", 1).await;
+        world.head(2, first, "none").await.0.unwrap();
+        assert_eq!(world.gauge("restarts"), 0);
+        drop(world);
+        until("the second one has its fini", || async { path.exists() }).await;
+    }
+}
+
+/// A module whose `init` refuses as often as there are bytes in a file.
+async fn refuses_at_times() -> (World, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let spec = with(spec("probe"), |spec| {
+        spec.options.insert("refuses".to_owned(), path);
+    });
+    (World::new(spec).await, file)
+}
+
+async fn an_instance_that_cannot_be_made_again_is_tried_for_again() {
+    let (world, file) = refuses_at_times().await;
+    let (mut visit, mut edits) = (Visit::default(), Edits::new());
+    let hook = Hook::RequestHead;
+    // As long as this one is there, the child is not to end.
+    let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    std::fs::write(file.path(), "xx").unwrap();
+    let went = world.head(2, hook, "panic").await.0;
+    assert!(matches!(went, Err(Failure::Panic(_))), "{went:?}");
+    // Each that comes meanwhile is told, and has it tried again.
+    let went = world.head(3, hook, "none").await.0;
+    assert_eq!(went, Err(Failure::Unavailable));
+    let went = world.head(4, hook, "none").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+    let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
+    world.link.leave(&mut visit, 1);
+    said(&world, "free 1 2", 1).await;
+    let sum = world.loaded.sum();
+    let init = sum.hooks[Hook::Init as usize];
+    assert_eq!((init.calls, init.failures), (4, 2));
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn a_child_without_an_instance_and_without_transactions_is_replaced() {
+    let (world, file) = refuses_at_times().await;
+    std::fs::write(file.path(), "x").unwrap();
+    let went = world.head(1, Hook::RequestHead, "panic").await.0;
+    assert!(matches!(went, Err(Failure::Panic(_))), "{went:?}");
+    // Nobody asks for it.
+    until("another", || async {
+        world.gauge("restarts") == 1 && world.gauge("processes") == 1
+    })
+    .await;
+    let went = world.head(2, Hook::RequestHead, "none").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+    assert_eq!((world.gauge("killed"), world.gauge("garbage")), (0, 0));
+}
+
 async fn a_resume_may_come_early_or_later() {
     let world = World::new(spec("probe")).await;
     for nth in 0..50 {
@@ -509,6 +620,53 @@ async fn a_hanging_hook_has_its_child_killed() {
     assert_eq!(world.gauge("restarts"), 1);
     until("nothing is queued", || async { world.gauge("queued") == 0 }).await;
     assert_eq!(world.seat.waiting(), 0);
+}
+
+/// A deadline that is met, and that whoever is not held up keeps.
+const SOON: Duration = Duration::from_secs(2);
+
+async fn a_hang_in_each_other_hook_has_its_child_killed() {
+    let all = OTHERS.map(|hook| async move {
+        let spec = with(faulty("hangs", hook), |s| s.limits.deadline = SOON);
+        let world = World::new(spec.clone()).await;
+        let (went, _) = world.head(1, Hook::RequestHead, "arm").await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        if hook == Hook::Reconfigure {
+            assert!(world.loaded.reconfigure(spec.options).await.is_err());
+        }
+        until(hook.name(), || async { world.gauge("killed") == 1 }).await;
+        world.back(2).await;
+        assert_eq!(world.gauge("garbage"), 0);
+    });
+    futures_util::future::join_all(all).await;
+}
+
+async fn a_child_that_stands_still_is_killed() {
+    let world = World::new(with(spec("timer"), |s| s.limits.deadline = SOON)).await;
+    let pid = world.pid(1).await;
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // No call waits for it: the timer alone is not answered.
+    until("killed", || async { world.gauge("killed") == 1 }).await;
+    world.back(2).await;
+}
+
+async fn large_objects_that_are_read_as_they_come_are_all_told() {
+    let world = World::new(spec("probe")).await;
+    for round in 1..=3 {
+        let went = world.head(round, Hook::RequestHead, "feast").await.0;
+        assert_eq!(went, Ok(Verdict::Continue));
+        said(&world, "large", 10 * round as usize).await;
+    }
+    assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_child_that_does_not_read_what_it_asked_for_is_killed() {
+    let world = World::new(spec("probe")).await;
+    let went = world.head(1, Hook::RequestHead, "gorge").await.0;
+    assert!(matches!(went, Err(Failure::Garbage(_))), "{went:?}");
+    world.back(2).await;
+    assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (1, 1));
+    assert_eq!(world.gauge("killed"), 0);
 }
 
 async fn a_leak_ends_at_the_memory_limit() {

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 use understudy_module::{
@@ -45,7 +45,50 @@ fn word(tx: &Transaction<'_>) -> String {
     url.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+/// Whether a fault is to come about, once.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Of the descriptor that is ready when a fault is to come about.
+const ARMED_TAG: u64 = 8;
+
+/// Whether an option (`panics`, `hangs`) wants a fault in this hook.
+fn wants(host: &Host, option: &str, hook: Hook) -> bool {
+    host.option(option).as_deref() == Some(hook.name())
+}
+
+/// The fault that is wanted in this hook comes about.
+fn fault(host: &Host, hook: Hook) {
+    if wants(host, "panics", hook) && ARMED.swap(false, Ordering::SeqCst) {
+        panic!("on purpose");
+    }
+    while wants(host, "hangs", hook) && ARMED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Takes a byte from a file; whether there was one.
+fn one_fewer(path: &str) -> bool {
+    let left = std::fs::read(path).unwrap_or_default();
+    !left.is_empty() && std::fs::write(path, &left[1..]).is_ok()
+}
+
 impl Probe {
+    /// From now on faults come about; the hook of the one that is wanted is called.
+    fn arm(&self, host: &Host) {
+        ARMED.store(true, Ordering::SeqCst);
+        let wants = |hook| wants(host, "panics", hook) || wants(host, "hangs", hook);
+        if wants(Hook::Ready)
+            && let Ok((reader, writer)) = std::io::pipe()
+        {
+            let _ = (&writer).write_all(b"z");
+            host.watch(reader.as_raw_fd(), Interest::Read, ARMED_TAG);
+            let _ = self.pipe.set((reader, writer));
+        }
+        if wants(Hook::Completed) {
+            say(host, "armed");
+        }
+    }
+
     fn hook(&self, tx: &mut Transaction<'_>) -> Verdict {
         let word = word(tx);
         let hook = tx.hook();
@@ -208,6 +251,23 @@ impl Probe {
                 }
                 Verdict::Continue
             }
+            "arm" => {
+                self.arm(&tx.host());
+                Verdict::Continue
+            }
+            "feast" => {
+                ask_for_large(&tx.host(), 10);
+                Verdict::Continue
+            }
+            "gorge" => {
+                ask_for_large(&tx.host(), 64);
+                // And no thread of it reads anything of that.
+                let own = rustix::process::getpid();
+                let _ = rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                loop {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
             "meet" => meet(),
             // At a gate: until a file of this name is there.
             gate if gate.starts_with("stands") => {
@@ -226,6 +286,13 @@ impl Probe {
             }
             _ => Verdict::Continue,
         }
+    }
+}
+
+/// Asks for a large object, so many times at once.
+fn ask_for_large(host: &Host, times: usize) {
+    for _ in 0..times {
+        host.submit(9, Operation::Read(ObjectId::of_key(b"large")));
     }
 }
 
@@ -317,15 +384,12 @@ impl Module for Maker {
             Some("die") => std::process::abort(),
             Some("panic") => panic!("in init"),
             // Dies as often as there are bytes in a file, which is one the fewer each time.
-            Some(path) if path.starts_with('/') => {
-                if let Ok(left) = std::fs::read(path)
-                    && !left.is_empty()
-                {
-                    let _ = std::fs::write(path, &left[1..]);
-                    std::process::abort();
-                }
-            }
+            Some(path) if path.starts_with('/') && one_fewer(path) => std::process::abort(),
             _ => {}
+        }
+        // Refuses so often.
+        if host.option("refuses").is_some_and(|path| one_fewer(&path)) {
+            return Err("not yet".to_owned());
         }
         if host.option("watch").is_some()
             && let Ok((reader, writer)) = std::io::pipe()
@@ -344,6 +408,7 @@ impl Module for Maker {
     }
 
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        fault(host, Hook::Reconfigure);
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
             _ => Ok(()),
@@ -395,11 +460,16 @@ impl Module for Maker {
     }
 
     fn timer(&self, host: &Host) {
+        fault(host, Hook::Timer);
         host.count("rung", 1);
         say(host, "timer");
     }
 
     fn completed(&self, host: &Host, tag: u64, completion: Completion) {
+        fault(host, Hook::Completed);
+        if tag == 9 && matches!(completion, Completion::Object(_)) {
+            say(host, "large");
+        }
         if tag == 0
             && completion == Completion::Done
             && self.1.rounds.fetch_add(1, Ordering::Relaxed) == 0
@@ -413,6 +483,10 @@ impl Module for Maker {
 
     fn ready(&self, host: &Host, fd: i32, interest: Interest, tag: u64) {
         use std::io::Read;
+        fault(host, Hook::Ready);
+        if tag == ARMED_TAG {
+            return host.unwatch(fd, interest);
+        }
         let Some((reader, _)) = self.1.pipe.get() else {
             return;
         };

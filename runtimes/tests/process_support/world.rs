@@ -4,16 +4,19 @@ use super::probe::ProbeLibrary;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use understudy_module::{
     Bytes, Completion, Edits, Event, Head, Hook, Lines, LogEntry, ObjectInfo, Operation, Part,
-    Piece, Verdict,
+    Piece, Response, Verdict,
 };
 use understudy_runtimes::{
     Called, Environment, Failure, Kind, Limits, Link, Loaded, Mailboxes, Seat, Services, Spec,
     Visit, load,
 };
+
+/// A whole object, of 8 MiB.
+static LARGE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 8 << 20].into());
 
 /// The proxy: it hears words and answers operations.
 #[derive(Default)]
@@ -46,6 +49,9 @@ impl Services for Proxy {
                 ttl: -1,
                 content_type: Some("text/plain".to_owned()),
             }),
+            Operation::Read(_) => {
+                Completion::Object(Box::new(Response::new(200, LARGE.clone()).unwrap()))
+            }
             _ => Completion::Done,
         };
         if let Operation::Delete(id) = &operation {

@@ -67,6 +67,7 @@ impl Calls for ChildCalls {
         }
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
+        self.desk.watches();
         if let Err(why) = self.desk.notices.watch(fd, interest, tag) {
             let text = format!("descriptor {fd} cannot be watched: {why}");
             self.desk.log(Level::Warn, &text);

@@ -1,6 +1,6 @@
 //! The thread that tells the module what is no event of a transaction, and watches its descriptors.
 //!
-//! Level-triggered: a descriptor that is ready is told again until it is read dry or watched no longer. A watched descriptor is a
+//! Invariant: one that panicked is replaced before the next notice, which the new instance gets. Level-triggered: a descriptor that is ready is told again until it is read dry or watched no longer. A watched descriptor is a
 //! duplicate of the module's, so the module may close its own at any time.
 
 use super::desk::Desk;
@@ -22,6 +22,8 @@ pub(super) enum Told {
     Timer,
     Reconfigure(u64, Map),
     Completed(u64, Completion),
+    /// The proxy asks whether what is before this is dealt with.
+    Asked,
 }
 
 struct Watch {
@@ -50,6 +52,11 @@ impl Notices {
     pub(super) fn put(&self, told: Told) {
         lock(&self.queue).push_back(told);
         self.ring();
+    }
+
+    /// The next one.
+    fn next(&self) -> Option<Told> {
+        lock(&self.queue).pop_front()
     }
 
     /// Wakes the thread.
@@ -112,41 +119,60 @@ pub(super) fn run(desk: &Arc<Desk>) {
         // Behind what was told below, and what threads of the module's own counted meanwhile.
         desk.tell_counts_ahead();
         let ready = desk.notices.wait(desk.tell_calls());
-        // Never while it is being made: then there is nobody to tell.
-        let Some(life) = desk.current() else {
+        // Never while it is made first: then there is nobody to tell.
+        if !desk.is_made() {
             if !ready.is_empty() {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
             }
             continue;
-        };
+        }
         for watch in ready {
             let watched = lock(&desk.notices.watches)
                 .iter()
                 .any(|w| Arc::ptr_eq(w, &watch));
             if watched {
                 let notice = Notice::Ready(watch.fd, watch.interest, watch.tag);
-                complain(desk, life.notice(notice));
+                complain(desk, tell(desk, notice));
             }
         }
-        loop {
-            let told = lock(&desk.notices.queue).pop_front();
-            let Some(told) = told else { break };
+        while let Some(told) = desk.notices.next() {
             match told {
-                Told::Timer => complain(desk, life.notice(Notice::Timer)),
+                Told::Timer => complain(desk, tell(desk, Notice::Timer)),
                 Told::Completed(tag, completion) => {
-                    complain(desk, life.notice(Notice::Completed(tag, completion)));
+                    complain(desk, tell(desk, Notice::Completed(tag, completion)));
                 }
                 Told::Reconfigure(id, options) => {
-                    let outcome = life.notice(Notice::Reconfigure(options));
+                    let outcome = tell(desk, Notice::Reconfigure(options));
+                    let outcome = outcome.unwrap_or_else(|| Err("it is not running".to_owned()));
                     desk.report(&Report::Told(id, outcome));
                 }
+                Told::Asked => desk.settled(),
             }
         }
     }
 }
 
-fn complain(desk: &Desk, outcome: Result<(), String>) {
-    if let Err(why) = outcome {
+/// Tells the instance there is, if any. One that panics is replaced at once.
+fn tell(desk: &Desk, notice: Notice) -> Option<Result<(), String>> {
+    let Some(life) = desk.current() else {
+        // With the last transaction this process is of no use any more.
+        desk.end_if_over();
+        // What is ready is so again at once: not in a circle.
+        std::thread::sleep(desk.latest);
+        return None;
+    };
+    let outcome = life.notice(notice);
+    if life.is_poisoned() {
+        desk.poison(&life);
+        desk.end_if_over();
+    }
+    // However many are left, what ended is a sign of life.
+    desk.tell_calls();
+    Some(outcome)
+}
+
+fn complain(desk: &Desk, outcome: Option<Result<(), String>>) {
+    if let Some(Err(why)) = outcome {
         desk.log(Level::Warn, &why);
     }
 }

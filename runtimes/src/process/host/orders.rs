@@ -133,6 +133,7 @@ fn obey(desk: &Arc<Desk>, orders: &mut Orders, order: Order) -> Result<(), Strin
         Order::Reconfigure(id, options) => desk.notices.put(Told::Reconfigure(id, options)),
         Order::Completed(ticket, completion) => desk.completed(ticket, completion),
         Order::Close => desk.close(),
+        Order::Ask => desk.notices.put(Told::Asked),
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ use crate::process::event::{Id, Place, Sent, SentPart, Told, get_told};
 use crate::process::reply::{put_counted, put_reply};
 use crate::process::wire::next_frame;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -191,29 +190,38 @@ struct Entered {
 
 /// Takes what a hook gets of its transaction's visit, which is made if there is none.
 fn enter(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) -> Option<Entered> {
-    let mut table = desk.visits.table();
-    let visit = match table.entry(sent.transaction) {
-        Entry::Occupied(visit) => visit.into_mut(),
-        Entry::Vacant(_) if desk.visits.missed(sent.transaction) => return None,
-        Entry::Vacant(place) => place.insert(Visit {
-            door: door.clone(),
-            life: desk.current()?,
-            opaque: Opaque::None,
-            kept: Default::default(),
-            token: None,
-            ahead: Ahead::default(),
-        }),
+    if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
+        visit.token = None;
+        let kept = match body(sent.hook) {
+            Some(which) => std::mem::take(&mut visit.kept[which]),
+            None => Vec::new(),
+        };
+        return Some(Entered {
+            life: visit.life.clone(),
+            opaque: visit.opaque.take(),
+            kept,
+            before: std::mem::take(&mut visit.ahead),
+        });
+    }
+    if desk.visits.missed(sent.transaction) {
+        return None;
+    }
+    // Not under the lock of the table: the module's code may run in here.
+    let life = desk.current()?;
+    let visit = Visit {
+        door: door.clone(),
+        life: life.clone(),
+        opaque: Opaque::None,
+        kept: Default::default(),
+        token: None,
+        ahead: Ahead::default(),
     };
-    visit.token = None;
-    let kept = match body(sent.hook) {
-        Some(which) => std::mem::take(&mut visit.kept[which]),
-        None => Vec::new(),
-    };
+    desk.visits.table().insert(sent.transaction, visit);
     Some(Entered {
-        life: visit.life.clone(),
-        opaque: visit.opaque.take(),
-        kept,
-        before: std::mem::take(&mut visit.ahead),
+        life,
+        opaque: Opaque::None,
+        kept: Vec::new(),
+        before: Ahead::default(),
     })
 }
 
