@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -60,10 +60,14 @@ pub(crate) enum Report {
     Added(Batch),
     /// What the module promises of its answers.
     Attend(Attention),
+    /// An instance panicked.
+    Panicked,
+    /// Another was made in place of one that did.
+    Rebuilt,
 }
 
 /// The longest time believed of one call.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 fn put_map(out: &mut Vec<u8>, map: &Map) {
     out.u32(map.len() as u32);
@@ -188,6 +192,8 @@ impl Report {
             }),
             Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
             Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
+            Report::Panicked => frame(out, 9, |_| {}),
+            Report::Rebuilt => frame(out, 10, |_| {}),
         }
     }
 
@@ -237,6 +243,8 @@ impl Report {
             }
             7 => Report::Added(get_counts(&mut get)?),
             8 => Report::Attend(Attention::from_bits(get.u64()?)),
+            9 => Report::Panicked,
+            10 => Report::Rebuilt,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

@@ -32,6 +32,8 @@ cases! {
     a_module_that_may_wait_waits_for_an_operation
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
+    panics_and_new_instances_of_a_child_are_told
+    free_and_fini_of_a_child_have_their_time
     a_resume_may_come_early_or_later
     a_second_resume_is_counted
     an_unknown_resume_is_counted
@@ -332,6 +334,57 @@ async fn a_panic_in_any_hook_fails_that_transaction_alone() {
     world.link.leave(&mut other, 1);
     said(&world, "free 1 2", 1).await;
     assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn panics_and_new_instances_of_a_child_are_told() {
+    let world = World::new(with(spec("probe"), |s| s.limits.threads = 2)).await;
+    assert_eq!((world.gauge("panics"), world.gauge("rebuilt")), (0, 0));
+    let (mut old, hook) = (Visit::default(), Hook::RequestHead);
+    let mut edits = Edits::new();
+    let began = world.hook(&mut old, 1, hook, "count", &mut edits).await;
+    began.unwrap();
+    let gauges = |panics: u64, rebuilt: u64| {
+        let world = &world;
+        async move {
+            until("the gauges are told", || async {
+                (world.gauge("panics"), world.gauge("rebuilt")) == (panics, rebuilt)
+            })
+            .await;
+        }
+    };
+    for times in 1..=3 {
+        world.head(10 + times, hook, "panic").await.0.unwrap_err();
+        gauges(times, times).await;
+    }
+    // An instance that was replaced already panics once more: nothing is made for that.
+    let went = world.hook(&mut old, 1, hook, "panic", &mut edits).await;
+    went.unwrap_err();
+    world.link.leave(&mut old, 1);
+    gauges(4, 3).await;
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn free_and_fini_of_a_child_have_their_time() {
+    for library in ["probe", "probe blocking"] {
+        let world = World::new(with(spec(library), |s| s.limits.threads = 2)).await;
+        let free = || world.loaded.sum().hooks[Hook::Free as usize];
+        for id in 1..=3 {
+            let went = world.head(id, Hook::RequestHead, "none").await.0;
+            went.unwrap();
+        }
+        until("the time of free is told", || async {
+            !free().time.is_zero()
+        })
+        .await;
+        assert_eq!((free().calls, free().failures), (3, 0));
+        let office = world.loaded.office().upgrade().unwrap();
+        let accounts = office.accounts().clone();
+        drop(office);
+        drop(world);
+        let fini = &accounts.hooks[Hook::Fini as usize];
+        until("fini is told", || async { fini.time.get() > 0 }).await;
+        assert_eq!((fini.calls.get(), fini.failures.get()), (1, 0));
+    }
 }
 
 async fn a_panic_in_free_is_survived() {

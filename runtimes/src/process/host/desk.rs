@@ -49,6 +49,8 @@ pub(super) struct Desk {
     control: Mutex<OwnedFd>,
     pub(super) settings: Map,
     pub(super) blocking: AtomicBool,
+    /// It declares `free`.
+    pub(super) frees: AtomicBool,
     numbers: AtomicU64,
     /// What is only mentioned to a worker is told after so long.
     pub(super) latest: Duration,
@@ -73,6 +75,7 @@ impl Desk {
             control: Mutex::new(control),
             settings: hello.settings.clone(),
             blocking: AtomicBool::new(false),
+            frees: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
             // Long before a call that is parked could be taken for one that hangs.
             latest: KEPT.min(hello.deadline / 8),
@@ -190,6 +193,8 @@ impl Desk {
     /// Makes the module and says that it is ready.
     pub(super) fn load(&self, maker: Maker, about: About) -> Result<(), String> {
         self.blocking.store(about.blocking, Ordering::Relaxed);
+        let frees = about.hooks.has(Hook::Free);
+        self.frees.store(frees, Ordering::Relaxed);
         let life = maker.make()?;
         let _ = self.maker.set(maker);
         *lock(&self.current) = Some(life);
@@ -215,6 +220,7 @@ impl Desk {
     /// An instance panicked: what begins from now on is with another.
     pub(super) fn poison(&self, life: &Arc<Life>) {
         life.poison();
+        self.report(&Report::Panicked);
         let mut current = lock(&self.current);
         if !current.as_ref().is_some_and(|now| Arc::ptr_eq(now, life)) {
             return;
@@ -224,7 +230,10 @@ impl Desk {
             None => Err("it was never made".to_owned()),
         };
         match made {
-            Ok(life) => *current = Some(life),
+            Ok(life) => {
+                *current = Some(life);
+                self.report(&Report::Rebuilt);
+            }
             Err(why) => {
                 *current = None;
                 drop(current);
