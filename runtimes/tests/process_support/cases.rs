@@ -38,6 +38,7 @@ cases! {
     a_second_resume_is_counted
     an_unknown_resume_is_counted
     a_late_resume_is_counted_and_its_transaction_alone_has_failed
+    a_transaction_that_goes_away_while_parked_is_freed_once
     a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
@@ -475,6 +476,35 @@ async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
     assert_eq!(went, Err(Failure::Deadline));
     said(&world, "free 3 1", 1).await;
     assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_transaction_that_goes_away_while_parked_is_freed_once() {
+    let world = World::new(spec("probe")).await;
+    let hook = Hook::RequestHead;
+    for nth in 1..=3 {
+        let id = 2 * nth;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        {
+            let calling = world.hook(&mut visit, id, hook, "late", &mut edits);
+            tokio::select! {
+                // It is sent first, and answered first.
+                biased;
+                _ = calling => panic!("it answered"),
+                () = parked(&world) => {}
+            }
+        }
+        world.link.leave(&mut visit, id);
+        said(&world, &format!("free {id} 1"), 1).await;
+        assert_eq!(world.seat.waiting(), 0);
+        // Whoever resumes it then is late.
+        world.head(id + 1, hook, "wake").await.0.unwrap();
+        let strays = || world.seat.stray_resumes();
+        until("counted", || async { strays() == nth }).await;
+    }
+    for name in ["queued", "garbage", "killed", "restarts"] {
+        assert_eq!(world.gauge(name), 0, "{name}");
+    }
+    assert_eq!(world.loaded.sum().stray_resumes, 3);
 }
 
 async fn a_child_killed_in_the_middle_is_back_by_itself() {
