@@ -192,6 +192,9 @@ impl Manager {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
         let number = *self.numbers.entry(name.clone()).or_insert(next);
         supervisor::note_name(number, &name);
+        if module.endangers() {
+            supervisor::note_foreign(number);
+        }
         let held = self
             .members
             .iter()
