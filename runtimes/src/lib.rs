@@ -8,6 +8,7 @@
 pub mod accounts;
 mod actor;
 mod attention;
+mod costs;
 pub mod counts;
 mod failure;
 mod inline;
@@ -24,6 +25,7 @@ mod spec;
 pub mod stages;
 mod threads;
 
+pub use costs::HookCost;
 pub use failure::Failure;
 pub use inline::Instance;
 pub use link::{BREAK_AFTER, Call, Called, Cost, Link, PAUSE, Visit};

@@ -169,6 +169,11 @@ impl Life {
         (self.tell)(hook, None, went);
     }
 
+    /// A `free` that was counted when it was sent took so long.
+    pub(crate) fn freed(&self, spent: Duration) {
+        (self.tell)(Hook::Free, Some(spent), Went::Well);
+    }
+
     /// The module.
     #[inline]
     pub(crate) fn module(&self) -> &dyn Module {
@@ -240,10 +245,13 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if !self.poisoned.load(Ordering::Relaxed)
-            && let Err(panicked) = guard(|| self.module.fini(&self.host))
-        {
-            tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
+        if !self.poisoned.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let told = guard(|| self.module.fini(&self.host)).map(|()| Ok(()));
+            (self.tell)(Hook::Fini, Some(began.elapsed()), went(&told));
+            if let Err(panicked) = told {
+                tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
+            }
         }
         let module = std::mem::replace(&mut self.module, Arc::new(Gone));
         let_go(&self.name, module);

@@ -5,6 +5,7 @@
 
 use crate::accounts::{Accounts, SAMPLE};
 use crate::attention::Known;
+use crate::costs::{Costs, HookCost};
 use crate::failure::Failure;
 use crate::inline::Instance;
 use crate::loaded::Loaded;
@@ -68,6 +69,8 @@ pub struct Visit {
     heard: bool,
     /// What the transaction cost so far, when it is asked for ([`Link::be_precise`]).
     pub cost: Cost,
+    /// The same by hook, where that is asked for.
+    costs: Option<Box<Costs>>,
 }
 
 /// What one module cost one transaction.
@@ -161,6 +164,31 @@ impl Visit {
         self.away = false;
         self.ahead = false;
         self.cost = Cost::default();
+        if let Some(costs) = &mut self.costs {
+            costs.clear();
+        }
+    }
+
+    /// What each hook cost so far, when it is asked for ([`Link::be_precise`]).
+    pub fn costs(&self) -> &[HookCost] {
+        self.costs.as_deref().map_or(&[], Costs::all)
+    }
+
+    /// Whether that is to be kept from now on.
+    fn keep_costs(&mut self, keep: bool) {
+        match (&self.costs, keep) {
+            (None, true) => self.costs = Some(Box::default()),
+            (Some(_), false) => self.costs = None,
+            _ => {}
+        }
+    }
+
+    /// Adds to what a hook cost, where that is kept.
+    #[inline]
+    fn tell(&mut self, hook: Hook, add: impl FnOnce(&mut HookCost)) {
+        if let Some(costs) = &mut self.costs {
+            add(costs.of(hook));
+        }
     }
 
     /// No hook but `free` any more.
@@ -284,6 +312,7 @@ impl Link {
             if self.is_far && self.loaded.promise().passes(event, edits) {
                 return true;
             }
+            visit.keep_costs(self.untimed.get() == 0);
             let entered = match self.broken_until.get() {
                 Some(_) => self.try_again().and_then(|()| self.door.enter()),
                 None => self.door.enter(),
@@ -373,6 +402,10 @@ impl Link {
             .time
             .add(took * stands_for);
         visit.cost.time += took;
+        visit.tell(event.hook, |cost| {
+            cost.called(event);
+            cost.time += took;
+        });
         if u128::from(took) > self.loaded.spec().limits.deadline.as_nanos() {
             self.overdue(event.hook);
         }
@@ -469,6 +502,7 @@ impl Link {
         if known == Known::Ahead {
             self.accounts.hooks[event.hook as usize].calls.add(1);
             visit.cost.calls += 1;
+            visit.tell(event.hook, |cost| cost.called(event));
             (visit.ahead, visit.heard) = (true, true);
         }
         Some(known)
@@ -484,6 +518,7 @@ impl Link {
             return Called::Now(Ok(Verdict::Continue));
         }
         self.count(&mut visit.cost, event);
+        visit.tell(event.hook, |cost| cost.called(event));
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
@@ -530,6 +565,10 @@ impl Link {
         account.wait.add(waited);
         visit.cost.time += spent;
         visit.cost.wait += waited;
+        visit.tell(call.hook, |cost| {
+            cost.time += spent;
+            cost.wait += waited;
+        });
         if visit.away && !call.waiting.was_left() {
             visit.away = false;
             visit.opaque = reply.opaque;
@@ -597,21 +636,25 @@ impl Link {
                 return Err(self.failed(visit, hook, Failure::Fail(why.to_string())));
             }
             Verdict::Done => visit.over = Over::Done,
-            Verdict::Replace(bytes) => self.accounts.hooks[hook as usize]
-                .bytes_out
-                .add(bytes.len() as u64),
-            Verdict::Respond(response) => self.accounts.hooks[hook as usize]
-                .bytes_out
-                .add(response.body().len() as u64),
+            Verdict::Replace(bytes) | Verdict::First(bytes) => self.gave(visit, hook, bytes.len()),
+            Verdict::Respond(response) => self.gave(visit, hook, response.body().len()),
             _ => {}
         }
         Ok(verdict)
+    }
+
+    /// Counts bytes that a hook gave instead of others.
+    fn gave(&self, visit: &mut Visit, hook: Hook, bytes: usize) {
+        let bytes = bytes as u64;
+        self.accounts.hooks[hook as usize].bytes_out.add(bytes);
+        visit.tell(hook, |cost| cost.bytes_out += bytes);
     }
 
     /// Counts a failure and ends the visit; for failures the caller finds, too (a budget that is spent).
     #[cold]
     pub fn failed(&self, visit: &mut Visit, hook: Hook, failure: Failure) -> Failure {
         visit.over = Over::Failed;
+        visit.tell(hook, |cost| cost.failures += 1);
         self.accounts.hooks[hook as usize].failures.add(1);
         self.accounts.failures[failure.kind()].add(1);
         if failure != Failure::Broken {
@@ -666,8 +709,13 @@ impl Link {
     fn free(&self, instance: &Instance, opaque: Opaque, transaction: u64) {
         self.marker.store(self.number, Relaxed);
         let freed = if self.frees {
-            self.accounts.hooks[Hook::Free as usize].calls.add(1);
-            guard(|| instance.module().free(transaction, opaque))
+            let account = &self.accounts.hooks[Hook::Free as usize];
+            account.calls.add(1);
+            if account.calls.get() & self.untimed.get() == 0 {
+                self.free_timed(instance, opaque, transaction)
+            } else {
+                guard(|| instance.module().free(transaction, opaque))
+            }
         } else {
             // Its drop is the module's code, too.
             guard(|| drop(opaque))
@@ -676,6 +724,27 @@ impl Link {
         if let Err(panicked) = freed {
             self.free_panicked(instance, panicked);
         }
+    }
+
+    /// A `free` that is timed, as one call of other hooks in so many is.
+    #[inline(never)]
+    fn free_timed(
+        &self,
+        instance: &Instance,
+        opaque: Opaque,
+        transaction: u64,
+    ) -> Result<(), Panicked> {
+        let began = Instant::now();
+        let freed = guard(|| instance.module().free(transaction, opaque));
+        let took = began.elapsed();
+        let stands_for = self.untimed.get() + 1;
+        self.accounts.hooks[Hook::Free as usize]
+            .time
+            .add(took.as_nanos() as u64 * stands_for);
+        if took > self.loaded.spec().limits.deadline {
+            self.overdue(Hook::Free);
+        }
+        freed
     }
 
     #[cold]
@@ -709,5 +778,22 @@ mod tests {
             visit.renew();
             assert_eq!(format!("{visit:?}"), fresh);
         }
+    }
+
+    #[test]
+    fn a_visit_that_is_fresh_again_has_room_for_costs_and_none_in_it() {
+        let mut visit = Visit::default();
+        visit.tell(Hook::Log, |cost| cost.calls += 1);
+        assert!(visit.costs().is_empty(), "nobody asked");
+        visit.keep_costs(true);
+        for hook in [Hook::Log, Hook::RequestHead, Hook::Log] {
+            visit.tell(hook, |cost| cost.calls += 1);
+        }
+        let calls: Vec<_> = visit.costs().iter().map(|c| (c.hook, c.calls)).collect();
+        assert_eq!(calls, [(Hook::Log, 2), (Hook::RequestHead, 1)]);
+        visit.renew();
+        assert!(visit.costs().is_empty() && visit.costs.is_some());
+        visit.keep_costs(false);
+        assert!(visit.costs.is_none());
     }
 }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use understudy_module::{Answer, Edits, Opaque, Token, Verdict};
+use understudy_module::{Answer, Edits, Hook, Opaque, Token, Verdict};
 
 /// Bytes injected into one answer that its client has not taken yet; a piece that would be beyond is dropped, whole.
 pub const MAX_INJECTED: usize = 1024 * 1024;
@@ -386,6 +386,8 @@ impl Seat {
             return;
         }
         to.bytes += bytes.len();
+        let given = &accounts.hooks[Hook::ReturnBody as usize].bytes_out;
+        given.add_shared(bytes.len() as u64);
         to.pieces.push(bytes);
         if let Some(waker) = to.waker.take() {
             waker.wake();

@@ -165,6 +165,10 @@ pub(crate) struct Counts {
     pub(crate) restarts: AtomicU64,
     pub(crate) killed: AtomicU64,
     pub(crate) garbage: AtomicU64,
+    /// Instances made in children in place of others.
+    pub(crate) rebuilt: AtomicU64,
+    /// Panics in children, in whatever hook.
+    pub(crate) panics: AtomicU64,
     /// Calls that children have now.
     pub(crate) away: AtomicUsize,
 }

@@ -13,10 +13,12 @@
 
 use super::blocks::{Blocks, threshold};
 use super::child::{Child, Shared};
+use super::control::LONGEST;
 use super::event::{Id, Place, put_event, put_free};
 use super::reply::{Heard, decode_reply};
 use super::signs::Signs;
 use super::wire::{Malformed, next_frame};
+use crate::accounts::Went;
 use crate::failure::Failure;
 use crate::runtime::Far;
 use crate::seat::{Letter, Reply, Seat, Swept, number};
@@ -34,7 +36,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use understudy_module::{Edits, Event, Opaque, Part, Token, Verdict};
+use understudy_module::{Edits, Event, Hook, Opaque, Part, Token, Verdict};
 use understudy_shared::register_for;
 
 /// Bytes that may wait for a child that does not read; beyond, calls are refused.
@@ -241,6 +243,10 @@ impl Connection {
             Heard::Counted(batch) => {
                 let office = &self.shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
+            }
+            Heard::Freed(spent) => {
+                let accounts = self.shared.office.accounts();
+                accounts.note(Hook::Free, Some(spent.min(LONGEST)), Went::Well);
             }
             Heard::Inject(transaction, bytes) => {
                 // One that is over is no fault of the child.

@@ -71,13 +71,17 @@ pub enum Report {
     Settled,
     /// The module watches descriptors from now on.
     Watches,
+    /// An instance panicked.
+    Panicked,
+    /// Another was made in place of one that did.
+    Rebuilt,
 }
 
 /// Bytes that an order takes while it waits, besides what it carries.
 const ITSELF: usize = 256;
 
 /// The longest time believed of one call.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 fn put_map(out: &mut Vec<u8>, map: &Map) {
     out.u32(map.len() as u32);
@@ -214,6 +218,8 @@ impl Report {
             Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
             Report::Settled => frame(out, 11, |_| {}),
             Report::Watches => frame(out, 12, |_| {}),
+            Report::Panicked => frame(out, 9, |_| {}),
+            Report::Rebuilt => frame(out, 10, |_| {}),
         }
     }
 
@@ -265,6 +271,8 @@ impl Report {
             8 => Report::Attend(Attention::from_bits(get.u64()?)),
             11 => Report::Settled,
             12 => Report::Watches,
+            9 => Report::Panicked,
+            10 => Report::Rebuilt,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

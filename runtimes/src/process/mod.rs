@@ -134,6 +134,8 @@ impl Runtime for Processes {
             ("restarts", counts.restarts.load(Relaxed)),
             ("killed", counts.killed.load(Relaxed)),
             ("garbage", counts.garbage.load(Relaxed)),
+            ("rebuilt", counts.rebuilt.load(Relaxed)),
+            ("panics", counts.panics.load(Relaxed)),
             ("queued", counts.away.load(Relaxed) as u64),
         ]
     }

@@ -15,6 +15,7 @@ const RESUME: u8 = 2;
 const RELEASE: u8 = 3;
 const INJECT: u8 = 4;
 const COUNTED: u8 = 5;
+const FREED: u8 = 6;
 
 /// What came through a door from a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub enum Heard {
     Inject(u64, Bytes),
     /// What the module added to counters of its own.
     Counted(Batch),
+    /// Time in `free`, of one transaction or of several.
+    Freed(Duration),
 }
 
 /// Appends a reply. An outcome that is too long for a frame becomes a failure.
@@ -114,6 +117,11 @@ pub(crate) fn put_counted(out: &mut Vec<u8>, batch: &Batch) {
     }
 }
 
+pub(crate) fn put_freed(out: &mut Vec<u8>, spent: Duration) {
+    let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+    frame(out, FREED, |out| out.u64(nanos));
+}
+
 /// Reads the content of a frame that a child sent. Everything is checked that can be without knowing what was asked.
 ///
 /// # Errors
@@ -140,6 +148,7 @@ pub fn decode_reply(content: &[u8]) -> Result<Heard, Malformed> {
         RELEASE => Heard::Release(get.u32()?),
         INJECT => Heard::Inject(get.u64()?, Bytes::copy_from_slice(get.bytes()?)),
         COUNTED => Heard::Counted(get_counts(&mut get)?),
+        FREED => Heard::Freed(Duration::from_nanos(get.u64()?)),
         _ => return Err(Malformed("a frame of no kind")),
     };
     get.end()?;
@@ -183,6 +192,7 @@ pub fn encode_reply(heard: &Heard) -> Vec<u8> {
         Heard::Release(offset) => put_release(&mut out, *offset),
         Heard::Inject(transaction, bytes) => put_inject(&mut out, *transaction, bytes),
         Heard::Counted(batch) => put_counted(&mut out, batch),
+        Heard::Freed(spent) => put_freed(&mut out, *spent),
     }
     out
 }

@@ -383,6 +383,12 @@ impl Running {
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
             Report::Attend(attention) => shared.office.promise().set(attention),
+            Report::Panicked => {
+                shared.counts.panics.fetch_add(1, Ordering::Relaxed);
+            }
+            Report::Rebuilt => {
+                shared.counts.rebuilt.fetch_add(1, Ordering::Relaxed);
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Settled => {
                 if let Err(why) = self.pulse.answered(Instant::now()) {

@@ -136,7 +136,10 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
                 }
             }
             let freed = if pool.terms().frees {
-                guard(|| life.module().free(transaction, opaque))
+                let began = Instant::now();
+                let freed = guard(|| life.module().free(transaction, opaque));
+                life.freed(began.elapsed());
+                freed
             } else {
                 // Its drop is the module's code, too.
                 guard(|| drop(opaque))

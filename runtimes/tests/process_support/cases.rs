@@ -36,10 +36,13 @@ cases! {
     a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody
     an_instance_that_cannot_be_made_again_is_tried_for_again
     a_child_without_an_instance_and_without_transactions_is_replaced
+    panics_and_new_instances_of_a_child_are_told
+    free_and_fini_of_a_child_have_their_time
     a_resume_may_come_early_or_later
     a_second_resume_is_counted
     an_unknown_resume_is_counted
     a_late_resume_is_counted_and_its_transaction_alone_has_failed
+    a_transaction_that_goes_away_while_parked_is_freed_once
     a_child_killed_in_the_middle_is_back_by_itself
     a_hanging_hook_has_its_child_killed
     a_hanging_hook_has_its_child_killed_also_when_its_client_went_away
@@ -377,6 +380,57 @@ async fn a_panic_in_any_hook_fails_that_transaction_alone() {
     assert_eq!(world.gauge("restarts"), 0);
 }
 
+async fn panics_and_new_instances_of_a_child_are_told() {
+    let world = World::new(with(spec("probe"), |s| s.limits.threads = 2)).await;
+    assert_eq!((world.gauge("panics"), world.gauge("rebuilt")), (0, 0));
+    let (mut old, hook) = (Visit::default(), Hook::RequestHead);
+    let mut edits = Edits::new();
+    let began = world.hook(&mut old, 1, hook, "count", &mut edits).await;
+    began.unwrap();
+    let gauges = |panics: u64, rebuilt: u64| {
+        let world = &world;
+        async move {
+            until("the gauges are told", || async {
+                (world.gauge("panics"), world.gauge("rebuilt")) == (panics, rebuilt)
+            })
+            .await;
+        }
+    };
+    for times in 1..=3 {
+        world.head(10 + times, hook, "panic").await.0.unwrap_err();
+        gauges(times, times).await;
+    }
+    // An instance that was replaced already panics once more: nothing is made for that.
+    let went = world.hook(&mut old, 1, hook, "panic", &mut edits).await;
+    went.unwrap_err();
+    world.link.leave(&mut old, 1);
+    gauges(4, 3).await;
+    assert_eq!(world.gauge("restarts"), 0);
+}
+
+async fn free_and_fini_of_a_child_have_their_time() {
+    for library in ["probe", "probe blocking"] {
+        let world = World::new(with(spec(library), |s| s.limits.threads = 2)).await;
+        let free = || world.loaded.sum().hooks[Hook::Free as usize];
+        for id in 1..=3 {
+            let went = world.head(id, Hook::RequestHead, "none").await.0;
+            went.unwrap();
+        }
+        until("the time of free is told", || async {
+            !free().time.is_zero()
+        })
+        .await;
+        assert_eq!((free().calls, free().failures), (3, 0));
+        let office = world.loaded.office().upgrade().unwrap();
+        let accounts = office.accounts().clone();
+        drop(office);
+        drop(world);
+        let fini = &accounts.hooks[Hook::Fini as usize];
+        until("fini is told", || async { fini.time.get() > 0 }).await;
+        assert_eq!((fini.calls.get(), fini.failures.get()), (1, 0));
+    }
+}
+
 async fn a_panic_in_free_is_survived() {
     let world = World::new(spec("probe")).await;
     let hook = Hook::RequestHead;
@@ -569,6 +623,35 @@ async fn a_late_resume_is_counted_and_its_transaction_alone_has_failed() {
     assert_eq!(went, Err(Failure::Deadline));
     said(&world, "free 3 1", 1).await;
     assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_transaction_that_goes_away_while_parked_is_freed_once() {
+    let world = World::new(spec("probe")).await;
+    let hook = Hook::RequestHead;
+    for nth in 1..=3 {
+        let id = 2 * nth;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        {
+            let calling = world.hook(&mut visit, id, hook, "late", &mut edits);
+            tokio::select! {
+                // It is sent first, and answered first.
+                biased;
+                _ = calling => panic!("it answered"),
+                () = parked(&world) => {}
+            }
+        }
+        world.link.leave(&mut visit, id);
+        said(&world, &format!("free {id} 1"), 1).await;
+        assert_eq!(world.seat.waiting(), 0);
+        // Whoever resumes it then is late.
+        world.head(id + 1, hook, "wake").await.0.unwrap();
+        let strays = || world.seat.stray_resumes();
+        until("counted", || async { strays() == nth }).await;
+    }
+    for name in ["queued", "garbage", "killed", "restarts"] {
+        assert_eq!(world.gauge(name), 0, "{name}");
+    }
+    assert_eq!(world.loaded.sum().stray_resumes, 3);
 }
 
 async fn a_child_killed_in_the_middle_is_back_by_itself() {

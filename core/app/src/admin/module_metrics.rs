@@ -161,6 +161,38 @@ fn per_hook(families: &mut Families, modules: &[ModuleReport]) {
         "Time waited for modules outside of them: queues, crossings, pending answers.",
         each(|s| s.wait.as_secs_f64()),
     );
+    families.counter(
+        "understudy_module_hook_failures_total",
+        "Calls of hooks that came to nothing.",
+        each(|s| s.failures as f64),
+    );
+    let directed = modules.iter().flat_map(|m| {
+        let hooks = Hook::ALL.into_iter().zip(&m.sum.hooks);
+        // Hooks that bytes of bodies are given to, or that gave some.
+        let moved = hooks.filter(|(hook, sum)| {
+            sum.bytes_in + sum.bytes_out > 0 || hook.is_body() && m.hooks.has(*hook)
+        });
+        moved.flat_map(move |(hook, sum)| {
+            [("in", sum.bytes_in), ("out", sum.bytes_out)].map(|(word, n)| {
+                let labels = vec![
+                    ("module", m.name.as_str()),
+                    ("hook", hook.name()),
+                    ("runtime", m.runtime),
+                    ("direction", word),
+                ];
+                (labels, n as f64)
+            })
+        })
+    });
+    let directed = summed(directed);
+    // Most modules leave bodies alone.
+    if !directed.is_empty() {
+        families.counter(
+            "understudy_module_hook_bytes_total",
+            "Bytes of bodies given to hooks (in) and given by them instead (out).",
+            directed,
+        );
+    }
     let bytes = modules.iter().flat_map(|m| {
         let total = |of: fn(&HookSum) -> u64| m.sum.hooks.iter().map(of).sum::<u64>();
         [
@@ -206,6 +238,7 @@ mod tests {
         let mut sum = Sum::default();
         sum.hooks[Hook::Log as usize].calls = calls;
         sum.hooks[Hook::Log as usize].time = Duration::from_millis(250 * calls);
+        sum.hooks[Hook::Log as usize].failures = calls;
         sum.hooks[Hook::ResponseBody as usize].bytes_in = 10 * calls;
         sum.failures[Failure::Deadline.kind()] = calls;
         sum.opened = calls;
@@ -233,6 +266,9 @@ mod tests {
             "understudy_module_calls_total{module=\"m\",hook=\"log\",runtime=\"process\"} 4",
             "understudy_module_seconds_total{module=\"m\",hook=\"log\",runtime=\"process\"} 1",
             "understudy_module_bytes_total{module=\"m\",direction=\"in\"} 40",
+            "understudy_module_hook_bytes_total{module=\"m\",hook=\"response_body\",runtime=\"process\",direction=\"in\"} 40",
+            "understudy_module_hook_bytes_total{module=\"m\",hook=\"response_body\",runtime=\"process\",direction=\"out\"} 0",
+            "understudy_module_hook_failures_total{module=\"m\",hook=\"log\",runtime=\"process\"} 4",
             "understudy_module_failures_total{module=\"m\",reason=\"deadline\"} 4",
             "understudy_module_failures_total{module=\"m\",reason=\"panic\"} 0",
             "understudy_module_transactions_total{module=\"m\",outcome=\"opened\"} 4",

@@ -6,6 +6,7 @@
 //! Invariant: a failure at any step leaves every module as it was, its options included.
 //! Awkward case: names are numbered for the life of the process, for a supervisor reads numbers after a crash.
 
+use super::leaving::Leaving;
 use super::plan::{Plan, Refusal, Stamp, Step, stamp};
 use crate::{
     config::modules::{Module, Modules},
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 use understudy_proxy::{Content, modules::ServerTiming};
-use understudy_runtimes::{Environment, Kind, Loaded, Office};
+use understudy_runtimes::{Environment, Kind, Loaded, Office, accounts::HookSum};
 
 /// A module in force.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ pub(crate) struct Manager {
     same_order: bool,
     server_timing: ServerTiming,
     members: Vec<Held>,
-    leaving: Vec<(Weak<Loaded>, Weak<Office>)>,
+    leaving: Leaving,
 }
 
 impl Manager {
@@ -91,7 +92,7 @@ impl Manager {
             same_order: false,
             server_timing: ServerTiming::Off,
             members: Vec::new(),
-            leaving: Vec::new(),
+            leaving: Leaving::default(),
         }
     }
 
@@ -107,18 +108,19 @@ impl Manager {
 
     /// Modules that were replaced or unloaded, and still have transactions.
     pub(crate) fn leaving(&self) -> Vec<Arc<Loaded>> {
-        self.leaving
-            .iter()
-            .filter_map(|(module, _)| module.upgrade())
-            .collect()
+        self.leaving.modules()
+    }
+
+    /// What `fini` cost of modules of this name that have left.
+    pub(crate) fn ended(&self, name: &str) -> HookSum {
+        self.leaving.fini(name)
     }
 
     /// Lets go of all modules: the proxy is to end. Answers the desks of those that are still there.
     pub(crate) fn close(&mut self) -> Vec<Weak<Office>> {
         let members = std::mem::take(&mut self.members);
-        let leaving = std::mem::take(&mut self.leaving).into_iter();
+        let leaving = self.leaving.take();
         leaving
-            .map(|(_, office)| office)
             .chain(members.iter().map(|held| held.loaded.office()))
             .collect()
     }
@@ -192,6 +194,9 @@ impl Manager {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
         let number = *self.numbers.entry(name.clone()).or_insert(next);
         supervisor::note_name(number, &name);
+        if module.endangers() {
+            supervisor::note_foreign(number);
+        }
         let held = self
             .members
             .iter()
@@ -219,15 +224,13 @@ impl Manager {
             );
         }
         (self.same_order, self.server_timing) = (plan.same_order, plan.server_timing);
-        self.leaving.retain(|(_, office)| office.strong_count() > 0);
         for old in before {
             if !self
                 .members
                 .iter()
                 .any(|new| Arc::ptr_eq(&new.loaded, &old.loaded))
             {
-                self.leaving
-                    .push((Arc::downgrade(&old.loaded), old.loaded.office()));
+                self.leaving.add(&old.loaded);
             }
         }
         plan.done

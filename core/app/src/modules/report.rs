@@ -26,7 +26,16 @@ pub(crate) struct ModuleReport {
 pub(crate) fn of(manager: &Manager) -> Vec<ModuleReport> {
     let running = manager.members().iter().map(|held| {
         let state = if held.demoted { "demoted" } else { "running" };
-        one(&held.loaded, state)
+        let mut report = one(&held.loaded, state);
+        // Those before it had their end when they were not here any more.
+        let (fini, before) = (
+            &mut report.sum.hooks[Hook::Fini as usize],
+            manager.ended(&report.name),
+        );
+        fini.calls += before.calls;
+        fini.time += before.time;
+        fini.failures += before.failures;
+        report
     });
     let leaving = manager.leaving();
     running

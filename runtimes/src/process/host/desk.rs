@@ -49,6 +49,8 @@ pub(super) struct Desk {
     control: Mutex<OwnedFd>,
     pub(super) settings: Map,
     pub(super) blocking: AtomicBool,
+    /// It declares `free`.
+    pub(super) frees: AtomicBool,
     numbers: AtomicU64,
     /// What is only mentioned to a worker is told after so long.
     pub(super) latest: Duration,
@@ -79,6 +81,7 @@ impl Desk {
             control: Mutex::new(control),
             settings: hello.settings.clone(),
             blocking: AtomicBool::new(false),
+            frees: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
             // Long before a call that is parked could be taken for one that hangs.
             latest: KEPT.min(hello.deadline / 8),
@@ -218,6 +221,8 @@ impl Desk {
     /// Makes the module and says that it is ready.
     pub(super) fn load(&self, maker: Maker, about: About) -> Result<(), String> {
         self.blocking.store(about.blocking, Ordering::Relaxed);
+        let frees = about.hooks.has(Hook::Free);
+        self.frees.store(frees, Ordering::Relaxed);
         let life = maker.make()?;
         {
             // Both together: who finds a maker and no instance makes one.
@@ -261,6 +266,9 @@ impl Desk {
         }
         let made = self.maker.get()?.make();
         let before = self.barren.swap(made.is_err(), Ordering::AcqRel);
+        if made.is_ok() {
+            self.report(&Report::Rebuilt);
+        }
         made.inspect_err(|why| {
             // Once is enough for the log.
             let level = if before { Level::Debug } else { Level::Error };
@@ -272,6 +280,7 @@ impl Desk {
     /// An instance panicked: what begins from now on is with another.
     pub(super) fn poison(&self, life: &Arc<Life>) {
         life.poison();
+        self.report(&Report::Panicked);
         let mut current = lock(&self.current);
         if !current.as_ref().is_some_and(|now| Arc::ptr_eq(now, life)) {
             return;

@@ -101,8 +101,9 @@ fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
     match pool {
         Some(pool) => pool.gone(desk, door),
         None => {
-            let left = desk.visits.of(door);
-            left.into_iter().for_each(|left| free(desk, left));
+            for transaction in desk.visits.of(door) {
+                free(desk, transaction, Instant::now());
+            }
         }
     }
     desk.tell_counts();
@@ -113,28 +114,30 @@ fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
 pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Instant) -> Instant {
     match get_told(content) {
         Ok(Told::Free(transaction)) => {
-            free(desk, transaction);
+            let now = free(desk, transaction, began);
             if desk.counts.is_told() {
                 door.say(|out| put_counted(out, &desk.counts.take()));
             }
-            began
+            now
         }
         Ok(Told::Event(sent)) => event(desk, door, sent, began),
         Err(why) => desk.refuse(&format!("the proxy sent garbage: {why}")),
     }
 }
 
-/// `free`, once: the visit leaves the table.
-pub(super) fn free(desk: &Desk, transaction: u64) {
+/// `free`, once: the visit leaves the table. Answers what time it is behind that.
+pub(super) fn free(desk: &Desk, transaction: u64, began: Instant) -> Instant {
     let visit = desk.visits.table().remove(&transaction);
     if visit.is_none() {
         desk.visits.forget_missed(transaction);
     }
+    let mut now = began;
     if let Some(visit) = visit {
         let Visit {
             life,
             opaque,
             kept,
+            door,
             ahead,
             ..
         } = visit;
@@ -151,7 +154,12 @@ pub(super) fn free(desk: &Desk, transaction: u64) {
                 &format!("{} ahead of free: {why}", hook.name()),
             );
         }
-        if let Err(panicked) = guard(|| life.module().free(transaction, opaque)) {
+        let freed = guard(|| life.module().free(transaction, opaque));
+        now = Instant::now();
+        if desk.frees.load(Ordering::Relaxed) {
+            door.freed(now - began);
+        }
+        if let Err(panicked) = freed {
             life.free_panicked();
             desk.poison(&life);
             desk.log(Level::Warn, &format!("free panicked: {}", panicked.0));
@@ -160,6 +168,7 @@ pub(super) fn free(desk: &Desk, transaction: u64) {
         drop(life);
         desk.end_if_over();
     }
+    now
 }
 
 /// The token of the call in progress.
