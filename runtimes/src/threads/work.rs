@@ -29,6 +29,8 @@ pub(super) enum Job {
     Free(Arc<Generation>, u64, Opaque, Vec<Noted>),
     /// Tell the module something.
     Notice(Notice, Done),
+    /// Put the options in force that are wanted.
+    Change,
 }
 
 /// An instance, as the transactions that are with it share it. It is found on a pool thread, with the first call: a worker must
@@ -96,6 +98,7 @@ impl std::fmt::Debug for Job {
             Job::Call(_) => "Job::Call",
             Job::Free(..) => "Job::Free",
             Job::Notice(..) => "Job::Notice",
+            Job::Change => "Job::Change",
         })
     }
 }
@@ -146,6 +149,10 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
         Job::Notice(notice, done) => {
             untold.tell();
             done(pool.nursery().notice(notice));
+        }
+        Job::Change => {
+            untold.tell();
+            pool.nursery().change();
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use super::probe::{PANICS_IN_FREE, heads};
 use super::world::{World, said, set, spec, until, with};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
 use understudy_runtimes::process::THRESHOLD;
@@ -53,6 +56,7 @@ cases! {
     several_threads_work_side_by_side
     several_threads_keep_the_order_of_a_transaction
     new_options_are_taken_by_all_or_by_none
+    options_that_are_taken_too_late_are_given_back
     timers_completions_and_descriptors_are_told
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
@@ -765,6 +769,43 @@ async fn new_options_are_taken_by_all_or_by_none() {
         let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
         assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
     }
+}
+
+/// Options of this colour, and a gate to stand at while it is there.
+fn coloured(colour: &str, gate: &Path) -> BTreeMap<String, String> {
+    let gate = gate.display().to_string();
+    [("colour", colour.to_owned()), ("gate", gate)]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+}
+
+async fn options_that_are_taken_too_late_are_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut spec = spec("probe");
+    spec.limits.deadline = Duration::from_millis(100);
+    spec.options = coloured("red", &gate);
+    let world = World::new(spec).await;
+    std::fs::write(&gate, "").unwrap();
+    let refused = world.loaded.reconfigure(coloured("late", &gate)).await;
+    assert!(refused.is_err());
+    std::fs::remove_file(&gate).unwrap();
+    // Who hangs so long may be replaced as well.
+    let told = || world.loaded.sum().hooks[Hook::Reconfigure as usize].calls;
+    until("given back", || async {
+        told() == 2 || world.gauge("restarts") > 0
+    })
+    .await;
+    // On a machine that stalls a call may be late itself.
+    let edits = RefCell::new(None);
+    until("an answer", || async {
+        let (went, made) = world.head(1, Hook::RequestHead, "setting").await;
+        *edits.borrow_mut() = went.is_ok().then_some(made);
+        edits.borrow().is_some()
+    })
+    .await;
+    let edits = edits.take();
+    assert_eq!(set(&edits.unwrap(), "X-Option").as_deref(), Some("red"));
 }
 
 async fn timers_completions_and_descriptors_are_told() {

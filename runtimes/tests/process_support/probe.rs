@@ -45,6 +45,17 @@ fn word(tx: &Transaction<'_>) -> String {
     url.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+/// Stands while the file of option `gate` is there.
+fn stands(host: &Host) {
+    let gate = host.option("gate").unwrap_or_default();
+    if std::path::Path::new(&gate).exists() {
+        say(host, "stands");
+    }
+    while std::path::Path::new(&gate).exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Probe {
     fn hook(&self, tx: &mut Transaction<'_>) -> Verdict {
         let word = word(tx);
@@ -335,6 +346,10 @@ impl Module for Maker {
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
+            Some("late") => {
+                stands(host);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
