@@ -1,6 +1,8 @@
 //! A child as every thread of the proxy sees it, and what all children of a module share.
 //!
-//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next.
+//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next. Invariant: a child in a place has
+//! the options in force, or takes part in every change of them that is under way. Awkward case: they change while it starts; then it
+//! takes no place, and another is started.
 
 use super::control::{Map, Order};
 use crate::failure::Failure;
@@ -9,7 +11,7 @@ use crate::office::Office;
 use crate::runtime::Done;
 use crate::spec::Spec;
 use rustix::process::{Signal, pidfd_send_signal};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,6 +41,8 @@ pub(crate) struct Child {
     pub(crate) number: u64,
     pub(crate) pidfd: OwnedFd,
     pub(crate) orders: UnboundedSender<Packet>,
+    /// What it was started with.
+    options: Map,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
     /// It is to die, or is dead: no new transaction.
@@ -48,11 +52,17 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(number: u64, pidfd: OwnedFd, orders: UnboundedSender<Packet>) -> Child {
+    pub(crate) fn new(
+        number: u64,
+        pidfd: OwnedFd,
+        orders: UnboundedSender<Packet>,
+        options: Map,
+    ) -> Child {
         Child {
             number,
             pidfd,
             orders,
+            options,
             busy: AtomicUsize::new(0),
             doomed: AtomicBool::new(false),
             garbage: Mutex::new(None),
@@ -131,7 +141,8 @@ pub(crate) struct Shared {
     places: Mutex<Vec<Option<Arc<Child>>>>,
     /// Grows when `places` changes.
     generation: AtomicU64,
-    pub(crate) rounds: Mutex<HashMap<u64, Round>>,
+    /// Changes of the options that are under way, in order. Locked before `options` and `places`.
+    pub(crate) rounds: Mutex<BTreeMap<u64, Round>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -191,27 +202,46 @@ impl Shared {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// A child that is ready takes its place, unless the options changed while it started. It takes part in the changes under way.
+    pub(crate) fn admit(&self, at: usize, child: &Arc<Child>) -> bool {
+        let mut rounds = lock(&self.rounds);
+        if *lock(&self.options) != child.options {
+            return false;
+        }
+        for (id, round) in &mut *rounds {
+            child.tell(Order::Reconfigure(*id, round.options.clone()));
+            round.waiting.push(child.clone());
+        }
+        self.place(at, Some(child.clone()));
+        true
+    }
+
     /// Puts other options in force in all children, or in none.
     pub(crate) fn reconfigure(&self, options: Map, done: Done) {
+        let mut rounds = lock(&self.rounds);
         let children = self.children();
         if children.is_empty() {
             // The next one is started with them; if it refuses, that is seen there.
             *lock(&self.options) = options;
+            drop(rounds);
             return done(Ok(()));
         }
         let id = crate::office::number();
-        lock(&self.rounds).insert(
+        for child in &children {
+            child.tell(Order::Reconfigure(id, options.clone()));
+        }
+        rounds.insert(
             id,
             Round {
-                options: options.clone(),
+                options,
                 waiting: children.clone(),
                 accepted: Vec::new(),
                 refused: None,
                 done,
             },
         );
+        drop(rounds);
         for child in children {
-            child.tell(Order::Reconfigure(id, options.clone()));
             if child.orders.is_closed() {
                 self.told(&child, id, Err("its process died".to_owned()));
             }
@@ -220,39 +250,42 @@ impl Shared {
 
     /// A child took the options, or not.
     pub(crate) fn told(&self, child: &Arc<Child>, id: u64, outcome: Result<(), String>) {
-        let over = {
-            let mut rounds = lock(&self.rounds);
-            let Some(round) = rounds.get_mut(&id) else {
-                return;
-            };
-            let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
-                return;
-            };
-            round.waiting.swap_remove(at);
-            match outcome {
-                Ok(()) => round.accepted.push(child.clone()),
-                Err(why) => round.refused = Some(why),
-            }
-            if round.waiting.is_empty() {
-                rounds.remove(&id)
-            } else {
-                None
-            }
+        let mut rounds = lock(&self.rounds);
+        let Some(round) = rounds.get_mut(&id) else {
+            return;
         };
-        let Some(round) = over else { return };
-        match round.refused {
+        let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
+            return;
+        };
+        round.waiting.swap_remove(at);
+        match outcome {
+            Ok(()) => round.accepted.push(child.clone()),
+            Err(why) => round.refused = Some(why),
+        }
+        if !round.waiting.is_empty() {
+            return;
+        }
+        let Some(round) = rounds.remove(&id) else {
+            return;
+        };
+        let outcome = match round.refused {
             None => {
                 *lock(&self.options) = round.options;
-                (round.done)(Ok(()));
+                Ok(())
             }
             Some(why) => {
-                let before = lock(&self.options).clone();
-                for child in round.accepted {
-                    child.tell(Order::Reconfigure(0, before.clone()));
+                // Where another change is under way its options come behind these already, and so does what becomes of it.
+                if rounds.is_empty() {
+                    let before = lock(&self.options).clone();
+                    for child in round.accepted {
+                        child.tell(Order::Reconfigure(0, before.clone()));
+                    }
                 }
-                (round.done)(Err(why));
+                Err(why)
             }
-        }
+        };
+        drop(rounds);
+        (round.done)(outcome);
     }
 
     /// A child is gone: nobody waits for it.

@@ -57,6 +57,8 @@ cases! {
     several_threads_keep_the_order_of_a_transaction
     new_options_are_taken_by_all_or_by_none
     options_that_are_taken_too_late_are_given_back
+    a_child_that_starts_while_the_options_change_has_the_new_ones
+    a_child_that_is_ready_while_the_options_change_takes_part
     timers_completions_and_descriptors_are_told
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
@@ -806,6 +808,62 @@ async fn options_that_are_taken_too_late_are_given_back() {
     .await;
     let edits = edits.take();
     assert_eq!(set(&edits.unwrap(), "X-Option").as_deref(), Some("red"));
+}
+
+/// A world of red children, and one of them on its way back: it stands at the gate in `init`.
+async fn one_starts(processes: usize, gate: &Path) -> World {
+    let mut spec = with(spec("probe"), |s| s.limits.processes = processes);
+    spec.options = starts(coloured("red", gate));
+    let world = World::new(spec).await;
+    let pid = world.pid(1).await;
+    std::fs::write(gate, "").unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    said(&world, "stands", 1).await;
+    world
+}
+
+fn starts(mut options: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    options.insert("init".to_owned(), "stands".to_owned());
+    options
+}
+
+async fn a_child_that_starts_while_the_options_change_has_the_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    for processes in [1, 2] {
+        let world = one_starts(processes, &gate).await;
+        let blue = starts(coloured("blue", &gate));
+        world.loaded.reconfigure(blue).await.unwrap();
+        std::fs::remove_file(&gate).unwrap();
+        until("all are there", || async {
+            world.gauge("processes") == processes as u64
+        })
+        .await;
+        for id in 10..14 {
+            let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+            assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
+        }
+        assert_eq!(world.gauge("restarts"), 1);
+    }
+}
+
+async fn a_child_that_is_ready_while_the_options_change_takes_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let world = one_starts(2, &gate).await;
+    let late = world.loaded.reconfigure(starts(coloured("late", &gate)));
+    let open = async {
+        // The other one stands at the gate as well, with the new options.
+        said(&world, "stands", 2).await;
+        std::fs::remove_file(&gate).unwrap();
+    };
+    let (taken, ()) = futures_util::future::join(late, open).await;
+    assert_eq!(taken, Ok(()));
+    until("both are there", || async { world.gauge("processes") == 2 }).await;
+    for id in 10..14 {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        assert_eq!(set(&edits, "X-Option").as_deref(), Some("late"));
+    }
 }
 
 async fn timers_completions_and_descriptors_are_told() {

@@ -316,6 +316,7 @@ impl Module for Maker {
             Some("refuse") => return Err("not today".to_owned()),
             Some("die") => std::process::abort(),
             Some("panic") => panic!("in init"),
+            Some("stands") => stands(host),
             // Dies as often as there are bytes in a file, which is one the fewer each time.
             Some(path) if path.starts_with('/') => {
                 if let Ok(left) = std::fs::read(path)
