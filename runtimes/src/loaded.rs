@@ -86,7 +86,7 @@ pub async fn load(
         }
         Kind::Process => crate::process::start(&spec, number, environment).await?,
     };
-    let unwatchable = Arc::<AtomicU64>::default();
+    let unwatchable = office.unwatchable().clone();
     let actor = ModuleActor::new(&runtime, about.timer, unwatchable.clone()).start();
     office.settle(&runtime, actor.clone());
     Ok(Arc::new(Loaded {

@@ -75,6 +75,8 @@ pub struct Office {
     counts: Arc<Counts>,
     /// What the module promised of its answers.
     promise: Arc<Promise>,
+    /// Descriptors it wanted watched that cannot be.
+    unwatchable: Arc<AtomicU64>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -120,6 +122,7 @@ impl Office {
             accounts: Arc::default(),
             counts: Arc::default(),
             promise: Arc::default(),
+            unwatchable: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -154,6 +157,11 @@ impl Office {
     /// What the module promised of its answers.
     pub(crate) fn promise(&self) -> &Arc<Promise> {
         &self.promise
+    }
+
+    /// Descriptors it wanted watched that cannot be: counted by whoever watches.
+    pub(crate) fn unwatchable(&self) -> &Arc<AtomicU64> {
+        &self.unwatchable
     }
 
     /// Adds to a counter of the module's own.

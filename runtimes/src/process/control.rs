@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -60,6 +60,8 @@ pub(crate) enum Report {
     Added(Batch),
     /// What the module promises of its answers.
     Attend(Attention),
+    /// A descriptor cannot be watched.
+    Unwatchable,
 }
 
 /// The longest time believed of one call.
@@ -188,6 +190,7 @@ impl Report {
             }),
             Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
             Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
+            Report::Unwatchable => frame(out, 9, |_| {}),
         }
     }
 
@@ -237,6 +240,7 @@ impl Report {
             }
             7 => Report::Added(get_counts(&mut get)?),
             8 => Report::Attend(Attention::from_bits(get.u64()?)),
+            9 => Report::Unwatchable,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

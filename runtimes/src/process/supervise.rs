@@ -325,6 +325,9 @@ impl Running {
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
             Report::Attend(attention) => shared.office.promise().set(attention),
+            Report::Unwatchable => {
+                shared.office.unwatchable().fetch_add(1, Ordering::Relaxed);
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
             Report::Submit(ticket, operation) => {
                 let tell = self.child.orders.clone();

@@ -60,6 +60,7 @@ cases! {
     a_child_that_starts_while_the_options_change_has_the_new_ones
     a_child_that_is_ready_while_the_options_change_takes_part
     timers_completions_and_descriptors_are_told
+    what_cannot_be_watched_is_counted_and_does_not_spin
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
     restarts_leave_no_descriptors_and_no_zombies
@@ -875,6 +876,17 @@ async fn timers_completions_and_descriptors_are_told() {
     said(&world, "ready y 7", 1).await;
     let found = "completed Found(ObjectInfo { status: 200, length: 10, age: 1, ttl: -1, content_type: Some(\"text/plain\") })";
     said(&world, found, 1).await;
+}
+
+async fn what_cannot_be_watched_is_counted_and_does_not_spin() {
+    let mut spec = spec("timer");
+    spec.options.insert("watch".to_owned(), "files".to_owned());
+    let world = World::new(spec).await;
+    until("counted", || async { world.loaded.unwatchable() == 2 }).await;
+    // Before each of them it is looked which descriptors are ready.
+    until("timer", || async { world.proxy.said("timer") > 2 }).await;
+    let ready = world.loaded.sum().hooks[Hook::Ready as usize].calls;
+    assert_eq!((ready, world.loaded.unwatchable()), (0, 2));
 }
 
 async fn unloading_ends_with_fini_and_leaves_no_process() {

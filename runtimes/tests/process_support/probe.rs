@@ -328,12 +328,21 @@ impl Module for Maker {
             }
             _ => {}
         }
-        if host.option("watch").is_some()
-            && let Ok((reader, writer)) = std::io::pipe()
-        {
-            host.watch(reader.as_raw_fd(), Interest::Read, 7);
-            let _ = (&writer).write_all(b"xy");
-            let _ = self.1.pipe.set((reader, writer));
+        match host.option("watch").as_deref() {
+            Some("files") => {
+                if let Ok(file) = std::fs::File::open("/proc/self/exe") {
+                    host.watch(file.as_raw_fd(), Interest::Read, 1);
+                }
+                host.watch(9999, Interest::Read, 1);
+            }
+            Some(_) => {
+                if let Ok((reader, writer)) = std::io::pipe() {
+                    host.watch(reader.as_raw_fd(), Interest::Read, 7);
+                    let _ = (&writer).write_all(b"xy");
+                    let _ = self.1.pipe.set((reader, writer));
+                }
+            }
+            None => {}
         }
         if host.option("attend").is_some() {
             host.attend(attention());

@@ -68,6 +68,7 @@ impl Calls for ChildCalls {
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
         if let Err(why) = self.desk.notices.watch(fd, interest, tag) {
+            self.desk.report(&Report::Unwatchable);
             let text = format!("descriptor {fd} cannot be watched: {why}");
             self.desk.log(Level::Warn, &text);
         }
