@@ -256,6 +256,11 @@ impl Loaded {
         Ok(())
     }
 
+    /// The proxy's settings are others now. What the module is told behind this finds it knowing them.
+    pub fn settings_changed(&self) {
+        self.runtime.settings_changed();
+    }
+
     /// Puts these options behind others that were given up, whatever becomes of those.
     fn take_back(&self, options: &BTreeMap<String, String>) {
         let name = self.name().clone();

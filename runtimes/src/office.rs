@@ -28,7 +28,7 @@ pub trait Services: Send + Sync {
     fn forget(&self, owner: u64);
     /// A setting of the proxy by its dotted name.
     fn setting(&self, name: &str) -> Option<String>;
-    /// All of them: what a child process is given to answer from.
+    /// All of them: what a child process is given to answer from, and given anew when they change ([`crate::Loaded::settings_changed`]).
     fn settings(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

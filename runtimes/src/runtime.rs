@@ -23,6 +23,9 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     /// thread: with an error when it refused or failed.
     fn notify(&self, notice: Notice, done: Done);
 
+    /// The proxy's settings are others now ([`Services::settings`](crate::Services::settings)): for who keeps a copy of them.
+    fn settings_changed(&self) {}
+
     /// What else is to be counted: a name and a value each, such as restarts.
     fn gauges(&self) -> Vec<(&'static str, u64)>;
 }

@@ -208,12 +208,20 @@ impl Shared {
         if *lock(&self.options) != child.options {
             return false;
         }
+        self.place(at, Some(child.clone()));
+        // They may have changed as well; from here on it is told with the others.
+        self.tell_settings(child);
         for (id, round) in &mut *rounds {
             child.tell(Order::Reconfigure(*id, round.options.clone()));
             round.waiting.push(child.clone());
         }
-        self.place(at, Some(child.clone()));
         true
+    }
+
+    /// Tells a child the proxy's settings.
+    pub(crate) fn tell_settings(&self, child: &Child) {
+        let settings = self.environment.services.settings();
+        child.tell(Order::Settings(settings));
     }
 
     /// Puts other options in force in all children, or in none.

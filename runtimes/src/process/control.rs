@@ -20,7 +20,7 @@ pub(crate) struct Hello {
     pub(crate) name: String,
     pub(crate) library: String,
     pub(crate) options: Map,
-    /// A snapshot of the proxy's settings.
+    /// The proxy's settings.
     pub(crate) settings: Map,
     pub(crate) threads: u32,
     pub(crate) nice: i32,
@@ -44,6 +44,8 @@ pub(crate) enum Order {
     Completed(u64, Completion),
     /// No transaction comes any more: end when the last has left.
     Close,
+    /// The proxy's settings are others now.
+    Settings(Map),
 }
 
 /// From a child.
@@ -117,6 +119,7 @@ impl Order {
                 })
             }
             Order::Close => frame(out, 6, |_| {}),
+            Order::Settings(settings) => frame(out, 7, |out| put_map(out, settings)),
         }
     }
 
@@ -145,6 +148,7 @@ impl Order {
             4 => Order::Reconfigure(get.u64()?, get_map(&mut get)?),
             5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
             6 => Order::Close,
+            7 => Order::Settings(get_map(&mut get)?),
             _ => return Err(Malformed("an order of no kind")),
         };
         get.end()?;

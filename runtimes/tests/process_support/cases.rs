@@ -32,6 +32,7 @@ cases! {
     what_a_module_counts_crosses_ahead_of_its_answer
     what_is_counted_where_nothing_is_answered_crosses_too
     settings_and_options_are_there
+    settings_that_change_are_told
     a_module_that_may_wait_waits_for_an_operation
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
@@ -295,6 +296,34 @@ async fn settings_and_options_are_there() {
     let (_, edits) = world.head(1, Hook::RequestHead, "setting").await;
     assert_eq!(set(&edits, "X-Setting").as_deref(), Some("128M"));
     assert_eq!(set(&edits, "X-Option").as_deref(), Some("red"));
+}
+
+async fn settings_that_change_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let memory = async |world: &World, id: u64| {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        set(&edits, "X-Setting").unwrap()
+    };
+    let mut spec = with(spec("probe"), |s| s.limits.processes = 2);
+    spec.options = starts(coloured("red", &gate));
+    let world = World::new(spec.clone()).await;
+    world.proxy.set("cache.memory", "256M");
+    world.loaded.settings_changed();
+    // Ahead of whatever is told behind it.
+    world.loaded.reconfigure(spec.options.clone()).await.unwrap();
+    for id in 0..4 {
+        assert_eq!(memory(&world, id).await, "256M");
+    }
+    // One that started meanwhile has them, too.
+    drop(world);
+    let world = one_starts(1, &gate).await;
+    world.proxy.set("cache.memory", "512M");
+    world.loaded.settings_changed();
+    std::fs::remove_file(&gate).unwrap();
+    until("it is there", || async { world.gauge("processes") == 1 }).await;
+    // It reads what it is told by one thread and answers by another.
+    until("told", || async { memory(&world, 5).await == "512M" }).await;
 }
 
 async fn a_module_that_may_wait_waits_for_an_operation() {

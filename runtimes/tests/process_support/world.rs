@@ -19,6 +19,8 @@ use understudy_runtimes::{
 #[derive(Default)]
 pub(crate) struct Proxy {
     words: Mutex<Vec<String>>,
+    /// Settings that were changed.
+    changed: Mutex<BTreeMap<String, String>>,
 }
 
 impl Proxy {
@@ -26,6 +28,12 @@ impl Proxy {
     pub(crate) fn said(&self, word: &str) -> usize {
         let words = self.words.lock().unwrap();
         words.iter().filter(|said| *said == word).count()
+    }
+
+    /// Another value of a setting.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let mut changed = self.changed.lock().unwrap();
+        changed.insert(name.to_owned(), value.to_owned());
     }
 }
 
@@ -53,7 +61,9 @@ impl Services for Proxy {
         None
     }
     fn settings(&self) -> BTreeMap<String, String> {
-        [("cache.memory".to_owned(), "128M".to_owned())].into()
+        let mut all = BTreeMap::from([("cache.memory".to_owned(), "128M".to_owned())]);
+        all.extend(self.changed.lock().unwrap().clone());
+        all
     }
 }
 

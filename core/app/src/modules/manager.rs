@@ -98,6 +98,10 @@ impl Manager {
     /// What modules may look up.
     pub(crate) fn set_settings(&self, settings: BTreeMap<String, String>) {
         self.content.set_settings(settings);
+        let running = self.members.iter().map(|held| held.loaded.clone());
+        for module in running.chain(self.leaving()) {
+            module.settings_changed();
+        }
     }
 
     /// The modules in force, in order.

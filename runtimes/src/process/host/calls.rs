@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Ticket};
 use crate::life::Options;
+use crate::process::child::lock;
 use crate::process::control::Report;
 use crate::process::event::Id;
 use crate::process::reply::{put_counted, put_inject, put_resume};
@@ -36,7 +37,7 @@ impl Calls for ChildCalls {
             .collect()
     }
     fn setting(&self, name: &str) -> Option<String> {
-        self.desk.settings.get(name).cloned()
+        lock(&self.desk.settings).get(name).cloned()
     }
     fn submit(&self, tag: u64, operation: Operation) {
         self.desk.submit(Ticket::Tag(tag), operation);

@@ -47,7 +47,8 @@ const KEPT: Duration = Duration::from_millis(10);
 /// The desk.
 pub(super) struct Desk {
     control: Mutex<OwnedFd>,
-    pub(super) settings: Map,
+    /// The proxy's settings, as it told them last.
+    pub(super) settings: Mutex<Map>,
     pub(super) blocking: AtomicBool,
     numbers: AtomicU64,
     /// What is only mentioned to a worker is told after so long.
@@ -71,7 +72,7 @@ impl Desk {
         let text = |why: Errno| why.to_string();
         Ok(Arc::new(Desk {
             control: Mutex::new(control),
-            settings: hello.settings.clone(),
+            settings: Mutex::new(hello.settings.clone()),
             blocking: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
             // Long before a call that is parked could be taken for one that hangs.
