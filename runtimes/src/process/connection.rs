@@ -235,6 +235,12 @@ impl Connection {
                     ));
                 }
             }
+            Heard::TooMuch(transaction) => {
+                if self.live.borrow().contains(&transaction) {
+                    let accounts = self.shared.office.accounts();
+                    self.seat.injected_too_much(transaction, accounts);
+                }
+            }
         }
         Ok(())
     }

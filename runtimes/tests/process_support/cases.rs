@@ -29,6 +29,7 @@ cases! {
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
     addresses_injections_and_logs_cross
+    an_injection_that_is_too_long_to_cross_is_dropped_and_counted
     what_a_module_counts_crosses_ahead_of_its_answer
     what_is_counted_where_nothing_is_answered_crosses_too
     settings_and_options_are_there
@@ -250,6 +251,25 @@ async fn addresses_injections_and_logs_cross() {
     })
     .await;
     assert_eq!(injected, [Bytes::from_static(b"injected")]);
+}
+
+async fn an_injection_that_is_too_long_to_cross_is_dropped_and_counted() {
+    let world = World::new(spec("probe")).await;
+    let dropped = || world.loaded.sum().injections_dropped;
+    let word = "inject_much";
+    // Not of an answer that is over, as elsewhere.
+    world.head(1, Hook::ReturnBody, word).await.0.unwrap();
+    assert_eq!(dropped(), 0);
+    world.seat.open_for_injection(3);
+    world.head(3, Hook::ReturnBody, word).await.0.unwrap();
+    let injected = std::future::poll_fn(|cx| match world.seat.poll_injected(3, cx) {
+        Some(pieces) => std::task::Poll::Ready(pieces),
+        None => std::task::Poll::Pending,
+    })
+    .await;
+    assert_eq!(injected, [Bytes::from_static(b"injected")]);
+    assert_eq!(dropped(), 1);
+    assert_eq!(world.gauge("garbage"), 0);
 }
 
 async fn what_a_module_counts_crosses_ahead_of_its_answer() {

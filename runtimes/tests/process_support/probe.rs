@@ -11,6 +11,7 @@ use understudy_module::{
     Opaque, Operation, Response, Token, Transaction, Verdict,
 };
 use understudy_runtimes::Library;
+use understudy_runtimes::process::MAX_FRAME;
 
 #[derive(Default)]
 pub(crate) struct Probe {
@@ -140,6 +141,13 @@ impl Probe {
             }
             "inject" => {
                 let host = tx.host();
+                host.inject(tx.id(), Bytes::from_static(b"injected"));
+                Verdict::Continue
+            }
+            "inject_much" => {
+                // More than fits a frame, and then what does.
+                let host = tx.host();
+                host.inject(tx.id(), vec![0; MAX_FRAME + 1].into());
                 host.inject(tx.id(), Bytes::from_static(b"injected"));
                 Verdict::Continue
             }
