@@ -14,6 +14,7 @@ use actix::Addr;
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvError;
 use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
 use understudy_module::{
     Answer, Attention, Bytes, Calls, Completion, Interest, Level, Operation, Token,
@@ -257,6 +258,12 @@ impl Drop for Office {
     }
 }
 
+/// What becomes of an operation that was waited for.
+pub(crate) fn waited(completion: Result<Completion, RecvError>) -> Completion {
+    let none = |_| Completion::Failed("it has no completion to wait for".to_owned());
+    completion.unwrap_or_else(none)
+}
+
 /// The host of an instance in this address space.
 struct Local {
     office: Arc<Office>,
@@ -318,7 +325,7 @@ impl Calls for Local {
         self.office
             .services
             .perform(self.office.owner, operation, tell);
-        completion.recv().ok()
+        Some(waited(completion.recv()))
     }
     fn number(&self) -> u64 {
         number()

@@ -92,6 +92,19 @@ pub enum Operation {
     Statistics,
 }
 
+impl Operation {
+    /// Whether it has a completion.
+    pub fn completes(&self) -> bool {
+        !matches!(
+            self,
+            Operation::InjectStart(..)
+                | Operation::InjectBody(..)
+                | Operation::InjectAbort(_)
+                | Operation::ReadDone(_)
+        )
+    }
+}
+
 /// The most that one `List` tells.
 pub const MOST_LISTED: usize = 256;
 

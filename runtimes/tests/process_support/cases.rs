@@ -35,6 +35,7 @@ cases! {
     settings_and_options_are_there
     settings_that_change_are_told
     a_module_that_may_wait_waits_for_an_operation
+    an_injection_with_a_piece_that_is_too_long_to_cross_is_given_up
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
     a_resume_may_come_early_or_later
@@ -352,10 +353,24 @@ async fn a_module_that_may_wait_waits_for_an_operation() {
         let (went, edits) = world.head(1, Hook::RequestHead, "perform").await;
         assert_eq!(went, Ok(Verdict::Continue));
         assert!(set(&edits, "X-Done").unwrap().starts_with("Found"));
+        let word = "perform_piece";
+        let (_, edits) = world.head(2, Hook::RequestHead, word).await;
+        let done = set(&edits, "X-Done").unwrap();
+        assert!(done.contains("no completion"), "{done}");
     }
     let world = World::new(spec("probe")).await;
     let (_, edits) = world.head(1, Hook::RequestHead, "perform").await;
     assert!(set(&edits, "X-Done").unwrap().starts_with("Failed"));
+}
+
+async fn an_injection_with_a_piece_that_is_too_long_to_cross_is_given_up() {
+    let world = World::new(spec("probe")).await;
+    let (went, _) = world.head(1, Hook::RequestHead, "pieces").await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    said(&world, "done", 1).await;
+    // In their order; what comes behind finds no injection.
+    assert_eq!(world.proxy.said("given up"), 1);
+    assert_eq!(world.proxy.said("piece of 4"), 1);
 }
 
 async fn a_panic_in_any_hook_fails_that_transaction_alone() {

@@ -151,6 +151,21 @@ impl Probe {
                 host.inject(tx.id(), Bytes::from_static(b"injected"));
                 Verdict::Continue
             }
+            "pieces" => {
+                // A piece that is too long to cross, and what came before and behind it.
+                let host = tx.host();
+                let part = Response::new(200, Bytes::from_static(b"first"));
+                if let (Some(object), Ok(part)) = (host.object("http://host/pieces"), part) {
+                    let number = host.inject_start(object, part);
+                    let piece = |bytes: Bytes| {
+                        host.submit(0, Operation::InjectBody(number, bytes));
+                    };
+                    piece(vec![0; MAX_FRAME + 1].into());
+                    piece(Bytes::from_static(b"last"));
+                    host.submit(9, Operation::InjectDone(number));
+                }
+                Verdict::Continue
+            }
             "log" => {
                 let entry = tx.entry().map_or(0, |entry| entry.status);
                 say(&tx.host(), &format!("logged {entry}"));
@@ -167,6 +182,12 @@ impl Probe {
                 let done = tx
                     .host()
                     .perform(Operation::Query(ObjectId::of_key(b"asked")));
+                let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "perform_piece" => {
+                // It has no completion.
+                let done = tx.host().perform(Operation::ReadDone(1));
                 let _ = tx.set("X-Done", format!("{done:?}"));
                 Verdict::Continue
             }

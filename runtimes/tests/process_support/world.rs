@@ -49,9 +49,16 @@ impl Services for Proxy {
             }),
             _ => Completion::Done,
         };
-        if let Operation::Delete(id) = &operation {
-            let word = String::from_utf8_lossy(id.key()).into_owned();
-            self.words.lock().unwrap().push(word);
+        let word = match &operation {
+            Operation::Delete(id) => Some(String::from_utf8_lossy(id.key()).into_owned()),
+            Operation::InjectBody(_, bytes) => Some(format!("piece of {}", bytes.len())),
+            Operation::InjectAbort(_) => Some("given up".to_owned()),
+            Operation::InjectDone(_) => Some("done".to_owned()),
+            _ => None,
+        };
+        self.words.lock().unwrap().extend(word);
+        if !operation.completes() {
+            return;
         }
         // Never before this returns.
         actix_rt::spawn(async move { done(completion) });

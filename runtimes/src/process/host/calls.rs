@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Ticket};
 use crate::life::Options;
+use crate::office::waited;
 use crate::process::child::lock;
 use crate::process::control::Report;
 use crate::process::event::Id;
@@ -86,7 +87,7 @@ impl Calls for ChildCalls {
         }
         let (done, completion) = std::sync::mpsc::sync_channel(1);
         self.desk.submit(Ticket::Here(done), operation);
-        completion.recv().ok()
+        Some(waited(completion.recv()))
     }
     fn number(&self) -> u64 {
         self.desk.number()

@@ -238,11 +238,22 @@ impl Desk {
     /// Begins an operation.
     pub(super) fn submit(&self, ticket: Ticket, operation: Operation) {
         let number = self.number();
-        lock(&self.tickets).insert(number, ticket);
-        if !self.report(&Report::Submit(number, operation)) {
-            let why = "the operation is too long to cross".to_owned();
-            self.completed(number, Completion::Failed(why));
+        if operation.completes() {
+            lock(&self.tickets).insert(number, ticket);
         }
+        let injection = match &operation {
+            Operation::InjectBody(injection, _) => Some(*injection),
+            _ => None,
+        };
+        if self.report(&Report::Submit(number, operation)) {
+            return;
+        }
+        if let Some(injection) = injection {
+            // It may not be missing from the middle of an object, so that is given up.
+            self.report(&Report::Submit(number, Operation::InjectAbort(injection)));
+        }
+        let why = "the operation is too long to cross".to_owned();
+        self.completed(number, Completion::Failed(why));
     }
 
     /// An operation is over.
