@@ -7,12 +7,13 @@
 use crate::accounts::{Tell, Went};
 use crate::runtime::Notice;
 use crate::spec::Library;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use understudy_module::{About, Calls, Hook, Hooks, Host, Module, guard};
+use understudy_module::{About, Calls, Completion, Hook, Hooks, Host, Module, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -44,6 +45,37 @@ impl Options {
             options,
         )
     }
+}
+
+thread_local! {
+    static BEGINS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread is within an `init`.
+struct Begins;
+
+impl Begins {
+    fn now() -> Begins {
+        BEGINS.set(true);
+        Begins
+    }
+}
+
+impl Drop for Begins {
+    fn drop(&mut self) {
+        BEGINS.set(false);
+    }
+}
+
+/// What whoever waits for an operation within `init` is told: there may be nobody yet to do it, and the proxy may wait for that very
+/// `init`.
+pub(crate) fn too_early() -> Option<Completion> {
+    BEGINS.get().then(|| {
+        Completion::Failed(
+            "init may not wait for an operation: submit it, and `completed` is called at its end"
+                .to_owned(),
+        )
+    })
 }
 
 /// Makes instances: the first one, and new ones in place of poisoned ones.
@@ -99,7 +131,10 @@ impl Maker {
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         let host = Host::new((self.calls)(self.options.clone()));
         let began = Instant::now();
-        let told = guard(|| module.init(&host));
+        let told = {
+            let _begins = Begins::now();
+            guard(|| module.init(&host))
+        };
         (self.tell)(Hook::Init, Some(began.elapsed()), went(&told));
         match told {
             Ok(Ok(())) => Ok(Arc::new(Life {

@@ -7,7 +7,7 @@ use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
 use crate::attention::Promise;
 use crate::counts::Counts;
-use crate::life::Options;
+use crate::life::{Options, too_early};
 use crate::runtime::{Notice, Runtime};
 use crate::seat::{Letter, Mailbox};
 use actix::Addr;
@@ -317,6 +317,9 @@ impl Calls for Local {
     fn perform(&self, operation: Operation) -> Option<Completion> {
         if !self.office.blocking {
             return None;
+        }
+        if let Some(refused) = too_early() {
+            return Some(refused);
         }
         let (done, completion) = std::sync::mpsc::sync_channel(1);
         let tell = Box::new(move |completion| {

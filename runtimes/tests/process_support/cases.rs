@@ -49,6 +49,7 @@ cases! {
     garbage_has_the_child_killed
     a_child_that_closes_a_door_is_replaced
     a_refusal_is_told
+    init_may_not_wait_for_an_operation
     dying_at_start_is_told
     a_child_that_dies_at_its_restarts_is_tried_with_back_off
     a_full_queue_refuses
@@ -591,6 +592,19 @@ async fn a_refusal_is_told() {
     panics.options.insert("init".to_owned(), "panic".to_owned());
     assert!(refused(panics).await.contains("in init"));
     assert!(refused(spec("nowhere")).await.contains("no such library"));
+}
+
+async fn init_may_not_wait_for_an_operation() {
+    for (library, why) in [
+        ("blocking", "init may not wait for an operation"),
+        ("probe", "blocking"),
+    ] {
+        let mut performs = spec(library);
+        let (name, value) = ("init".to_owned(), "perform".to_owned());
+        performs.options.insert(name, value);
+        let told = refused(performs).await;
+        assert!(told.contains(why), "{told}");
+    }
 }
 
 async fn dying_at_start_is_told() {

@@ -1,7 +1,7 @@
 //! The host of an instance in a child.
 
 use super::desk::{Desk, Ticket};
-use crate::life::Options;
+use crate::life::{Options, too_early};
 use crate::office::waited;
 use crate::process::child::lock;
 use crate::process::control::Report;
@@ -84,6 +84,9 @@ impl Calls for ChildCalls {
     fn perform(&self, operation: Operation) -> Option<Completion> {
         if !self.desk.blocking.load(Ordering::Relaxed) {
             return None;
+        }
+        if let Some(refused) = too_early() {
+            return Some(refused);
         }
         let (done, completion) = std::sync::mpsc::sync_channel(1);
         self.desk.submit(Ticket::Here(done), operation);
