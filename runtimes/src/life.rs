@@ -5,6 +5,7 @@
 //! trusted.
 
 use crate::accounts::{Tell, Went};
+use crate::attention::Word;
 use crate::runtime::Notice;
 use crate::spec::Library;
 use std::cell::Cell;
@@ -25,23 +26,33 @@ pub(crate) struct Life {
     tell: Tell,
 }
 
-/// The options in force: shared with the host that answers for them.
+/// The options in force: shared with the host that answers for them. With what the module promises when they are.
 #[derive(Debug, Default)]
-pub struct Options(Mutex<Arc<BTreeMap<String, String>>>);
+pub struct Options {
+    map: Mutex<Arc<BTreeMap<String, String>>>,
+    word: Word,
+}
 
 impl Options {
     /// These.
     pub fn new(options: BTreeMap<String, String>) -> Options {
-        Options(Mutex::new(Arc::new(options)))
+        Options {
+            map: Mutex::new(Arc::new(options)),
+            word: Word::default(),
+        }
     }
     /// Those in force.
     pub fn get(&self) -> Arc<BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        self.map.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+    /// What the module promises of its answers.
+    pub(crate) fn word(&self) -> &Word {
+        &self.word
     }
     /// Puts others in force; answers with those before.
     pub fn set(&self, options: Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
         std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(|e| e.into_inner()),
+            &mut *self.map.lock().unwrap_or_else(|e| e.into_inner()),
             options,
         )
     }
@@ -201,6 +212,12 @@ impl Life {
         &self.host
     }
 
+    /// What the module promises of its answers.
+    #[inline]
+    pub(crate) fn word(&self) -> &Word {
+        self.options.word()
+    }
+
     /// It panicked.
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::Relaxed);
@@ -241,10 +258,15 @@ impl Life {
                 }),
             ),
             Notice::Reconfigure(options) => {
+                let _change = self.word().change();
+                let promised = self.word().given();
                 let before = self.options.set(Arc::new(options));
                 let told = guard(|| module.reconfigure(host));
                 if !matches!(told, Ok(Ok(()))) {
                     self.options.set(before);
+                    if self.word().given() != promised {
+                        host.attend(promised);
+                    }
                 }
                 (Hook::Reconfigure, told)
             }

@@ -337,6 +337,7 @@ impl Calls for Local {
         self.office.count(name, amount);
     }
     fn attend(&self, attention: Attention) {
+        self.options.word().give(attention);
         self.office.promise.set(attention);
     }
 }

@@ -80,9 +80,10 @@ pub trait Far: std::fmt::Debug {
         opaque: Opaque,
     ) -> Result<(), (Failure, Opaque)>;
 
-    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`. `false`: it cannot.
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
-        let _ = (event, edits);
+    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`; `promised` are the bits of
+    /// the promise by which its answer is known. `false`: it cannot.
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
+        let _ = (event, edits, promised);
         false
     }
 

@@ -37,6 +37,8 @@ cases! { Kind::Threads;
         who_was_passed_by_all_along_frees_nothing,
         a_broken_promise_is_the_answer_to_the_next_event,
         what_a_module_promises_anew_counts_from_then_on,
+        a_promise_that_is_withdrawn_meanwhile_is_not_broken,
+        what_is_promised_of_options_that_are_refused_is_taken_back,
         a_module_that_events_pass_by_has_no_part_in_their_transaction;
     watching:
         four_hundred_transactions_wait_for_a_service_together,

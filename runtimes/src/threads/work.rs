@@ -54,6 +54,8 @@ impl Generation {
 pub(super) struct Noted {
     pub(super) event: Copied,
     pub(super) edits: Edits,
+    /// The promise by which its answer was known.
+    pub(super) promised: u64,
 }
 
 impl Noted {
@@ -69,12 +71,13 @@ impl Noted {
             transaction: self.event.id(),
             call,
         };
+        let held = life.word().hold(self.promised);
         let edits = &mut self.edits;
         let called = self
             .event
             .with(|event| invoke(life.module(), life.host(), event, opaque, edits, &token));
         let outcome = called.map_err(|panicked| Failure::Panic(panicked.0));
-        broken(outcome, &self.edits, mark)
+        broken(outcome, &self.edits, mark, life.word().holds(held))
     }
 }
 

@@ -25,6 +25,7 @@ cases! {
     every_verdict_comes_back
     events_with_a_known_answer_go_ahead_of_the_next
     a_broken_promise_is_the_answer_to_the_next_event
+    a_promise_that_is_withdrawn_meanwhile_is_not_broken
     edits_cross_both_ways
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
@@ -175,6 +176,43 @@ async fn a_broken_promise_is_the_answer_to_the_next_event() {
     // None was shown another event behind that.
     said(&world, "free 3 1", 6).await;
     world.back(4).await;
+}
+
+async fn a_promise_that_is_withdrawn_meanwhile_is_not_broken() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut promises = attends(spec("probe"));
+    let gated = ("gate".to_owned(), gate.display().to_string());
+    promises.options.extend([gated]);
+    let world = World::new(promises).await;
+    std::fs::write(&gate, "").unwrap();
+    // The child's only thread for hooks is busy.
+    let mut first = Visit::default();
+    let mut none = Edits::new();
+    let busy = world.hook(&mut first, 1, Hook::Resolve, "stand", &mut none);
+    let change = async {
+        said(&world, "stands", 1).await;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let word = "request_out-coloured";
+        let went = world
+            .hook(&mut visit, 2, Hook::RequestOut, word, &mut edits)
+            .await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        // With these it edits there, and promises nothing.
+        let options = coloured("blue", &gate);
+        world.loaded.reconfigure(options).await.unwrap();
+        std::fs::remove_file(&gate).unwrap();
+        let piece = Bytes::from_static(b"abc");
+        let went = world.piece(&mut visit, 2, word, &piece, true, &[]).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert!(edits.is_empty());
+        world.link.leave(&mut visit, 2);
+        // It was called.
+        said(&world, "free 2 2", 1).await;
+    };
+    let (went, ()) = futures_util::future::join(busy, change).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    world.link.leave(&mut first, 1);
 }
 
 async fn edits_cross_both_ways() {
@@ -333,7 +371,11 @@ async fn settings_that_change_are_told() {
     world.proxy.set("cache.memory", "256M");
     world.loaded.settings_changed();
     // Ahead of whatever is told behind it.
-    world.loaded.reconfigure(spec.options.clone()).await.unwrap();
+    world
+        .loaded
+        .reconfigure(spec.options.clone())
+        .await
+        .unwrap();
     for id in 0..4 {
         assert_eq!(memory(&world, id).await, "256M");
     }

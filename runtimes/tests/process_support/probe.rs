@@ -191,6 +191,16 @@ impl Probe {
                 let _ = tx.set("X-Done", format!("{done:?}"));
                 Verdict::Continue
             }
+            "coloured" => {
+                if tx.host().option("colour").is_some() {
+                    let _ = tx.add("X-Mine", "1");
+                }
+                Verdict::Continue
+            }
+            "stand" => {
+                stands(&tx.host());
+                Verdict::Continue
+            }
             "nice" => {
                 let nice = rustix::process::getpriority_process(None).unwrap_or(-1);
                 let _ = tx.set("X-Nice", nice.to_string());
@@ -388,6 +398,10 @@ impl Module for Maker {
     }
 
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        host.attend(match host.option("attend") {
+            Some(_) => attention(),
+            None => Attention::default(),
+        });
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
             Some("late") => {

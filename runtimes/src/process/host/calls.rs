@@ -99,6 +99,7 @@ impl Calls for ChildCalls {
         self.desk.count(name, amount);
     }
     fn attend(&self, attention: Attention) {
+        self.options.word().give(attention);
         self.desk.report(&Report::Attend(attention));
     }
 }
