@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc::UnboundedSender;
-use understudy_module::Hooks;
+use understudy_module::{Attention, Hooks};
 
 /// An order, and the descriptors that go with it.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct Child {
     pub(crate) orders: UnboundedSender<Packet>,
     /// What it was started with.
     options: Map,
+    /// What it promised of its answers, since it was started.
+    promised: Mutex<Attention>,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
     /// It is to die, or is dead: no new transaction.
@@ -63,6 +65,7 @@ impl Child {
             pidfd,
             orders,
             options,
+            promised: Mutex::default(),
             busy: AtomicUsize::new(0),
             doomed: AtomicBool::new(false),
             garbage: Mutex::new(None),
@@ -194,8 +197,21 @@ impl Shared {
         lock(&self.places).iter().flatten().cloned().collect()
     }
 
+    /// A child promises this of its answers. It counts when the child has its place: until then it may be one of other options.
+    pub(crate) fn attends(&self, child: &Child, attention: Attention) {
+        *lock(&child.promised) = attention;
+        let of_child = |placed: &Arc<Child>| placed.number == child.number;
+        if self.children().iter().any(of_child) {
+            self.office.promise().set(attention);
+        }
+    }
+
     /// Puts a child, or none, in a place.
     pub(crate) fn place(&self, at: usize, child: Option<Arc<Child>>) {
+        if let Some(child) = &child {
+            // Who promised nothing since it was started promises nothing.
+            self.office.promise().set(*lock(&child.promised));
+        }
         if let Some(place) = lock(&self.places).get_mut(at) {
             *place = child;
         }

@@ -324,7 +324,7 @@ impl Running {
                 let office = &shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
-            Report::Attend(attention) => shared.office.promise().set(attention),
+            Report::Attend(attention) => shared.attends(&self.child, attention),
             Report::Unwatchable => {
                 shared.office.unwatchable().fetch_add(1, Ordering::Relaxed);
             }

@@ -64,6 +64,7 @@ cases! {
     options_that_are_taken_too_late_are_given_back
     a_child_that_starts_while_the_options_change_has_the_new_ones
     a_child_that_is_ready_while_the_options_change_takes_part
+    a_child_that_starts_anew_has_promised_nothing_before_it_says_so
     timers_completions_and_descriptors_are_told
     what_cannot_be_watched_is_counted_and_does_not_spin
     unloading_ends_with_fini_and_leaves_no_process
@@ -966,6 +967,25 @@ async fn a_child_that_starts_while_the_options_change_has_the_new_ones() {
         }
         assert_eq!(world.gauge("restarts"), 1);
     }
+}
+
+async fn a_child_that_starts_anew_has_promised_nothing_before_it_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut spec = attends(spec("probe"));
+    spec.options.extend(starts(coloured("red", &gate)));
+    let world = World::new(spec).await;
+    std::fs::write(&gate, "").unwrap();
+    let died = world.head(1, Hook::Resolve, "abort").await.0;
+    assert_eq!(died, Err(Failure::Died));
+    said(&world, "stands", 1).await;
+    // With these it would not be asked at the heads of requests; the others say nothing of that.
+    let blue = starts(coloured("blue", &gate));
+    world.loaded.reconfigure(blue).await.unwrap();
+    std::fs::remove_file(&gate).unwrap();
+    until("it is there", || async { world.gauge("processes") == 1 }).await;
+    let (_, edits) = world.head(2, Hook::RequestHead, "setting").await;
+    assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
 }
 
 async fn a_child_that_is_ready_while_the_options_change_takes_part() {

@@ -1,8 +1,8 @@
 //! The modules in force, and the way from one set of them to another.
 //!
 //! Phases of a change: (1) [`Manager::plan`] puts other settings in force, loads what is new beside what runs, then puts other options in
-//! force where only those differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or [`Plan::undo`] takes
-//! it back. A module that was replaced leaves when the last transaction that entered it does.
+//! force where only those differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or
+//! [`Plan::undo`] takes it back. A module that was replaced leaves when the last transaction that entered it does.
 //! Invariant: a failure at any step leaves every module as it was, its options included.
 //! Awkward case: names are numbered for the life of the process, for a supervisor reads numbers after a crash.
 
