@@ -5,15 +5,17 @@
 //! trusted.
 
 use crate::accounts::{Tell, Went};
+use crate::attention::Word;
 use crate::failure::Failure;
 use crate::runtime::Notice;
 use crate::spec::Library;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use understudy_module::{About, Calls, Hook, Hooks, Host, Module, Verdict, guard};
+use understudy_module::{About, Calls, Completion, Hook, Hooks, Host, Module, Verdict, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -25,26 +27,67 @@ pub(crate) struct Life {
     tell: Tell,
 }
 
-/// The options in force: shared with the host that answers for them.
+/// The options in force: shared with the host that answers for them. With what the module promises when they are.
 #[derive(Debug, Default)]
-pub struct Options(Mutex<Arc<BTreeMap<String, String>>>);
+pub struct Options {
+    map: Mutex<Arc<BTreeMap<String, String>>>,
+    word: Word,
+}
 
 impl Options {
     /// These.
     pub fn new(options: BTreeMap<String, String>) -> Options {
-        Options(Mutex::new(Arc::new(options)))
+        Options {
+            map: Mutex::new(Arc::new(options)),
+            word: Word::default(),
+        }
     }
     /// Those in force.
     pub fn get(&self) -> Arc<BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        self.map.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+    /// What the module promises of its answers.
+    pub(crate) fn word(&self) -> &Word {
+        &self.word
     }
     /// Puts others in force; answers with those before.
     pub fn set(&self, options: Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
         std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(|e| e.into_inner()),
+            &mut *self.map.lock().unwrap_or_else(|e| e.into_inner()),
             options,
         )
     }
+}
+
+thread_local! {
+    static BEGINS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread is within an `init`.
+struct Begins;
+
+impl Begins {
+    fn now() -> Begins {
+        BEGINS.set(true);
+        Begins
+    }
+}
+
+impl Drop for Begins {
+    fn drop(&mut self) {
+        BEGINS.set(false);
+    }
+}
+
+/// What whoever waits for an operation within `init` is told: there may be nobody yet to do it, and the proxy may wait for that very
+/// `init`.
+pub(crate) fn too_early() -> Option<Completion> {
+    BEGINS.get().then(|| {
+        Completion::Failed(
+            "init may not wait for an operation: submit it, and `completed` is called at its end"
+                .to_owned(),
+        )
+    })
 }
 
 /// Makes instances: the first one, and new ones in place of poisoned ones.
@@ -100,7 +143,10 @@ impl Maker {
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         let host = Host::new((self.calls)(self.options.clone()));
         let began = Instant::now();
-        let told = guard(|| module.init(&host));
+        let told = {
+            let _begins = Begins::now();
+            guard(|| module.init(&host))
+        };
         (self.tell)(Hook::Init, Some(began.elapsed()), went(&told));
         match told {
             Ok(Ok(())) => Ok(Arc::new(Life {
@@ -186,6 +232,12 @@ impl Life {
         &self.host
     }
 
+    /// What the module promises of its answers.
+    #[inline]
+    pub(crate) fn word(&self) -> &Word {
+        self.options.word()
+    }
+
     /// It panicked.
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::Relaxed);
@@ -226,10 +278,15 @@ impl Life {
                 }),
             ),
             Notice::Reconfigure(options) => {
+                let _change = self.word().change();
+                let promised = self.word().given();
                 let before = self.options.set(Arc::new(options));
                 let told = guard(|| module.reconfigure(host));
                 if !matches!(told, Ok(Ok(()))) {
                     self.options.set(before);
+                    if self.word().given() != promised {
+                        host.attend(promised);
+                    }
                 }
                 (Hook::Reconfigure, told)
             }

@@ -24,6 +24,9 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     /// thread: with an error when it refused or failed.
     fn notify(&self, notice: Notice, done: Done);
 
+    /// The proxy's settings are others now ([`Services::settings`](crate::Services::settings)): for who keeps a copy of them.
+    fn settings_changed(&self) {}
+
     /// What else is to be counted: a name and a value each, such as restarts.
     fn gauges(&self) -> Vec<(&'static str, u64)>;
 }
@@ -78,9 +81,10 @@ pub trait Far: std::fmt::Debug {
         opaque: Opaque,
     ) -> Result<(), (Failure, Opaque)>;
 
-    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`. `false`: it cannot.
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
-        let _ = (event, edits);
+    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`; `promised` are the bits of
+    /// the promise by which its answer is known. `false`: it cannot.
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
+        let _ = (event, edits, promised);
         false
     }
 

@@ -394,6 +394,13 @@ impl Seat {
         }
     }
 
+    /// More than [`MAX_INJECTED`] was injected at once, by a child that kept it: dropped, and counted like here.
+    pub(crate) fn injected_too_much(&self, transaction: u64, accounts: &Accounts) {
+        if self.injected.borrow().contains_key(&transaction) {
+            accounts.injections_dropped.add_shared(1);
+        }
+    }
+
     fn resume(&self, token: Token, answer: Box<Answer>, accounts: &Accounts) {
         let mut answer = Some(answer);
         let woken = self.with(token.call, |slot| {

@@ -21,6 +21,7 @@ cases! { Kind::Inline;
         fini_is_called_once_behind_the_last_transaction,
         refused_options_leave_the_old_ones_in_force,
         an_operation_submitted_in_init_completes_too,
+        init_may_not_wait_for_an_operation,
         what_was_counted_tells_calls_bytes_and_time,
         what_a_module_counts_itself_is_told_by_name;
     accounting:

@@ -15,6 +15,7 @@ cases! { Kind::Threads;
         fini_is_called_once_behind_the_last_transaction,
         refused_options_leave_the_old_ones_in_force,
         an_operation_submitted_in_init_completes_too,
+        init_may_not_wait_for_an_operation,
         what_was_counted_tells_calls_bytes_and_time,
         what_a_module_counts_itself_is_told_by_name;
     accounting:
@@ -42,6 +43,8 @@ cases! { Kind::Threads;
         what_went_ahead_of_a_call_that_is_taken_back_is_heard_with_free,
         a_promise_broken_ahead_of_free_alone_is_counted,
         what_a_module_promises_anew_counts_from_then_on,
+        a_promise_that_is_withdrawn_meanwhile_is_not_broken,
+        what_is_promised_of_options_that_are_refused_is_taken_back,
         a_module_that_events_pass_by_has_no_part_in_their_transaction;
     watching:
         four_hundred_transactions_wait_for_a_service_together,

@@ -7,6 +7,7 @@ mod common;
 use common::gate::Gate;
 use common::script::Script;
 use common::*;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -504,5 +505,38 @@ fn while_an_instance_is_made_anew_new_transactions_wait_and_the_worker_does_not(
         gate.open();
         assert_eq!(next.await, Ok(Verdict::Continue));
         assert_eq!(gauge(link.loaded(), "rebuilt"), 1);
+    });
+}
+
+#[test]
+fn options_that_are_taken_too_late_are_given_back() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let stands = gate.clone();
+        let words = Arc::<Mutex<Vec<String>>>::default();
+        let seen = words.clone();
+        let script = Script::new(|_, _| Verdict::Continue).other(move |hook, host, _| {
+            let word = host.option("word").unwrap_or_default();
+            if hook == Hook::Reconfigure && word == "late" {
+                stands.pass();
+            }
+            if hook != Hook::Init {
+                seen.lock().unwrap().push(word);
+            }
+            Ok(())
+        });
+        let options = |word: &str| BTreeMap::from([("word".to_owned(), word.to_owned())]);
+        let mut spec = limits(2, 64, SOON);
+        spec.options = options("first");
+        let link = worker.link(spec, &script).await;
+        // The second thread is free, and does not overtake the first.
+        for word in ["late", "later"] {
+            let refused = link.loaded().reconfigure(options(word)).await;
+            assert!(refused.unwrap_err().contains("within its deadline"));
+        }
+        gate.open();
+        until(|| words.lock().unwrap().len() == 2).await;
+        tell(&link, Notice::Timer).await.unwrap();
+        assert_eq!(*words.lock().unwrap(), ["late", "first", "first"]);
     });
 }

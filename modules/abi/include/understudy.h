@@ -332,7 +332,7 @@ typedef struct us_host {
     us_bytes (*object_key)(const us_object *object); /* Valid as long as the object is. */
     uint64_t (*number)(us_proxy *proxy); /* A new number, for an injection or a reading in pieces. */
     int (*submit)(us_proxy *proxy, uint64_t tag, const us_operation *operation); /* Ends in completed, with the tag. */
-    /* Does it and waits. Only for US_BLOCKING modules; for others it FAILED. */
+    /* Does it and waits. Only for US_BLOCKING modules, and not in init; for others it FAILED. */
     int (*perform)(us_proxy *proxy, const us_operation *operation, us_completion **out);
     void (*completion_drop)(us_completion *completion); /* Of one from perform. */
 

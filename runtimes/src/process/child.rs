@@ -1,6 +1,8 @@
 //! A child as every thread of the proxy sees it, and what all children of a module share.
 //!
-//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next.
+//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next. Invariant: a child in a place has
+//! the options in force, or takes part in every change of them that is under way. Awkward case: they change while it starts; then it
+//! takes no place, and another is started.
 
 use super::control::{Map, Order};
 use super::wire::MAX_FRAME;
@@ -10,12 +12,12 @@ use crate::office::Office;
 use crate::runtime::Done;
 use crate::spec::Spec;
 use rustix::process::{Signal, pidfd_send_signal};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::mpsc::UnboundedSender;
-use understudy_module::{Completion, Hooks};
+use understudy_module::{Attention, Completion, Hooks};
 
 /// Bytes of completions that may wait for a child: four of the longest. One that asks for more than it reads is killed.
 const MOST_WAITING: usize = 4 * MAX_FRAME;
@@ -46,6 +48,10 @@ pub(crate) struct Child {
     pub(crate) orders: UnboundedSender<(Packet, usize)>,
     /// The weight of what it was not told yet.
     waiting: AtomicUsize,
+    /// What it was started with.
+    options: Map,
+    /// What it promised of its answers, since it was started.
+    promised: Mutex<Attention>,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
     /// Sweeps of workers that had had answers: [`super::signs`].
@@ -61,12 +67,15 @@ impl Child {
         number: u64,
         pidfd: OwnedFd,
         orders: UnboundedSender<(Packet, usize)>,
+        options: Map,
     ) -> Child {
         Child {
             number,
             pidfd,
             orders,
             waiting: AtomicUsize::new(0),
+            options,
+            promised: Mutex::default(),
             busy: AtomicUsize::new(0),
             beats: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
@@ -189,7 +198,8 @@ pub(crate) struct Shared {
     places: Mutex<Vec<Option<Arc<Child>>>>,
     /// Grows when `places` changes.
     generation: AtomicU64,
-    pub(crate) rounds: Mutex<HashMap<u64, Round>>,
+    /// Changes of the options that are under way, in order. Locked before `options` and `places`.
+    pub(crate) rounds: Mutex<BTreeMap<u64, Round>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -241,35 +251,75 @@ impl Shared {
         lock(&self.places).iter().flatten().cloned().collect()
     }
 
+    /// A child promises this of its answers. It counts when the child has its place: until then it may be one of other options.
+    pub(crate) fn attends(&self, child: &Child, attention: Attention) {
+        *lock(&child.promised) = attention;
+        let of_child = |placed: &Arc<Child>| placed.number == child.number;
+        if self.children().iter().any(of_child) {
+            self.office.promise().set(attention);
+        }
+    }
+
     /// Puts a child, or none, in a place.
     pub(crate) fn place(&self, at: usize, child: Option<Arc<Child>>) {
+        if let Some(child) = &child {
+            // Who promised nothing since it was started promises nothing.
+            self.office.promise().set(*lock(&child.promised));
+        }
         if let Some(place) = lock(&self.places).get_mut(at) {
             *place = child;
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// A child that is ready takes its place, unless the options changed while it started. It takes part in the changes under way.
+    pub(crate) fn admit(&self, at: usize, child: &Arc<Child>) -> bool {
+        let mut rounds = lock(&self.rounds);
+        if *lock(&self.options) != child.options {
+            return false;
+        }
+        self.place(at, Some(child.clone()));
+        // They may have changed as well; from here on it is told with the others.
+        self.tell_settings(child);
+        for (id, round) in &mut *rounds {
+            child.tell(Order::Reconfigure(*id, round.options.clone()));
+            round.waiting.push(child.clone());
+        }
+        true
+    }
+
+    /// Tells a child the proxy's settings.
+    pub(crate) fn tell_settings(&self, child: &Child) {
+        let settings = self.environment.services.settings();
+        child.tell(Order::Settings(settings));
+    }
+
     /// Puts other options in force in all children, or in none.
     pub(crate) fn reconfigure(&self, options: Map, done: Done) {
+        let mut rounds = lock(&self.rounds);
         let children = self.children();
         if children.is_empty() {
             // The next one is started with them; if it refuses, that is seen there.
             *lock(&self.options) = options;
+            drop(rounds);
             return done(Ok(()));
         }
         let id = crate::office::number();
-        lock(&self.rounds).insert(
+        for child in &children {
+            child.tell(Order::Reconfigure(id, options.clone()));
+        }
+        rounds.insert(
             id,
             Round {
-                options: options.clone(),
+                options,
                 waiting: children.clone(),
                 accepted: Vec::new(),
                 refused: None,
                 done,
             },
         );
+        drop(rounds);
         for child in children {
-            child.tell(Order::Reconfigure(id, options.clone()));
             if child.orders.is_closed() {
                 self.told(&child, id, Err("its process died".to_owned()));
             }
@@ -278,39 +328,42 @@ impl Shared {
 
     /// A child took the options, or not.
     pub(crate) fn told(&self, child: &Arc<Child>, id: u64, outcome: Result<(), String>) {
-        let over = {
-            let mut rounds = lock(&self.rounds);
-            let Some(round) = rounds.get_mut(&id) else {
-                return;
-            };
-            let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
-                return;
-            };
-            round.waiting.swap_remove(at);
-            match outcome {
-                Ok(()) => round.accepted.push(child.clone()),
-                Err(why) => round.refused = Some(why),
-            }
-            if round.waiting.is_empty() {
-                rounds.remove(&id)
-            } else {
-                None
-            }
+        let mut rounds = lock(&self.rounds);
+        let Some(round) = rounds.get_mut(&id) else {
+            return;
         };
-        let Some(round) = over else { return };
-        match round.refused {
+        let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
+            return;
+        };
+        round.waiting.swap_remove(at);
+        match outcome {
+            Ok(()) => round.accepted.push(child.clone()),
+            Err(why) => round.refused = Some(why),
+        }
+        if !round.waiting.is_empty() {
+            return;
+        }
+        let Some(round) = rounds.remove(&id) else {
+            return;
+        };
+        let outcome = match round.refused {
             None => {
                 *lock(&self.options) = round.options;
-                (round.done)(Ok(()));
+                Ok(())
             }
             Some(why) => {
-                let before = lock(&self.options).clone();
-                for child in round.accepted {
-                    child.tell(Order::Reconfigure(0, before.clone()));
+                // Where another change is under way its options come behind these already, and so does what becomes of it.
+                if rounds.is_empty() {
+                    let before = lock(&self.options).clone();
+                    for child in round.accepted {
+                        child.tell(Order::Reconfigure(0, before.clone()));
+                    }
                 }
-                (round.done)(Err(why));
+                Err(why)
             }
-        }
+        };
+        drop(rounds);
+        (round.done)(outcome);
     }
 
     /// A child is gone: nobody waits for it.

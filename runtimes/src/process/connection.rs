@@ -258,6 +258,12 @@ impl Connection {
                     ));
                 }
             }
+            Heard::TooMuch(transaction) => {
+                if self.live.borrow().contains(&transaction) {
+                    let accounts = self.shared.office.accounts();
+                    self.seat.injected_too_much(transaction, accounts);
+                }
+            }
         }
         Ok(())
     }
@@ -461,13 +467,14 @@ impl Far for Connection {
             .map_err(|failure| (failure, opaque))
     }
 
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
         let mut out = self.out.borrow_mut();
         let full = out.bytes.len() - out.at > MAX_OUT;
         if full || matches!(event.part, Part::Piece(_)) || self.dead.borrow().is_some() {
             return false;
         }
-        let put = put_event(&mut out.bytes, Id::AHEAD, event, edits, Place::Here(&[]));
+        let id = Id::ahead(promised);
+        let put = put_event(&mut out.bytes, id, event, edits, Place::Here(&[]));
         if put {
             self.live.borrow_mut().insert(event.id);
         }

@@ -20,7 +20,7 @@ pub(crate) struct Hello {
     pub(crate) name: String,
     pub(crate) library: String,
     pub(crate) options: Map,
-    /// A snapshot of the proxy's settings.
+    /// The proxy's settings.
     pub(crate) settings: Map,
     pub(crate) threads: u32,
     pub(crate) nice: i32,
@@ -46,6 +46,8 @@ pub(crate) enum Order {
     Close,
     /// It is to say when it has dealt with everything before this.
     Ask,
+    /// The proxy's settings are others now.
+    Settings(Map),
 }
 
 /// What a child says over its control socket.
@@ -75,6 +77,8 @@ pub enum Report {
     Panicked,
     /// Another was made in place of one that did.
     Rebuilt,
+    /// A descriptor cannot be watched.
+    Unwatchable,
 }
 
 /// Bytes that an order takes while it waits, besides what it carries.
@@ -133,6 +137,7 @@ impl Order {
                 })
             }
             Order::Close => frame(out, 6, |_| {}),
+            Order::Settings(settings) => frame(out, 7, |out| put_map(out, settings)),
             Order::Ask => frame(out, 9, |_| {}),
         }
     }
@@ -171,6 +176,7 @@ impl Order {
             5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
             6 => Order::Close,
             9 => Order::Ask,
+            7 => Order::Settings(get_map(&mut get)?),
             _ => return Err(Malformed("an order of no kind")),
         };
         get.end()?;
@@ -220,6 +226,7 @@ impl Report {
             Report::Watches => frame(out, 12, |_| {}),
             Report::Panicked => frame(out, 9, |_| {}),
             Report::Rebuilt => frame(out, 10, |_| {}),
+            Report::Unwatchable => frame(out, 13, |_| {}),
         }
     }
 
@@ -273,6 +280,7 @@ impl Report {
             12 => Report::Watches,
             9 => Report::Panicked,
             10 => Report::Rebuilt,
+            13 => Report::Unwatchable,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;

@@ -127,6 +127,12 @@ impl Runtime for Processes {
         }
     }
 
+    fn settings_changed(&self) {
+        for child in self.shared.children() {
+            self.shared.tell_settings(&child);
+        }
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         let counts = &self.shared.counts;
         vec![

@@ -152,10 +152,11 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     let (tell, orders) = mpsc::unbounded_channel();
     let number = crate::office::number();
     let spec = &shared.spec;
+    let options = lock(&shared.options).clone();
     let hello = Order::Hello(Box::new(Hello {
         name: spec.name.to_string(),
         library: spec.library.clone(),
-        options: lock(&shared.options).clone(),
+        options: options.clone(),
         settings: shared.environment.services.settings(),
         threads: u32::try_from(spec.limits.threads.max(1)).unwrap_or(1),
         nice: spec.limits.nice,
@@ -164,7 +165,7 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
         numbers: number << 32,
         deadline: spec.limits.deadline,
     }));
-    let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell));
+    let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell, options));
     child.tell(hello);
     Ok(Running {
         process,
@@ -208,7 +209,18 @@ async fn sleep_until(then: Option<Instant>) {
     }
 }
 
-/// Keeps a place filled until the module is unloaded.
+/// Starts a child in place of one that is gone, and puts it there.
+async fn launch_again(shared: &Arc<Shared>, at: usize) -> Result<Running, String> {
+    loop {
+        let (running, _) = launch(shared).await?;
+        if shared.admit(at, &running.child) {
+            return Ok(running);
+        }
+        running.close(shared).await;
+    }
+}
+
+/// Keeps a place filled until the module is unloaded. Its first child is there already.
 pub(crate) async fn supervise(
     shared: Arc<Shared>,
     at: usize,
@@ -220,19 +232,13 @@ pub(crate) async fn supervise(
     loop {
         let began = Instant::now();
         if let Some(mut running) = next.take() {
-            shared.place(at, Some(running.child.clone()));
             let closed = tokio::select! {
                 _ = running.serve_on(&shared) => false,
                 _ = closing.wait_for(|closing| *closing) => true,
             };
             shared.place(at, None);
             if closed {
-                running.minded = false;
-                running.child.doom();
-                running.child.tell(Order::Close);
-                let _ = tokio::time::timeout(CLOSE, running.serve_on(&shared)).await;
-                running.bury(&shared);
-                return;
+                return running.close(&shared).await;
             }
             running.bury(&shared);
             back_off.lived(began.elapsed());
@@ -246,11 +252,11 @@ pub(crate) async fn supervise(
         }
         shared.counts.restarts.fetch_add(1, Ordering::Relaxed);
         let started = tokio::select! {
-            started = launch(&shared) => started,
+            started = launch_again(&shared, at) => started,
             _ = closing.wait_for(|closing| *closing) => return,
         };
         match started {
-            Ok((running, _)) => next = Some(running),
+            Ok(running) => next = Some(running),
             Err(why) => {
                 tracing::error!(module = %shared.spec.name, "cannot be started again, next try in {:?}: {why}", back_off.next());
             }
@@ -269,6 +275,15 @@ impl Running {
             }
             End::Mad(why) => self.child.mad(why, shared),
         }
+    }
+
+    /// Told to end, given the time to do so, and buried.
+    async fn close(mut self, shared: &Arc<Shared>) {
+        self.minded = false;
+        self.child.doom();
+        self.child.tell(Order::Close);
+        let _ = tokio::time::timeout(CLOSE, self.serve_on(shared)).await;
+        self.bury(shared);
     }
 
     /// Serves it until something ends that. Cancelled, nothing is lost.
@@ -382,7 +397,10 @@ impl Running {
                 let office = &shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
-            Report::Attend(attention) => shared.office.promise().set(attention),
+            Report::Attend(attention) => shared.attends(&self.child, attention),
+            Report::Unwatchable => {
+                shared.office.unwatchable().fetch_add(1, Ordering::Relaxed);
+            }
             Report::Panicked => {
                 shared.counts.panics.fetch_add(1, Ordering::Relaxed);
             }

@@ -174,10 +174,11 @@ impl Far for ThreadsFar {
         Ok(())
     }
 
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
         let noted = Noted {
             event: Copied::of(event),
             edits: edits.clone(),
+            promised,
         };
         let mut ahead = self.outgoing.ahead.borrow_mut();
         ahead.entry(event.id).or_default().push(noted);

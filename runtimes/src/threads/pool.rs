@@ -310,7 +310,7 @@ impl Pool {
                         self.waiting.fetch_sub(1, Ordering::Relaxed);
                         Some((Arc::as_ptr(&call.mailbox) as usize, call.call))
                     }
-                    Job::Free(..) | Job::Notice(..) => None,
+                    Job::Free(..) | Job::Notice(..) | Job::Change => None,
                 };
                 inner.doing.push(Doing {
                     stand: stand.clone(),

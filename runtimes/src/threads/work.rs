@@ -29,6 +29,8 @@ pub(super) enum Job {
     Free(Arc<Generation>, u64, Opaque, Vec<Noted>),
     /// Tell the module something.
     Notice(Notice, Done),
+    /// Put the options in force that are wanted.
+    Change,
 }
 
 /// An instance, as the transactions that are with it share it. It is found on a pool thread, with the first call: a worker must
@@ -52,6 +54,8 @@ impl Generation {
 pub(super) struct Noted {
     pub(super) event: Copied,
     pub(super) edits: Edits,
+    /// The promise by which its answer was known.
+    pub(super) promised: u64,
 }
 
 impl Noted {
@@ -67,12 +71,13 @@ impl Noted {
             transaction: self.event.id(),
             call,
         };
+        let held = life.word().hold(self.promised);
         let edits = &mut self.edits;
         let called = self
             .event
             .with(|event| invoke(life.module(), life.host(), event, opaque, edits, &token));
         let outcome = called.map_err(|panicked| Failure::Panic(panicked.0));
-        broken(outcome, &self.edits, mark)
+        broken(outcome, &self.edits, mark, life.word().holds(held))
     }
 }
 
@@ -95,6 +100,7 @@ impl std::fmt::Debug for Job {
             Job::Call(_) => "Job::Call",
             Job::Free(..) => "Job::Free",
             Job::Notice(..) => "Job::Notice",
+            Job::Change => "Job::Change",
         })
     }
 }
@@ -155,6 +161,10 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
         Job::Notice(notice, done) => {
             untold.tell();
             done(pool.nursery().notice(notice));
+        }
+        Job::Change => {
+            untold.tell();
+            pool.nursery().change();
         }
     }
 }

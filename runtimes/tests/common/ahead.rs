@@ -236,6 +236,99 @@ pub fn what_a_module_promises_anew_counts_from_then_on(kind: Kind) {
     });
 }
 
+/// A module that goes by its option `word`: without it all is as promised, and with it the promise is withdrawn.
+fn withdraws(word: &'static str) -> Script {
+    let options = |host: &Host| match host.option("word").as_deref() {
+        None => attention(),
+        Some(_) => Attention::default(),
+    };
+    Script::new(
+        move |tx, _| match (tx.hook(), tx.host().option("word").is_some()) {
+            (Hook::ResponseBody, _) => Verdict::Drop,
+            (Hook::ResponseHead, false) => {
+                tx.withhold_head().unwrap();
+                Verdict::Continue
+            }
+            (_, false) => Verdict::Continue,
+            (_, true) => match word {
+                "edits" => {
+                    tx.add("X-Mine", "1").unwrap();
+                    Verdict::Continue
+                }
+                "respond" => Verdict::Respond(Box::new(Response::text(403, "no").unwrap())),
+                "pending" => {
+                    let _ = tx.token();
+                    Verdict::Pending
+                }
+                "fail" => Verdict::fail("it cannot"),
+                _ => Verdict::Done,
+            },
+        },
+    )
+    .other(move |hook, host, _| {
+        if matches!(hook, Hook::Init | Hook::Reconfigure) {
+            host.attend(options(host));
+        }
+        Ok(())
+    })
+}
+
+pub fn a_promise_that_is_withdrawn_meanwhile_is_not_broken(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let changed = BTreeMap::from([("word".to_owned(), "new".to_owned())]);
+        for (word, answer) in [
+            ("edits", Ok(Verdict::Drop)),
+            ("respond", Ok(Verdict::Drop)),
+            ("pending", Ok(Verdict::Drop)),
+            ("done", Ok(Verdict::Done)),
+            // That it fails was never promised away.
+            ("fail", Err(Failure::Fail("it cannot".to_owned()))),
+        ] {
+            let link = worker.link(spec(kind), &withdraws(word)).await;
+            let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+            for hook in [Hook::RequestOut, Hook::ResponseHead] {
+                let called = link.call(&mut visit, &head(id, hook), &mut edits);
+                assert!(matches!(called, Called::Now(Ok(Verdict::Continue))));
+            }
+            // The hooks of both run behind this, with the new options.
+            link.loaded().reconfigure(changed.clone()).await.unwrap();
+            let body = event(id, Hook::ResponseBody);
+            let told = call(&link, &mut visit, &body, &mut edits).await;
+            assert_eq!(told, answer, "{word}");
+            let all: Vec<Edit<'_>> = edits.iter().collect();
+            assert_eq!(all, [Edit::WithholdHead], "{word}: as was promised");
+            link.leave(&mut visit, id);
+            // What begins now is asked.
+            let (id, mut visit) = (worker.id(), Visit::default());
+            let out = head(id, Hook::RequestOut);
+            let called = link.call(&mut visit, &out, &mut Edits::new());
+            assert!(matches!(called, Called::Later(_)));
+            drop(called);
+            link.leave(&mut visit, id);
+        }
+    });
+}
+
+pub fn what_is_promised_of_options_that_are_refused_is_taken_back(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = Script::new(|_, _| Verdict::Done).other(|hook, host, _| match hook {
+            Hook::Init => {
+                host.attend(attention());
+                Ok(())
+            }
+            Hook::Reconfigure => {
+                host.attend(Attention::default());
+                Err("no".to_owned())
+            }
+            _ => Ok(()),
+        });
+        let link = worker.link(spec(kind), &script).await;
+        let refused = link.loaded().reconfigure(BTreeMap::new()).await;
+        assert_eq!(refused, Err("no".to_owned()));
+        assert_eq!(worker.one(&link).await, Ok(Verdict::Continue));
+    });
+}
+
 pub fn a_module_that_events_pass_by_has_no_part_in_their_transaction(kind: Kind) {
     on_a_worker(|worker| async move {
         let script = promises(|_| Verdict::fail("on purpose"));

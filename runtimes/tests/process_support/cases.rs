@@ -2,7 +2,10 @@
 
 use super::probe::{PANICS_IN_FREE, heads};
 use super::world::{FAR_OFF, World, said, set, spec, until, with};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use understudy_module::{Bytes, Edit, Edits, Hook, Verdict};
 use understudy_runtimes::process::THRESHOLD;
@@ -23,14 +26,18 @@ cases! {
     events_with_a_known_answer_go_ahead_of_the_next
     a_broken_promise_is_the_answer_to_the_next_event
     a_promise_broken_ahead_of_free_alone_is_counted
+    a_promise_that_is_withdrawn_meanwhile_is_not_broken
     edits_cross_both_ways
     the_opaque_value_stays_over_all_hooks_and_is_freed_once
     what_is_held_stays_in_the_child
     addresses_injections_and_logs_cross
+    an_injection_that_is_too_long_to_cross_is_dropped_and_counted
     what_a_module_counts_crosses_ahead_of_its_answer
     what_is_counted_where_nothing_is_answered_crosses_too
     settings_and_options_are_there
+    settings_that_change_are_told
     a_module_that_may_wait_waits_for_an_operation
+    an_injection_with_a_piece_that_is_too_long_to_cross_is_given_up
     a_panic_in_any_hook_fails_that_transaction_alone
     a_panic_in_free_is_survived
     a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody
@@ -54,6 +61,7 @@ cases! {
     garbage_has_the_child_killed
     a_child_that_closes_a_door_is_replaced
     a_refusal_is_told
+    init_may_not_wait_for_an_operation
     dying_at_start_is_told
     a_child_that_dies_at_its_restarts_is_tried_with_back_off
     a_full_queue_refuses
@@ -69,7 +77,12 @@ cases! {
     several_threads_work_side_by_side
     several_threads_keep_the_order_of_a_transaction
     new_options_are_taken_by_all_or_by_none
+    options_that_are_taken_too_late_are_given_back
+    a_child_that_starts_while_the_options_change_has_the_new_ones
+    a_child_that_is_ready_while_the_options_change_takes_part
+    a_child_that_starts_anew_has_promised_nothing_before_it_says_so
     timers_completions_and_descriptors_are_told
+    what_cannot_be_watched_is_counted_and_does_not_spin
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
     restarts_leave_no_descriptors_and_no_zombies
@@ -212,6 +225,43 @@ async fn a_promise_broken_ahead_of_free_alone_is_counted() {
     assert_eq!((failures(panic), failures(fail)), (1, 3));
 }
 
+async fn a_promise_that_is_withdrawn_meanwhile_is_not_broken() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut promises = attends(spec("probe"));
+    let gated = ("gate".to_owned(), gate.display().to_string());
+    promises.options.extend([gated]);
+    let world = World::new(promises).await;
+    std::fs::write(&gate, "").unwrap();
+    // The child's only thread for hooks is busy.
+    let mut first = Visit::default();
+    let mut none = Edits::new();
+    let busy = world.hook(&mut first, 1, Hook::Resolve, "stand", &mut none);
+    let change = async {
+        said(&world, "stands", 1).await;
+        let (mut visit, mut edits) = (Visit::default(), Edits::new());
+        let word = "request_out-coloured";
+        let went = world
+            .hook(&mut visit, 2, Hook::RequestOut, word, &mut edits)
+            .await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        // With these it edits there, and promises nothing.
+        let options = coloured("blue", &gate);
+        world.loaded.reconfigure(options).await.unwrap();
+        std::fs::remove_file(&gate).unwrap();
+        let piece = Bytes::from_static(b"abc");
+        let went = world.piece(&mut visit, 2, word, &piece, true, &[]).await;
+        assert_eq!(went, Ok(Verdict::Continue));
+        assert!(edits.is_empty());
+        world.link.leave(&mut visit, 2);
+        // It was called.
+        said(&world, "free 2 2", 1).await;
+    };
+    let (went, ()) = futures_util::future::join(busy, change).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    world.link.leave(&mut first, 1);
+}
+
 async fn edits_cross_both_ways() {
     let world = World::new(spec("probe")).await;
     let mut visit = Visit::default();
@@ -290,6 +340,25 @@ async fn addresses_injections_and_logs_cross() {
     assert_eq!(injected, [Bytes::from_static(b"injected")]);
 }
 
+async fn an_injection_that_is_too_long_to_cross_is_dropped_and_counted() {
+    let world = World::new(spec("probe")).await;
+    let dropped = || world.loaded.sum().injections_dropped;
+    let word = "inject_much";
+    // Not of an answer that is over, as elsewhere.
+    world.head(1, Hook::ReturnBody, word).await.0.unwrap();
+    assert_eq!(dropped(), 0);
+    world.seat.open_for_injection(3);
+    world.head(3, Hook::ReturnBody, word).await.0.unwrap();
+    let injected = std::future::poll_fn(|cx| match world.seat.poll_injected(3, cx) {
+        Some(pieces) => std::task::Poll::Ready(pieces),
+        None => std::task::Poll::Pending,
+    })
+    .await;
+    assert_eq!(injected, [Bytes::from_static(b"injected")]);
+    assert_eq!(dropped(), 1);
+    assert_eq!(world.gauge("garbage"), 0);
+}
+
 async fn what_a_module_counts_crosses_ahead_of_its_answer() {
     for (library, threads) in [("probe", 1), ("probe", 3), ("blocking", 3)] {
         let world = World::new(with(spec(library), |s| s.limits.threads = threads)).await;
@@ -336,16 +405,62 @@ async fn settings_and_options_are_there() {
     assert_eq!(set(&edits, "X-Option").as_deref(), Some("red"));
 }
 
+async fn settings_that_change_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let memory = async |world: &World, id: u64| {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        set(&edits, "X-Setting").unwrap()
+    };
+    let mut spec = with(spec("probe"), |s| s.limits.processes = 2);
+    spec.options = starts(coloured("red", &gate));
+    let world = World::new(spec.clone()).await;
+    world.proxy.set("cache.memory", "256M");
+    world.loaded.settings_changed();
+    // Ahead of whatever is told behind it.
+    world
+        .loaded
+        .reconfigure(spec.options.clone())
+        .await
+        .unwrap();
+    for id in 0..4 {
+        assert_eq!(memory(&world, id).await, "256M");
+    }
+    // One that started meanwhile has them, too.
+    drop(world);
+    let world = one_starts(1, &gate).await;
+    world.proxy.set("cache.memory", "512M");
+    world.loaded.settings_changed();
+    std::fs::remove_file(&gate).unwrap();
+    until("it is there", || async { world.gauge("processes") == 1 }).await;
+    // It reads what it is told by one thread and answers by another.
+    until("told", || async { memory(&world, 5).await == "512M" }).await;
+}
+
 async fn a_module_that_may_wait_waits_for_an_operation() {
     for threads in [1, 3] {
         let world = World::new(with(spec("blocking"), |s| s.limits.threads = threads)).await;
         let (went, edits) = world.head(1, Hook::RequestHead, "perform").await;
         assert_eq!(went, Ok(Verdict::Continue));
         assert!(set(&edits, "X-Done").unwrap().starts_with("Found"));
+        let word = "perform_piece";
+        let (_, edits) = world.head(2, Hook::RequestHead, word).await;
+        let done = set(&edits, "X-Done").unwrap();
+        assert!(done.contains("no completion"), "{done}");
     }
     let world = World::new(spec("probe")).await;
     let (_, edits) = world.head(1, Hook::RequestHead, "perform").await;
     assert!(set(&edits, "X-Done").unwrap().starts_with("Failed"));
+}
+
+async fn an_injection_with_a_piece_that_is_too_long_to_cross_is_given_up() {
+    let world = World::new(spec("probe")).await;
+    let (went, _) = world.head(1, Hook::RequestHead, "pieces").await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    said(&world, "done", 1).await;
+    // In their order; what comes behind finds no injection.
+    assert_eq!(world.proxy.said("given up"), 1);
+    assert_eq!(world.proxy.said("piece of 4"), 1);
 }
 
 async fn a_panic_in_any_hook_fails_that_transaction_alone() {
@@ -799,6 +914,19 @@ async fn a_refusal_is_told() {
     assert!(refused(spec("nowhere")).await.contains("no such library"));
 }
 
+async fn init_may_not_wait_for_an_operation() {
+    for (library, why) in [
+        ("blocking", "init may not wait for an operation"),
+        ("probe", "blocking"),
+    ] {
+        let mut performs = spec(library);
+        let (name, value) = ("init".to_owned(), "perform".to_owned());
+        performs.options.insert(name, value);
+        let told = refused(performs).await;
+        assert!(told.contains(why), "{told}");
+    }
+}
+
 async fn dying_at_start_is_told() {
     let mut dies = spec("probe");
     dies.options.insert("init".to_owned(), "die".to_owned());
@@ -1232,6 +1360,118 @@ async fn new_options_are_taken_by_all_or_by_none() {
     }
 }
 
+/// Options of this colour, and a gate to stand at while it is there.
+fn coloured(colour: &str, gate: &Path) -> BTreeMap<String, String> {
+    let gate = gate.display().to_string();
+    [("colour", colour.to_owned()), ("gate", gate)]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+}
+
+async fn options_that_are_taken_too_late_are_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut spec = spec("probe");
+    spec.limits.deadline = Duration::from_millis(100);
+    spec.options = coloured("red", &gate);
+    let world = World::new(spec).await;
+    std::fs::write(&gate, "").unwrap();
+    let refused = world.loaded.reconfigure(coloured("late", &gate)).await;
+    assert!(refused.is_err());
+    std::fs::remove_file(&gate).unwrap();
+    // Who hangs so long may be replaced as well.
+    let told = || world.loaded.sum().hooks[Hook::Reconfigure as usize].calls;
+    until("given back", || async {
+        told() == 2 || world.gauge("restarts") > 0
+    })
+    .await;
+    // On a machine that stalls a call may be late itself.
+    let edits = RefCell::new(None);
+    until("an answer", || async {
+        let (went, made) = world.head(1, Hook::RequestHead, "setting").await;
+        *edits.borrow_mut() = went.is_ok().then_some(made);
+        edits.borrow().is_some()
+    })
+    .await;
+    let edits = edits.take();
+    assert_eq!(set(&edits.unwrap(), "X-Option").as_deref(), Some("red"));
+}
+
+/// A world of red children, and one of them on its way back: it stands at the gate in `init`.
+async fn one_starts(processes: usize, gate: &Path) -> World {
+    let mut spec = with(spec("probe"), |s| s.limits.processes = processes);
+    spec.options = starts(coloured("red", gate));
+    let world = World::new(spec).await;
+    let pid = world.pid(1).await;
+    std::fs::write(gate, "").unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    said(&world, "stands", 1).await;
+    world
+}
+
+fn starts(mut options: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    options.insert("init".to_owned(), "stands".to_owned());
+    options
+}
+
+async fn a_child_that_starts_while_the_options_change_has_the_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    for processes in [1, 2] {
+        let world = one_starts(processes, &gate).await;
+        let blue = starts(coloured("blue", &gate));
+        world.loaded.reconfigure(blue).await.unwrap();
+        std::fs::remove_file(&gate).unwrap();
+        until("all are there", || async {
+            world.gauge("processes") == processes as u64
+        })
+        .await;
+        for id in 10..14 {
+            let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+            assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
+        }
+        assert_eq!(world.gauge("restarts"), 1);
+    }
+}
+
+async fn a_child_that_starts_anew_has_promised_nothing_before_it_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let mut spec = attends(spec("probe"));
+    spec.options.extend(starts(coloured("red", &gate)));
+    let world = World::new(spec).await;
+    std::fs::write(&gate, "").unwrap();
+    let died = world.head(1, Hook::Resolve, "abort").await.0;
+    assert_eq!(died, Err(Failure::Died));
+    said(&world, "stands", 1).await;
+    // With these it would not be asked at the heads of requests; the others say nothing of that.
+    let blue = starts(coloured("blue", &gate));
+    world.loaded.reconfigure(blue).await.unwrap();
+    std::fs::remove_file(&gate).unwrap();
+    until("it is there", || async { world.gauge("processes") == 1 }).await;
+    let (_, edits) = world.head(2, Hook::RequestHead, "setting").await;
+    assert_eq!(set(&edits, "X-Option").as_deref(), Some("blue"));
+}
+
+async fn a_child_that_is_ready_while_the_options_change_takes_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let world = one_starts(2, &gate).await;
+    let late = world.loaded.reconfigure(starts(coloured("late", &gate)));
+    let open = async {
+        // The other one stands at the gate as well, with the new options.
+        said(&world, "stands", 2).await;
+        std::fs::remove_file(&gate).unwrap();
+    };
+    let (taken, ()) = futures_util::future::join(late, open).await;
+    assert_eq!(taken, Ok(()));
+    until("both are there", || async { world.gauge("processes") == 2 }).await;
+    for id in 10..14 {
+        let (_, edits) = world.head(id, Hook::RequestHead, "setting").await;
+        assert_eq!(set(&edits, "X-Option").as_deref(), Some("late"));
+    }
+}
+
 async fn timers_completions_and_descriptors_are_told() {
     let mut spec = spec("timer");
     spec.options.insert("watch".to_owned(), "yes".to_owned());
@@ -1241,6 +1481,17 @@ async fn timers_completions_and_descriptors_are_told() {
     said(&world, "ready y 7", 1).await;
     let found = "completed Found(ObjectInfo { status: 200, length: 10, age: 1, ttl: -1, content_type: Some(\"text/plain\") })";
     said(&world, found, 1).await;
+}
+
+async fn what_cannot_be_watched_is_counted_and_does_not_spin() {
+    let mut spec = spec("timer");
+    spec.options.insert("watch".to_owned(), "files".to_owned());
+    let world = World::new(spec).await;
+    until("counted", || async { world.loaded.unwatchable() == 2 }).await;
+    // Before each of them it is looked which descriptors are ready.
+    until("timer", || async { world.proxy.said("timer") > 2 }).await;
+    let ready = world.loaded.sum().hooks[Hook::Ready as usize].calls;
+    assert_eq!((ready, world.loaded.unwatchable()), (0, 2));
 }
 
 async fn unloading_ends_with_fini_and_leaves_no_process() {

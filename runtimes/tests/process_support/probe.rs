@@ -11,6 +11,7 @@ use understudy_module::{
     Opaque, Operation, Response, Token, Transaction, Verdict,
 };
 use understudy_runtimes::Library;
+use understudy_runtimes::process::MAX_FRAME;
 
 #[derive(Default)]
 pub(crate) struct Probe {
@@ -70,6 +71,17 @@ fn fault(host: &Host, hook: Hook) {
 fn one_fewer(path: &str) -> bool {
     let left = std::fs::read(path).unwrap_or_default();
     !left.is_empty() && std::fs::write(path, &left[1..]).is_ok()
+}
+
+/// Stands while the file of option `gate` is there.
+fn stands(host: &Host) {
+    let gate = host.option("gate").unwrap_or_default();
+    if std::path::Path::new(&gate).exists() {
+        say(host, "stands");
+    }
+    while std::path::Path::new(&gate).exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 impl Probe {
@@ -175,6 +187,28 @@ impl Probe {
                 host.inject(tx.id(), Bytes::from_static(b"injected"));
                 Verdict::Continue
             }
+            "inject_much" => {
+                // More than fits a frame, and then what does.
+                let host = tx.host();
+                host.inject(tx.id(), vec![0; MAX_FRAME + 1].into());
+                host.inject(tx.id(), Bytes::from_static(b"injected"));
+                Verdict::Continue
+            }
+            "pieces" => {
+                // A piece that is too long to cross, and what came before and behind it.
+                let host = tx.host();
+                let part = Response::new(200, Bytes::from_static(b"first"));
+                if let (Some(object), Ok(part)) = (host.object("http://host/pieces"), part) {
+                    let number = host.inject_start(object, part);
+                    let piece = |bytes: Bytes| {
+                        host.submit(0, Operation::InjectBody(number, bytes));
+                    };
+                    piece(vec![0; MAX_FRAME + 1].into());
+                    piece(Bytes::from_static(b"last"));
+                    host.submit(9, Operation::InjectDone(number));
+                }
+                Verdict::Continue
+            }
             "log" => {
                 let entry = tx.entry().map_or(0, |entry| entry.status);
                 say(&tx.host(), &format!("logged {entry}"));
@@ -192,6 +226,22 @@ impl Probe {
                     .host()
                     .perform(Operation::Query(ObjectId::of_key(b"asked")));
                 let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "perform_piece" => {
+                // It has no completion.
+                let done = tx.host().perform(Operation::ReadDone(1));
+                let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "coloured" => {
+                if tx.host().option("colour").is_some() {
+                    let _ = tx.add("X-Mine", "1");
+                }
+                Verdict::Continue
+            }
+            "stand" => {
+                stands(&tx.host());
                 Verdict::Continue
             }
             "nice" => {
@@ -383,6 +433,12 @@ impl Module for Maker {
             Some("refuse") => return Err("not today".to_owned()),
             Some("die") => std::process::abort(),
             Some("panic") => panic!("in init"),
+            Some("stands") => stands(host),
+            Some("perform") => {
+                if let Completion::Failed(why) = host.perform(Operation::Statistics) {
+                    return Err(why);
+                }
+            }
             // Dies as often as there are bytes in a file, which is one the fewer each time.
             Some(path) if path.starts_with('/') && one_fewer(path) => std::process::abort(),
             _ => {}
@@ -391,12 +447,21 @@ impl Module for Maker {
         if host.option("refuses").is_some_and(|path| one_fewer(&path)) {
             return Err("not yet".to_owned());
         }
-        if host.option("watch").is_some()
-            && let Ok((reader, writer)) = std::io::pipe()
-        {
-            host.watch(reader.as_raw_fd(), Interest::Read, 7);
-            let _ = (&writer).write_all(b"xy");
-            let _ = self.1.pipe.set((reader, writer));
+        match host.option("watch").as_deref() {
+            Some("files") => {
+                if let Ok(file) = std::fs::File::open("/proc/self/exe") {
+                    host.watch(file.as_raw_fd(), Interest::Read, 1);
+                }
+                host.watch(9999, Interest::Read, 1);
+            }
+            Some(_) => {
+                if let Ok((reader, writer)) = std::io::pipe() {
+                    host.watch(reader.as_raw_fd(), Interest::Read, 7);
+                    let _ = (&writer).write_all(b"xy");
+                    let _ = self.1.pipe.set((reader, writer));
+                }
+            }
+            None => {}
         }
         if host.option("attend").is_some() {
             host.attend(attention());
@@ -409,8 +474,16 @@ impl Module for Maker {
 
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
         fault(host, Hook::Reconfigure);
+        host.attend(match host.option("attend") {
+            Some(_) => attention(),
+            None => Attention::default(),
+        });
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
+            Some("late") => {
+                stands(host);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

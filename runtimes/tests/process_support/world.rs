@@ -22,6 +22,8 @@ static LARGE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 8 << 20].into());
 #[derive(Default)]
 pub(crate) struct Proxy {
     words: Mutex<Vec<String>>,
+    /// Settings that were changed.
+    changed: Mutex<BTreeMap<String, String>>,
 }
 
 impl Proxy {
@@ -36,6 +38,12 @@ impl Proxy {
         let words = self.words.lock().unwrap();
         let told = words.iter().rev().find_map(|word| word.strip_prefix(start));
         told.map(str::to_owned)
+    }
+
+    /// Another value of a setting.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let mut changed = self.changed.lock().unwrap();
+        changed.insert(name.to_owned(), value.to_owned());
     }
 }
 
@@ -54,9 +62,16 @@ impl Services for Proxy {
             }
             _ => Completion::Done,
         };
-        if let Operation::Delete(id) = &operation {
-            let word = String::from_utf8_lossy(id.key()).into_owned();
-            self.words.lock().unwrap().push(word);
+        let word = match &operation {
+            Operation::Delete(id) => Some(String::from_utf8_lossy(id.key()).into_owned()),
+            Operation::InjectBody(_, bytes) => Some(format!("piece of {}", bytes.len())),
+            Operation::InjectAbort(_) => Some("given up".to_owned()),
+            Operation::InjectDone(_) => Some("done".to_owned()),
+            _ => None,
+        };
+        self.words.lock().unwrap().extend(word);
+        if !operation.completes() {
+            return;
         }
         // Never before this returns.
         actix_rt::spawn(async move { done(completion) });
@@ -66,7 +81,9 @@ impl Services for Proxy {
         None
     }
     fn settings(&self) -> BTreeMap<String, String> {
-        [("cache.memory".to_owned(), "128M".to_owned())].into()
+        let mut all = BTreeMap::from([("cache.memory".to_owned(), "128M".to_owned())]);
+        all.extend(self.changed.lock().unwrap().clone());
+        all
     }
 }
 

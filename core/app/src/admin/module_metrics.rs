@@ -60,6 +60,14 @@ pub(super) fn add(families: &mut Families, modules: &[ModuleReport]) {
         "Inline calls beyond the deadline, of those that were timed: they cannot be interrupted.",
         summed(overdue),
     );
+    let unwatchable = modules
+        .iter()
+        .map(|m| (vec![("module", m.name.as_str())], m.unwatchable as f64));
+    families.counter(
+        "understudy_module_unwatchable_total",
+        "Descriptors that modules wanted watched and that cannot be.",
+        summed(unwatchable),
+    );
     let outcomes = modules.iter().flat_map(|m| {
         [
             ("cut", m.sum.cut),
@@ -254,6 +262,7 @@ mod tests {
             sum,
             gauges: vec![("restarts", calls)],
             held: 5,
+            unwatchable: 2 * calls,
         }
     }
 
@@ -275,11 +284,17 @@ mod tests {
             "understudy_module_demoted{module=\"m\"} 1",
             "understudy_module_count_total{module=\"m\",count=\"hits\"} 28",
             "understudy_module_held_bytes{module=\"m\"} 10",
+            "understudy_module_unwatchable_total{module=\"m\"} 8",
             "understudy_module_runtime{module=\"m\",gauge=\"restarts\"} 4",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert_eq!(text.matches("hook=\"resolve\"").count(), 0, "{text}");
+    }
+
+    #[test]
+    fn descriptors_that_cannot_be_watched_are_in_the_document() {
+        assert_eq!(report("running", 3).document()["unwatchable"], 6);
     }
 
     #[test]

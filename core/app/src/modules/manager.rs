@@ -1,15 +1,15 @@
 //! The modules in force, and the way from one set of them to another.
 //!
-//! Phases of a change: (1) [`Manager::plan`] loads what is new beside what runs, then puts other options in force where only those
-//! differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or [`Plan::undo`] takes
-//! it back. A module that was replaced leaves when the last transaction that entered it does.
+//! Phases of a change: (1) [`Manager::plan`] puts other settings in force, loads what is new beside what runs, then puts other options in
+//! force where only those differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or
+//! [`Plan::undo`] takes it back. A module that was replaced leaves when the last transaction that entered it does.
 //! Invariant: a failure at any step leaves every module as it was, its options included.
 //! Awkward case: names are numbered for the life of the process, for a supervisor reads numbers after a crash.
 
 use super::leaving::Leaving;
 use super::plan::{Plan, Refusal, Stamp, Step, stamp};
 use crate::{
-    config::modules::{Module, Modules},
+    config::{self, modules::Module, options},
     process, supervisor,
 };
 use std::{
@@ -49,14 +49,37 @@ pub(crate) struct Wanted {
     pub(crate) same_order: bool,
     /// As in the configuration.
     pub(crate) server_timing: ServerTiming,
+    /// What modules may look up, when that is to change.
+    pub(crate) settings: Option<BTreeMap<String, String>>,
 }
 
-impl From<&Modules> for Wanted {
-    fn from(modules: &Modules) -> Wanted {
+/// What modules may look up, and who is told when that changes.
+pub(super) struct Lookup {
+    content: Arc<Content>,
+    running: Vec<Arc<Loaded>>,
+}
+
+impl Lookup {
+    /// From now on these; answers with those before.
+    pub(super) fn set(&self, settings: BTreeMap<String, String>) -> Arc<BTreeMap<String, String>> {
+        let before = self.content.settings();
+        if *before != settings {
+            self.content.set_settings(settings);
+            self.running.iter().for_each(|m| m.settings_changed());
+        }
+        before
+    }
+}
+
+impl From<&config::Loaded> for Wanted {
+    /// What a configuration wants.
+    fn from(loaded: &config::Loaded) -> Wanted {
+        let modules = &loaded.values.modules;
         Wanted {
             members: modules.members.clone(),
             same_order: modules.same_order,
             server_timing: modules.server_timing,
+            settings: Some(options::settings(&loaded.entries)),
         }
     }
 }
@@ -96,9 +119,12 @@ impl Manager {
         }
     }
 
-    /// What modules may look up.
-    pub(crate) fn set_settings(&self, settings: BTreeMap<String, String>) {
-        self.content.set_settings(settings);
+    fn lookup(&self) -> Lookup {
+        let members = self.members.iter().map(|held| held.loaded.clone());
+        Lookup {
+            content: self.content.clone(),
+            running: members.chain(self.leaving()).collect(),
+        }
     }
 
     /// The modules in force, in order.
@@ -131,6 +157,7 @@ impl Manager {
             members: self.members.iter().map(|held| held.table.clone()).collect(),
             same_order: self.same_order,
             server_timing: self.server_timing,
+            settings: None,
         }
     }
 
@@ -166,13 +193,16 @@ impl Manager {
             .collect();
         let environment = self.environment.clone();
         let (same_order, server_timing) = (wanted.same_order, wanted.server_timing);
+        let (lookup, settings) = (self.lookup(), wanted.settings);
         async move {
+            let before = settings.map(|settings| lookup.set(settings));
             let mut plan = Plan {
                 members: Vec::new(),
                 same_order,
                 server_timing,
                 done: gone,
                 undo: Vec::new(),
+                settings: before.map(|before| (lookup, before)),
             };
             match plan.make(steps, &environment).await {
                 Ok(()) => Ok(plan),

@@ -47,7 +47,8 @@ const KEPT: Duration = Duration::from_millis(10);
 /// The desk.
 pub(super) struct Desk {
     control: Mutex<OwnedFd>,
-    pub(super) settings: Map,
+    /// The proxy's settings, as it told them last.
+    pub(super) settings: Mutex<Map>,
     pub(super) blocking: AtomicBool,
     /// It declares `free`.
     pub(super) frees: AtomicBool,
@@ -79,7 +80,7 @@ impl Desk {
         let text = |why: Errno| why.to_string();
         Ok(Arc::new(Desk {
             control: Mutex::new(control),
-            settings: hello.settings.clone(),
+            settings: Mutex::new(hello.settings.clone()),
             blocking: AtomicBool::new(false),
             frees: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
@@ -292,11 +293,22 @@ impl Desk {
     /// Begins an operation.
     pub(super) fn submit(&self, ticket: Ticket, operation: Operation) {
         let number = self.number();
-        lock(&self.tickets).insert(number, ticket);
-        if !self.report(&Report::Submit(number, operation)) {
-            let why = "the operation is too long to cross".to_owned();
-            self.completed(number, Completion::Failed(why));
+        if operation.completes() {
+            lock(&self.tickets).insert(number, ticket);
         }
+        let injection = match &operation {
+            Operation::InjectBody(injection, _) => Some(*injection),
+            _ => None,
+        };
+        if self.report(&Report::Submit(number, operation)) {
+            return;
+        }
+        if let Some(injection) = injection {
+            // It may not be missing from the middle of an object, so that is given up.
+            self.report(&Report::Submit(number, Operation::InjectAbort(injection)));
+        }
+        let why = "the operation is too long to cross".to_owned();
+        self.completed(number, Completion::Failed(why));
     }
 
     /// An operation is over.

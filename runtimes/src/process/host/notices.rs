@@ -1,13 +1,14 @@
 //! The thread that tells the module what is no event of a transaction, and watches its descriptors.
 //!
-//! Invariant: one that panicked is replaced before the next notice, which the new instance gets. Level-triggered: a descriptor that is ready is told again until it is read dry or watched no longer. A watched descriptor is a
-//! duplicate of the module's, so the module may close its own at any time.
+//! Invariant: one that panicked is replaced before the next notice, which the new instance gets. Level-triggered: a descriptor that is
+//! ready is told again until it is read dry or watched no longer. A watched descriptor is a duplicate of the module's, so the module may
+//! close its own at any time. Awkward case: a regular file is always ready; it is refused, as it is in the proxy.
 
 use super::desk::Desk;
 use crate::process::child::lock;
 use crate::process::control::{Map, Report};
 use crate::runtime::Notice;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::{OwnedFd, RawFd};
@@ -67,7 +68,13 @@ impl Notices {
 
     pub(super) fn watch(&self, fd: RawFd, interest: Interest, tag: u64) -> std::io::Result<()> {
         let own = duplicate(fd)?;
+        let watchable = watchable(&own);
         let mut watches = lock(&self.watches);
+        if let Err(why) = watchable {
+            // Whatever was watched under this number is another file's now.
+            watches.retain(|w| w.fd != fd);
+            return Err(why.into());
+        }
         watches.retain(|w| (w.fd, w.interest) != (fd, interest));
         watches.push(Arc::new(Watch {
             fd,
@@ -110,6 +117,17 @@ impl Notices {
         all.filter_map(|(watch, ready)| ready.then_some(watch))
             .collect()
     }
+}
+
+/// Whether the kernel tells when it is ready. Of files that always are it does not, and `poll` would never wait.
+fn watchable(fd: &OwnedFd) -> Result<(), Errno> {
+    let any = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(
+        &any,
+        fd,
+        epoll::EventData::new_u64(0),
+        epoll::EventFlags::empty(),
+    )
 }
 
 /// Tells the module, for ever.

@@ -236,7 +236,8 @@ fn enter(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) -> Option<Entered> {
 
 fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant) -> Instant {
     // Nobody waits for what the module says of it.
-    let ahead = sent.id == Id::AHEAD;
+    let promised = sent.id.promised();
+    let ahead = promised.is_some();
     let Some(entered) = enter(desk, door, &sent) else {
         if ahead {
             desk.visits.miss(sent.transaction, door);
@@ -309,6 +310,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         transaction: sent.transaction,
         id: sent.id,
     };
+    let held = promised.map(|bits| life.word().hold(bits));
     let outcome = if lost {
         Ok(Verdict::fail(
             "the pieces it holds are not those the proxy holds",
@@ -346,7 +348,8 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
     drop((bytes, kept));
     if ahead {
-        let broken = broken(outcome, &edits, mark).map(|said| (broke, said));
+        let held = held.is_some_and(|held| life.word().holds(held));
+        let broken = broken(outcome, &edits, mark, held).map(|said| (broke, said));
         if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
             visit.ahead = Ahead { spent, broken };
         }
