@@ -71,7 +71,7 @@ mod tests {
     fn child() -> Arc<Child> {
         let pidfd = std::fs::File::open("/dev/null").unwrap().into();
         let (orders, _) = tokio::sync::mpsc::unbounded_channel();
-        Arc::new(Child::new(1, pidfd, orders))
+        Arc::new(Child::new(1, pidfd, orders, Default::default()))
     }
 
     #[test]
