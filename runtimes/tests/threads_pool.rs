@@ -10,6 +10,7 @@ use common::*;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use understudy_module::*;
 use understudy_runtimes::*;
