@@ -522,7 +522,8 @@ impl Link {
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
-            .begin(event.id, Some(far.clone()), Instant::now(), limits.deadline);
+            .begin(event.id, Some(far.clone()), Instant::now(), limits.deadline)
+            .heard(visit.heard);
         let opaque = if far.carries() {
             visit.opaque.take()
         } else {

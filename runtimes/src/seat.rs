@@ -192,6 +192,8 @@ pub struct Waiting {
     seat: Rc<Seat>,
     call: u64,
     end: End,
+    /// The module heard of the transaction before this call.
+    heard: bool,
 }
 
 /// What became of a call that did not end with a reply.
@@ -305,6 +307,7 @@ impl Seat {
             seat: self.clone(),
             call: (u64::from(generation) << 32) | index as u64,
             end: End::None,
+            heard: false,
         }
     }
 
@@ -594,6 +597,12 @@ fn answered(reply: &mut Reply, answer: Answer) {
 }
 
 impl Waiting {
+    /// Whether the module heard of the transaction before this call.
+    pub(crate) fn heard(mut self, heard: bool) -> Waiting {
+        self.heard = heard;
+        self
+    }
+
     /// Forgets a call that was never sent.
     pub fn cancel(mut self) {
         self.seat.forget(self.call);
@@ -661,12 +670,22 @@ impl Drop for Waiting {
         if self.call == u64::MAX {
             return;
         }
+        let heard = self.heard;
         let left = self.seat.with(self.call, |slot| {
             let far = slot.behind.far.clone();
             match std::mem::replace(&mut slot.state, State::GivenUp) {
                 // With the module: freed when it comes back.
                 State::Away | State::Late | State::GivenUp if far.is_some() => None,
                 State::Away | State::Late | State::GivenUp => Some((None, 0, Opaque::None)),
+                // No hook began: there is nothing to free.
+                State::Back(opaque) if !heard && opaque.is_none() => Some((None, 0, Opaque::None)),
+                State::Over(reply)
+                    if !heard
+                        && reply.opaque.is_none()
+                        && reply.verdict == Err(Failure::Unavailable) =>
+                {
+                    Some((None, 0, Opaque::None))
+                }
                 State::Parked(_, opaque) | State::Back(opaque) => {
                     Some((far, slot.behind.transaction, opaque))
                 }

@@ -89,6 +89,9 @@ fn report() -> impl Strategy<Value = Report> {
         any::<u64>().prop_map(|bits| Report::Attend(Attention::from_bits(bits))),
         Just(Report::Settled),
         Just(Report::Watches),
+        Just(Report::Panicked),
+        Just(Report::Rebuilt),
+        Just(Report::Unwatchable),
     ]
 }
 

@@ -222,6 +222,32 @@ fn beyond_the_queue_a_call_fails_at_once_and_free_is_never_refused() {
 }
 
 #[test]
+fn a_call_that_no_thread_came_to_and_nobody_asks_for_any_more_frees_nothing() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let script = stands_at(&gate);
+        let link = worker.link(limits(1, 8, FAR_OFF), &script).await;
+        let mut hangs = pin!(worker.one(&link));
+        assert!(futures_util::poll!(&mut hangs).is_pending());
+        until(|| gate.came() == 1).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::RequestHead);
+            let mut waits = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut waits).is_pending());
+            worker.much_later();
+            // Its transaction ends before it hears of that.
+        }
+        link.leave(&mut visit, id);
+        gate.open();
+        assert!(hangs.await.is_err());
+        assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        let freed = script.tally.frees();
+        assert!(freed.iter().all(|(freed, _)| *freed != id), "{freed:?}");
+    });
+}
+
+#[test]
 fn a_transaction_that_goes_away_while_its_call_runs_is_freed_once_when_that_comes_back() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();

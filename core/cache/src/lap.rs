@@ -17,6 +17,8 @@ const FIRST: f64 = 0.2;
 const STEP: f64 = 0.9;
 /// What counts of the turns before.
 const FADING: f64 = 0.5;
+/// Insertions after which the hand turns back in any case, in queues' lengths: where it spares nothing it keeps its distance to the newest.
+const LONGEST: f64 = 8.0;
 /// In a queue of fewer the hand goes through to the newest: so few say nothing of shares.
 const FEW: usize = 32;
 
@@ -40,6 +42,10 @@ struct Use {
 pub(crate) struct Lap {
     /// Insertions so far.
     now: u32,
+    /// When it began.
+    began: u32,
+    /// The hand met an entry since.
+    met: bool,
     /// The share of the queue that is left alone.
     alone: f64,
     newcomers: Use,
@@ -50,6 +56,8 @@ impl Default for Lap {
     fn default() -> Lap {
         Lap {
             now: 0,
+            began: 0,
+            met: false,
             alone: FIRST,
             newcomers: Use::default(),
             spared: Use::default(),
@@ -91,6 +99,7 @@ impl Lap {
         } else {
             &mut self.spared
         };
+        self.met = true;
         kind.count(used, self.now.wrapping_sub(age.seen));
         age.seen = self.now;
         used
@@ -98,12 +107,19 @@ impl Lap {
 
     /// Whether the hand turns back before this entry of a queue of so many.
     pub(crate) fn is_over(&self, age: &Age, entries: usize) -> bool {
-        let since = f64::from(self.now.wrapping_sub(age.came));
-        entries >= FEW && since < self.alone * entries as f64
+        let since = |then: u32| f64::from(self.now.wrapping_sub(then));
+        let length = entries as f64;
+        let far = since(age.came) < self.alone * length;
+        entries >= FEW && (far || since(self.began) > LONGEST * length)
     }
 
     /// The hand turns back to the oldest.
     pub(crate) fn begin(&mut self) {
+        self.began = self.now;
+        // A turn on which all was in use says nothing.
+        if !std::mem::take(&mut self.met) {
+            return;
+        }
         if let (Some(newcomers), Some(spared)) = (self.newcomers.rate(), self.spared.rate()) {
             let share = if spared > newcomers {
                 self.alone * STEP

@@ -328,14 +328,16 @@ mod tests {
 
     #[test]
     fn that_all_is_in_use_is_found_out_in_bounded_steps_too() {
-        let (mut queue, handles) = queue(0..10);
-        let _used = handles.clone();
-        for _ in 0..2 {
-            let mut turns = 0;
-            while let Victim::NotYet = queue.evict(&mut 3_usize.clone()) {
-                turns += 1;
+        for length in [10, 100] {
+            let (mut queue, handles) = queue(0..length);
+            let _used = handles.clone();
+            for _ in 0..2 {
+                let mut turns = 0;
+                while let Victim::NotYet = queue.evict(&mut 3_usize.clone()) {
+                    turns += 1;
+                }
+                assert_eq!(turns, (3 * u32::from(length) - 1) / 3);
             }
-            assert_eq!(turns, (3 * 10 - 1) / 3);
         }
     }
 

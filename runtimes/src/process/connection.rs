@@ -245,6 +245,9 @@ impl Connection {
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
             Heard::Freed(spent) => {
+                // Its threads work, and calls may wait behind that.
+                self.signs.beat(self.seat.newest());
+                self.behind.set(false);
                 let accounts = self.shared.office.accounts();
                 accounts.note(Hook::Free, Some(spent.min(LONGEST)), Went::Well);
             }
@@ -492,12 +495,8 @@ impl Far for Connection {
     }
 
     fn late(&self, call: u64, since: u32, _: Instant) -> Option<Duration> {
-        if !self.signs.came_since(since) {
-            if !self.child.doom() {
-                self.shared.counts.killed.fetch_add(1, Relaxed);
-                tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");
-            }
-            self.child.kill();
+        if !self.signs.came_since(since) && !self.has_more() {
+            self.child.hung(&self.shared);
             return None;
         }
         self.behind.set(true);
@@ -510,6 +509,15 @@ impl Far for Connection {
 
     fn carries(&self) -> bool {
         false
+    }
+}
+
+impl Connection {
+    /// Whether something came that was not read yet: a worker that stood still looks at its calls before it reads.
+    fn has_more(&self) -> bool {
+        let mut one = [0; 1];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        matches!(recv(&self.socket, &mut one[..], flags), Ok((_, 1..)))
     }
 }
 

@@ -333,6 +333,7 @@ mod tests {
             Order::Hello(Box::new(hello)),
             Order::Door(1 << 21),
             Order::Timer,
+            Order::Settings(map.clone()),
             Order::Reconfigure(9, map),
             Order::Completed(1, Completion::Part("piece".into(), true)),
             Order::Close,

@@ -317,7 +317,8 @@ impl Running {
                 ready = self.control.readable() => {
                     let Ok(mut ready) = ready else { return End::Gone };
                     match receive(&self.control, &mut self.input) {
-                        Came::Something => {}
+                        // One that talks without pause is not all there is to do here: nothing else of this takes turns by itself.
+                        Came::Something => tokio::task::yield_now().await,
                         Came::Nothing => {
                             ready.clear_ready();
                             self.heard = Instant::now();
@@ -335,11 +336,17 @@ impl Running {
                     self.outgoing.write(&self.control, &self.child);
                 }
                 // What came in time is in time, also where this comes late to it.
-                () = sleep_until(look) => match receive(&self.control, &mut self.input) {
-                    Came::Something => {}
-                    Came::Nothing => self.heard = Instant::now(),
-                    Came::End => return End::Gone,
-                },
+                () = sleep_until(look) => {
+                    // Far too late: all of this stood still (a machine that slept), and the child may have, too.
+                    if look.is_some_and(|then| then.elapsed() >= deadline / 2) {
+                        self.pulse.moved(Instant::now());
+                    }
+                    match receive(&self.control, &mut self.input) {
+                        Came::Something => {}
+                        Came::Nothing => self.heard = Instant::now(),
+                        Came::End => return End::Gone,
+                    }
+                }
                 _ = self.pidfd.readable() => return End::Gone,
             }
         }

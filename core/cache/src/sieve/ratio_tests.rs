@@ -133,3 +133,21 @@ fn popular_objects_stay_in_a_stream_of_others_where_the_least_recently_used_lose
         assert!(ours > lru + more, "{what}");
     }
 }
+
+#[test]
+fn a_circle_of_new_objects_behind_what_was_popular_is_kept_in_the_end() {
+    let mut popular = popular(0.9, 0.0);
+    let (mut asked, mut at) = (0, 0);
+    let ours = hits(
+        || {
+            asked += 1;
+            if asked < REQUESTS / 4 {
+                return popular();
+            }
+            at = (at + 1) % (ROOM as u64 * 9 / 10);
+            (1 << 41) + at
+        },
+        ours(),
+    );
+    assert!(ours > 95.0, "{ours:.1} %");
+}

@@ -373,11 +373,13 @@ impl Transaction {
         let mut on_client = false;
         // Nothing but the head is queued.
         let mut alone = true;
+        // Whoever has all of a body is to find it stored: its end is looked for before its last byte goes out.
+        let length = origin.body_length();
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
                 let mut room = true;
-                while turn < TURN {
+                while turn < TURN || length == Some(*taken) {
                     if fill.poll_room(cx).is_pending() {
                         room = false;
                         break;
@@ -410,11 +412,9 @@ impl Transaction {
                         self.client.deadline.arm_now(patience);
                     }
                 }
-                if queue.written == 0 && origin.withholds() {
-                    // While a module may still fail before anything is given away, the head waits.
-                    if turn > 0 {
-                        continue;
-                    }
+                if *taken == 0 && queue.written == 0 && origin.withholds() {
+                    // While a module may still fail before anything is given away, the head waits. No longer: what it gave fills the
+                    // fill, which nobody reads before the head is out.
                     return origin
                         .poll_late(&self.client.deadline, patience, cx)
                         .map(|()| End::Broken("between-bytes-timeout"));

@@ -69,11 +69,13 @@ impl Calls for ChildCalls {
         }
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
-        self.desk.watches();
-        if let Err(why) = self.desk.notices.watch(fd, interest, tag) {
-            self.desk.report(&Report::Unwatchable);
-            let text = format!("descriptor {fd} cannot be watched: {why}");
-            self.desk.log(Level::Warn, &text);
+        match self.desk.notices.watch(fd, interest, tag) {
+            Ok(()) => self.desk.watches(),
+            Err(why) => {
+                self.desk.report(&Report::Unwatchable);
+                let text = format!("descriptor {fd} cannot be watched: {why}");
+                self.desk.log(Level::Warn, &text);
+            }
         }
     }
     fn unwatch(&self, fd: RawFd, interest: Interest) {

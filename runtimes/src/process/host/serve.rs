@@ -311,6 +311,8 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         id: sent.id,
     };
     let held = promised.map(|bits| life.word().hold(bits));
+    // One that broke a promise by a panic was counted then.
+    let runs = before.broken.is_none();
     let outcome = if lost {
         Ok(Verdict::fail(
             "the pieces it holds are not those the proxy holds",
@@ -330,7 +332,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     };
     let now = Instant::now();
     let spent = before.spent + (now - began);
-    let panicked = outcome.is_err();
+    let panicked = runs && outcome.is_err();
     let keeps = matches!(outcome, Ok(Verdict::Hold | Verdict::Pending));
     if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
         visit.opaque = opaque;
