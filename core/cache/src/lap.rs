@@ -14,11 +14,11 @@ const MOST: f64 = 0.8;
 /// The share before anything is known.
 const FIRST: f64 = 0.2;
 /// What it is divided or multiplied by at each turn.
-const STEP: f64 = 0.9;
+const STEP: f64 = 0.8;
 /// What counts of the turns before.
 const FADING: f64 = 0.5;
 /// Insertions after which the hand turns back in any case, in queues' lengths: where it spares nothing it keeps its distance to the newest.
-const LONGEST: f64 = 8.0;
+const LONGEST: f64 = 32.0;
 /// In a queue of fewer the hand goes through to the newest: so few say nothing of shares.
 const FEW: usize = 32;
 
