@@ -401,9 +401,13 @@ pub fn binary() -> &'static Path {
         }
         let test = std::env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap();
-        let status = build(directory).status();
-        assert!(status.is_ok_and(|s| s.success()), "cannot build the proxy");
-        directory.join("understudy")
+        let program = directory.join("understudy");
+        match build(directory).status() {
+            Ok(status) => assert!(status.success(), "cannot build the proxy"),
+            // Tests that were carried elsewhere, without sources or cargo, have what lies beside them.
+            Err(e) => assert!(program.exists(), "cannot build the proxy: {e}"),
+        }
+        program
     })
 }
 

@@ -18,6 +18,8 @@ use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, syn
 
 /// The code of what could not be done at all.
 const COULD_NOT: u8 = 2;
+/// Seconds between two lines of progress.
+const PROGRESS: u64 = 5;
 
 /// Which log.
 #[derive(Debug, Clone, clap::Args)]
@@ -177,10 +179,12 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
         closed: args.closed.map(|n| n.clamp(1, 100_000)),
         ..Plan::new(fitted.workload, args.proxy)
     };
-    let mut seconds = 0u64;
+    let mut told = 0;
     let on_progress = move |progress: &crate::record::Progress| {
-        seconds += 1;
-        if seconds.is_multiple_of(5) {
+        // By the run's time: a second may be told of late, or with the next.
+        let now = progress.at as u64 / PROGRESS;
+        if now > told {
+            told = now;
             eprintln!("{progress}");
         }
     };

@@ -72,7 +72,7 @@ pub(super) async fn handle(
             clock: origin.wall.microseconds(),
         }),
         (&Method::GET, "statistics") => private().json(Statistics {
-            processor_micros: processor_micros(),
+            processor_micros: processor_micros(origin.workers),
             ..origin.counters.snapshot()
         }),
         (&Method::POST, "begin") => begin(origin, payload).await,

@@ -82,18 +82,20 @@ statistics! {
     latest_micros,
     /// Connections that were closed because they had all their requests.
     worn,
-    /// Microseconds of processor time that the origin's whole program took since it was started, where it runs by itself.
+    /// Microseconds of processor time that each of the origin's workers took in the mean since it was started, where it runs by itself:
+    /// all that its program took is taken for theirs.
     processor_micros,
 }
 
-/// Microseconds of processor time that this program took since it was started.
-pub(super) fn processor_micros() -> u64 {
+/// Microseconds of processor time that this program took since it was started, for each of so many workers.
+pub(super) fn processor_micros(workers: usize) -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds
         .saturating_mul(1_000_000)
         .saturating_add(nanoseconds / 1000)
+        / workers.max(1) as u64
 }
 
 /// One more.

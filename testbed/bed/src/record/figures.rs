@@ -70,6 +70,11 @@ impl Figures {
         (self.seconds > 0.0).then(|| self.requests as f64 / self.seconds)
     }
 
+    /// All exchanges, those broken off on purpose too.
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.requests.saturating_add(self.aborted)
+    }
+
     /// How many faults that a right proxy never has.
     #[must_use]
     pub fn failures(&self) -> u64 {
@@ -80,10 +85,7 @@ impl Figures {
     /// Microseconds of the proxy's processor time for a request: user, system.
     #[must_use]
     pub fn processor(&self) -> Option<(f64, f64)> {
-        let (proxy, n) = (
-            self.proxy.as_ref()?,
-            self.requests.saturating_add(self.aborted),
-        );
+        let (proxy, n) = (self.proxy.as_ref()?, self.exchanges());
         (n > 0).then(|| (proxy.user * 1e6 / n as f64, proxy.system * 1e6 / n as f64))
     }
 }
@@ -224,16 +226,20 @@ pub struct OriginSide {
     pub late: u64,
 }
 
-/// Processor seconds of the generator's own threads, each of which can have one core at most.
+/// Processor seconds of this program's own threads, each of which can have one core at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// Of the robots' busiest thread.
     pub robots: f64,
-    /// Of the origin: of its threads here, or of its whole program, as it told, if it runs elsewhere.
+    /// Of the origin: of its threads here, or, as it told, of each of its workers in the mean, if it runs elsewhere. One elsewhere that
+    /// tells none, as those of before do not, has 0.
     pub origin: f64,
     /// Of the threads that decode and judge what was adapted, together. They give way to all others.
     #[serde(default)]
     pub judges: f64,
+    /// Of the threads that were there before the run, together: they do something else beside it.
+    #[serde(default)]
+    pub beside: f64,
 }
 
 impl Types {

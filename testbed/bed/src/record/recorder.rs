@@ -178,7 +178,8 @@ impl Recorder {
             let begin = begins[number];
             let next = begins.get(number + 1).copied();
             let end = next.unwrap_or(begin + planned.seconds).min(end);
-            if end <= begin && tally.figures.requests == 0 {
+            // Of an exchange that was broken off only its faults may tell.
+            if end <= begin && tally.figures.exchanges() == 0 {
                 continue;
             }
             let mut tally = tally.clone();
@@ -213,7 +214,7 @@ impl Recorder {
             interrupted: closing.interrupted,
             kept: closing.kept,
             total: total.figures(),
-            contents: contents.filter(|c| c.figures.requests > 0).collect(),
+            contents: contents.filter(|c| c.figures.exchanges() > 0).collect(),
             measured,
             phases,
             schedule: self.schedule,
@@ -310,6 +311,7 @@ impl Tally {
             generator.robots += b.robots - a.robots;
             generator.origin += b.origin - a.origin;
             generator.judges += b.judges - a.judges;
+            generator.beside += b.beside - a.beside;
         }
     }
 
@@ -337,9 +339,10 @@ impl Tally {
             generator.robots = generator.robots.max(0.0);
             generator.origin = generator.origin.max(0.0);
             generator.judges = generator.judges.max(0.0);
+            generator.beside = generator.beside.max(0.0);
         }
         if let Some(origin) = figures.origin {
-            let asked = figures.requests + figures.aborted;
+            let asked = figures.exchanges();
             let bytes = figures.bytes + figures.aborted_bytes;
             figures.hits.spared = Some(Spared::new(asked, origin.requests));
             figures.hits.spared_bytes = Some(Spared::new(bytes, origin.bytes));
@@ -445,6 +448,7 @@ impl Figures {
             a.robots += b.robots;
             a.origin += b.origin;
             a.judges += b.judges;
+            a.beside += b.beside;
         }
     }
 }

@@ -306,7 +306,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
             generator: Some(Generator {
                 robots: second as f64 * 0.5,
                 origin: 0.0,
-                judges: 0.0,
+                ..Generator::default()
             }),
         });
     }
@@ -511,6 +511,7 @@ fn a_run_is_invalid_with_the_reason() {
             robots: second as f64 * 0.95,
             origin: 0.0,
             judges: 0.0,
+            ..Generator::default()
         });
         busy.observe(&Observation {
             at: second * 1_000_000,
@@ -565,6 +566,7 @@ fn robots_and_origin_that_fill_the_cores_they_may_use_make_a_run_invalid() {
             robots: second as f64 * 0.5,
             origin: second as f64 * 0.45,
             judges: second as f64 * 0.9,
+            ..Generator::default()
         });
         recorder.observe(&Observation {
             at: second * 1_000_000,
@@ -587,6 +589,34 @@ fn robots_and_origin_that_fill_the_cores_they_may_use_make_a_run_invalid() {
         let reasons = found.reasons.join("; ");
         assert_eq!(found.valid, valid, "{cores}: {reasons}");
         let told = reasons.contains("took 95 % of a core together, of 1 that they may use");
+        assert_eq!(told, !valid, "{reasons}");
+    }
+}
+
+#[test]
+fn what_this_program_does_beside_a_run_takes_cores_and_is_not_the_origins() {
+    let mut recorder = whole();
+    for second in [10u64, 20] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator: Some(Generator {
+                robots: second as f64 * 0.2,
+                origin: second as f64 * 0.2,
+                beside: second as f64 * 1.5,
+                ..Generator::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let mut results = recorder.finish(closing(20.0));
+    let generator = results.measured.generator.unwrap();
+    assert!((generator.beside - 15.0).abs() < 1e-9, "{generator:?}");
+    for (cores, valid) in [(2, false), (3, true)] {
+        results.host.cores = cores;
+        let found = validity::judge(&results, Vec::new());
+        let reasons = found.reasons.join("; ");
+        assert_eq!(found.valid, valid, "{cores}: {reasons}");
+        let told = reasons.contains("this program's threads took 190 % of a core together");
         assert_eq!(told, !valid, "{reasons}");
     }
 }
@@ -627,6 +657,7 @@ fn time_that_one_look_gives_to_the_wrong_thread_and_the_next_takes_back_makes_no
                 robots: 0.0,
                 origin: (second as f64 - 10.0) * 0.5 + moved,
                 judges: (second as f64 - 10.0) * 0.9 - moved,
+                ..Generator::default()
             }),
             ..Observation::default()
         });
@@ -663,6 +694,94 @@ fn results_are_the_same_after_a_trip_through_json() {
         Results::parse("x", &results.to_json().unwrap()).unwrap(),
         results
     );
+}
+
+/// The part of a JSON that this path names.
+fn part<'a>(mut json: &'a mut serde_json::Value, path: &[&str]) -> &'a mut serde_json::Value {
+    for name in path {
+        json = json.get_mut(*name).unwrap();
+    }
+    json
+}
+
+#[test]
+fn results_of_before_can_be_read() {
+    let mut recorder = whole();
+    for second in [10, 20] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            proxy: Some(Process::default()),
+            origin: Some(OriginSide::default()),
+            generator: Some(Generator::default()),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let mut json: serde_json::Value = serde_json::from_str(&results.to_json().unwrap()).unwrap();
+    let mut remove = |path: &[&str], names: &[&str]| {
+        let object = part(&mut json, path).as_object_mut().unwrap();
+        for name in names {
+            assert!(object.remove(*name).is_some(), "{path:?} {name}");
+        }
+    };
+    remove(&[], &["kept"]);
+    remove(&["validity"], &["doubts"]);
+    remove(&["identity"], &["digest", "options", "version"]);
+    for figures in ["measured", "total"] {
+        remove(
+            &[figures],
+            &[
+                "aborted_bytes",
+                "adapted",
+                "service",
+                "connecting",
+                "retried",
+            ],
+        );
+        remove(&[figures, "origin"], &["late"]);
+        remove(&[figures, "generator"], &["judges", "beside"]);
+    }
+    for list in ["phases", "contents"] {
+        for each in part(&mut json, &[list]).as_array_mut().unwrap() {
+            let figures = part(each, &["figures"]).as_object_mut().unwrap();
+            for name in [
+                "aborted_bytes",
+                "adapted",
+                "service",
+                "connecting",
+                "retried",
+            ] {
+                assert!(figures.remove(name).is_some(), "{list} {name}");
+            }
+            if let Some(generator) = figures["generator"].as_object_mut() {
+                assert!(generator.remove("judges").is_some());
+                assert!(generator.remove("beside").is_some());
+            }
+        }
+    }
+    let read = Results::parse("before", &json.to_string()).unwrap();
+    assert_eq!(read.measured.requests, results.measured.requests);
+    assert_eq!(read.measured.connecting.count, 0);
+    assert!(read.identity.options.is_empty() && read.kept.is_none());
+}
+
+#[test]
+fn what_was_wrong_with_an_exchange_broken_off_is_not_lost_with_its_phase_or_its_kind() {
+    let mut recorder = recorder();
+    recorder.record(&sample(0, 1.0, Source::Hit, 1_000));
+    recorder.record(&Sample {
+        object: Object { kind: 1, id: 1 },
+        aborted: true,
+        faults: vec![Fault::StaleHit],
+        ..sample(1, 10.5, Source::Miss, 1_000)
+    });
+    // It ended before the second phase did begin.
+    let results = recorder.finish(closing(9.0));
+    assert_eq!((results.total.aborted, results.total.failures()), (1, 1));
+    let phases: Vec<_> = results.phases.iter().map(|p| &p.name[..]).collect();
+    assert_eq!(phases, ["fill", "top"]);
+    let contents: Vec<_> = results.contents.iter().map(|c| &c.name[..]).collect();
+    assert!(contents.contains(&"image"), "{contents:?}");
 }
 
 #[test]

@@ -90,16 +90,16 @@ pub(crate) fn judge(results: &Results, mut reasons: Vec<String>) -> Validity {
     }
 }
 
-/// Why the phase's figures do not count if robots and origin had too few cores between them. Threads that judge what was adapted are not
-/// among them: they give way, so they are busy whenever there is something to judge. Nor is the proxy, which may have other cores, nor
+/// Why the phase's figures do not count if robots and origin, with what else this program does, had too few cores between them. Threads
+/// that judge what was adapted are not among them: they give way, so they are busy whenever there is something to judge. Nor is the proxy, which may have other cores, nor
 /// an origin elsewhere, which has.
 fn full(phase: &PhaseResults, cores: usize, elsewhere: bool) -> Option<String> {
     let generator = phase.figures.generator?;
     let origin = if elsewhere { 0.0 } else { generator.origin };
-    let busy = (generator.robots + origin) / phase.figures.seconds.max(1e-9);
+    let busy = (generator.robots + origin + generator.beside) / phase.figures.seconds.max(1e-9);
     (cores > 0 && busy > BUSY * cores as f64).then(|| {
         format!(
-            "in phase {} robots and origin took {:.0} % of a core together, of {cores} that they may use, and {:.0} % is the most: lower \
+            "in phase {} this program's threads took {:.0} % of a core together, of {cores} that they may use, and {:.0} % is the most: lower \
              the rate, or give them more cores",
             phase.name,
             busy * 100.0,

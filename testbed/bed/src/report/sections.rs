@@ -268,23 +268,30 @@ pub(crate) fn details(r: &Results) -> String {
         )
     });
     let generator = f.generator.filter(|_| f.seconds > 0.0).map(|g| {
-        format!(
-            "robots {} of a core, origin {} of a core{}{}",
-            percent(g.robots / f.seconds),
-            percent(g.origin / f.seconds),
-            match i.options.get("--origin") {
-                Some(address) => format!(" of its own machine ({address})"),
-                None => String::new(),
-            },
-            match g.judges > 0.0 {
-                true => format!(
-                    ", decoding of what was adapted {}",
-                    percent(g.judges / f.seconds)
-                ),
-                false => String::new(),
-            }
-        )
+        let share = |seconds: f64| percent(seconds / f.seconds);
+        let origin = match i.options.get("--origin") {
+            None => format!(", origin {} of a core", share(g.origin)),
+            // One of before tells none.
+            Some(_) if g.origin == 0.0 => String::new(),
+            Some(address) => format!(
+                ", origin {} of a core of its own machine ({address}) for each of its workers in the mean",
+                share(g.origin)
+            ),
+        };
+        let more = [
+            (g.judges, "decoding of what was adapted"),
+            (g.beside, "what else this program did"),
+        ];
+        let more = more.into_iter().filter(|(seconds, _)| *seconds > 0.0);
+        let more = more.map(|(seconds, what)| format!(", {what} {}", share(seconds)));
+        let robots = share(g.robots);
+        format!("robots {robots} of a core{origin}{}", more.collect::<String>())
     });
+    // Results of before have both in one.
+    let waited = match f.queueing.count > 0 && f.connecting.count == 0 {
+        true => "Waited for a connection, its making included",
+        false => "Waited for a free connection",
+    };
     let mut rows = String::new();
     for (name, text) in [
         (
@@ -308,7 +315,7 @@ pub(crate) fn details(r: &Results) -> String {
             ),
         ),
         ("Generator late by", within(late)),
-        ("Waited for a free connection", within(&f.queueing)),
+        (waited, within(&f.queueing)),
         ("Took to make a connection", within(&f.connecting)),
         (
             "Asked again, whole run",

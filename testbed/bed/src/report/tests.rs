@@ -123,7 +123,7 @@ pub(crate) fn made(m: &Made) -> Results {
             generator: Some(Generator {
                 robots: n as f64 * 40e-6,
                 origin: n as f64 * 20e-6,
-                judges: 0.0,
+                ..Generator::default()
             }),
         });
         let later = under_way.split_off(&((second + 1) * 1_000_000, 0));
@@ -336,6 +336,26 @@ fn an_origin_elsewhere_is_not_told_for_one_here() {
     let options = &mut results.identity.options;
     options.insert("--origin".to_owned(), address);
     assert!(html(&results).contains(elsewhere));
+    // One of before tells no processor time.
+    results.measured.generator.as_mut().unwrap().origin = 0.0;
+    assert!(!html(&results).contains("of its own machine"));
+}
+
+#[test]
+fn the_making_of_connections_is_told_for_a_part_of_the_wait_where_it_was_not_measured_apart() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let (apart, together) = (
+        "Waited for a free connection",
+        "Waited for a connection, its making included",
+    );
+    let told = |results: &Results| [apart, together].map(|name| html(results).contains(name));
+    assert_eq!(told(&results), [true, false]);
+    results.measured.connecting = Default::default();
+    assert_eq!(told(&results), [false, true]);
 }
 
 #[test]

@@ -127,22 +127,26 @@ pub(crate) async fn end(
     stopped: impl Future<Output = ()>,
     stopped_early: &Cell<bool>,
 ) -> u64 {
-    let answered = async {
-        while load.counts().under_way > 0 {
-            load.idle.notified().await;
-        }
-    };
-    tokio::pin!(answered, stopped);
+    tokio::pin!(stopped);
     let hurried = patience.min(load.timeout).min(HURRIED);
-    if !stopped_early.get() {
-        tokio::select! {
-            biased;
-            _ = timeout(patience, &mut answered) => {}
-            () = &mut stopped => stopped_early.set(true),
+    {
+        // Gone when the judges are waited for: it would be first in the queue of who is woken.
+        let answered = async {
+            while load.counts().under_way > 0 {
+                load.idle.notified().await;
+            }
+        };
+        tokio::pin!(answered);
+        if !stopped_early.get() {
+            tokio::select! {
+                biased;
+                _ = timeout(patience, &mut answered) => {}
+                () = &mut stopped => stopped_early.set(true),
+            }
         }
-    }
-    if stopped_early.get() {
-        let _ = timeout(hurried, answered).await;
+        if stopped_early.get() {
+            let _ = timeout(hurried, answered).await;
+        }
     }
     load.close();
     let at = load.clock.now();

@@ -41,8 +41,10 @@ fn digest(workload: &Workload) -> Option<String> {
 /// What changes figures and stands nowhere else.
 fn options(plan: &Plan) -> BTreeMap<String, String> {
     let adapts = (!plan.adapts.is_empty()).then(|| plan.adapts.to_string());
+    // An origin elsewhere has the servers it was given itself.
+    let servers = plan.origin.is_none().then(|| plan.servers.to_string());
     let told = [
-        ("--servers", Some(plan.servers.to_string())),
+        ("--servers", servers),
         ("--timeout", Some(plan.timeout.as_secs_f64().to_string())),
         ("--adapts", adapts),
         ("--origin", plan.origin.map(|address| address.to_string())),
@@ -104,5 +106,21 @@ mod tests {
             assert!(!seen.contains(&found), "{found:?}");
             seen.push(found);
         }
+    }
+
+    #[test]
+    fn servers_of_its_own_are_not_told_where_the_origin_is_elsewhere() {
+        let told = |servers| {
+            let plan = plan();
+            let origin = Some(plan.proxy);
+            let plan = Plan {
+                servers,
+                origin,
+                ..plan
+            };
+            identity(&plan, 0)
+        };
+        assert_eq!(told(1), told(2));
+        assert!(!told(2).options.contains_key("--servers"));
     }
 }

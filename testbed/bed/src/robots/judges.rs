@@ -1,7 +1,7 @@
 //! The threads that decode what was adapted.
 //!
 //! Invariant: they give way to everything else (nice), hold a bounded number of bytes, and are gone when they are dropped: none goes on
-//! into another run. Their processor time is counted as theirs while they take it, not when they are done: what is nobody's is taken
+//! into another run. Behind an interrupt there is no other run, and nobody waits for them. Their processor time is counted as theirs while they take it, not when they are done: what is nobody's is taken
 //! for the origin's. Awkward case: an answer that makes a decoder panic is a wrong one, and the thread goes on.
 
 use super::adapting::Gathered;
@@ -129,13 +129,22 @@ impl<C: Case> Judges<C> {
 }
 
 impl<C> Drop for Judges<C> {
-    /// Waits for what is being decoded: no decoder can be broken off.
+    /// Waits for what is being decoded, unless an interrupt ends all: the results wait for this, and a decode may take long.
     fn drop(&mut self) {
+        self.end(!super::interrupt::asked());
+    }
+}
+
+impl<C> Judges<C> {
+    /// Ends them; what is being decoded is waited for or left to the program's end, for no decoder can be broken off.
+    fn end(&mut self, wait: bool) {
         self.shared.over.store(true, Relaxed);
         drop(self.work.take());
         for thread in self.threads.drain(..) {
-            // Panics of decoders are caught: it has ended well.
-            let _ = thread.join();
+            if wait {
+                // Panics of decoders are caught: it has ended well.
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -170,7 +179,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::record::{Adaptation, Fate, Fault};
-    use std::io::Write;
+    use std::{
+        io::Write,
+        time::{Duration, Instant},
+    };
 
     fn gzip(body: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -193,9 +205,15 @@ mod tests {
         assert_eq!(judges.shared().waiting.load(Relaxed), 0);
     }
 
+    /// The most that a test waits for what does not come.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// Takes processor time until it may end.
-    #[derive(Debug)]
-    struct Burns(Arc<AtomicBool>);
+    #[derive(Debug, Default)]
+    struct Burns {
+        begun: Arc<AtomicBool>,
+        may_end: Arc<AtomicBool>,
+    }
 
     impl Case for Burns {
         fn size(&self) -> usize {
@@ -203,7 +221,9 @@ mod tests {
         }
 
         fn judged(&self) -> Judged {
-            while !self.0.load(Relaxed) {
+            self.begun.store(true, Relaxed);
+            let begun = Instant::now();
+            while !self.may_end.load(Relaxed) && begun.elapsed() < PATIENCE {
                 std::hint::spin_loop();
             }
             Judged::default()
@@ -214,17 +234,48 @@ mod tests {
         }
     }
 
+    /// Lets what burns end, also when the test fails.
+    struct LetEnd(Arc<AtomicBool>);
+
+    impl Drop for LetEnd {
+        fn drop(&mut self) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
     #[test]
     fn time_is_counted_as_the_judges_while_they_take_it() {
         let judges = Judges::start().unwrap();
-        let may_end = Arc::new(AtomicBool::new(false));
-        let soon = judges.judge(Box::new(Burns(Arc::clone(&may_end)))).unwrap();
+        let burns = Burns::default();
+        // Dropped before the judges, who wait for what burns.
+        let may_end = LetEnd(Arc::clone(&burns.may_end));
+        let soon = judges.judge(Box::new(burns)).unwrap();
         let shared = judges.shared();
-        // The decode has no end before this has.
+        // The decode has no end before this has, so this needs one of its own.
+        let begun = Instant::now();
         while shared.seconds() < 0.05 {
+            assert!(begun.elapsed() < PATIENCE, "it is not counted");
             thread::yield_now();
         }
-        may_end.store(true, Relaxed);
+        drop(may_end);
+        soon.blocking_recv().unwrap();
+    }
+
+    #[test]
+    fn behind_an_interrupt_nobody_waits_for_what_is_being_decoded() {
+        let mut judges = Judges::start().unwrap();
+        let burns = Burns::default();
+        let may_end = LetEnd(Arc::clone(&burns.may_end));
+        let begun = Arc::clone(&burns.begun);
+        let soon = judges.judge(Box::new(burns)).unwrap();
+        while !begun.load(Relaxed) {
+            thread::yield_now();
+        }
+        let shared = judges.shared();
+        judges.end(false);
+        // The thread that burns has it still.
+        assert!(Arc::strong_count(&shared) > 2);
+        drop(may_end);
         soon.blocking_recv().unwrap();
     }
 
@@ -261,8 +312,11 @@ mod tests {
         while begun.load(Relaxed) == 0 {
             thread::yield_now();
         }
+        let shared = judges.shared();
         drop(judges);
         assert!(begun.load(Relaxed) <= THREADS);
+        // Each thread and all that waits had one, so none is left.
+        assert_eq!(Arc::strong_count(&shared), 1);
     }
 
     #[test]

@@ -164,14 +164,8 @@ impl Kept {
         }
         let written = serde_json::to_writer(&mut self.file, exchange).map_err(io::Error::from);
         let written = written.and_then(|()| self.file.write_all(b"\n"));
-        // Line by line while they are few: an interrupted run leaves them too.
-        let written = written.and_then(|()| {
-            if self.count < 1000 {
-                self.file.flush()
-            } else {
-                Ok(())
-            }
-        });
+        // Line by line: an interrupted run leaves them too, and what is counted is there.
+        let written = written.and_then(|()| self.file.flush());
         if let Err(e) = written {
             eprintln!("understudy-bed: faulty exchanges are no longer kept: {e}");
             self.count -= 1;
@@ -196,6 +190,17 @@ mod tests {
         drop(kept);
         let text = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
         assert_eq!(text.lines().count(), MOST as usize);
+    }
+
+    #[test]
+    fn each_is_there_when_it_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut kept = Kept::create(directory.path()).unwrap();
+        for number in 0..1005 {
+            kept.keep(&number);
+        }
+        let text = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+        assert_eq!((kept.count(), text.lines().count()), (1005, 1005));
     }
 
     #[test]

@@ -8,14 +8,48 @@ type Starter = (&'static str, &'static [&'static str], usize);
 
 /// Those that are looked through.
 const STARTERS: [Starter; 9] = [
-    ("chrt", &["-T", "-P", "-D"], 1),
-    ("env", &["-u", "-C"], 0),
-    ("ionice", &["-c", "-n", "-p"], 0),
-    ("nice", &["-n"], 0),
+    (
+        "chrt",
+        &[
+            "-T",
+            "-P",
+            "-D",
+            "--sched-runtime",
+            "--sched-period",
+            "--sched-deadline",
+        ],
+        1,
+    ),
+    (
+        "env",
+        &["-u", "-C", "-S", "--unset", "--chdir", "--split-string"],
+        0,
+    ),
+    ("ionice", &["-c", "-n", "-p", "--class", "--classdata"], 0),
+    ("nice", &["-n", "--adjustment"], 0),
     ("nohup", &[], 0),
-    ("numactl", &["-C", "-N", "-m", "-i"], 0),
+    (
+        "numactl",
+        &[
+            "-C",
+            "-N",
+            "-m",
+            "-i",
+            "-p",
+            "--physcpubind",
+            "--cpunodebind",
+            "--membind",
+            "--interleave",
+            "--preferred",
+        ],
+        0,
+    ),
     ("setsid", &[], 0),
-    ("stdbuf", &["-i", "-o", "-e"], 0),
+    (
+        "stdbuf",
+        &["-i", "-o", "-e", "--input", "--output", "--error"],
+        0,
+    ),
     ("taskset", &[], 1),
 ];
 
@@ -35,9 +69,9 @@ pub(crate) fn name(command: &str) -> Option<String> {
             return Some(program.to_owned());
         };
         for _ in 0..*before {
-            operand(&mut words, |option| valued.contains(&option))?;
+            operand(&mut words, |option| takes_next(valued, option))?;
         }
-        skip(&mut words, |option| valued.contains(&option));
+        skip(&mut words, |option| takes_next(valued, option));
     }
 }
 
@@ -50,6 +84,17 @@ fn base(word: &str) -> &str {
 fn is_variable(word: &str) -> bool {
     let named = word.split_once('=').map(|(name, _)| name);
     named.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// Whether the option's value is the next word. Letters may stand together behind one `-`, and long names may be cut short.
+fn takes_next(valued: &[&str], option: &str) -> bool {
+    if option.starts_with("--") {
+        return valued.iter().any(|name| name.starts_with(option));
+    }
+    let has_value = |letter: &char| valued.contains(&format!("-{letter}").as_str());
+    let mut letters = option.chars().skip(1);
+    // Of the first that has one; what stands behind the letter is its value.
+    letters.find(has_value).is_some() && letters.next().is_none()
 }
 
 /// Goes over options, with the values of those that have one in the next word.
@@ -90,6 +135,22 @@ mod tests {
             ("taskset --cpu-list 0,1 nice -n 5 squid", Some("squid")),
             ("nice -19 squid", Some("squid")),
             ("nice --adjustment=19 squid", Some("squid")),
+            ("nice --adjustment 19 squid", Some("squid")),
+            ("nice --adj 19 squid", Some("squid")),
+            ("nice -n19 squid", Some("squid")),
+            ("ionice --class 3 squid", Some("squid")),
+            ("ionice -c3 squid", Some("squid")),
+            ("ionice -tc 3 squid", Some("squid")),
+            ("numactl --cpunodebind 0 squid", Some("squid")),
+            ("numactl -p 0 squid", Some("squid")),
+            ("stdbuf --output L -e0 squid", Some("squid")),
+            ("env --unset X squid", Some("squid")),
+            ("env -iu X squid", Some("squid")),
+            ("env - squid", Some("squid")),
+            ("env -S \"squid --password x\"", None),
+            ("env -iS \"squid --password a/x\"", None),
+            ("env --split-string \"squid --password x\"", None),
+            ("env \"-Ssquid --password x\"", None),
             ("chrt -i 0 taskset -c 1 squid", Some("squid")),
             ("env -u HOME KEY=secret squid", Some("squid")),
             ("KEY=secret PATH=/bin squid", Some("squid")),

@@ -32,7 +32,7 @@ use crate::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -104,6 +104,8 @@ fn run_asked(
     on_progress: Box<dyn FnMut(&Progress)>,
 ) -> Result<Results, Error> {
     interrupt::hear()?;
+    // Before the run has any of its own.
+    let others = Thread::others();
     origin::raise_open_files();
     let kept = match &plan.out {
         None => None,
@@ -145,6 +147,7 @@ fn run_asked(
         observer: Observer::start(&pids),
         robots: Thread::current(),
         judges: shared.clone(),
+        beside: Beside::new(others),
         process: processor(),
         thread: Thread::current().seconds().unwrap_or(0.0),
         phase: 0,
@@ -206,7 +209,7 @@ fn left(counts: &Counts, lost: u64) -> Vec<String> {
         ),
         (
             counts.judging,
-            "adapted answers were not judged yet when the run was interrupted, and are in no figure",
+            "adapted answers were not judged yet when the run was interrupted, and are in no figure but those over time",
         ),
         (
             lost,
@@ -236,7 +239,7 @@ fn go(
             // The load ends in its own time.
             std::future::pending::<()>().await;
         };
-        let was = std::cell::Cell::new(false);
+        let was = Cell::new(false);
         let driven = async {
             match closed {
                 None => drive(load, &stop, &was).await,
@@ -342,6 +345,43 @@ fn processor() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// The threads that were there before the run: what they take is not the origin's.
+struct Beside(Vec<Other>);
+
+/// One of them.
+struct Other {
+    thread: Thread,
+    /// Processor seconds at the run's beginning, and since then when it was looked at last: it may have ended.
+    began: f64,
+    took: Cell<f64>,
+}
+
+impl Beside {
+    /// Counted from now on.
+    fn new(threads: Vec<Thread>) -> Self {
+        let there = threads.into_iter().filter_map(|thread| {
+            let began = thread.seconds()?;
+            Some(Other {
+                thread,
+                began,
+                took: Cell::new(0.0),
+            })
+        });
+        Self(there.collect())
+    }
+
+    /// Processor seconds of all together.
+    fn seconds(&self) -> f64 {
+        let each = self.0.iter().map(|other| {
+            if let Some(now) = other.thread.seconds() {
+                other.took.set(now - other.began);
+            }
+            other.took.get()
+        });
+        each.sum()
+    }
+}
+
 /// Records what the load does.
 struct Recording {
     recorder: Rc<RefCell<Recorder>>,
@@ -349,6 +389,7 @@ struct Recording {
     observer: Option<Observer>,
     robots: Thread,
     judges: Option<Arc<judges::Shared>>,
+    beside: Beside,
     /// Processor seconds of the program and of this thread, at the beginning.
     process: f64,
     thread: f64,
@@ -360,6 +401,7 @@ impl Recording {
     fn observe(&self, now: u64, counts: &Counts) {
         let robots = self.robots.seconds().unwrap_or(0.0) - self.thread;
         let judges = self.judges.as_ref().map_or(0.0, |judges| judges.seconds());
+        let beside = self.beside.seconds();
         self.recorder.borrow_mut().observe(&Observation {
             at: now,
             connections: counts.connections,
@@ -368,12 +410,12 @@ impl Recording {
             origin: Some(self.side.counted()),
             generator: Some(Generator {
                 robots,
-                // Of an origin elsewhere this program's other threads say nothing.
-                origin: self
-                    .side
-                    .processor()
-                    .unwrap_or_else(|| (processor() - self.process - robots - judges).max(0.0)),
+                // What the program took and nobody else did. Of an origin elsewhere that says nothing.
+                origin: self.side.processor().unwrap_or_else(|| {
+                    (processor() - self.process - robots - judges - beside).max(0.0)
+                }),
                 judges,
+                beside,
             }),
         });
     }
@@ -434,6 +476,36 @@ mod tests {
             assert!(told[0].starts_with(number) && told[0].contains(what));
         }
         assert_eq!(left(&counts(1, 1), 1).len(), 3);
+    }
+
+    #[test]
+    fn what_a_thread_took_beside_the_run_stays_counted_when_it_has_ended() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let own = Thread::current();
+            // It worked before the run too.
+            while own.seconds().unwrap() < 0.02 {
+                std::hint::spin_loop();
+            }
+            tell.send(own.clone()).unwrap();
+            ended.recv().unwrap();
+            let began = own.seconds().unwrap();
+            while own.seconds().unwrap() < began + 0.02 {
+                std::hint::spin_loop();
+            }
+            tell.send(own).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let beside = Beside::new(vec![told.recv().unwrap()]);
+        assert!(beside.0[0].began >= 0.02);
+        end.send(()).unwrap();
+        told.recv().unwrap();
+        let took = beside.seconds();
+        assert!(took >= 0.02, "{took}");
+        drop(end);
+        thread.join().unwrap();
+        assert!(beside.seconds() >= 0.02);
     }
 
     #[test]

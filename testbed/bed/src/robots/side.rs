@@ -85,7 +85,7 @@ impl Side {
         }
     }
 
-    /// Processor seconds of an origin elsewhere, since it was asked first; what one here takes is of this program's own.
+    /// Processor seconds of an origin elsewhere, of each of its workers in the mean, since it was asked first; what one here takes is of this program's own.
     pub(crate) fn processor(&self) -> Option<f64> {
         match self {
             Self::Here(_) => None,

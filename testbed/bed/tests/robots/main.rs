@@ -111,6 +111,9 @@ fn a_right_proxy_has_no_fault() {
         assert_eq!(hits > 0, lie != Lie::Passes, "{lie:?} {hits}");
         let spared = results.total.hits.spared.unwrap();
         assert_eq!(spared.part > 0, lie != Lie::Passes, "{lie:?} {spared:?}");
+        // This proxy was there before the run, in this program: what it takes is not the origin's.
+        let generator = results.total.generator.unwrap();
+        assert!(generator.beside > 0.0, "{lie:?} {generator:?}");
     }
 }
 

@@ -49,6 +49,16 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
 }
 
 #[test]
+fn an_origin_of_several_workers_tells_the_mean_of_their_time() {
+    let bed = Bed::configured(|_| {}, |config| config.workers = 4);
+    let told = Remote::new(bed.address()).statistics().unwrap();
+    let program = crate::origin::statistics::processor_micros(1);
+    // What is told of the program rises while it is asked.
+    assert!(told.processor_micros > 0);
+    assert!(told.processor_micros <= program / 4, "{told:?} {program}");
+}
+
+#[test]
 fn its_clock_is_told_within_the_error_also_after_it_was_set() {
     let wall = Wall::default();
     let clock = wall.clone();
