@@ -243,16 +243,10 @@ impl Life {
         self.poisoned.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it panicked.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Relaxed)
-    }
-
     /// Tells it something, here and now. A panic poisons it.
     ///
-    /// # Errors
-    /// When it refuses, or panics.
-    pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
+    /// An error when it refuses, or panics; and whether it panicked: another call of it may have at the same time.
+    pub(crate) fn notice(&self, notice: Notice) -> (Result<(), String>, bool) {
         let (module, host) = (&self.module, &self.host);
         let began = Instant::now();
         let (hook, told) = match notice {
@@ -292,11 +286,13 @@ impl Life {
             }
         };
         (self.tell)(hook, Some(began.elapsed()), went(&told));
-        told.unwrap_or_else(|panicked| {
+        let panicked = told.is_err();
+        let told = told.unwrap_or_else(|panicked| {
             tracing::warn!(module = %self.name, "panicked: {}", panicked.0);
             self.poison();
             Err(format!("it panicked: {}", panicked.0))
-        })
+        });
+        (told, panicked)
     }
 }
 

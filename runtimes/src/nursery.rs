@@ -118,8 +118,8 @@ impl Nursery {
     /// When there is none, it refuses, or panics.
     pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
         let (generation, life) = self.current()?;
-        let told = life.notice(notice);
-        if life.is_poisoned() {
+        let (told, panicked) = life.notice(notice);
+        if panicked {
             self.poison(&life, generation);
             self.restore();
         }

@@ -7,7 +7,7 @@
 //!
 //! A call whose deadline passed is given up alone, while anything else is answered over there; then what comes for it later is dropped. A
 //! connection that is late and has answered nothing since is *behind*: transactions go elsewhere while they can, for the thread at its other
-//! end may hang though others do not. Where nothing comes any more ([`Signs`]) the child is killed.
+//! end may hang though others do not. Where nothing comes any more, or calls that began later overtake it ([`Signs`]), the child is killed.
 //!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
@@ -82,8 +82,6 @@ pub(crate) struct Connection {
     parked: Cell<usize>,
     /// A call is late, and nothing was answered since.
     behind: Cell<bool>,
-    /// It was told that a thread hangs.
-    told: Cell<bool>,
     /// Transactions that are with it.
     pub(crate) busy: Cell<usize>,
     /// Those of which the child knows.
@@ -116,7 +114,6 @@ impl Connection {
             open: RefCell::default(),
             parked: Cell::new(0),
             behind: Cell::new(false),
-            told: Cell::new(false),
             busy: Cell::new(0),
             live: RefCell::default(),
             waker: RefCell::new(None),
@@ -202,6 +199,7 @@ impl Connection {
             } => {
                 self.replied(slot, call, outcome == Ok(Verdict::Pending))?;
                 self.signs.beat(self.seat.newest());
+                self.signs.answered(number(call));
                 self.behind.set(false);
                 let reply = Reply {
                     verdict: outcome,
@@ -495,15 +493,14 @@ impl Far for Connection {
     }
 
     fn late(&self, call: u64, since: u32, _: Instant) -> Option<Duration> {
-        if !self.signs.came_since(since) && !self.has_more() {
+        // Looked at again, a deadline after it was given up, with the newest call of that time.
+        let overtaken = since != number(call) && self.signs.overtook(since);
+        let silent = !self.signs.came_since(since) && !self.has_more();
+        if overtaken || silent {
             self.child.hung(&self.shared);
             return None;
         }
         self.behind.set(true);
-        // Looked at again, a deadline after it was given up.
-        if since != number(call) && !self.told.replace(true) {
-            tracing::warn!(module = %self.shared.spec.name, "a call hangs in its process, which answers others: it is short of a thread");
-        }
         Some(self.shared.spec.limits.deadline)
     }
 

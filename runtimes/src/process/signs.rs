@@ -4,7 +4,8 @@
 //! due: no answer of any of its threads to any worker, since that call was begun or looked at last. So nobody reads a clock and nothing
 //! is written that others read when an answer comes: the worker notes how far its calls had got then, and its sweeps tell the other
 //! workers that there were answers. What a child says of its own accord (resumes, counts, operations) is no answer: other threads of the module
-//! say it while its hooks hang. Awkward case: that another worker got an answer is noticed up to two sweeps later, so one that came
+//! say it while its hooks hang. One that was given up and is not answered a deadline later, while calls are that were begun behind that,
+//! hangs alone in its thread: then the child is short of a thread for good, and is killed. Awkward case: that another worker got an answer is noticed up to two sweeps later, so one that came
 //! shortly before a call was begun may be taken for one behind it; then the child is looked at again, a deadline later.
 
 use super::child::Child;
@@ -19,6 +20,8 @@ pub(super) struct Signs {
     child: Arc<Child>,
     /// The number of the seat's newest call when an answer was noticed last.
     newest: Cell<u32>,
+    /// The newest call of this worker that was answered.
+    answered: Cell<u32>,
     /// There were answers that the other workers were not told of.
     untold: Cell<bool>,
     /// [`Child::beats`] when this worker looked last.
@@ -30,6 +33,7 @@ impl Signs {
     pub(super) fn new(child: Arc<Child>, newest: u32) -> Rc<Signs> {
         Rc::new(Signs {
             newest: Cell::new(newest),
+            answered: Cell::new(newest),
             untold: Cell::new(false),
             seen: Cell::new(child.beats.load(Relaxed)),
             child,
@@ -41,6 +45,20 @@ impl Signs {
     pub(super) fn beat(&self, newest: u32) {
         self.newest.set(newest);
         self.untold.set(true);
+    }
+
+    /// A call of this worker was answered.
+    #[inline]
+    pub(super) fn answered(&self, number: u32) {
+        if is_since(number, self.answered.get()) {
+            self.answered.set(number);
+        }
+    }
+
+    /// Whether a call was answered that this worker began behind that of this number: one that is still not answered then was overtaken,
+    /// and calls are begun in their order.
+    pub(super) fn overtook(&self, number: u32) -> bool {
+        self.answered.get() != number && is_since(self.answered.get(), number)
     }
 
     /// Tells the other workers of answers, and looks whether they had any.
@@ -58,9 +76,14 @@ impl Signs {
 
     /// Whether an answer came behind the beginning of the call of this number.
     pub(super) fn came_since(&self, number: u32) -> bool {
-        // Numbers come round again.
-        self.newest.get().wrapping_sub(number) < u32::MAX / 2
+        is_since(self.newest.get(), number)
     }
+}
+
+/// Whether this number is that one or comes behind it. Numbers come round again.
+#[inline]
+fn is_since(this: u32, that: u32) -> bool {
+    this.wrapping_sub(that) < u32::MAX / 2
 }
 
 #[cfg(test)]
@@ -110,5 +133,21 @@ mod tests {
         signs.beat(1);
         assert!(signs.came_since(u32::MAX) && signs.came_since(0) && signs.came_since(1));
         assert!(!signs.came_since(2));
+    }
+
+    #[test]
+    fn a_call_is_overtaken_by_answers_to_those_that_were_begun_behind_it() {
+        let signs = Signs::new(child(), u32::MAX - 2);
+        assert!(!signs.overtook(u32::MAX - 2));
+        // An earlier one overtakes nothing, whenever it is answered.
+        for (answered, overtaken) in [
+            (u32::MAX - 1, false),
+            (u32::MAX, false),
+            (1, true),
+            (0, true),
+        ] {
+            signs.answered(answered);
+            assert_eq!(signs.overtook(u32::MAX), overtaken, "{answered}");
+        }
     }
 }

@@ -1068,11 +1068,8 @@ async fn a_thread_of_a_child_that_hangs_is_avoided_while_others_answer() {
         let went = tokio::time::timeout(Duration::from_secs(60), went).await;
         assert_eq!(went.unwrap().0, Ok(Verdict::Continue));
     }
-    // They were answered since the call that hangs was looked at.
+    // They began behind the moment at which the call that hangs was given up, and were answered.
     world.seat.sweep(Instant::now() + 3 * FAR_OFF);
-    assert_eq!(world.gauge("killed"), 0);
-    // Now nobody was.
-    world.seat.sweep(Instant::now() + 5 * FAR_OFF);
     assert_eq!(world.gauge("killed"), 1);
     world.back(9).await;
     until("nothing waits", || async { world.seat.waiting() == 0 }).await;

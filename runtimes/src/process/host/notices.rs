@@ -179,8 +179,8 @@ fn tell(desk: &Desk, notice: Notice) -> Option<Result<(), String>> {
         std::thread::sleep(desk.latest);
         return None;
     };
-    let outcome = life.notice(notice);
-    if life.is_poisoned() {
+    let (outcome, panicked) = life.notice(notice);
+    if panicked {
         desk.poison(&life);
         desk.end_if_over();
     }
