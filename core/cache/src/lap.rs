@@ -3,9 +3,10 @@
 //! Whoever was spared once lies behind the hand, the newest lie before it and have not been looked at. The hand counts how often it
 //! finds either kind used, for the time since it saw them last. Where newcomers are used more than those that were spared (a working
 //! set that moves on), they are given longer to prove themselves: the hand turns back earlier, and what is dead behind it goes. Where those
-//! that were spared are used more (few popular objects in a stream of others), newcomers are given less. Time is counted in insertions. Invariant: the
-//! newest between [`LEAST`] and [`MOST`] of the queue are left alone. Awkward case: numbers of insertions go round after 2^32; an entry
-//! that was spared for so long may make the hand turn back once too early.
+//! that were spared are used more (few popular objects in a stream of others), newcomers are given less. Time is counted in insertions.
+//!
+//! Invariant: the newest between [`LEAST`] and [`MOST`] of the queue are left alone, and a lap is not longer than [`LONGEST`]. Awkward
+//! case: numbers of insertions go round after 2^32; an entry that was spared for so long may make the hand turn back once too early.
 
 /// The least share of the queue that is left alone before the hand turns back.
 const LEAST: f64 = 0.05;
@@ -109,8 +110,8 @@ impl Lap {
     pub(crate) fn is_over(&self, age: &Age, entries: usize) -> bool {
         let since = |then: u32| f64::from(self.now.wrapping_sub(then));
         let length = entries as f64;
-        let far = since(age.came) < self.alone * length;
-        entries >= FEW && (far || since(self.began) > LONGEST * length)
+        let new = since(age.came) < self.alone * length;
+        entries >= FEW && (new || since(self.began) > LONGEST * length)
     }
 
     /// The hand turns back to the oldest.
