@@ -213,6 +213,7 @@ fn path(network: &Network) -> Path {
     }
 }
 
-fn think(think: &Distribution, stream: &mut Stream) -> Duration {
+/// How long the origin thinks of a request.
+pub(super) fn think(think: &Distribution, stream: &mut Stream) -> Duration {
     seconds(think.sample(stream)).min(LONGEST_THOUGHT)
 }

@@ -125,6 +125,13 @@ pub(crate) enum Asked {
     Given(Box<dyn Iterator<Item = Arrival>>),
 }
 
+/// How many requests a robot's connection is for, the `nth` that it makes.
+fn requests_on(world: &World, robot: u32, nth: u64) -> u64 {
+    let mut stream = world.seed().stream(&[draw::ROBOT, u64::from(robot), nth]);
+    let drawn = world.workload().connections.robot.sample(&mut stream);
+    drawn.max(1.0) as u64
+}
+
 /// What a load is made of.
 pub(crate) struct Parts {
     pub(crate) clock: Clock,
@@ -436,10 +443,7 @@ impl Load {
         let places = robots.len();
         let place = &mut robots[robot as usize % places];
         place.made += 1;
-        let words = [draw::ROBOT, u64::from(robot), place.made];
-        let mut stream = self.world.seed().stream(&words);
-        let drawn = self.world.workload().connections.robot.sample(&mut stream);
-        drawn.max(1.0) as u64
+        requests_on(&self.world, robot, place.made)
     }
 
     /// The request as bytes.
@@ -512,5 +516,28 @@ impl Load {
             gone += (before - robot.idle.len()) as u64;
         }
         self.count(|c| c.connections = c.connections.saturating_sub(gone));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        seed::Seed,
+        workload::{Workload, is_zipf},
+    };
+
+    #[test]
+    fn connections_are_for_as_many_requests_as_the_table_says() {
+        for (name, most) in [("polymix-3", 64), ("polymix-4", 64), ("webaxe-4", 16)] {
+            let world = World::new(Arc::new(Workload::load(name).unwrap()), Seed(11), 0);
+            let robots = 0..500;
+            let numbers: Vec<_> = robots
+                .flat_map(|robot| (1..=80).map(move |nth| (robot, nth)))
+                .map(|(robot, nth)| requests_on(&world, robot, nth))
+                .collect();
+            is_zipf(name, &numbers, most);
+        }
     }
 }

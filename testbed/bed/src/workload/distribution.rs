@@ -135,4 +135,4 @@ fn ln_factorial(n: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,6 +14,8 @@ mod standard;
 pub use command::{WorkloadArgs, bytes, workload_command};
 pub use describe::describe;
 pub use distribution::Distribution;
+#[cfg(test)]
+pub(crate) use distribution::tests::is_zipf;
 pub(crate) use distribution::{exponential, uniform};
 pub use expected::Expected;
 pub use schedule::{Phase, Schedule};

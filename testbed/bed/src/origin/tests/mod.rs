@@ -4,6 +4,7 @@
 mod answers;
 mod apart;
 mod connections;
+mod realised;
 mod slow;
 
 use super::{Config, Reply, Running, start};

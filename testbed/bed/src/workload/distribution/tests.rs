@@ -122,3 +122,22 @@ fn a_tables_value_without_weight_is_not_drawn() {
     let dist = Distribution::Table(vec![(1.0, 0.0), (2.0, 0.5), (3.0, 0.0)]);
     assert!(draws(&dist).iter().all(|x| *x == 2.0));
 }
+
+/// Holds numbers of requests against zipf(most), floor((most + 1)^U): at most k have ln(k + 1) / ln(most + 1) of all.
+pub(crate) fn is_zipf(what: &str, numbers: &[u64], most: u64) {
+    let count = numbers.len() as f64;
+    assert!(numbers.iter().all(|n| (1..=most).contains(n)), "{what}");
+    let base = (most as f64 + 1.0).ln();
+    let mean: f64 = (1..=most).map(|k| 1.0 - (k as f64).ln() / base).sum();
+    let drawn = numbers.iter().sum::<u64>() as f64 / count;
+    assert!(
+        (drawn - mean).abs() <= 0.03 * mean,
+        "{what}: a mean of {drawn}, not {mean}"
+    );
+    for k in 1..most {
+        let share = numbers.iter().filter(|n| **n <= k).count() as f64 / count;
+        let should = (k as f64 + 1.0).ln() / base;
+        let what = format!("{what}: up to {k} has {share}, not {should}");
+        assert!((share - should).abs() <= 0.015, "{what}");
+    }
+}
