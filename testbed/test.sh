@@ -12,6 +12,7 @@ needed=(
     python3:python3 chromium:chromium make:make zstd:zstd unzip:unzip
     cc:gcc ld:binutils node:nodejs npm:npm
     c-icap:c-icap clamd:clamav-daemon
+    squid:squid traffic_server:trafficserver varnishd:varnish
 )
 missing=()
 for entry in "${needed[@]}"; do

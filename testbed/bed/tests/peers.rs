@@ -82,6 +82,11 @@ fn a_peer_stores_gives_way_to_no_cache_and_ends_without_a_trace() {
     let backwards = ["--mode", "reverse", "--program", &binary];
     for (name, more, forward) in [
         ("nginx", &[][..], false),
+        ("varnish", &[], false),
+        ("squid", &[], true),
+        ("squid", &["--mode", "reverse"], false),
+        ("trafficserver", &[], true),
+        ("trafficserver", &["--mode", "reverse"], false),
         ("understudy", &understudy[..], true),
         ("understudy", &backwards[..], false),
     ] {

@@ -75,7 +75,11 @@ impl Setup {
                 } else {
                     "--foreground"
                 };
-                vec![word(one), word("-f"), setup.write("squid.conf", &text)?]
+                // Its shared memory is called by this name: two on one machine must not meet.
+                let service = format!("bed{}x{}", std::process::id(), args.port);
+                let mut arguments = vec![word(one), word("-n"), word(&service), word("-f")];
+                arguments.push(setup.write("squid.conf", &text)?);
+                arguments
             }
             Name::Nginx => {
                 let text = text(include_str!("../../peers/nginx.conf"));
