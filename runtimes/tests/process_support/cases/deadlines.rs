@@ -109,7 +109,7 @@ impl Gates {
     }
 }
 
-async fn queued(world: &World, calls: u64) {
+pub(super) async fn queued(world: &World, calls: u64) {
     until("queued", || async { world.gauge("queued") == calls }).await;
 }
 

@@ -1,6 +1,7 @@
 //! Operations, and what else is no event of a transaction: completions, timers, descriptors.
 
-use crate::world::{World, said, set, spec, until, with};
+use crate::probe::GORGED;
+use crate::world::{World, said, set, spec, stop, until, with};
 use understudy_module::{Hook, Verdict};
 use understudy_runtimes::Failure;
 
@@ -8,6 +9,7 @@ cases! {
     a_module_that_may_wait_waits_for_an_operation
     an_injection_with_a_piece_that_is_too_long_to_cross_is_given_up
     large_objects_that_are_read_as_they_come_are_all_told
+    an_answer_that_a_child_is_too_slow_for_fails_and_the_child_lives_on
     a_child_that_does_not_read_what_it_asked_for_is_killed
     timers_completions_and_descriptors_are_told
     what_cannot_be_watched_is_counted_and_does_not_spin
@@ -49,9 +51,36 @@ async fn large_objects_that_are_read_as_they_come_are_all_told() {
     assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (0, 0));
 }
 
+async fn an_answer_that_a_child_is_too_slow_for_fails_and_the_child_lives_on() {
+    let world = World::new(spec("probe")).await;
+    let pid = world.pid(1).await;
+    let went = world.head(2, Hook::RequestHead, "glut").await.0;
+    assert_eq!(went, Ok(Verdict::Continue));
+    until("held", || async { world.proxy.held() == 64 }).await;
+    stop(pid).await;
+    world.proxy.let_go();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    // Of 8 MiB each there is room for so many.
+    said(&world, "large", 15).await;
+    said(&world, "failed", 49).await;
+    // A piece is among those, and must not just be missing.
+    said(&world, "read 77 no more", 1).await;
+    assert_eq!(world.pid(3).await, pid);
+    for name in ["garbage", "killed", "restarts"] {
+        assert_eq!(world.gauge(name), 0, "{name}");
+    }
+}
+
 async fn a_child_that_does_not_read_what_it_asked_for_is_killed() {
     let world = World::new(spec("probe")).await;
-    let went = world.head(1, Hook::RequestHead, "gorge").await.0;
+    let pid = world.pid(1).await;
+    let all = async {
+        until("held", || async { world.proxy.held() == GORGED }).await;
+        stop(pid).await;
+        world.proxy.let_go();
+    };
+    let call = world.head(1, Hook::RequestHead, "gorge");
+    let ((went, _), ()) = futures_util::future::join(call, all).await;
     assert!(matches!(went, Err(Failure::Garbage(_))), "{went:?}");
     world.back(2).await;
     assert_eq!((world.gauge("garbage"), world.gauge("restarts")), (1, 1));

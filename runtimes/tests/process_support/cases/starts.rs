@@ -1,6 +1,7 @@
 //! How a child starts and ends: refusals, the back-off, the last words.
 
-use crate::world::{World, set, spec, until, with};
+use crate::world::{Proxy, World, set, spec, until, with};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use understudy_module::{Edits, Hook};
 use understudy_runtimes::{Failure, Visit};
@@ -11,6 +12,7 @@ cases! {
     dying_at_start_is_told
     a_child_that_dies_at_its_restarts_is_tried_with_back_off
     a_module_with_one_state_is_refused_two_processes
+    a_start_that_comes_to_nothing_leaves_nothing_of_what_was_begun
     unloading_ends_with_fini_and_leaves_no_process
     the_child_is_as_nice_as_told
 }
@@ -77,6 +79,40 @@ async fn a_module_with_one_state_is_refused_two_processes() {
     let two = with(spec("single"), |s| s.limits.processes = 2);
     assert!(refused(two).await.contains("processes = 1"));
     World::new(spec("single")).await;
+}
+
+async fn a_start_that_comes_to_nothing_leaves_nothing_of_what_was_begun() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let begins = |library: &str, options: &[(&str, &str)]| {
+        with(spec(library), |spec| {
+            spec.limits.processes = 2;
+            for (name, value) in options.iter().chain(&[("begins", "1")]) {
+                let (name, value) = ((*name).to_owned(), (*value).to_owned());
+                spec.options.insert(name, value);
+            }
+        })
+    };
+    std::fs::write(&path, "x").unwrap();
+    for (spec, times) in [
+        // The second child refuses.
+        (begins("probe", &[("admits", &path)]), 2),
+        // There must be but one.
+        (begins("single", &[]), 1),
+    ] {
+        let proxy = Arc::new(Proxy::default());
+        let loaded = World::try_of(proxy.clone(), spec).await;
+        assert!(loaded.is_err());
+        assert_eq!((proxy.said("begun"), proxy.open()), (times, 0));
+    }
+    // Nobody waits for it any more.
+    let proxy = Arc::new(Proxy::default());
+    let spec = begins("probe", &[("init", "stands"), ("gate", &path)]);
+    tokio::select! {
+        _ = World::try_of(proxy.clone(), spec) => panic!("it was loaded"),
+        () = until("stands", || async { proxy.said("stands") == 1 }) => {}
+    }
+    assert_eq!((proxy.said("begun"), proxy.open()), (1, 0));
 }
 
 async fn unloading_ends_with_fini_and_leaves_no_process() {
