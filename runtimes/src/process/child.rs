@@ -135,6 +135,15 @@ impl Child {
         false
     }
 
+    /// Tells it of calls for which nobody waits any more, while there is room: it is for its own good.
+    pub(crate) fn give_up(&self, calls: Vec<(u64, u64)>) {
+        let order = Order::GivenUp(calls);
+        let weight = order.weight();
+        if self.has_room(weight, MOST_WAITING) {
+            self.send(order.into(), weight);
+        }
+    }
+
     /// Takes room for so much, if no more than `most` waits then.
     fn has_room(&self, weight: usize, most: usize) -> bool {
         let more = |waiting: usize| waiting.checked_add(weight).filter(|all| *all <= most);

@@ -117,7 +117,7 @@ async fn launch_within(shared: &Arc<Shared>, most: Duration) -> Result<(Running,
         spawn(shared).map_err(|why| format!("its process cannot be started: {why}"))?;
     let ended = tokio::time::timeout(most, running.serve(shared)).await;
     match ended {
-        Ok(End::Ready(about)) => return Ok((running, about)),
+        Ok(End::Ready(about)) => Ok((running, about)),
         Ok(End::Refused(why)) => Err(why),
         Ok(End::Gone) => Err("its process ended before it was ready".to_owned()),
         Ok(End::Mad(why)) => Err(format!("its process sent garbage: {why}")),

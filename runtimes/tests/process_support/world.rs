@@ -339,6 +339,13 @@ impl World {
         self.seat.sweep(Instant::now() + FAR_OFF);
     }
 
+    /// The child knows which calls were given up: what it is told is told in order.
+    pub(crate) async fn told_given_up(&self) {
+        self.seat.sweep(Instant::now());
+        let same = self.loaded.spec().options.clone();
+        self.loaded.reconfigure(same).await.unwrap();
+    }
+
     /// Waits until a transaction goes well again.
     pub(crate) async fn back(&self, transaction: u64) {
         until("the child is back", || async {

@@ -135,6 +135,7 @@ fn obey(desk: &Arc<Desk>, orders: &mut Orders, order: Order) -> Result<(), Strin
         Order::Completed(ticket, completion) => desk.completed(ticket, completion),
         // At once: what is told behind it is told by another thread.
         Order::Settings(settings) => *lock(&desk.settings) = settings,
+        Order::GivenUp(calls) => desk.given_up.note(calls),
         Order::Close => desk.close(),
         Order::Ask => desk.notices.put(Told::Asked),
     }

@@ -110,19 +110,23 @@ async fn several_threads_work_side_by_side() {
 }
 
 async fn several_threads_keep_the_order_of_a_transaction() {
-    let world = World::new(with(spec("blocking"), |s| s.limits.threads = 4)).await;
+    let gates = Gates::new();
+    let four = with(gates.of(spec("blocking")), |s| s.limits.threads = 4);
+    let world = World::new(four).await;
     let hook = Hook::RequestHead;
     // A transaction that goes away while its hook runs is freed behind it.
-    let mut visit = Visit::default();
-    let mut edits = Edits::new();
-    let url = "slow";
+    let (mut visit, mut edits) = (Visit::default(), Edits::new());
     {
-        let call = world.hook(&mut visit, 9, hook, url, &mut edits);
-        let mut call = std::pin::pin!(call);
-        let begun =
-            std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending()));
-        assert!(begun.await);
+        let call = world.hook(&mut visit, 9, hook, "stands1", &mut edits);
+        tokio::select! {
+            biased;
+            _ = call => panic!("it answered"),
+            () = said(&world, "stands1", 1) => {}
+        }
     }
     world.link.leave(&mut visit, 9);
+    world.told_given_up().await;
+    assert_eq!(world.proxy.said("free 9 1"), 0);
+    gates.open("stands1");
     said(&world, "free 9 1", 1).await;
 }

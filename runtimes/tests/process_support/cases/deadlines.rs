@@ -4,7 +4,8 @@ use super::panics::{OTHERS, faulty};
 use crate::world::{FAR_OFF, World, said, spec, until, with};
 use std::future::Future;
 use std::time::{Duration, Instant};
-use understudy_module::{Edits, Hook, Verdict};
+use understudy_module::{Bytes, Edits, Hook, Verdict};
+use understudy_runtimes::process::THRESHOLD;
 use understudy_runtimes::{Failure, Spec, Visit};
 
 cases! {
@@ -16,6 +17,7 @@ cases! {
     a_child_that_hangs_behind_an_answer_is_killed_a_deadline_later
     a_thread_of_a_child_that_hangs_is_avoided_while_others_answer
     an_answer_to_another_worker_shows_that_a_child_lives
+    a_call_whose_client_left_before_it_was_begun_is_not_begun
 }
 
 /// What becomes of a call whose deadline passes when this has come about.
@@ -135,13 +137,17 @@ async fn a_call_that_is_late_in_a_child_that_answers_others_is_given_up_alone() 
     assert_eq!(late, (Err(Failure::Deadline), Err(Failure::Deadline)));
     assert_eq!(world.gauge("queued"), 2, "the child has them still");
     assert_eq!(world.seat.waiting(), 2);
+    world.told_given_up().await;
     gates.open("stands2");
     queued(&world, 0).await;
-    for id in 1..=3 {
+    for id in 1..=2 {
         said(&world, &format!("free {id} 1"), 1).await;
     }
     assert_eq!(world.seat.waiting(), 0);
     assert_eq!(world.pid(10).await, pid);
+    said(&world, "free 10 1", 1).await;
+    // It was not begun, so there was nothing to free.
+    assert_eq!(world.proxy.said("free 3 1"), 0);
     assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
     let sum = world.loaded.sum();
     assert_eq!(sum.failures[Failure::Deadline.kind()], 2);
@@ -221,6 +227,7 @@ async fn an_answer_to_another_worker_shows_that_a_child_lives() {
         let (went, ()) = futures_util::future::join(call, pass).await;
         assert_eq!(went.0, Err(Failure::Deadline));
         assert_eq!(world.gauge("killed"), 0);
+        world.told_given_up().await;
         gates.open("stands2");
     };
     let ((first, second), ()) = futures_util::future::join(theirs, ours).await;
@@ -229,6 +236,56 @@ async fn an_answer_to_another_worker_shows_that_a_child_lives() {
         (Ok(Verdict::Continue), Ok(Verdict::Continue))
     );
     queued(&world, 0).await;
-    said(&world, "free 3 1", 1).await;
+    world.head(4, hook, "none").await.0.unwrap();
+    said(&world, "free 4 1", 1).await;
+    assert_eq!(world.proxy.said("free 3 1"), 0, "it was not begun");
     assert_eq!((world.gauge("killed"), world.gauge("restarts")), (0, 0));
+}
+
+async fn a_call_whose_client_left_before_it_was_begun_is_not_begun() {
+    let gates = Gates::new();
+    let world = World::new(gates.of(spec("probe"))).await;
+    let (hook, large) = (Hook::RequestHead, Bytes::from(vec![b'x'; 2 * THRESHOLD]));
+    // The child has seen something of one of them.
+    let (mut known, mut new) = (Visit::default(), Visit::default());
+    let mut edits = Edits::new();
+    let went = world.hook(&mut known, 2, hook, "count", &mut edits).await;
+    assert_eq!(went, Ok(Verdict::Continue));
+    let behind = async {
+        said(&world, "stands1", 1).await;
+        {
+            let theirs = futures_util::future::join(
+                world.piece(&mut known, 2, "replace", &large, true, &[]),
+                world.piece(&mut new, 3, "replace", &large, true, &[]),
+            );
+            tokio::select! {
+                // They are sent first.
+                biased;
+                _ = theirs => panic!("they were answered"),
+                () = queued(&world, 3) => {}
+            }
+        }
+        world.link.leave(&mut known, 2);
+        world.link.leave(&mut new, 3);
+        world.told_given_up().await;
+        gates.open("stands1");
+    };
+    let first = world.head(1, hook, "stands1");
+    let (first, ()) = futures_util::future::join(first, behind).await;
+    assert_eq!(first.0, Ok(Verdict::Continue));
+    queued(&world, 0).await;
+    world.head(4, hook, "none").await.0.unwrap();
+    // Of each what it had heard is freed, once.
+    for (word, times) in [
+        ("free 4 1", 1),
+        ("free 2 1", 1),
+        ("free 2 2", 0),
+        ("free 3 1", 0),
+    ] {
+        said(&world, word, times).await;
+    }
+    assert_eq!(world.seat.waiting(), 0);
+    for name in ["garbage", "killed", "restarts"] {
+        assert_eq!(world.gauge(name), 0, "{name}");
+    }
 }
