@@ -194,6 +194,7 @@ impl Stage for Real {
             ears,
             visits: HashMap::new(),
             passed: HashSet::new(),
+            patience: PATIENCE,
             away: Vec::new(),
             link: Some(link),
             loaded: Some(loaded),
@@ -218,6 +219,7 @@ struct Open {
     visits: HashMap<u64, Visit>,
     /// Transactions by which the module was passed all along.
     passed: HashSet<u64>,
+    patience: Duration,
     link: Option<Link>,
     loaded: Option<Arc<Loaded>>,
     seat: Rc<Seat>,
@@ -311,10 +313,14 @@ impl Seated for Open {
         self.runner.block_on(async {
             let began = Instant::now();
             // What was freed leaves with the next sweep.
-            while !ears.have(&due) && began.elapsed() < PATIENCE {
+            while !ears.have(&due) && began.elapsed() < self.patience {
                 tokio::time::sleep(SWEEP).await;
             }
         });
+        if !ears.have(&due) {
+            // That was long enough to wait for nothing.
+            self.patience = CLOSE;
+        }
         let end = |id: &u64| match heard(id) {
             true => ears.end(*id),
             // It had promised all its answers, so there is nothing that it could free.

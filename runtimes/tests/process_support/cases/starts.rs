@@ -145,5 +145,8 @@ async fn unloading_ends_with_fini_and_leaves_no_process() {
 async fn the_child_is_as_nice_as_told() {
     let world = World::new(with(spec("probe"), |s| s.limits.nice = 7)).await;
     let (_, edits) = world.head(1, Hook::RequestHead, "nice").await;
-    assert_eq!(set(&edits, "X-Nice").as_deref(), Some("7"));
+    // Whoever runs this may be nice itself.
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let nice = (own + 7).min(19).to_string();
+    assert_eq!(set(&edits, "X-Nice"), Some(nice));
 }
