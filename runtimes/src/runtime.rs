@@ -102,6 +102,11 @@ pub trait Far: std::fmt::Debug {
     /// the number of the seat's newest call when it was begun or looked at last.
     fn late(&self, call: u64, since: u32, now: Instant) -> Option<Duration>;
 
+    /// Nobody waits for this call any more, and nobody took it back: whoever comes to it may pass it by.
+    fn give_up(&self, transaction: u64, call: u64) {
+        let _ = (transaction, call);
+    }
+
     /// Whether the opaque value crosses with the events (in this address space) or stays over there.
     fn carries(&self) -> bool;
 }

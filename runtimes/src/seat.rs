@@ -210,7 +210,10 @@ enum End {
 /// A call that is late.
 struct Due {
     far: Rc<dyn Far>,
+    transaction: u64,
     call: u64,
+    /// It was not late before, and somebody waited for it.
+    first: bool,
     since: u32,
 }
 
@@ -453,6 +456,9 @@ impl Seat {
             let Some(again) = due.far.late(due.call, due.since, now) else {
                 continue;
             };
+            if due.first {
+                due.far.give_up(due.transaction, due.call);
+            }
             let since = self.count_on();
             self.with(due.call, |slot| {
                 slot.deadline = now + again;
@@ -479,11 +485,14 @@ impl Seat {
                 }
                 // Given up by its client, it may hang over there all the same.
                 State::Away | State::Late | State::GivenUp => {
-                    if matches!(slot.state, State::Away) {
+                    let first = matches!(slot.state, State::Away);
+                    if first {
                         slot.state = State::Late;
                     }
                     late.extend(slot.behind.far.clone().map(|far| Due {
                         far,
+                        transaction: slot.behind.transaction,
+                        first,
                         call: (u64::from(slot.generation) << 32) | index as u64,
                         since: slot.since,
                     }));
@@ -669,6 +678,14 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         if self.call == u64::MAX {
             return;
+        }
+        let away = self.seat.with(self.call, |slot| {
+            let far = slot.behind.far.clone();
+            far.filter(|_| matches!(slot.state, State::Away))
+                .map(|far| (far, slot.behind.transaction))
+        });
+        if let Some((far, transaction)) = away.flatten() {
+            far.give_up(transaction, self.call);
         }
         let heard = self.heard;
         let left = self.seat.with(self.call, |slot| {

@@ -7,23 +7,27 @@ use crate::Failure;
 use crate::link::{Call as Pending, Called, Link, Visit};
 use crate::loaded::{Environment, Loaded, load};
 use crate::office::{Mailboxes, Services};
+use crate::process::Libraries;
 use crate::seat::Seat;
 use crate::spec::{Kind, Library, Spec};
 use actix_rt::{System, SystemRunner};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use understudy_module::kit::{self, Call, Failed, Outcome, Report, Seated, Stage};
-use understudy_module::{About, Bytes, Completion, Edits, Event, Operation, Verdict};
+use understudy_module::{About, Bytes, Completion, Edits, Event, Hook, Module, Operation, Verdict};
 
 /// How often deadlines are looked after.
 const SWEEP: Duration = Duration::from_millis(5);
 /// How long the stage of a closed module goes on, so that its last words are heard and its threads and children end.
 const CLOSE: Duration = Duration::from_millis(20);
+
+/// How long the end of a transaction may take to be heard.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A module on one of the runtimes.
 #[derive(Debug, Clone)]
@@ -86,11 +90,64 @@ pub fn check(
     report.into_result()
 }
 
-/// Stored objects there are none, and no origin.
-struct Nothing;
+/// A library whose modules are watched.
+#[derive(Debug)]
+struct Watching(Arc<dyn Library>);
 
-impl Services for Nothing {
+impl Library for Watching {
+    fn make(&self) -> Result<Arc<dyn Module>, String> {
+        Ok(Arc::new(kit::Watched::new(self.0.make()?)))
+    }
+}
+
+/// How the name of a library begins for a child that is to watch its module.
+const WATCHED: &str = "watched:";
+
+/// The library of this name, as a child makes it.
+pub(crate) fn in_child(
+    library: &str,
+    libraries: Libraries<'_>,
+) -> Result<Arc<dyn Library>, String> {
+    match library.strip_prefix(WATCHED) {
+        Some(library) => Ok(Arc::new(Watching(libraries(library)?))),
+        None => libraries(library),
+    }
+}
+
+/// What a watched module told, by transaction. Stored objects there are none, and no origin.
+#[derive(Default)]
+struct Ears(Mutex<HashMap<u64, Vec<Hook>>>);
+
+impl Ears {
+    fn heard(&self) -> MutexGuard<'_, HashMap<u64, Vec<Hook>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the module heard the ends of all these transactions.
+    fn have(&self, transactions: &[u64]) -> bool {
+        let heard = self.heard();
+        let ended = |id| {
+            heard
+                .get(id)
+                .is_some_and(|hooks| hooks.contains(&Hook::Free))
+        };
+        transactions.iter().all(ended)
+    }
+
+    /// What it heard of the end of one.
+    fn end(&self, transaction: u64) -> Vec<Hook> {
+        let heard = self.heard().remove(&transaction).unwrap_or_default();
+        let end = heard.into_iter().skip_while(|hook| *hook != Hook::Free);
+        end.collect()
+    }
+}
+
+impl Services for Ears {
     fn perform(&self, _: u64, operation: Operation, done: Box<dyn FnOnce(Completion) + Send>) {
+        if let Some((transaction, hook)) = kit::told(&operation) {
+            self.heard().entry(transaction).or_default().push(hook);
+            return;
+        }
         if let Some(completion) = kit::completion(&operation) {
             // Never before this returns.
             std::thread::spawn(move || done(completion));
@@ -111,13 +168,17 @@ impl Stage for Real {
         let mut spec = self.spec.clone();
         spec.options.clone_from(options);
         let mailboxes = Mailboxes::default();
+        let ears = Arc::new(Ears::default());
+        if spec.kind == Kind::Process {
+            spec.library.insert_str(0, WATCHED);
+        }
         let environment = Environment {
-            services: Arc::new(Nothing),
+            services: ears.clone(),
             mailboxes: mailboxes.clone(),
             program: self.program.clone(),
         };
         let runner = System::new();
-        let library = self.library.clone();
+        let library = Arc::new(Watching(self.library.clone()));
         let (seat, loaded) = runner.block_on(async move {
             let seat = Seat::new(0);
             mailboxes.enter(0, seat.mailbox().clone());
@@ -130,7 +191,10 @@ impl Stage for Real {
         // Cases that fail on purpose fail on every chunking.
         link.be_patient();
         Ok(Box::new(Open {
+            ears,
             visits: HashMap::new(),
+            passed: HashSet::new(),
+            patience: PATIENCE,
             away: Vec::new(),
             link: Some(link),
             loaded: Some(loaded),
@@ -150,8 +214,12 @@ async fn sweep(seat: Rc<Seat>) {
 
 /// A module that is loaded. Dropped in this order: the system last.
 struct Open {
+    ears: Arc<Ears>,
     away: Vec<Away>,
     visits: HashMap<u64, Visit>,
+    /// Transactions by which the module was passed all along.
+    passed: HashSet<u64>,
+    patience: Duration,
     link: Option<Link>,
     loaded: Option<Arc<Loaded>>,
     seat: Rc<Seat>,
@@ -230,9 +298,35 @@ impl Seated for Open {
 
     fn free(&mut self, transaction: u64) {
         if let (Some(link), Some(mut visit)) = (&self.link, self.visits.remove(&transaction)) {
+            if !visit.was_entered() {
+                self.passed.insert(transaction);
+            }
             self.runner
                 .block_on(async { link.leave(&mut visit, transaction) });
         }
+    }
+
+    fn ends(&mut self, transactions: &[u64]) -> Vec<Vec<Hook>> {
+        let (ears, passed) = (&self.ears, std::mem::take(&mut self.passed));
+        let heard = |id: &u64| !passed.contains(id);
+        let due: Vec<u64> = transactions.iter().copied().filter(heard).collect();
+        self.runner.block_on(async {
+            let began = Instant::now();
+            // What was freed leaves with the next sweep.
+            while !ears.have(&due) && began.elapsed() < self.patience {
+                tokio::time::sleep(SWEEP).await;
+            }
+        });
+        if !ears.have(&due) {
+            // That was long enough to wait for nothing.
+            self.patience = CLOSE;
+        }
+        let end = |id: &u64| match heard(id) {
+            true => ears.end(*id),
+            // It had promised all its answers, so there is nothing that it could free.
+            false => vec![Hook::Free],
+        };
+        transactions.iter().map(end).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Modules in child processes, without a proxy. The binary of these tests is its own child: see `main`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "process_support/cases.rs"]
+#[path = "process_support/cases/mod.rs"]
 mod cases;
 #[path = "process_support/probe.rs"]
 mod probe;
@@ -25,13 +25,11 @@ fn main() -> ExitCode {
     }
     let wanted = arguments.iter().find(|word| !word.starts_with('-'));
     if arguments.iter().any(|word| word == "--list") {
-        cases::ALL
-            .iter()
-            .for_each(|(name, _)| println!("{name}: test"));
+        cases::all().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
     let mut failed = Vec::new();
-    for (name, case) in cases::ALL {
+    for (name, case) in cases::all() {
         if wanted.is_some_and(|part| !name.contains(part.as_str())) {
             continue;
         }

@@ -1,4 +1,5 @@
-//! What a child says over its control socket is read as hostile input: whatever the bytes, an error or a value, never a panic.
+//! What a child says over its control socket is read as hostile input: whatever the bytes, an error or a value, never a panic. So is what
+//! the proxy tells it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use proptest::collection::vec;
@@ -8,7 +9,7 @@ use understudy_module::{
     About, Attention, Bytes, Hook, Hooks, Level, ObjectId, Operation, Response,
 };
 use understudy_runtimes::accounts::Went;
-use understudy_runtimes::process::{Report, decode_report, encode_report, next_frame};
+use understudy_runtimes::process::{Report, decode_report, encode_report, next_frame, order_again};
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     vec(any::<u8>(), 0..100).prop_map(Bytes::from)
@@ -133,6 +134,28 @@ proptest! {
     }
 
     #[test]
+    fn calls_that_were_given_up_cross_as_they_are(calls in vec(any::<(u64, u64)>(), 0..100)) {
+        let pairs = calls.iter().flat_map(|(transaction, call)| [*transaction, *call]);
+        let mut content = [&[8][..], &(calls.len() as u32).to_le_bytes()].concat();
+        content.extend(pairs.flat_map(u64::to_le_bytes));
+        let frame = order_again(&content).unwrap();
+        prop_assert_eq!(next_frame(&frame), Ok(Some((&content[..], frame.len()))));
+        for end in 0..content.len() {
+            prop_assert!(order_again(&content[..end]).is_err(), "{end} of {}", content.len());
+        }
+        content.push(0);
+        prop_assert!(order_again(&content).is_err());
+    }
+
+    #[test]
+    fn noise_of_a_proxy_is_an_error_or_an_order(kind in 0u8..12, bytes in vec(any::<u8>(), 0..400)) {
+        if let Ok(frame) = order_again(&[&[kind], &bytes[..]].concat()) {
+            let (content, _) = next_frame(&frame).unwrap().unwrap();
+            prop_assert_eq!(order_again(content), Ok(frame.clone()));
+        }
+    }
+
+    #[test]
     fn noise_is_an_error_or_a_value(kind in 0u8..16, bytes in vec(any::<u8>(), 0..400)) {
         let _ = decode_report(&[&[kind], &bytes[..]].concat());
     }
@@ -159,7 +182,8 @@ fn a_text_longer_than_any_child_sends_is_an_error() {
 
 #[test]
 fn a_count_greater_than_the_frame_takes_no_memory() {
-    // Counters; the fields of an answer to inject.
+    // Calls that were given up; counters; the fields of an answer to inject.
+    assert!(order_again(&[&[8][..], &[0xff; 4]].concat()).is_err());
     assert!(decode_report(&[&[7][..], &[0xff; 4]].concat()).is_err());
     let ticket = [0; 8];
     let inject = [&[3][..], &ticket, &[5, 0, 0, 0, 0, 200, 0], &[0xff; 4]].concat();

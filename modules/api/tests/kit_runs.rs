@@ -1,9 +1,10 @@
 //! The kit runs modules by the rules of the interface: modules that keep them pass.
 #![allow(clippy::unwrap_used)]
 
-use understudy_module::kit::{Bare, Case, Report, check};
+use std::collections::BTreeMap;
+use understudy_module::kit::{self, Bare, Call, Case, Outcome, Report, Seated, Stage, check};
 use understudy_module::{
-    About, Answer, Bytes, Hook, Hooks, Module, Response, Transaction, Verdict,
+    About, Answer, Bytes, Event, Hook, Hooks, Module, Response, Transaction, Verdict,
 };
 
 fn body_case() -> Case {
@@ -276,4 +277,97 @@ fn injected_bytes_are_seen() {
     case.expect.injected = Some(b"more".to_vec());
     let report = report(|| Injects, case);
     assert!(report.is_ok(), "{report}");
+}
+
+/// The bare stage, where the module hears something else of the end of a transaction.
+struct Ends(&'static [Hook]);
+
+struct Seat(Box<dyn Seated>, &'static [Hook]);
+
+impl Stage for Ends {
+    fn name(&self) -> String {
+        "odd".to_owned()
+    }
+    fn open(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Seated>, String> {
+        let seated = Bare::new(|| Every).open(options)?;
+        Ok(Box::new(Seat(seated, self.0)))
+    }
+}
+
+impl Seated for Seat {
+    fn about(&self) -> &About {
+        self.0.about()
+    }
+    fn call(&mut self, event: &Event<'_>) -> Call {
+        self.0.call(event)
+    }
+    fn wait(&mut self) -> Option<(u64, Outcome)> {
+        self.0.wait()
+    }
+    fn answering(&mut self, transaction: u64) {
+        self.0.answering(transaction);
+    }
+    fn answered(&mut self, transaction: u64) -> Vec<Bytes> {
+        self.0.answered(transaction)
+    }
+    fn free(&mut self, transaction: u64) {
+        self.0.free(transaction);
+    }
+    fn ends(&mut self, transactions: &[u64]) -> Vec<Vec<Hook>> {
+        transactions.iter().map(|_| self.1.to_vec()).collect()
+    }
+}
+
+#[test]
+fn a_stage_on_which_the_end_of_a_transaction_is_another_is_named() {
+    let checked = |ends| check(&[&Bare::new(|| Every), &Ends(ends)], &[body_case()]);
+    assert!(checked(&[Hook::Free]).is_ok());
+    for ends in [&[][..], &[Hook::Free, Hook::Free], &[Hook::Free, Hook::Log]] {
+        let report = checked(ends);
+        let odd =
+            |one: &kit::Difference| one.stage == "odd" && one.what.starts_with("order of hooks");
+        assert!(!report.differences.is_empty(), "{report}");
+        assert!(report.differences.iter().all(odd), "{report}");
+    }
+}
+
+#[test]
+fn a_stage_on_which_a_module_that_is_done_in_a_body_is_not_freed_is_named() {
+    #[derive(Default)]
+    struct Done;
+    impl Module for Done {
+        fn about(&self) -> About {
+            let hooks = Hooks::of(&[Hook::ResponseBody, Hook::Free]);
+            About::new("done", "0", hooks)
+        }
+        fn response_body(&self, _: &mut Transaction<'_>) -> Verdict {
+            Verdict::Done
+        }
+    }
+    struct Lost;
+    impl Stage for Lost {
+        fn name(&self) -> String {
+            "odd".to_owned()
+        }
+        fn open(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Seated>, String> {
+            Ok(Box::new(Seat(Bare::new(Done::default).open(options)?, &[])))
+        }
+    }
+    let report = check(&[&Bare::new(Done::default), &Lost], &[body_case()]);
+    let odd = |one: &kit::Difference| one.stage == "odd" && one.what.starts_with("end");
+    assert!(!report.differences.is_empty(), "{report}");
+    assert!(report.differences.iter().all(odd), "{report}");
+}
+
+#[test]
+fn a_watched_module_tells_what_it_hears_of_the_end() {
+    use understudy_module::Opaque;
+    let stage =
+        Bare::made_by(|| std::sync::Arc::new(kit::Watched::new(std::sync::Arc::new(Every))));
+    let report = check(&[&Bare::new(|| Every), &stage], &[body_case()]);
+    assert!(report.is_ok(), "{report}");
+    let watched = kit::Watched::new(std::sync::Arc::new(Every));
+    assert_eq!(watched.about(), Every.about());
+    // Without a host there is nobody to tell.
+    watched.free(1, Opaque::None);
 }

@@ -1,9 +1,9 @@
-//! What a child says over its control socket: no panic; what is accepted is the same when it is written again; and a stream is cut
-//! into the same frames however it arrives.
+//! What a child says over its control socket, and what it is told: no panic; what is accepted is the same when it is written again; and
+//! a stream is cut into the same frames however it arrives.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use understudy_runtimes::process::{decode_report, encode_report, next_frame};
+use understudy_runtimes::process::{decode_report, encode_report, next_frame, order_again};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(report) = decode_report(bytes) {
@@ -13,6 +13,13 @@ fuzz_target!(|bytes: &[u8]| {
         };
         assert_eq!(took, again.len());
         assert_eq!(decode_report(content), Ok(report));
+    }
+    if let Ok(again) = order_again(bytes) {
+        let Ok(Some((content, took))) = next_frame(&again) else {
+            panic!("what was written is no frame");
+        };
+        assert_eq!(took, again.len());
+        assert_eq!(order_again(content), Ok(again.clone()));
     }
     let mut rest = bytes;
     while let Ok(Some((content, took))) = next_frame(rest) {

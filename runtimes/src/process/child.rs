@@ -19,8 +19,14 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::mpsc::UnboundedSender;
 use understudy_module::{Attention, Completion, Hooks};
 
-/// Bytes of completions that may wait for a child: four of the longest. One that asks for more than it reads is killed.
+/// Bytes of completions that may wait for a child: four of the longest. What does not fit is told as a failure.
 const MOST_WAITING: usize = 4 * MAX_FRAME;
+/// Bytes of short ones that may wait besides. One that asks for more than that without reading is killed.
+const MOST_SHORT: usize = MAX_FRAME;
+/// What weighs no more is short: as little as the failure that would be told in its place.
+const SHORT: usize = 1024;
+/// Why an answer is not told.
+const UNREAD: &str = "too much waits already that it asked for and did not read";
 
 /// An order, and the descriptors that go with it.
 #[derive(Debug)]
@@ -96,20 +102,53 @@ impl Child {
         self.send(packet, weight);
     }
 
-    /// Tells it how an operation ended: as much as it asks for, so there is a bound on what it leaves unread.
-    pub(crate) fn complete(&self, ticket: u64, completion: Completion, shared: &Weak<Shared>) {
+    /// Tells it how an operation ended. It asks for as much as it likes, so there is a bound on what it leaves unread: beyond that an
+    /// answer is told as a failure, and `false` comes back.
+    pub(crate) fn complete(
+        &self,
+        ticket: u64,
+        completion: Completion,
+        shared: &Weak<Shared>,
+    ) -> bool {
         let order = Order::Completed(ticket, completion);
         let weight = order.weight();
-        let before = self.waiting.fetch_add(weight, Ordering::Relaxed);
-        if before + weight <= MOST_WAITING {
-            return self.send(order.into(), weight);
+        if self.has_room(weight, MOST_WAITING) {
+            self.send(order.into(), weight);
+            return true;
         }
-        self.took(weight);
+        let short = weight <= SHORT;
+        let order = if short {
+            order
+        } else {
+            Order::Completed(ticket, Completion::Failed(UNREAD.to_owned()))
+        };
+        let weight = order.weight();
+        if self.has_room(weight, MOST_WAITING + MOST_SHORT) {
+            self.send(order.into(), weight);
+            return short;
+        }
         // One that is dying reads no more, which is not its fault.
         match shared.upgrade().filter(|_| self.takes()) {
             Some(shared) => self.mad("it does not read what it asked for", &shared),
             None => self.kill(),
         }
+        false
+    }
+
+    /// Tells it of calls for which nobody waits any more, while there is room: it is for its own good.
+    pub(crate) fn give_up(&self, calls: Vec<(u64, u64)>) {
+        let order = Order::GivenUp(calls);
+        let weight = order.weight();
+        if self.has_room(weight, MOST_WAITING) {
+            self.send(order.into(), weight);
+        }
+    }
+
+    /// Takes room for so much, if no more than `most` waits then.
+    fn has_room(&self, weight: usize, most: usize) -> bool {
+        let more = |waiting: usize| waiting.checked_add(weight).filter(|all| *all <= most);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.waiting.fetch_update(set, fetch, more).is_ok()
     }
 
     fn send(&self, packet: Packet, weight: usize) {
@@ -372,5 +411,94 @@ impl Shared {
         for id in open {
             self.told(child, id, Err("its process died".to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    type Told = UnboundedReceiver<(Packet, usize)>;
+
+    fn child() -> (Child, Told) {
+        let pidfd = std::fs::File::open("/dev/null").unwrap().into();
+        let (orders, told) = unbounded_channel();
+        (Child::new(1, pidfd, orders, Default::default()), told)
+    }
+
+    fn part(bytes: usize) -> Completion {
+        Completion::Part(vec![0; bytes].into(), false)
+    }
+
+    fn completed(told: &mut Told) -> (u64, Completion, usize) {
+        match told.try_recv().unwrap() {
+            (
+                Packet {
+                    order: Order::Completed(ticket, completion),
+                    ..
+                },
+                weight,
+            ) => (ticket, completion, weight),
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_fit_fails_and_a_short_one_is_told_as_it_is() {
+        let (child, mut told) = child();
+        let none = Weak::new();
+        let whole = MAX_FRAME - SHORT;
+        for ticket in 0..4 {
+            assert!(child.complete(ticket, part(whole), &none));
+        }
+        assert!(!child.complete(4, part(3 * SHORT), &none));
+        for _ in 0..5 {
+            assert!(child.complete(5, part(SHORT / 4), &none));
+        }
+        assert!(child.waiting.load(Ordering::Relaxed) > MOST_WAITING);
+        assert!(child.complete(6, Completion::Absent, &none));
+        assert!(!child.complete(7, part(whole), &none));
+        assert!(child.takes(), "it lives on");
+        let mut first = None;
+        for ticket in 0..4 {
+            let (of, completion, weight) = completed(&mut told);
+            assert_eq!((of, completion), (ticket, part(whole)));
+            first = Some(weight);
+        }
+        let failed = Completion::Failed(UNREAD.to_owned());
+        let (of, completion, _) = completed(&mut told);
+        assert_eq!((of, completion), (4, failed.clone()));
+        for _ in 0..5 {
+            let (of, completion, _) = completed(&mut told);
+            assert_eq!((of, completion), (5, part(SHORT / 4)));
+        }
+        let (of, completion, _) = completed(&mut told);
+        assert_eq!((of, completion), (6, Completion::Absent));
+        let (of, completion, _) = completed(&mut told);
+        assert_eq!((of, completion), (7, failed));
+        // With one of them read there is room again.
+        child.took(first.unwrap());
+        assert!(child.complete(8, part(whole / 2), &none));
+    }
+
+    #[test]
+    fn one_that_reads_not_even_failures_is_killed() {
+        let (child, mut told) = child();
+        let none = Weak::new();
+        let large = part(MAX_FRAME / 2);
+        while child.takes() {
+            child.complete(1, large.clone(), &none);
+        }
+        assert!(child.waiting.load(Ordering::Relaxed) <= MOST_WAITING + MOST_SHORT);
+        let mut failures = 0;
+        while let Ok((packet, weight)) = told.try_recv() {
+            let failed = matches!(packet.order, Order::Completed(_, Completion::Failed(_)));
+            failures += usize::from(failed);
+            child.took(weight);
+        }
+        assert!(failures >= MOST_SHORT / SHORT, "{failures}");
+        assert_eq!(child.waiting.load(Ordering::Relaxed), 0);
     }
 }

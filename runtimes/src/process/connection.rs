@@ -7,7 +7,8 @@
 //!
 //! A call whose deadline passed is given up alone, while anything else is answered over there; then what comes for it later is dropped. A
 //! connection that is late and has answered nothing since is *behind*: transactions go elsewhere while they can, for the thread at its other
-//! end may hang though others do not. Where nothing comes any more, or calls that began later overtake it ([`Signs`]), the child is killed.
+//! end may hang though others do not. The child is told of a call that is given up, with the next sweep and by its control socket, which it
+//! reads while its hooks work: what it has not begun then it does not begin. Where nothing comes any more, or calls that began later overtake it ([`Signs`]), the child is killed.
 //!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
@@ -84,6 +85,8 @@ pub(crate) struct Connection {
     behind: Cell<bool>,
     /// Transactions that are with it.
     pub(crate) busy: Cell<usize>,
+    /// Calls for which nobody waits any more and of which the child was not told that: their transactions and numbers.
+    given_up: RefCell<Vec<(u64, u64)>>,
     /// Those of which the child knows.
     live: RefCell<HashSet<u64, FixedState>>,
     waker: RefCell<Option<Waker>>,
@@ -115,6 +118,7 @@ impl Connection {
             parked: Cell::new(0),
             behind: Cell::new(false),
             busy: Cell::new(0),
+            given_up: RefCell::default(),
             live: RefCell::default(),
             waker: RefCell::new(None),
             woken: Cell::new(false),
@@ -504,6 +508,12 @@ impl Far for Connection {
         Some(self.shared.spec.limits.deadline)
     }
 
+    fn give_up(&self, transaction: u64, call: u64) {
+        if self.dead.borrow().is_none() {
+            self.given_up.borrow_mut().push((transaction, call));
+        }
+    }
+
     fn carries(&self) -> bool {
         false
     }
@@ -521,6 +531,10 @@ impl Connection {
 impl Swept for Connection {
     fn sweep(&self) {
         self.signs.sweep(self.seat.newest());
+        let given_up = std::mem::take(&mut *self.given_up.borrow_mut());
+        if !given_up.is_empty() {
+            self.child.give_up(given_up);
+        }
         if !self.out.borrow().bytes.is_empty() {
             self.wake();
         }

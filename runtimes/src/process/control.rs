@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -48,6 +48,8 @@ pub(crate) enum Order {
     Ask,
     /// The proxy's settings are others now.
     Settings(Map),
+    /// Nobody waits any more for these calls: their transactions and numbers. Those that are not begun are not to be.
+    GivenUp(Vec<(u64, u64)>),
 }
 
 /// What a child says over its control socket.
@@ -138,6 +140,13 @@ impl Order {
             }
             Order::Close => frame(out, 6, |_| {}),
             Order::Settings(settings) => frame(out, 7, |out| put_map(out, settings)),
+            Order::GivenUp(calls) => frame(out, 8, |out| {
+                out.u32(calls.len() as u32);
+                for (transaction, call) in calls {
+                    out.u64(*transaction);
+                    out.u64(*call);
+                }
+            }),
             Order::Ask => frame(out, 9, |_| {}),
         }
     }
@@ -146,6 +155,7 @@ impl Order {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Order::Completed(_, completion) => ITSELF + weight(completion),
+            Order::GivenUp(calls) => ITSELF + size_of_val(&calls[..]),
             _ => ITSELF,
         }
     }
@@ -175,6 +185,11 @@ impl Order {
             4 => Order::Reconfigure(get.u64()?, get_map(&mut get)?),
             5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
             6 => Order::Close,
+            8 => {
+                let calls = 0..get.count(16)?;
+                let call = |_| Ok((get.u64()?, get.u64()?));
+                Order::GivenUp(calls.map(call).collect::<Result<_, Malformed>>()?)
+            }
             9 => Order::Ask,
             7 => Order::Settings(get_map(&mut get)?),
             _ => return Err(Malformed("an order of no kind")),
@@ -297,6 +312,16 @@ pub fn decode_report(content: &[u8]) -> Result<Report, Malformed> {
     Report::get(content)
 }
 
+/// Reads the content of a frame that the proxy sent over a control socket, as a child does, and writes it again: for tests.
+///
+/// # Errors
+/// When no proxy sends it.
+pub fn order_again(content: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut out = Vec::new();
+    Order::get(content)?.put(&mut out);
+    Ok(out)
+}
+
 /// Writes what a child reports: the other direction of [`decode_report`], for tests. Empty when it is too long for a frame.
 pub fn encode_report(report: &Report) -> Vec<u8> {
     let mut out = Vec::new();
@@ -337,6 +362,8 @@ mod tests {
             Order::Reconfigure(9, map),
             Order::Completed(1, Completion::Part("piece".into(), true)),
             Order::Close,
+            Order::GivenUp(Vec::new()),
+            Order::GivenUp(vec![(u64::MAX, 1), (2, u64::MAX)]),
             Order::Ask,
         ] {
             let mut out = Vec::new();

@@ -23,7 +23,7 @@ mod supervise;
 mod wire;
 
 pub use blocks::{THRESHOLD, set_threshold};
-pub use control::{Report, decode_report, encode_report};
+pub use control::{Report, decode_report, encode_report, order_again};
 pub use host::{Libraries, host_main};
 pub use reply::{Heard, decode_reply, encode_reply};
 pub use wire::{MAX_FRAME, Malformed, next_frame};

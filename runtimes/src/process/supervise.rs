@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
-use understudy_module::{About, Completion, Hook};
+use understudy_module::{About, Completion, Hook, Operation};
 use understudy_shared::register;
 
 /// How long a child may take until it is ready.
@@ -30,9 +30,10 @@ const STARTUP: Duration = Duration::from_secs(30);
 /// How long an unloaded one may take to end.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// A child with its control socket.
+/// A child with its control socket. Buried on drop, wherever that comes: a start that fails or is given up leaves nothing of it.
 #[derive(Debug)]
 pub(crate) struct Running {
+    shared: Arc<Shared>,
     process: Process,
     pub(crate) child: Arc<Child>,
     control: AsyncFd<OwnedFd>,
@@ -116,13 +117,12 @@ async fn launch_within(shared: &Arc<Shared>, most: Duration) -> Result<(Running,
         spawn(shared).map_err(|why| format!("its process cannot be started: {why}"))?;
     let ended = tokio::time::timeout(most, running.serve(shared)).await;
     match ended {
-        Ok(End::Ready(about)) => return Ok((running, about)),
+        Ok(End::Ready(about)) => Ok((running, about)),
         Ok(End::Refused(why)) => Err(why),
         Ok(End::Gone) => Err("its process ended before it was ready".to_owned()),
         Ok(End::Mad(why)) => Err(format!("its process sent garbage: {why}")),
         Err(_) => Err("its process was not ready in time".to_owned()),
     }
-    .inspect_err(|_| running.bury(shared))
 }
 
 fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
@@ -168,6 +168,7 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell, options));
     child.tell(hello);
     Ok(Running {
+        shared: shared.clone(),
         process,
         child,
         control: register(OwnedFd::from(ours))?,
@@ -188,7 +189,8 @@ enum Came {
     End,
 }
 
-fn receive(control: &AsyncFd<OwnedFd>, input: &mut Vec<u8>) -> Came {
+/// Takes what there is; `heard`: when there was nothing.
+fn receive(control: &AsyncFd<OwnedFd>, input: &mut Vec<u8>, heard: &mut Instant) -> Came {
     let at = input.len();
     input.resize(at + 16 * 1024, 0);
     let got = recv(control, &mut input[at..], RecvFlags::DONTWAIT);
@@ -196,7 +198,10 @@ fn receive(control: &AsyncFd<OwnedFd>, input: &mut Vec<u8>) -> Came {
     match got {
         Ok((_, 0)) => Came::End,
         Ok(_) | Err(Errno::INTR) => Came::Something,
-        Err(Errno::AGAIN) => Came::Nothing,
+        Err(Errno::AGAIN) => {
+            *heard = Instant::now();
+            Came::Nothing
+        }
         Err(_) => Came::End,
     }
 }
@@ -240,7 +245,7 @@ pub(crate) async fn supervise(
             if closed {
                 return running.close(&shared).await;
             }
-            running.bury(&shared);
+            drop(running);
             back_off.lived(began.elapsed());
         }
         let wait = back_off.start();
@@ -283,7 +288,6 @@ impl Running {
         self.child.doom();
         self.child.tell(Order::Close);
         let _ = tokio::time::timeout(CLOSE, self.serve_on(shared)).await;
-        self.bury(shared);
     }
 
     /// Serves it until something ends that. Cancelled, nothing is lost.
@@ -316,13 +320,10 @@ impl Running {
                 biased;
                 ready = self.control.readable() => {
                     let Ok(mut ready) = ready else { return End::Gone };
-                    match receive(&self.control, &mut self.input) {
+                    match receive(&self.control, &mut self.input, &mut self.heard) {
                         // One that talks without pause is not all there is to do here: nothing else of this takes turns by itself.
                         Came::Something => tokio::task::yield_now().await,
-                        Came::Nothing => {
-                            ready.clear_ready();
-                            self.heard = Instant::now();
-                        }
+                        Came::Nothing => ready.clear_ready(),
                         Came::End => return End::Gone,
                     }
                 }
@@ -341,10 +342,9 @@ impl Running {
                     if look.is_some_and(|then| then.elapsed() >= deadline / 2) {
                         self.pulse.moved(Instant::now());
                     }
-                    match receive(&self.control, &mut self.input) {
-                        Came::Something => {}
-                        Came::Nothing => self.heard = Instant::now(),
-                        Came::End => return End::Gone,
+                    let came = receive(&self.control, &mut self.input, &mut self.heard);
+                    if matches!(came, Came::End) {
+                        return End::Gone;
                     }
                 }
                 _ = self.pidfd.readable() => return End::Gone,
@@ -423,8 +423,22 @@ impl Running {
             Report::Watches => self.pulse.watches(Instant::now()),
             Report::Submit(ticket, operation) => {
                 let (child, of) = (self.child.clone(), Arc::downgrade(shared));
+                let reading = match &operation {
+                    Operation::ReadStart(_, reading) | Operation::ReadPart(reading, _) => {
+                        Some(*reading)
+                    }
+                    _ => None,
+                };
                 let done = Box::new(move |completion: Completion| {
-                    child.complete(ticket, completion, &of);
+                    if child.complete(ticket, completion, &of) {
+                        return;
+                    }
+                    // A piece may not just be missing from the middle of what it reads, so the reading is over.
+                    if let (Some(reading), Some(of)) = (reading, of.upgrade()) {
+                        let (services, over) =
+                            (&of.environment.services, Operation::ReadDone(reading));
+                        services.perform(child.number, over, Box::new(|_| {}));
+                    }
                 });
                 let services = &shared.environment.services;
                 services.perform(self.child.number, operation, done);
@@ -432,14 +446,17 @@ impl Running {
         }
         None
     }
+}
 
+impl Drop for Running {
     /// The end: killed, and everybody told.
-    fn bury(&mut self, shared: &Arc<Shared>) {
+    fn drop(&mut self) {
         self.child.kill();
         self.process.end();
         self.orders.close();
-        shared.gone(&self.child);
-        shared.environment.services.forget(self.child.number);
+        self.shared.gone(&self.child);
+        let services = &self.shared.environment.services;
+        services.forget(self.child.number);
     }
 }
 
@@ -451,7 +468,6 @@ mod tests {
     use crate::office::{Mailboxes, Office, Services};
     use crate::spec::{Kind, Limits, Spec};
     use std::os::unix::fs::PermissionsExt;
-    use understudy_module::Operation;
 
     struct Nothing;
 

@@ -306,14 +306,18 @@ impl Probe {
                 Verdict::Continue
             }
             "feast" => {
-                ask_for_large(&tx.host(), 10);
+                ask_for(&tx.host(), b"large", 10);
+                Verdict::Continue
+            }
+            "glut" => {
+                let host = tx.host();
+                ask_for(&host, b"held", 63);
+                host.submit(9, Operation::ReadPart(77, usize::MAX));
                 Verdict::Continue
             }
             "gorge" => {
-                ask_for_large(&tx.host(), 64);
-                // And no thread of it reads anything of that.
-                let own = rustix::process::getpid();
-                let _ = rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                // More than there may be failures.
+                ask_for(&tx.host(), b"held", GORGED);
                 loop {
                     std::thread::sleep(Duration::from_secs(1));
                 }
@@ -339,10 +343,13 @@ impl Probe {
     }
 }
 
+/// So often `gorge` asks.
+pub(crate) const GORGED: usize = 150_000;
+
 /// Asks for a large object, so many times at once.
-fn ask_for_large(host: &Host, times: usize) {
+fn ask_for(host: &Host, object: &[u8], times: usize) {
     for _ in 0..times {
-        host.submit(9, Operation::Read(ObjectId::of_key(b"large")));
+        host.submit(9, Operation::Read(ObjectId::of_key(object)));
     }
 }
 
@@ -429,6 +436,16 @@ impl Module for Maker {
 
     fn init(&self, host: &Host) -> Result<(), String> {
         let _ = self.1.host.set(host.clone());
+        if host.option("begins").is_some()
+            && let Some(object) = host.object("http://host/begun")
+            && let Ok(head) = Response::new(200, Bytes::new())
+        {
+            host.inject_start(object, head);
+        }
+        // Begins so often.
+        if host.option("admits").is_some_and(|path| !one_fewer(&path)) {
+            return Err("no more".to_owned());
+        }
         match host.option("init").as_deref() {
             Some("refuse") => return Err("not today".to_owned()),
             Some("die") => std::process::abort(),
@@ -542,6 +559,9 @@ impl Module for Maker {
         fault(host, Hook::Completed);
         if tag == 9 && matches!(completion, Completion::Object(_)) {
             say(host, "large");
+        }
+        if tag == 9 && matches!(completion, Completion::Failed(_)) {
+            say(host, "failed");
         }
         if tag == 0
             && completion == Completion::Done

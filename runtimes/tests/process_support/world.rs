@@ -1,14 +1,14 @@
 //! A worker with a module in child processes, and no proxy around it.
 
 use super::probe::ProbeLibrary;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use understudy_module::{
-    Bytes, Completion, Edits, Event, Head, Hook, Lines, LogEntry, ObjectInfo, Operation, Part,
-    Piece, Response, Verdict,
+    Bytes, Completion, Edits, Event, Head, Hook, Lines, LogEntry, ObjectId, ObjectInfo, Operation,
+    Part, Piece, Response, Verdict,
 };
 use understudy_runtimes::{
     Called, Environment, Failure, Kind, Limits, Link, Loaded, Mailboxes, Seat, Services, Spec,
@@ -24,9 +24,31 @@ pub(crate) struct Proxy {
     words: Mutex<Vec<String>>,
     /// Settings that were changed.
     changed: Mutex<BTreeMap<String, String>>,
+    /// How operations end that are held until they are let go.
+    held: Mutex<Vec<(Completion, Done)>>,
+    /// Injections that were begun and neither ended nor forgotten: their owners and numbers.
+    open: Mutex<BTreeSet<(u64, u64)>>,
 }
 
+type Done = Box<dyn FnOnce(Completion) + Send>;
+
 impl Proxy {
+    /// How many operations are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
+    /// Tells how they ended.
+    pub(crate) fn let_go(&self) {
+        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        held.into_iter().for_each(|(end, done)| done(end));
+    }
+
+    /// How many injections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.lock().unwrap().len()
+    }
+
     /// How often a word was said.
     pub(crate) fn said(&self, word: &str) -> usize {
         let words = self.words.lock().unwrap();
@@ -48,7 +70,7 @@ impl Proxy {
 }
 
 impl Services for Proxy {
-    fn perform(&self, _: u64, operation: Operation, done: Box<dyn FnOnce(Completion) + Send>) {
+    fn perform(&self, owner: u64, operation: Operation, done: Done) {
         let completion = match &operation {
             Operation::Query(_) => Completion::Found(ObjectInfo {
                 status: 200,
@@ -60,23 +82,43 @@ impl Services for Proxy {
             Operation::Read(_) => {
                 Completion::Object(Box::new(Response::new(200, LARGE.clone()).unwrap()))
             }
+            Operation::ReadPart(..) => Completion::Part(LARGE.clone(), false),
             _ => Completion::Done,
         };
+        match &operation {
+            Operation::InjectStart(_, number, _) => {
+                self.open.lock().unwrap().insert((owner, *number));
+            }
+            Operation::InjectDone(number) | Operation::InjectAbort(number) => {
+                self.open.lock().unwrap().remove(&(owner, *number));
+            }
+            _ => {}
+        }
         let word = match &operation {
             Operation::Delete(id) => Some(String::from_utf8_lossy(id.key()).into_owned()),
             Operation::InjectBody(_, bytes) => Some(format!("piece of {}", bytes.len())),
             Operation::InjectAbort(_) => Some("given up".to_owned()),
             Operation::InjectDone(_) => Some("done".to_owned()),
+            Operation::InjectStart(..) => Some("begun".to_owned()),
+            Operation::ReadDone(number) => Some(format!("read {number} no more")),
             _ => None,
         };
         self.words.lock().unwrap().extend(word);
         if !operation.completes() {
             return;
         }
+        let held = |id: &ObjectId| id.key() == b"held";
+        if matches!(&operation, Operation::Read(id) if held(id))
+            || matches!(operation, Operation::ReadPart(..))
+        {
+            return self.held.lock().unwrap().push((completion, done));
+        }
         // Never before this returns.
         actix_rt::spawn(async move { done(completion) });
     }
-    fn forget(&self, _: u64) {}
+    fn forget(&self, owner: u64) {
+        self.open.lock().unwrap().retain(|(of, _)| *of != owner);
+    }
     fn setting(&self, _: &str) -> Option<String> {
         None
     }
@@ -118,7 +160,11 @@ pub(crate) fn with(mut spec: Spec, change: impl FnOnce(&mut Spec)) -> Spec {
 
 impl World {
     pub(crate) async fn try_new(spec: Spec) -> Result<World, String> {
-        let proxy = Arc::new(Proxy::default());
+        World::try_of(Arc::default(), spec).await
+    }
+
+    /// With this proxy.
+    pub(crate) async fn try_of(proxy: Arc<Proxy>, spec: Spec) -> Result<World, String> {
         let mailboxes = Mailboxes::default();
         let seat = Seat::new(0);
         mailboxes.enter(0, seat.mailbox().clone());
@@ -293,6 +339,13 @@ impl World {
         self.seat.sweep(Instant::now() + FAR_OFF);
     }
 
+    /// The child knows which calls were given up: what it is told is told in order.
+    pub(crate) async fn told_given_up(&self) {
+        self.seat.sweep(Instant::now());
+        let same = self.loaded.spec().options.clone();
+        self.loaded.reconfigure(same).await.unwrap();
+    }
+
     /// Waits until a transaction goes well again.
     pub(crate) async fn back(&self, transaction: u64) {
         until("the child is back", || async {
@@ -333,4 +386,15 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnM
 pub(crate) async fn said(world: &World, word: &str, times: usize) {
     until(word, || async { world.proxy.said(word) >= times }).await;
     assert_eq!(world.proxy.said(word), times, "{word}");
+}
+
+/// Has a process stand still.
+pub(crate) async fn stop(pid: rustix::process::Pid) {
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    until("it stands still", || async {
+        let stat = std::fs::read_to_string(&path).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    })
+    .await;
 }

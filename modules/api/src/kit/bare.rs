@@ -80,6 +80,7 @@ impl Stage for Bare {
             host,
             calls,
             visits: HashMap::new(),
+            ended: HashMap::new(),
             parked: Vec::new(),
             next: 0,
         }))
@@ -103,6 +104,8 @@ struct Open {
     calls: Arc<BareCalls>,
     /// A transaction stays with the instance it began with.
     visits: HashMap<u64, (Arc<dyn Module>, Opaque)>,
+    /// Transactions whose end was heard.
+    ended: HashMap<u64, Vec<Hook>>,
     parked: Vec<Parked>,
     next: u64,
 }
@@ -197,8 +200,14 @@ impl Seated for Open {
             return;
         };
         if self.about.hooks.has(Hook::Free) {
+            self.ended.entry(transaction).or_default().push(Hook::Free);
             let _ = guard(|| module.free(transaction, opaque));
         }
+    }
+
+    fn ends(&mut self, transactions: &[u64]) -> Vec<Vec<Hook>> {
+        let ended = |id| self.ended.remove(id).unwrap_or_default();
+        transactions.iter().map(ended).collect()
     }
 }
 

@@ -37,6 +37,7 @@ mod run;
 mod stage;
 mod transcript;
 mod walk;
+mod watched;
 
 pub use bare::Bare;
 pub use calls::completion;
@@ -50,3 +51,4 @@ pub use report::{Difference, Report};
 pub use run::{Job, run_all};
 pub use stage::{Call, Failed, Outcome, Seated, Stage};
 pub use transcript::{Message, Transcript};
+pub use watched::{Watched, told};

@@ -34,6 +34,8 @@ pub fn run_all(
     let mut waiting = jobs.iter().enumerate();
     let mut ready: Vec<(usize, Walk<'_>)> = Vec::new();
     let mut away: Vec<(usize, Walk<'_>)> = Vec::new();
+    // Of which the module is to hear the end: their numbers, and their ids.
+    let (mut freed, mut ids) = (Vec::new(), Vec::new());
     loop {
         while ready.len() + away.len() < at_once.max(1) {
             let Some((index, job)) = waiting.next() else {
@@ -49,7 +51,13 @@ pub fn run_all(
             match walk.go(seated) {
                 Progress::Again => ready.push((index, walk)),
                 Progress::UnderWay => away.push((index, walk)),
-                Progress::Finished => transcripts[index] = Some(walk.finish()),
+                Progress::Finished => {
+                    if walk.is_freed() {
+                        freed.push(index);
+                        ids.push(walk.id());
+                    }
+                    transcripts[index] = Some(walk.finish());
+                }
             }
             continue;
         }
@@ -60,6 +68,15 @@ pub fn run_all(
             let (index, mut walk) = away.swap_remove(at);
             walk.take(outcome, seated);
             ready.push((index, walk));
+        }
+    }
+    if !ids.is_empty() {
+        for (index, heard) in freed.into_iter().zip(seated.ends(&ids)) {
+            if let Some(transcript) = &mut transcripts[index] {
+                transcript
+                    .hooks
+                    .extend(heard.into_iter().map(|hook| (hook, "")));
+            }
         }
     }
     transcripts

@@ -3,7 +3,7 @@
 //! A [`Stage`] is opened once for each set of options; what is open is [`Seated`] and takes calls for any number of transactions at
 //! once, one call a transaction. It knows nothing of cases: the order of hooks is the kit's.
 
-use crate::about::About;
+use crate::about::{About, Hook};
 use crate::edits::Edits;
 use crate::event::Event;
 use crate::verdict::Verdict;
@@ -41,6 +41,10 @@ pub trait Seated {
 
     /// The transaction is over: `free`, if any hook of it was called.
     fn free(&mut self, transaction: u64);
+
+    /// What the module itself heard of the ends of these transactions, which are over: `free`, and whatever came behind it. Nothing, where
+    /// that did not come; waits for it a while.
+    fn ends(&mut self, transactions: &[u64]) -> Vec<Vec<Hook>>;
 }
 
 /// What a call gives at once.

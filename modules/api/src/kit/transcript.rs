@@ -3,7 +3,7 @@
 //! Invariant: two transcripts of one case are equal byte for byte, whatever the chunking, the stage and the other transactions. So
 //! pieces of a body are folded into one, a body in which the module failed is left out (how much of it was given away before
 //! depends on its pieces), and hooks are compared up to the body in which the module was done (how many pieces that took depends on
-//! them too; what it then makes of the rest has to be the same). The transaction's id, which is another each time, is written as `ID`.
+//! them too; what it then makes of the rest has to be the same), and again from `free` on. The transaction's id, which is another each time, is written as `ID`.
 
 use crate::about::Hook;
 
@@ -44,7 +44,8 @@ impl Message {
 /// What became of a transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Transcript {
-    /// The hooks in order, the calls for the pieces of one body as one, with the verdict where it is not about a piece.
+    /// The hooks in order, the calls for the pieces of one body as one, with the verdict where it is not about a piece. `free` stands where
+    /// the module itself heard it; what came behind that, which is nothing, stands there as well.
     pub hooks: Vec<(Hook, &'static str)>,
     /// The request's head as `request_head` left it.
     pub request: Option<Message>,
@@ -89,6 +90,12 @@ impl Transcript {
             })
             .collect();
         all.push(("order of hooks", hooks.join(", ").into_bytes()));
+        let end = self
+            .hooks
+            .iter()
+            .skip_while(|(hook, _)| *hook != Hook::Free);
+        let end: Vec<&str> = end.map(|(hook, _)| hook.name()).collect();
+        all.push(("end", end.join(", ").into_bytes()));
         for (head, body, message) in [
             ("request", "body", &self.request),
             ("forwarded request", "forwarded body", &self.forwarded),

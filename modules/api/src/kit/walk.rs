@@ -138,6 +138,11 @@ impl<'a> Walk<'a> {
         self.id
     }
 
+    /// Whether the module is to hear of its end.
+    pub(crate) fn is_freed(&self) -> bool {
+        self.called && self.about.hooks.has(Hook::Free)
+    }
+
     /// What became of it.
     pub(crate) fn finish(mut self) -> Transcript {
         self.transcript.forget_id(self.id);
@@ -159,9 +164,6 @@ impl<'a> Walk<'a> {
             Step::Freed => {
                 if self.called {
                     seated.free(self.id);
-                    if self.about.hooks.has(Hook::Free) {
-                        self.transcript.hooks.push((Hook::Free, ""));
-                    }
                 }
                 return Progress::Finished;
             }

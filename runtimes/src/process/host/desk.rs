@@ -3,6 +3,7 @@
 //! Order of locks: visits, then a door's output. Nothing of the module runs while one is held.
 
 use super::doors::{Door, Doors};
+use super::given_up::GivenUp;
 use super::notices::{Notices, Told};
 use super::visits::Visits;
 use crate::accounts::Went;
@@ -59,6 +60,7 @@ pub(super) struct Desk {
     current: Mutex<Option<Arc<Life>>>,
     tickets: Mutex<HashMap<u64, Ticket>>,
     pub(super) visits: Visits,
+    pub(super) given_up: GivenUp,
     pub(super) doors: Doors,
     pub(super) notices: Notices,
     /// What the module counts itself, and was not sent.
@@ -90,6 +92,7 @@ impl Desk {
             current: Mutex::new(None),
             tickets: Mutex::default(),
             visits: Visits::default(),
+            given_up: GivenUp::default(),
             doors: Doors::new(hello.threads as usize).map_err(text)?,
             notices: Notices::new().map_err(text)?,
             counts: Counts::default(),

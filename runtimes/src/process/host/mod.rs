@@ -7,6 +7,7 @@
 mod calls;
 mod desk;
 mod doors;
+mod given_up;
 mod notices;
 mod orders;
 mod pool;

@@ -10,6 +10,7 @@ use crate::process::child::lock;
 use crate::process::control::{Hello, Order};
 use crate::process::wire::next_frame;
 use crate::spec::Library;
+use crate::stages::in_child;
 use rustix::cmsg_space;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -49,7 +50,7 @@ pub(super) fn run(libraries: Libraries<'_>) -> Result<(), String> {
     let desk = Desk::new(control, &hello)?;
     // The library is found here, where the application's function may be called; the module is made on the thread of the hooks,
     // so that what its `init` waits for can be read.
-    match libraries(&hello.library) {
+    match in_child(&hello.library, libraries) {
         Ok(library) => begin(&desk, &hello, library)?,
         Err(why) => desk.refuse(&why),
     }
@@ -135,6 +136,7 @@ fn obey(desk: &Arc<Desk>, orders: &mut Orders, order: Order) -> Result<(), Strin
         Order::Completed(ticket, completion) => desk.completed(ticket, completion),
         // At once: what is told behind it is told by another thread.
         Order::Settings(settings) => *lock(&desk.settings) = settings,
+        Order::GivenUp(calls) => desk.given_up.note(calls),
         Order::Close => desk.close(),
         Order::Ask => desk.notices.put(Told::Asked),
     }

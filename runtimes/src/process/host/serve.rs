@@ -128,6 +128,7 @@ pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Ins
 /// `free`, once: the visit leaves the table. Answers what time it is behind that.
 pub(super) fn free(desk: &Desk, transaction: u64, began: Instant) -> Instant {
     let visit = desk.visits.table().remove(&transaction);
+    desk.given_up.forget(transaction);
     if visit.is_none() {
         desk.visits.forget_missed(transaction);
     }
@@ -234,10 +235,30 @@ fn enter(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) -> Option<Entered> {
     })
 }
 
+/// A call for which nobody waits any more: its hook is not called, and its part of the arena is given back. Answered in its turn, so that
+/// no thread seems to live that hangs.
+#[cold]
+fn pass_by(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) {
+    if let SentPart::Piece {
+        place: Place::There { offset, len },
+        ..
+    } = sent.part
+        && door.part(offset, len).is_none()
+    {
+        desk.refuse("the proxy sent a piece outside of its arena");
+    }
+    let outcome = Ok(Verdict::fail("it was given up before it was begun"));
+    door.say(|out| put_reply(out, sent.id, Duration::ZERO, &outcome, Edits::new().iter()));
+}
+
 fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant) -> Instant {
     // Nobody waits for what the module says of it.
     let promised = sent.id.promised();
     let ahead = promised.is_some();
+    if !ahead && desk.given_up.met(sent.transaction, sent.id.call) {
+        pass_by(desk, door, &sent);
+        return began;
+    }
     let Some(entered) = enter(desk, door, &sent) else {
         if ahead {
             desk.visits.miss(sent.transaction, door);
