@@ -28,46 +28,40 @@ impl Promise {
         self.0.store(attention.bits(), Ordering::Relaxed);
     }
 
-    /// Whether the module is not called with this event, by its promise; then the edits are as if it had answered.
-    pub(crate) fn passes(&self, event: &Event<'_>, edits: &mut Edits) -> bool {
-        let bits = self.0.load(Ordering::Relaxed);
-        bits != 0
-            && Attention::from_bits(bits).heed(event, edits) == Heed::Pass
-            && Self::pass(event, edits).is_some()
-    }
-
-    /// The body behind a head that passes goes by, too; a request on its way out has none of its own.
-    fn pass(event: &Event<'_>, edits: &mut Edits) -> Option<Known> {
-        if event.hook != Hook::RequestOut {
-            edits.skip_body().ok()?;
+    /// What it says of this event.
+    pub(crate) fn heed(&self, event: &Event<'_>, edits: &Edits) -> Heed {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Heed::Ask,
+            bits => Attention::from_bits(bits).heed(event, edits),
         }
-        Some(Known::Passed)
     }
+}
 
-    /// Whether this event's answer is known; then the edits are as if it had been given.
-    pub(crate) fn knows(
-        &self,
-        event: &Event<'_>,
-        edits: &mut Edits,
-        far: &dyn Far,
-    ) -> Option<Known> {
-        let bits = self.0.load(Ordering::Relaxed);
-        if bits == 0 {
-            return None;
-        }
-        match Attention::from_bits(bits).heed(event, edits) {
-            Heed::Ask => None,
-            Heed::Pass => Self::pass(event, edits),
-            Heed::Note => far.hear(event, edits).then_some(Known::Ahead),
-            Heed::Withhold => {
-                let mark = edits.mark();
-                edits.withhold_head().ok()?;
-                let heard = far.hear(event, edits);
-                if !heard {
-                    edits.undo(mark);
-                }
-                heard.then_some(Known::Ahead)
+/// The module is not called with an event that passes; then the edits are as if it had answered. `false`: there is no room for that.
+pub(crate) fn pass(event: &Event<'_>, edits: &mut Edits) -> bool {
+    // The body behind a head that passes goes by, too; a request on its way out has none of its own.
+    event.hook == Hook::RequestOut || edits.skip_body().is_ok()
+}
+
+/// What is done with an event that is heeded so, when its answer is known; then the edits are as if it had been given.
+pub(crate) fn known(
+    heed: Heed,
+    event: &Event<'_>,
+    edits: &mut Edits,
+    far: &dyn Far,
+) -> Option<Known> {
+    match heed {
+        Heed::Ask => None,
+        Heed::Pass => pass(event, edits).then_some(Known::Passed),
+        Heed::Note => far.hear(event, edits).then_some(Known::Ahead),
+        Heed::Withhold => {
+            let mark = edits.mark();
+            edits.withhold_head().ok()?;
+            let heard = far.hear(event, edits);
+            if !heard {
+                edits.undo(mark);
             }
+            heard.then_some(Known::Ahead)
         }
     }
 }
