@@ -7,6 +7,9 @@ pub(crate) mod edited;
 pub(crate) mod filter;
 mod matcher;
 pub(crate) mod party;
+mod round;
+mod seen;
+mod waiting;
 pub(crate) mod whence;
 
 pub use matcher::Matcher;

@@ -4,7 +4,7 @@
 //! piece is at gave as many bytes as it took. Awkward case: a module that said something else was asked already, so what it said goes
 //! along to the other way.
 
-use super::super::party::Seen;
+use super::super::seen::Seen;
 use super::stages::{At, SoFar, Stages};
 use super::{Asked, Filter, Way};
 use bytes::Bytes;

@@ -5,7 +5,8 @@
 //! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
 //! is open; once it changed something the body can only be broken off.
 
-use super::super::party::{Party, Seen};
+use super::super::party::Party;
+use super::super::seen::Seen;
 use super::terms::Terms;
 use super::{Break, MOST, Way};
 use bytes::Bytes;
