@@ -76,6 +76,12 @@ pub(crate) struct Live {
     pub(crate) chain: Rc<Chain>,
 }
 
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.chain.close();
+    }
+}
+
 /// What all connections of an arbiter share.
 pub(crate) struct Worker {
     pub(crate) clock: Rc<Clock>,

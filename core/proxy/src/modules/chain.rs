@@ -4,7 +4,7 @@
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
 use super::filter::Standing;
-use super::party::Spare;
+use super::handle::Spare;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
@@ -49,7 +49,7 @@ pub(crate) struct Chain {
     standing: [Standing; Hook::COUNT],
     /// The same, with all that asking one needs at hand.
     places: [Box<[Place]>; Hook::COUNT],
-    /// What transactions before kept of each module, fresh again.
+    /// What transactions before left.
     pub(super) spare: Spare,
     /// Some see some hosts only.
     pub(super) chooses: bool,
@@ -132,6 +132,11 @@ impl Chain {
     #[inline]
     pub(crate) fn wants(&self, hook: Hook) -> bool {
         self.hooks.has(hook)
+    }
+
+    /// Nothing is kept for transactions any more: the settings are no longer in force, and the last transaction let them go.
+    pub(crate) fn close(&self) {
+        self.spare.close();
     }
 
     /// Whether there are no modules.

@@ -5,6 +5,7 @@
 pub(crate) mod chain;
 pub(crate) mod edited;
 pub(crate) mod filter;
+pub(crate) mod handle;
 mod matcher;
 pub(crate) mod party;
 mod round;

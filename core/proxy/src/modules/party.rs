@@ -1,16 +1,17 @@
 //! The modules' part of one transaction: made, looked at, and ended here; asked in `round`, waited for in `waiting`.
 //!
-//! Life: 1. made when the request's head is there; 2. asked hook by hook; 3. `log`; 4. dropped, with `free` for each module that was
-//! called. One event of a module is in flight at a time: a body that is stored and one that is returned wait for each other, and so
-//! does the log; a call that nobody waits for any more is waited for in the background. Invariant: whoever holds the last handle (the
-//! transaction, a fill that is pumped on, a log that waits) ends it, so `free` is last and once, also for a transaction that is cut.
+//! Life: 1. made when the request's head is there; 2. asked hook by hook; 3. `log`; 4. ended, with `free` for each module that was
+//! called, and fresh for another transaction. One event of a module is in flight at a time: a body that is stored and one that is returned wait for each other, and so
+//! does the log; a call that nobody waits for any more is waited for in the background. Invariant: whoever lets the last
+//! [`Handle`](super::handle::Handle) go (the transaction, a fill that is pumped on, a log that waits) ends it, so `free` is last and once,
+//! also for a transaction that is cut.
 
 use super::ServerTiming;
 use super::chain::Chain;
 use super::seen::{OFF, Seen};
 use bytes::Bytes;
-use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use understudy_http::Fields;
 use understudy_module::{Hook, Mark, Part, Response};
@@ -20,41 +21,12 @@ use understudy_runtimes::Call;
 #[derive(Debug)]
 pub(crate) struct Party {
     pub(super) chain: Rc<Chain>,
-    id: u64,
-    client: SocketAddr,
+    id: Cell<u64>,
+    client: Cell<SocketAddr>,
     /// As many as there are modules.
     pub(super) members: RefCell<Vec<Seen>>,
     /// The type of what the answer here validates.
     pub(super) validated: RefCell<Option<Box<Bytes>>>,
-}
-
-/// What transactions before kept of each module, fresh again: so making a party makes nothing of that anew.
-#[derive(Debug, Default)]
-pub(super) struct Spare(RefCell<Vec<Vec<Seen>>>);
-
-/// Most that are kept.
-const SPARES: usize = 64;
-
-impl Spare {
-    /// Fresh ones for so many modules.
-    #[inline]
-    fn take(&self, modules: usize) -> Vec<Seen> {
-        let kept = self.0.borrow_mut().pop();
-        kept.unwrap_or_else(|| {
-            std::iter::repeat_with(Seen::default)
-                .take(modules)
-                .collect()
-        })
-    }
-
-    /// These are fresh.
-    #[inline]
-    fn give_back(&self, members: Vec<Seen>) {
-        let mut kept = self.0.borrow_mut();
-        if kept.len() < SPARES {
-            kept.push(members);
-        }
-    }
 }
 
 /// What a hook is about; the rest of the event is the transaction's.
@@ -108,21 +80,37 @@ pub(crate) type Told = (
 );
 
 impl Party {
-    /// The modules' part of the transaction with this id. `key` says which host it is for.
-    #[inline]
-    pub(crate) fn new(chain: &Rc<Chain>, id: u64, client: SocketAddr, key: &[u8]) -> Rc<Party> {
-        // Counted from the start: what a hit began is often handed to a transaction, and from there to a body's way.
-        let party = Rc::new(Party {
+    /// Of these modules, for no transaction yet.
+    #[cold]
+    pub(super) fn fresh(chain: &Rc<Chain>) -> Party {
+        let modules = 0..chain.links.len();
+        Party {
             chain: chain.clone(),
-            id,
-            client,
-            members: RefCell::new(chain.spare.take(chain.links.len())),
+            id: Cell::new(0),
+            client: Cell::new((Ipv4Addr::UNSPECIFIED, 0).into()),
+            members: RefCell::new(modules.map(|_| Seen::default()).collect()),
             validated: RefCell::default(),
-        });
-        if chain.chooses {
-            party.choose(key);
         }
-        party
+    }
+
+    /// Begins with the transaction of this id. `key` says which host it is for.
+    #[inline]
+    pub(super) fn begin(&self, id: u64, client: SocketAddr, key: &[u8]) {
+        self.id.set(id);
+        self.client.set(client);
+        if self.chain.chooses {
+            self.choose(key);
+        }
+    }
+
+    /// The transaction is over: `free` for each module that was called. Then it is fresh again.
+    pub(super) fn end(&self) {
+        let mut members = self.members.borrow_mut();
+        for (link, seen) in self.chain.links.iter().zip(members.iter_mut()) {
+            link.leave(&mut seen.visit, self.id.get());
+            seen.renew();
+        }
+        self.validates(None);
     }
 
     /// The origin's answer is about what is stored with this type. A 304 need not repeat that (RFC 9110 section 15.4.5), and who heard
@@ -152,13 +140,13 @@ impl Party {
     /// The transaction's id.
     #[inline]
     pub(crate) fn id(&self) -> u64 {
-        self.id
+        self.id.get()
     }
 
     /// The client's address.
     #[inline]
     pub(crate) fn client(&self) -> SocketAddr {
-        self.client
+        self.client.get()
     }
 
     /// Where an answer of this origin came from, as the log says it.
@@ -243,17 +231,6 @@ impl Party {
         if wanted {
             self.timing_line(out);
         }
-    }
-}
-
-impl Drop for Party {
-    fn drop(&mut self) {
-        let members = self.members.get_mut();
-        for (link, seen) in self.chain.links.iter().zip(members.iter_mut()) {
-            link.leave(&mut seen.visit, self.id);
-            seen.renew();
-        }
-        self.chain.spare.give_back(std::mem::take(members));
     }
 }
 

@@ -3,18 +3,18 @@
 //! Invariant: a call on its way is waited for to its end, by its transaction or behind it; until then its module is asked nothing else
 //! of this transaction.
 
-use super::party::{Party, Ran, Subject, Suspended};
+use super::handle::Handle;
+use super::party::{Ran, Subject, Suspended};
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_module::{Edits, Hook, Verdict};
 use understudy_runtimes::{Call, Failure};
 
-impl Party {
+impl Handle {
     /// Goes on with what was suspended until all have answered: neither `Later` nor `Busy`. Dropped before that, the call on its
     /// way is waited for in the background.
     pub(crate) async fn finish<'a>(
-        self: &Rc<Self>,
+        &self,
         hook: Hook,
         mut ran: Ran,
         subject: impl Fn() -> Subject<'a>,
@@ -50,7 +50,7 @@ impl Party {
     }
 
     /// Nobody asks what comes of this: a call on its way is waited for in the background.
-    pub(crate) fn give_up(self: &Rc<Self>, hook: Hook, ran: Ran) {
+    pub(crate) fn give_up(&self, hook: Hook, ran: Ran) {
         if let Ran::Later(suspended) = ran {
             let Suspended { place, call, .. } = *suspended;
             self.finish_behind(self.chain.at(hook, place), call);
@@ -58,7 +58,7 @@ impl Party {
     }
 
     /// Waits in the background for a call that nobody waits for any more; then the module may hear the next event.
-    pub(super) fn finish_behind(self: &Rc<Self>, index: usize, mut call: Call) {
+    pub(super) fn finish_behind(&self, index: usize, mut call: Call) {
         let party = self.clone();
         self.chain.afterwards.add(async move {
             let mut edits = Edits::new();
@@ -85,7 +85,7 @@ impl Party {
 
 /// A call on its way, kept when whoever waits for it goes away.
 struct Kept<'a> {
-    party: &'a Rc<Party>,
+    party: &'a Handle,
     index: usize,
     hook: Hook,
     call: Option<Call>,

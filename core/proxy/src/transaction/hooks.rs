@@ -7,11 +7,11 @@
 use super::refusal::Refusal;
 use super::route::Route;
 use super::{Step, Transaction};
+use crate::modules::handle::Handle;
 use crate::modules::party::{Party, Ran, Subject};
 use crate::modules::whence::NOWHERE;
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use bytes::Bytes;
-use std::rc::Rc;
 use std::time::Duration;
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::freshness::Freshness;
@@ -20,7 +20,7 @@ use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Mark, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
-    pub(crate) party: Rc<Party>,
+    pub(crate) party: Handle,
     pub(crate) before: Before,
 }
 
@@ -154,13 +154,13 @@ impl Transaction {
     }
 
     /// Who is to be told that the transaction is over; made now when none was asked before (it was refused).
-    pub(super) fn logging_party(&self) -> Option<Rc<Party>> {
+    pub(super) fn logging_party(&self) -> Option<Handle> {
         if !crate::modules::FIRE || self.live.chain.is_empty() {
             return None;
         }
         match &self.party {
             Some(party) => Some(party.clone()),
-            None if self.live.chain.wants(Hook::Log) => Some(Party::new(
+            None if self.live.chain.wants(Hook::Log) => Some(Handle::new(
                 &self.live.chain,
                 self.id,
                 self.peer,
@@ -225,7 +225,7 @@ pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Ed
 
 /// Goes on with modules that did not.
 pub(super) async fn log_later(
-    party: &Rc<Party>,
+    party: &Handle,
     ran: Ran,
     record: &OwnedRecord,
     key: &[u8],

@@ -73,7 +73,8 @@ pub(crate) use partition::url as url_of;
 pub(crate) use ruled::rekey;
 
 use crate::client::Client;
-use crate::modules::party::{Party, Ran};
+use crate::modules::handle::Handle;
+use crate::modules::party::Ran;
 use crate::record::{Outcome, OwnedRecord, Record};
 use crate::worker::{Live, Source, Worker};
 use bytes::Bytes;
@@ -122,7 +123,7 @@ pub(crate) struct Transaction {
     recorded: bool,
     tally: Tally,
     /// The modules' part, when there are modules.
-    party: Option<Rc<Party>>,
+    party: Option<Handle>,
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.

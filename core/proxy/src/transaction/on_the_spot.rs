@@ -8,11 +8,11 @@ use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
 use crate::modules::edited::{self, Made};
+use crate::modules::handle::Handle;
 use crate::modules::party::{Audience, Party, Ran, Subject};
 use crate::record::Record;
 use crate::worker::Live;
 use bytes::Bytes;
-use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
@@ -27,7 +27,7 @@ pub(super) fn answer(
     key: &[u8],
 ) -> Fast {
     let worker = spot.worker;
-    let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
+    let party = Handle::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
     // What modules change in the request.
     let mut asked = worker.asked.take();
     let mut applied = false;
@@ -101,7 +101,7 @@ pub(super) fn answer(
     let send = Send {
         head: rewritten.as_ref().unwrap_or(&prepared.head),
         added,
-        party: Some(&party),
+        party: Some(&*party),
     };
     if prepared.status != 204 && party.audience() == Audience::Lookers {
         let method = head.method_bytes();
@@ -142,7 +142,7 @@ pub(super) fn answer(
 }
 
 fn handed(
-    party: Rc<Party>,
+    party: Handle,
     ran: Ran,
     edits: Box<Edits>,
     applied: bool,
@@ -158,7 +158,7 @@ fn handed(
 }
 
 fn hand(
-    party: Rc<Party>,
+    party: Handle,
     ran: Ran,
     edits: Box<Edits>,
     applied: bool,

@@ -9,10 +9,9 @@ mod quick;
 mod stages;
 mod terms;
 
-use super::party::Party;
+use super::handle::Handle;
 use bytes::Bytes;
 use stages::Stages;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use terms::Terms;
 use understudy_http::wire::body::Decoded;
@@ -37,7 +36,7 @@ pub(crate) struct Kept {
 /// Which body, of which transaction.
 #[derive(Debug, Clone, Copy)]
 struct Way<'a> {
-    party: &'a Rc<Party>,
+    party: &'a Handle,
     hook: Hook,
     asked: Asked<'a>,
 }
@@ -45,7 +44,7 @@ struct Way<'a> {
 /// A body on its way.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    party: Rc<Party>,
+    party: Handle,
     terms: Terms,
     /// Bytes that every module took and gave.
     through: u64,

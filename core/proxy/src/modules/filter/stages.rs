@@ -5,6 +5,7 @@
 //! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
 //! is open; once it changed something the body can only be broken off.
 
+use super::super::handle::Handle;
 use super::super::party::Party;
 use super::super::seen::Seen;
 use super::terms::Terms;
@@ -12,7 +13,6 @@ use super::{Break, MOST, Way};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edit, Edits, Hook, Hooks, Refused, Response, Verdict};
@@ -691,7 +691,7 @@ impl Stage {
 
 impl Stages {
     /// Nobody wants the rest: calls on their way are waited for behind it, and what was held is given back.
-    pub(super) fn leave(&mut self, party: &Rc<Party>) {
+    pub(super) fn leave(&mut self, party: &Handle) {
         for stage in &mut self.stages {
             if let Some(away) = stage.call.take() {
                 party.finish_behind(stage.index, away.0);

@@ -3,7 +3,7 @@
 //! Settled when its way begins: the next head's hooks may run before its pieces, and are no word on it. What no transaction changes
 //! ([`Standing`]) is found out once, when the chain is made.
 
-use super::super::party::Party;
+use super::super::handle::Handle;
 use super::stages::{SoFar, Stages};
 use super::{Asked, Filter, MOST, Way};
 use std::rc::Rc;
@@ -44,11 +44,11 @@ impl Standing {
     }
 }
 
-impl Party {
+impl Handle {
     /// The way of a body through the modules that hear this hook; `None` when none does. `asked`: looked up where it is of use.
     #[inline(always)]
     pub(crate) fn filter<'a>(
-        self: &Rc<Self>,
+        &self,
         hook: Hook,
         asked: impl FnOnce() -> Asked<'a>,
     ) -> Option<Filter> {
@@ -123,7 +123,7 @@ impl Party {
     /// Elsewhere no piece is answered at once, and each crossing costs: a piece that is not known to be the last waits there until it
     /// is.
     #[inline(never)]
-    fn far(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
+    fn far(&self, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
         let way = Way {
             party: self,
             hook,
