@@ -150,6 +150,7 @@ impl Party {
     }
 
     /// Where an answer of this origin came from, as the log says it.
+    #[inline]
     pub(crate) fn whence(&self, origin: SocketAddr) -> Rc<str> {
         self.chain.whence.of(origin)
     }

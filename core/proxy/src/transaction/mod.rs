@@ -464,17 +464,27 @@ impl Transaction {
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
         self.note_refusal(tally.received.unwrap_or(tally.status));
-        let party = self.logging_party();
         let log = &self.live.log;
-        let Some(party) = party else {
-            if let Some(log) = log {
-                self.with_record(elapsed, |record| log.log(&record));
-            }
-            return;
+        let made;
+        let party = match &self.party {
+            Some(party) => party,
+            None => match self.late_party() {
+                Some(party) => {
+                    made = party;
+                    &made
+                }
+                None => {
+                    if let Some(log) = log {
+                        self.with_record(elapsed, |record| log.log(&record));
+                    }
+                    return;
+                }
+            },
         };
         let mut edits = self.worker.edits.take();
-        let ran = self.tell_end(&party, elapsed, &mut edits);
+        let ran = self.tell_end(party, elapsed, &mut edits);
         if let Ran::Later(_) | Ran::Busy(_) = ran {
+            let party = party.clone();
             let record = self.with_record(elapsed, |record| OwnedRecord::of(&record));
             let (log, key) = (log.clone(), self.key_asked().clone());
             self.worker.afterwards.add(async move {
@@ -487,7 +497,7 @@ impl Transaction {
         }
         self.worker.edits.set(edits);
         if let Some(log) = log {
-            self.with_record(elapsed, |record| hooks::write(&**log, &party, record));
+            self.with_record(elapsed, |record| hooks::write(&**log, party, record));
         }
     }
 
