@@ -103,6 +103,7 @@ pub(crate) struct Worker {
     pub(crate) lines: Cell<Vec<u8>>,
     pub(crate) edits: Lent,
     pub(crate) asked: Lent,
+    pub(crate) told: Lent,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
@@ -218,6 +219,7 @@ impl WorkerActor {
             lines: Cell::new(Vec::with_capacity(256)),
             edits: Lent::default(),
             asked: Lent::default(),
+            told: Lent::default(),
             seat,
             afterwards,
             background: Background::default(),

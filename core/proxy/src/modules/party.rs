@@ -25,6 +25,8 @@ pub(crate) struct Party {
     client: Cell<SocketAddr>,
     /// As many as there are modules.
     pub(super) members: RefCell<Vec<Seen>>,
+    /// Not all are as their chain says: one is left out, busy, done, or had a word on the body behind its head.
+    odd: Cell<bool>,
     /// The type of what the answer here validates.
     pub(super) validated: RefCell<Option<Box<Bytes>>>,
 }
@@ -89,6 +91,7 @@ impl Party {
             id: Cell::new(0),
             client: Cell::new((Ipv4Addr::UNSPECIFIED, 0).into()),
             members: RefCell::new(modules.map(|_| Seen::default()).collect()),
+            odd: Cell::new(false),
             validated: RefCell::default(),
         }
     }
@@ -99,6 +102,7 @@ impl Party {
         self.id.set(id);
         self.client.set(client);
         if self.chain.chooses {
+            self.be_odd();
             self.choose(key);
         }
     }
@@ -110,6 +114,7 @@ impl Party {
             link.leave(&mut seen.visit, self.id.get());
             seen.renew();
         }
+        self.odd.set(false);
         self.validates(None);
     }
 
@@ -166,8 +171,30 @@ impl Party {
         self.chain.wants(hook)
     }
 
+    /// Whether any may be other than its chain says.
+    #[inline]
+    pub(super) fn is_odd(&self) -> bool {
+        self.odd.get()
+    }
+
+    /// One may be other than its chain says.
+    #[inline]
+    pub(super) fn be_odd(&self) {
+        self.odd.set(true);
+    }
+
     /// Who hears the body behind a head that was shown.
+    #[inline]
     pub(crate) fn audience(&self) -> Audience {
+        if self.is_odd() {
+            self.audience_found()
+        } else {
+            self.chain.audience
+        }
+    }
+
+    #[inline(never)]
+    fn audience_found(&self) -> Audience {
         let mut found = Audience::Nobody;
         if !self.wants(Hook::ReturnBody) {
             return found;
@@ -221,6 +248,7 @@ impl Party {
     }
 
     /// Writes the Server-Timing line into an answer to a request with these fields, when it is wanted.
+    #[inline]
     pub(crate) fn tell_timing(&self, fields: Fields<'_>, out: &mut Vec<u8>) {
         let wanted = match self.chain.timing {
             ServerTiming::Off => false,

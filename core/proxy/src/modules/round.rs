@@ -157,6 +157,7 @@ impl Party {
                 called.unwrap_or(Called::Now(Ok(Verdict::Continue)))
             }
         };
+        self.be_odd();
         match called {
             Called::Now(outcome) => self.settle(index, seen, hook, outcome, edits, mark),
             Called::Later(call) => {
@@ -196,6 +197,7 @@ impl Party {
                 .filter(|_| event.hook == Hook::ResponseHead);
             let fits = matcher.content_type(kind.first().copied().or(stored));
             seen.shut(OFF_RESPONSE, !fits);
+            self.be_odd();
             // It may be here for the type alone, and want the body only.
             return fits && place.link.loaded().hooks().has(event.hook);
         }

@@ -169,7 +169,7 @@ enum Step {
         stored: Arc<Stored>,
         how: Outcome,
     },
-    Resume(fast::BlockedHit),
+    Resume(Box<fast::BlockedHit>),
     Lead {
         fill: Fill,
         validate: Option<Arc<Stored>>,
@@ -243,7 +243,7 @@ pub(crate) fn run(tx: Box<Transaction>) -> impl Future<Output = Option<Client>> 
 /// Goes on with a hit whose answer did not fit into the socket at once.
 pub(crate) fn resume_hit(
     mut tx: Box<Transaction>,
-    hit: fast::BlockedHit,
+    hit: Box<fast::BlockedHit>,
 ) -> impl Future<Output = Option<Client>> {
     tx.persist = hit.persist;
     Running::of(tx).end(Step::Resume(hit))

@@ -114,6 +114,7 @@ impl Filter {
                 // By far the commonest.
                 continue;
             }
+            party.be_odd();
             let Some(other) = heed(&place.link, seen, piece, said.take(), edits) else {
                 continue;
             };

@@ -22,6 +22,8 @@ pub(super) struct Terms {
 /// What is known of the modules of one hook before any transaction, by their places.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::modules) struct Standing {
+    /// All.
+    all: u64,
     /// Those that only look.
     looks: u64,
     /// Those that are not on the worker's own stack.
@@ -37,6 +39,7 @@ impl Standing {
                 continue;
             };
             let loaded = link.loaded();
+            standing.all |= 1 << place;
             standing.looks |= u64::from(loaded.about().only_looks) << place;
             standing.far |= u64::from(loaded.spec().kind != Kind::Inline) << place;
         }
@@ -82,6 +85,10 @@ impl Handle {
         if order.len() > MOST {
             return (self.terms_of_many(hook), true);
         }
+        if !self.is_odd() {
+            let (heard, keeps) = (standing.all, standing.looks);
+            return (Terms { heard, keeps }, standing.far != 0);
+        }
         let members = self.members.borrow();
         let members = members.as_slice();
         let (mut heard, mut keeps, mut waits) = (0, standing.looks, 0);
@@ -124,6 +131,7 @@ impl Handle {
     /// is.
     #[inline(never)]
     fn far(&self, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
+        self.be_odd();
         let way = Way {
             party: self,
             hook,
