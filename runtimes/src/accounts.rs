@@ -119,7 +119,10 @@ impl Accounts {
     pub fn note(&self, hook: Hook, spent: Option<Duration>, went: Went) {
         let account = &self.hooks[hook as usize];
         if let Some(spent) = spent {
-            account.calls.add_shared(1);
+            // `free` was counted when it was sent.
+            if hook != Hook::Free {
+                account.calls.add_shared(1);
+            }
             account.time.add_shared(spent.as_nanos() as u64);
         }
         let kind = match went {

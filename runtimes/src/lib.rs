@@ -8,6 +8,7 @@
 pub mod accounts;
 mod actor;
 mod attention;
+mod costs;
 pub mod counts;
 mod failure;
 mod inline;
@@ -25,6 +26,7 @@ pub mod stages;
 mod threads;
 mod visit;
 
+pub use costs::HookCost;
 pub use failure::Failure;
 pub use inline::Instance;
 pub use link::{BREAK_AFTER, Call, Called, Link, PAUSE};

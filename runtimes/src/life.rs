@@ -5,14 +5,17 @@
 //! trusted.
 
 use crate::accounts::{Tell, Went};
+use crate::attention::Word;
+use crate::failure::Failure;
 use crate::runtime::Notice;
 use crate::spec::Library;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use understudy_module::{About, Calls, Hook, Hooks, Host, Module, guard};
+use understudy_module::{About, Calls, Completion, Hook, Hooks, Host, Module, Verdict, guard};
 
 /// An instance.
 pub(crate) struct Life {
@@ -24,26 +27,67 @@ pub(crate) struct Life {
     tell: Tell,
 }
 
-/// The options in force: shared with the host that answers for them.
+/// The options in force: shared with the host that answers for them. With what the module promises when they are.
 #[derive(Debug, Default)]
-pub struct Options(Mutex<Arc<BTreeMap<String, String>>>);
+pub struct Options {
+    map: Mutex<Arc<BTreeMap<String, String>>>,
+    word: Word,
+}
 
 impl Options {
     /// These.
     pub fn new(options: BTreeMap<String, String>) -> Options {
-        Options(Mutex::new(Arc::new(options)))
+        Options {
+            map: Mutex::new(Arc::new(options)),
+            word: Word::default(),
+        }
     }
     /// Those in force.
     pub fn get(&self) -> Arc<BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        self.map.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+    /// What the module promises of its answers.
+    pub(crate) fn word(&self) -> &Word {
+        &self.word
     }
     /// Puts others in force; answers with those before.
     pub fn set(&self, options: Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
         std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(|e| e.into_inner()),
+            &mut *self.map.lock().unwrap_or_else(|e| e.into_inner()),
             options,
         )
     }
+}
+
+thread_local! {
+    static BEGINS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this thread is within an `init`.
+struct Begins;
+
+impl Begins {
+    fn now() -> Begins {
+        BEGINS.set(true);
+        Begins
+    }
+}
+
+impl Drop for Begins {
+    fn drop(&mut self) {
+        BEGINS.set(false);
+    }
+}
+
+/// What whoever waits for an operation within `init` is told: there may be nobody yet to do it, and the proxy may wait for that very
+/// `init`.
+pub(crate) fn too_early() -> Option<Completion> {
+    BEGINS.get().then(|| {
+        Completion::Failed(
+            "init may not wait for an operation: submit it, and `completed` is called at its end"
+                .to_owned(),
+        )
+    })
 }
 
 /// Makes instances: the first one, and new ones in place of poisoned ones.
@@ -99,7 +143,10 @@ impl Maker {
             .map_err(|panicked| format!("it cannot be made: {}", panicked.0))??;
         let host = Host::new((self.calls)(self.options.clone()));
         let began = Instant::now();
-        let told = guard(|| module.init(&host));
+        let told = {
+            let _begins = Begins::now();
+            guard(|| module.init(&host))
+        };
         (self.tell)(Hook::Init, Some(began.elapsed()), went(&told));
         match told {
             Ok(Ok(())) => Ok(Arc::new(Life {
@@ -154,6 +201,25 @@ impl Life {
         (self.tell)(Hook::Free, None, Went::Panicked);
     }
 
+    /// What it said of an event that went ahead of `free`, in which it broke its promise: the failure is counted, where it is one. One
+    /// that went ahead of another event is that one's answer, and counted with it.
+    pub(crate) fn broke(&self, hook: Hook, said: &Result<Verdict, Failure>) {
+        let went = match said {
+            Err(_) => Went::Panicked,
+            Ok(Verdict::Fail(why)) => {
+                tracing::info!(module = %self.name, hook = hook.name(), "failed: {why}");
+                Went::Refused
+            }
+            Ok(_) => return,
+        };
+        (self.tell)(hook, None, went);
+    }
+
+    /// A `free` that was counted when it was sent took so long.
+    pub(crate) fn freed(&self, spent: Duration) {
+        (self.tell)(Hook::Free, Some(spent), Went::Well);
+    }
+
     /// The module.
     #[inline]
     pub(crate) fn module(&self) -> &dyn Module {
@@ -166,21 +232,21 @@ impl Life {
         &self.host
     }
 
+    /// What the module promises of its answers.
+    #[inline]
+    pub(crate) fn word(&self) -> &Word {
+        self.options.word()
+    }
+
     /// It panicked.
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it panicked.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Relaxed)
-    }
-
     /// Tells it something, here and now. A panic poisons it.
     ///
-    /// # Errors
-    /// When it refuses, or panics.
-    pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
+    /// An error when it refuses, or panics; and whether it panicked: another call of it may have at the same time.
+    pub(crate) fn notice(&self, notice: Notice) -> (Result<(), String>, bool) {
         let (module, host) = (&self.module, &self.host);
         let began = Instant::now();
         let (hook, told) = match notice {
@@ -206,29 +272,39 @@ impl Life {
                 }),
             ),
             Notice::Reconfigure(options) => {
+                let _change = self.word().change();
+                let promised = self.word().given();
                 let before = self.options.set(Arc::new(options));
                 let told = guard(|| module.reconfigure(host));
                 if !matches!(told, Ok(Ok(()))) {
                     self.options.set(before);
+                    if self.word().given() != promised {
+                        host.attend(promised);
+                    }
                 }
                 (Hook::Reconfigure, told)
             }
         };
         (self.tell)(hook, Some(began.elapsed()), went(&told));
-        told.unwrap_or_else(|panicked| {
+        let panicked = told.is_err();
+        let told = told.unwrap_or_else(|panicked| {
             tracing::warn!(module = %self.name, "panicked: {}", panicked.0);
             self.poison();
             Err(format!("it panicked: {}", panicked.0))
-        })
+        });
+        (told, panicked)
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if !self.poisoned.load(Ordering::Relaxed)
-            && let Err(panicked) = guard(|| self.module.fini(&self.host))
-        {
-            tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
+        if !self.poisoned.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let told = guard(|| self.module.fini(&self.host)).map(|()| Ok(()));
+            (self.tell)(Hook::Fini, Some(began.elapsed()), went(&told));
+            if let Err(panicked) = told {
+                tracing::warn!(module = %self.name, "fini panicked: {}", panicked.0);
+            }
         }
         let module = std::mem::replace(&mut self.module, Arc::new(Gone));
         let_go(&self.name, module);

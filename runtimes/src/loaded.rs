@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use understudy_module::{About, Hooks};
+use understudy_module::{About, Hook, Hooks};
 
 /// What a module is loaded into.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub struct Loaded {
     accounts: Mutex<Vec<Arc<Accounts>>>,
     counts: Arc<Counts>,
     promise: Arc<Promise>,
+    /// The options in force; held while others are on their way.
+    options: tokio::sync::Mutex<BTreeMap<String, String>>,
     held: AtomicU64,
     unwatchable: Arc<AtomicU64>,
 }
@@ -84,11 +86,12 @@ pub async fn load(
         }
         Kind::Process => crate::process::start(&spec, number, environment).await?,
     };
-    let unwatchable = Arc::<AtomicU64>::default();
+    let unwatchable = office.unwatchable().clone();
     let actor = ModuleActor::new(&runtime, about.timer, unwatchable.clone()).start();
     office.settle(&runtime, actor.clone());
     Ok(Arc::new(Loaded {
         office: Arc::downgrade(&office),
+        options: tokio::sync::Mutex::new(spec.options.clone()),
         spec,
         about,
         number,
@@ -122,12 +125,20 @@ fn prepare(
         environment.mailboxes.clone(),
     );
     let (desk, accounts) = (office.clone(), office.accounts().clone());
+    // On the thread of everything else; elsewhere a hang is ended.
+    let bound = (spec.kind == Kind::Inline).then_some(spec.limits.deadline);
     let maker = Maker::new(
         spec.name.clone(),
         library,
         spec.options.clone(),
         move |options| desk.host(options),
-        move |hook, spent, went| accounts.note(hook, spent, went),
+        move |hook, spent, went| {
+            let late = bound.zip(spent).is_some_and(|(most, spent)| spent > most);
+            if late && !matches!(hook, Hook::Init | Hook::Fini) {
+                accounts.overdue.add_shared(1);
+            }
+            accounts.note(hook, spent, went);
+        },
     );
     Ok((maker, office, about))
 }
@@ -223,21 +234,51 @@ impl Loaded {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Puts other options in force, in the instance that is there.
+    /// Puts other options in force, in the instance that is there. One change follows the other.
     ///
     /// # Errors
-    /// When the module refuses; then the old ones stay.
+    /// When the module refuses, or does not answer within its deadline; then the old ones stay: whoever takes the others later is
+    /// given the old ones behind them.
     pub async fn reconfigure(&self, options: BTreeMap<String, String>) -> Result<(), String> {
-        let (done, told) = tokio::sync::oneshot::channel();
+        let mut in_force = self.options.lock().await;
+        let (done, mut told) = tokio::sync::oneshot::channel();
         let tell = Box::new(move |outcome| {
             let _ = done.send(outcome);
         });
-        self.runtime.notify(Notice::Reconfigure(options), tell);
-        match tokio::time::timeout(self.spec.limits.deadline, told).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err("the module went away meanwhile".to_owned()),
-            Err(_) => Err("the module did not answer within its deadline".to_owned()),
-        }
+        self.runtime
+            .notify(Notice::Reconfigure(options.clone()), tell);
+        let outcome = match tokio::time::timeout(self.spec.limits.deadline, &mut told).await {
+            Ok(answered) => answered.ok(),
+            Err(_) => {
+                // What was answered just now counts; from here on nobody listens.
+                told.close();
+                let Ok(outcome) = told.try_recv() else {
+                    self.take_back(&in_force);
+                    return Err("the module did not answer within its deadline".to_owned());
+                };
+                Some(outcome)
+            }
+        };
+        outcome.unwrap_or_else(|| Err("the module went away meanwhile".to_owned()))?;
+        *in_force = options;
+        Ok(())
+    }
+
+    /// The proxy's settings are others now. What the module is told behind this finds it knowing them.
+    pub fn settings_changed(&self) {
+        self.runtime.settings_changed();
+    }
+
+    /// Puts these options behind others that were given up, whatever becomes of those.
+    fn take_back(&self, options: &BTreeMap<String, String>) {
+        let name = self.name().clone();
+        let tell = Box::new(move |outcome: Result<(), String>| {
+            if let Err(why) = outcome {
+                tracing::warn!(module = %name, "did not take back the options it had before: {why}");
+            }
+        });
+        self.runtime
+            .notify(Notice::Reconfigure(options.clone()), tell);
     }
 }
 

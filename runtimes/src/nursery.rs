@@ -1,11 +1,13 @@
 //! The instances of a module in this address space: which one new transactions get, and a new one in place of one that panicked.
 //!
-//! Invariant: number and instance change together, so nobody holds a new instance under an old number. Awkward case: the new
-//! instance's `init` fails too; then there is none, and each transaction that wants one tries again (the breaker of its link bounds
-//! how often).
+//! Invariants: number and instance change together, so nobody holds a new instance under an old number; `reconfigure` is called by one
+//! thread at a time, so that the options that came last are those that stay. Awkward case: the new instance's `init` fails too; then
+//! there is none, and each transaction that wants one tries again (the breaker of its link bounds how often).
 
 use crate::life::{Life, Maker};
-use crate::runtime::Notice;
+use crate::runtime::{Done, Notice};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +20,24 @@ pub(crate) struct Nursery {
     current: Mutex<(u64, Option<Arc<Life>>)>,
     rebuilt: AtomicU64,
     panicked: AtomicU64,
+    changing: Mutex<Changing>,
+}
+
+/// New options on their way to the instance.
+#[derive(Default)]
+struct Changing {
+    /// A thread puts some in force.
+    busy: bool,
+    /// Those that came last.
+    next: Option<(BTreeMap<String, String>, Done)>,
+}
+
+impl fmt::Debug for Changing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changing")
+            .field("busy", &self.busy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Nursery {
@@ -29,6 +49,7 @@ impl Nursery {
             current: Mutex::new((1, Some(life))),
             rebuilt: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
+            changing: Mutex::default(),
         }
     }
 
@@ -97,12 +118,44 @@ impl Nursery {
     /// When there is none, it refuses, or panics.
     pub(crate) fn notice(&self, notice: Notice) -> Result<(), String> {
         let (generation, life) = self.current()?;
-        let told = life.notice(notice);
-        if life.is_poisoned() {
+        let (told, panicked) = life.notice(notice);
+        if panicked {
             self.poison(&life, generation);
             self.restore();
         }
         told
+    }
+
+    /// These options are wanted, for [`Nursery::change`] to put in force. Those that wait already are of no more use.
+    pub(crate) fn want(&self, options: BTreeMap<String, String>, done: Done) {
+        let before = self.changing().next.replace((options, done));
+        if let Some((_, done)) = before {
+            done(Err("other options came behind them".to_owned()));
+        }
+    }
+
+    /// Puts in force what is wanted. One thread at a time does: a second one would hang as well where the first does, and whichever
+    /// ended last would decide what is in force.
+    pub(crate) fn change(&self) {
+        loop {
+            let (options, done) = {
+                let mut changing = self.changing();
+                if changing.busy {
+                    return;
+                }
+                let Some(next) = changing.next.take() else {
+                    return;
+                };
+                changing.busy = true;
+                next
+            };
+            done(self.notice(Notice::Reconfigure(options)));
+            self.changing().busy = false;
+        }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Instances made in place of others.

@@ -7,13 +7,14 @@ use crate::accounts::Accounts;
 use crate::actor::{ModuleActor, Unwatch, Watch};
 use crate::attention::Promise;
 use crate::counts::Counts;
-use crate::life::Options;
+use crate::life::{Options, too_early};
 use crate::runtime::{Notice, Runtime};
 use crate::seat::{Letter, Mailbox};
 use actix::Addr;
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvError;
 use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
 use understudy_module::{
     Answer, Attention, Bytes, Calls, Completion, Interest, Level, Operation, Token,
@@ -28,7 +29,7 @@ pub trait Services: Send + Sync {
     fn forget(&self, owner: u64);
     /// A setting of the proxy by its dotted name.
     fn setting(&self, name: &str) -> Option<String>;
-    /// All of them: what a child process is given to answer from.
+    /// All of them: what a child process is given to answer from, and given anew when they change ([`crate::Loaded::settings_changed`]).
     fn settings(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
@@ -75,6 +76,8 @@ pub struct Office {
     counts: Arc<Counts>,
     /// What the module promised of its answers.
     promise: Arc<Promise>,
+    /// Descriptors it wanted watched that cannot be.
+    unwatchable: Arc<AtomicU64>,
     runtime: OnceLock<Weak<dyn Runtime>>,
     actor: OnceLock<Addr<ModuleActor>>,
     /// What came before the runtime was there: from `init`. `None` since.
@@ -120,6 +123,7 @@ impl Office {
             accounts: Arc::default(),
             counts: Arc::default(),
             promise: Arc::default(),
+            unwatchable: Arc::default(),
             runtime: OnceLock::new(),
             actor: OnceLock::new(),
             early: Mutex::new(Some(Vec::new())),
@@ -154,6 +158,11 @@ impl Office {
     /// What the module promised of its answers.
     pub(crate) fn promise(&self) -> &Arc<Promise> {
         &self.promise
+    }
+
+    /// Descriptors it wanted watched that cannot be: counted by whoever watches.
+    pub(crate) fn unwatchable(&self) -> &Arc<AtomicU64> {
+        &self.unwatchable
     }
 
     /// Adds to a counter of the module's own.
@@ -249,6 +258,12 @@ impl Drop for Office {
     }
 }
 
+/// What becomes of an operation that was waited for.
+pub(crate) fn waited(completion: Result<Completion, RecvError>) -> Completion {
+    let none = |_| Completion::Failed("it has no completion to wait for".to_owned());
+    completion.unwrap_or_else(none)
+}
+
 /// The host of an instance in this address space.
 struct Local {
     office: Arc<Office>,
@@ -303,6 +318,9 @@ impl Calls for Local {
         if !self.office.blocking {
             return None;
         }
+        if let Some(refused) = too_early() {
+            return Some(refused);
+        }
         let (done, completion) = std::sync::mpsc::sync_channel(1);
         let tell = Box::new(move |completion| {
             let _ = done.send(completion);
@@ -310,7 +328,7 @@ impl Calls for Local {
         self.office
             .services
             .perform(self.office.owner, operation, tell);
-        completion.recv().ok()
+        Some(waited(completion.recv()))
     }
     fn number(&self) -> u64 {
         number()
@@ -319,6 +337,7 @@ impl Calls for Local {
         self.office.count(name, amount);
     }
     fn attend(&self, attention: Attention) {
+        self.options.word().give(attention);
         self.office.promise.set(attention);
     }
 }

@@ -9,6 +9,7 @@ use crate::seat::Seat;
 use crate::spec::Kind;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use understudy_module::{Completion, Edits, Event, Interest, Opaque};
 
 /// A module in an execution model.
@@ -22,6 +23,9 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     /// Tells the module something that is no event of a transaction. `done` is called when the module has dealt with it, on any
     /// thread: with an error when it refused or failed.
     fn notify(&self, notice: Notice, done: Done);
+
+    /// The proxy's settings are others now ([`Services::settings`](crate::Services::settings)): for who keeps a copy of them.
+    fn settings_changed(&self) {}
 
     /// What else is to be counted: a name and a value each, such as restarts.
     fn gauges(&self) -> Vec<(&'static str, u64)>;
@@ -77,17 +81,26 @@ pub trait Far: std::fmt::Debug {
         opaque: Opaque,
     ) -> Result<(), (Failure, Opaque)>;
 
-    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`. `false`: it cannot.
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
-        let _ = (event, edits);
+    /// Takes an event that nobody waits for, to go ahead of the next one of its transaction, or of `free`; `promised` are the bits of
+    /// the promise by which its answer is known. `false`: it cannot.
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
+        let _ = (event, edits, promised);
         false
     }
 
     /// The transaction is over for the module: `free`, and whatever is kept of it. No answer.
     fn free(&self, transaction: u64, opaque: Opaque);
 
-    /// This call, which is not parked, has passed its deadline: whoever has it hangs, or it still waits to be taken.
-    fn late(&self, call: u64);
+    /// Takes a call back that nobody has begun and nobody will: its opaque value. Events that went ahead of it go ahead of `free` then.
+    fn take_back(&self, call: u64) -> Option<Opaque> {
+        let _ = call;
+        None
+    }
+
+    /// This call, which is neither parked nor to be taken back, has passed its deadline, and its transaction does not wait for it any
+    /// more. Whoever has it hangs, or will come to it; where that is not known yet, the answer says when it is to be looked at again. `since`:
+    /// the number of the seat's newest call when it was begun or looked at last.
+    fn late(&self, call: u64, since: u32, now: Instant) -> Option<Duration>;
 
     /// Whether the opaque value crosses with the events (in this address space) or stays over there.
     fn carries(&self) -> bool;

@@ -2,10 +2,11 @@
 //!
 //! Owns the table of calls under way. Invariant: a call ends once; what comes for it later is dropped (its opaque value is freed)
 //! and counted. Awkward cases: a resume can overtake the `Pending` it answers; a call can be given up by its transaction
-//! while a pool thread still holds the opaque value, which is then freed when it comes back.
+//! while a pool thread still holds the opaque value, which is then freed when it comes back, by whoever has it then.
 //!
 //! Life of a call: 1. `begin`: away; 2. the verdict comes: over; or `Pending` comes: parked, until a resume; 3. its transaction
-//! takes the outcome; or 2b. the deadline passes, or the transaction goes away: given up.
+//! takes the outcome; or 2b. the deadline passes: over where it was parked, taken back where nobody had begun it, else late until its
+//! transaction hears of it, and then given up; or 2c. the transaction goes away: given up.
 
 use crate::accounts::Accounts;
 use crate::failure::Failure;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use understudy_module::{Answer, Edits, Opaque, Token, Verdict};
+use understudy_module::{Answer, Edits, Hook, Opaque, Token, Verdict};
 
 /// Bytes injected into one answer that its client has not taken yet; a piece that would be beyond is dropped, whole.
 pub const MAX_INJECTED: usize = 1024 * 1024;
@@ -132,6 +133,10 @@ enum State {
     Parked(Edits, Opaque),
     /// It is over.
     Over(Reply),
+    /// Its deadline passed before anybody had begun it: it was taken back, with its opaque value.
+    Back(Opaque),
+    /// Its deadline passed while the module had it, and its transaction was not told yet.
+    Late,
     /// Nobody waits for it.
     GivenUp,
 }
@@ -145,7 +150,9 @@ struct Slot {
     waker: Option<Waker>,
     began: Instant,
     deadline: Instant,
-    /// Its far side was told that it is late, once.
+    /// The number of the newest call when it was begun, or looked at last.
+    since: u32,
+    /// Its far side was told that it is late, and wants to hear no more of it.
     told: bool,
     behind: Behind,
 }
@@ -184,7 +191,32 @@ struct Injected {
 pub struct Waiting {
     seat: Rc<Seat>,
     call: u64,
-    left: bool,
+    end: End,
+    /// The module heard of the transaction before this call.
+    heard: bool,
+}
+
+/// What became of a call that did not end with a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It did, or has not ended.
+    None,
+    /// The module still has it.
+    Left,
+    /// It was taken back.
+    Back,
+}
+
+/// A call that is late.
+struct Due {
+    far: Rc<dyn Far>,
+    call: u64,
+    since: u32,
+}
+
+/// The number of a call: each has the one behind that of the call before it.
+pub(crate) fn number(call: u64) -> u32 {
+    (call >> 32) as u32
 }
 
 impl Seat {
@@ -259,10 +291,10 @@ impl Seat {
         now: Instant,
         limit: Duration,
     ) -> Waiting {
-        let generation = self.generation.get().wrapping_add(1);
-        self.generation.set(generation);
+        let generation = self.count_on();
         let index = self.slots.borrow_mut().insert(Slot {
             generation,
+            since: generation,
             state: State::Away,
             early: None,
             waker: None,
@@ -274,23 +306,47 @@ impl Seat {
         Waiting {
             seat: self.clone(),
             call: (u64::from(generation) << 32) | index as u64,
-            left: false,
+            end: End::None,
+            heard: false,
         }
+    }
+
+    /// The next number.
+    fn count_on(&self) -> u32 {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        generation
+    }
+
+    /// The number of the newest call.
+    #[inline]
+    pub(crate) fn newest(&self) -> u32 {
+        self.generation.get()
     }
 
     /// The slot of a call, while it is that call's.
     fn with<R>(&self, call: u64, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.get_mut((call & 0xffff_ffff) as usize)?;
-        (u64::from(slot.generation) == call >> 32).then(|| f(slot))
+        (slot.generation == number(call)).then(|| f(slot))
     }
 
     /// A call is over, or with `Pending` parked. On the worker's thread.
     pub fn reply(&self, call: u64, reply: Reply) {
         let mut reply = Some(reply);
         let woken = self.with(call, |slot| {
-            if !matches!(slot.state, State::Away) {
-                return None;
+            match slot.state {
+                State::Away => {}
+                State::Late => {
+                    // Too late, but its transaction can take its opaque value itself.
+                    let mut reply = reply.take()?;
+                    if reply.verdict.is_ok() {
+                        reply.verdict = Err(Failure::Deadline);
+                    }
+                    slot.state = State::Over(reply);
+                    return None;
+                }
+                _ => return None,
             }
             let mut reply = reply.take()?;
             if reply.verdict == Ok(Verdict::Pending) {
@@ -314,7 +370,10 @@ impl Seat {
             });
             if let Some((far, transaction)) = behind.flatten() {
                 self.forget(call);
-                release(far, transaction, reply.opaque);
+                // Where there was no instance nobody has seen anything of it.
+                if reply.verdict != Err(Failure::Unavailable) {
+                    release(far, transaction, reply.opaque);
+                }
             }
         }
     }
@@ -330,9 +389,18 @@ impl Seat {
             return;
         }
         to.bytes += bytes.len();
+        let given = &accounts.hooks[Hook::ReturnBody as usize].bytes_out;
+        given.add_shared(bytes.len() as u64);
         to.pieces.push(bytes);
         if let Some(waker) = to.waker.take() {
             waker.wake();
+        }
+    }
+
+    /// More than [`MAX_INJECTED`] was injected at once, by a child that kept it: dropped, and counted like here.
+    pub(crate) fn injected_too_much(&self, transaction: u64, accounts: &Accounts) {
+        if self.injected.borrow().contains_key(&transaction) {
+            accounts.injections_dropped.add_shared(1);
         }
     }
 
@@ -377,37 +445,67 @@ impl Seat {
         for letter in self.mailbox.peek() {
             self.read(letter);
         }
-        let mut late = Vec::new();
+        let late = self.overdue(now);
+        // First: whoever comes in place of one that hangs is not to begin with what nobody waits for.
+        late.iter().for_each(|due| self.take_back(due));
+        self.look_around();
+        for due in late {
+            let Some(again) = due.far.late(due.call, due.since, now) else {
+                continue;
+            };
+            let since = self.count_on();
+            self.with(due.call, |slot| {
+                slot.deadline = now + again;
+                slot.since = since;
+                slot.told = false;
+            });
+        }
+    }
+
+    /// Ends the calls whose deadline has passed; which of them somebody else has, in the order in which they were begun, in which they
+    /// stand in queues, too.
+    fn overdue(&self, now: Instant) -> Vec<Due> {
+        let (mut late, mut wakers) = (Vec::new(), Vec::new());
         for (index, slot) in self.slots.borrow_mut().iter_mut() {
-            // Given up by its client, it may hang over there all the same.
-            if slot.deadline > now || slot.told || matches!(slot.state, State::Over(_)) {
+            if slot.deadline > now || slot.told {
                 continue;
             }
-            let over = match &mut slot.state {
+            match &mut slot.state {
+                State::Over(_) | State::Back(_) => continue,
                 State::Parked(_, opaque) => {
                     let mut reply = Reply::failed(Failure::Deadline);
                     reply.opaque = opaque.take();
-                    Some(reply)
+                    slot.state = State::Over(reply);
                 }
-                _ => None,
-            };
-            let call = (u64::from(slot.generation) << 32) | index as u64;
-            let far = over.is_none().then(|| slot.behind.far.clone()).flatten();
-            let hung = far.map(|far| (far, call));
+                // Given up by its client, it may hang over there all the same.
+                State::Away | State::Late | State::GivenUp => {
+                    if matches!(slot.state, State::Away) {
+                        slot.state = State::Late;
+                    }
+                    late.extend(slot.behind.far.clone().map(|far| Due {
+                        far,
+                        call: (u64::from(slot.generation) << 32) | index as u64,
+                        since: slot.since,
+                    }));
+                }
+            }
             slot.told = true;
-            late.push((hung, slot.waker.take()));
             slot.early = None;
-            // What the module still has of it is freed when it comes back.
-            slot.state = over.map_or(State::GivenUp, State::Over);
+            wakers.extend(slot.waker.take());
         }
-        self.look_around();
-        for (hung, waker) in late {
-            if let Some((far, call)) = hung {
-                far.late(call);
-            }
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        wakers.into_iter().for_each(Waker::wake);
+        late.sort_unstable_by_key(|due| due.call);
+        late
+    }
+
+    /// Takes a late call back, where nobody has begun it.
+    fn take_back(&self, due: &Due) {
+        // One whose transaction went away takes its course: nobody is left who knows whether it has anything to free.
+        let waits = self.with(due.call, |slot| matches!(slot.state, State::Late));
+        if waits == Some(true)
+            && let Some(opaque) = due.far.take_back(due.call)
+        {
+            self.with(due.call, |slot| slot.state = State::Back(opaque));
         }
     }
 
@@ -439,8 +537,9 @@ impl Seat {
                     slot.state = State::Over(Reply::failed(why.clone()));
                     wakers.extend(slot.waker.take());
                 }
+                State::Late => slot.state = State::Over(Reply::failed(Failure::Deadline)),
                 State::GivenUp => gone.push(index),
-                State::Over(_) => {}
+                State::Over(_) | State::Back(_) => {}
             }
         }
         for index in gone {
@@ -498,6 +597,12 @@ fn answered(reply: &mut Reply, answer: Answer) {
 }
 
 impl Waiting {
+    /// Whether the module heard of the transaction before this call.
+    pub(crate) fn heard(mut self, heard: bool) -> Waiting {
+        self.heard = heard;
+        self
+    }
+
     /// Forgets a call that was never sent.
     pub fn cancel(mut self) {
         self.seat.forget(self.call);
@@ -512,20 +617,30 @@ impl Waiting {
     /// Whether the deadline passed while the module had it: whatever crossed is still over there, and is freed when it comes
     /// back.
     pub fn was_left(&self) -> bool {
-        self.left
+        self.end == End::Left
+    }
+
+    /// Whether the deadline passed before anybody had begun with it: the module knows nothing of it.
+    pub fn was_taken_back(&self) -> bool {
+        self.end == End::Back
     }
 
     /// The outcome when it is there, with the time since the call began. Not to be polled again behind that.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Reply, Duration)> {
         let call = self.call;
         let over = self.seat.with(call, |slot| match &slot.state {
-            State::Over(_) | State::GivenUp => {
+            State::Over(_) | State::Back(_) | State::Late | State::GivenUp => {
                 let took = slot.began.elapsed();
-                match std::mem::replace(&mut slot.state, State::GivenUp) {
-                    State::Over(reply) => Poll::Ready((reply, took, true)),
+                let (reply, end) = match std::mem::replace(&mut slot.state, State::GivenUp) {
+                    State::Over(reply) => (reply, End::None),
+                    State::Back(opaque) => {
+                        let late = Reply::failed(Failure::Deadline);
+                        (Reply { opaque, ..late }, End::Back)
+                    }
                     // The module still has it: the slot stays for what comes back.
-                    _ => Poll::Ready((Reply::failed(Failure::Deadline), took, false)),
-                }
+                    _ => (Reply::failed(Failure::Deadline), End::Left),
+                };
+                Poll::Ready((reply, took, end))
             }
             State::Away | State::Parked(..) => {
                 match &slot.waker {
@@ -537,10 +652,10 @@ impl Waiting {
         });
         match over {
             Some(Poll::Pending) => Poll::Pending,
-            Some(Poll::Ready((reply, took, forget))) => {
+            Some(Poll::Ready((reply, took, end))) => {
                 self.call = u64::MAX;
-                self.left = !forget;
-                if forget {
+                self.end = end;
+                if end != End::Left {
                     self.seat.forget(call);
                 }
                 Poll::Ready((reply, took))
@@ -555,13 +670,25 @@ impl Drop for Waiting {
         if self.call == u64::MAX {
             return;
         }
+        let heard = self.heard;
         let left = self.seat.with(self.call, |slot| {
             let far = slot.behind.far.clone();
             match std::mem::replace(&mut slot.state, State::GivenUp) {
                 // With the module: freed when it comes back.
-                State::Away | State::GivenUp if far.is_some() => None,
-                State::Away | State::GivenUp => Some((None, 0, Opaque::None)),
-                State::Parked(_, opaque) => Some((far, slot.behind.transaction, opaque)),
+                State::Away | State::Late | State::GivenUp if far.is_some() => None,
+                State::Away | State::Late | State::GivenUp => Some((None, 0, Opaque::None)),
+                // No hook began: there is nothing to free.
+                State::Back(opaque) if !heard && opaque.is_none() => Some((None, 0, Opaque::None)),
+                State::Over(reply)
+                    if !heard
+                        && reply.opaque.is_none()
+                        && reply.verdict == Err(Failure::Unavailable) =>
+                {
+                    Some((None, 0, Opaque::None))
+                }
+                State::Parked(_, opaque) | State::Back(opaque) => {
+                    Some((far, slot.behind.transaction, opaque))
+                }
                 State::Over(reply) => Some((far, slot.behind.transaction, reply.opaque)),
             }
         });

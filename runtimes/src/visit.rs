@@ -4,10 +4,11 @@
 //! fresh for another transaction. Invariant: a visit that was entered is left once. What stands between a module and a plain call is
 //! in one byte, so that finding out that nothing does is one comparison.
 
+use crate::costs::{Costs, HookCost};
 use crate::inline::Instance;
 use crate::runtime::Far;
 use std::rc::Rc;
-use understudy_module::Opaque;
+use understudy_module::{Hook, Opaque};
 
 /// One module's part of one transaction.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Visit {
     pub(crate) stands_for: u8,
     /// What the transaction cost so far, when it is asked for ([`crate::Link::be_precise`]).
     pub cost: Cost,
+    /// The same by hook, where that is asked for.
+    costs: Option<Box<Costs>>,
 }
 
 /// What one module cost one transaction.
@@ -88,6 +91,30 @@ impl Visit {
         debug_assert!(self.inline.is_none() && self.far.is_none() && self.opaque.is_none());
         (self.state, self.stands_for) = (0, 0);
         self.cost = Cost::default();
+        if let Some(costs) = &mut self.costs {
+            costs.clear();
+        }
+    }
+
+    /// What each hook cost so far, when it is asked for ([`crate::Link::be_precise`]).
+    pub fn costs(&self) -> &[HookCost] {
+        self.costs.as_deref().map_or(&[], Costs::all)
+    }
+
+    /// Whether that is to be kept from now on.
+    #[inline]
+    pub(crate) fn keep_costs(&mut self, keep: bool) {
+        if self.costs.is_some() != keep {
+            self.costs = keep.then(Box::default);
+        }
+    }
+
+    /// Adds to what a hook cost, where that is kept.
+    #[inline]
+    pub(crate) fn tell(&mut self, hook: Hook, add: impl FnOnce(&mut HookCost)) {
+        if let Some(costs) = &mut self.costs {
+            add(costs.of(hook));
+        }
     }
 
     /// No hook but `free` any more.
@@ -147,9 +174,28 @@ impl Visit {
         self.put(AHEAD, ahead);
     }
 
-    /// Whether an event was given to another stack; not any more.
+    /// An event was sent to another stack. A child comes to whatever it is sent; a thread may not, and then it is taken back.
+    pub(crate) fn be_sent(&mut self, carried: bool) {
+        self.be_away(carried);
+        self.put(AHEAD, false);
+        if !carried {
+            self.state |= HEARD;
+        }
+    }
+
+    /// What went ahead of a call that was taken back goes ahead of `free`.
+    pub(crate) fn be_ahead_of_free(&mut self) {
+        self.put(AHEAD, self.has_heard());
+    }
+
+    /// Whether an event was given to another stack.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.state & HEARD != 0
+    }
+
+    /// The same; not any more.
     pub(crate) fn forget_heard(&mut self) -> bool {
-        let heard = self.state & HEARD != 0;
+        let heard = self.has_heard();
         self.state &= !HEARD;
         heard
     }
@@ -198,5 +244,22 @@ mod tests {
             assert_eq!(visit.is_plain(), state == HERE);
             assert!(!visit.is_plain() || visit.is_open() && visit.was_entered());
         }
+    }
+
+    #[test]
+    fn a_visit_that_is_fresh_again_has_room_for_costs_and_none_in_it() {
+        let mut visit = Visit::default();
+        visit.tell(Hook::Log, |cost| cost.calls += 1);
+        assert!(visit.costs().is_empty(), "nobody asked");
+        visit.keep_costs(true);
+        for hook in [Hook::Log, Hook::RequestHead, Hook::Log] {
+            visit.tell(hook, |cost| cost.calls += 1);
+        }
+        let calls: Vec<_> = visit.costs().iter().map(|c| (c.hook, c.calls)).collect();
+        assert_eq!(calls, [(Hook::Log, 2), (Hook::RequestHead, 1)]);
+        visit.renew();
+        assert!(visit.costs().is_empty() && visit.costs.is_some());
+        visit.keep_costs(false);
+        assert!(visit.costs.is_none());
     }
 }

@@ -1,8 +1,14 @@
 //! What holds in every execution model, for `inline`.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
-use understudy_runtimes::Kind;
+use common::script::Script;
+use common::{on_a_worker, spec, tell};
+use std::time::{Duration, Instant};
+use understudy_module::{Hook, Verdict};
+use understudy_runtimes::{Kind, Notice};
 
 cases! { Kind::Inline;
     cases:
@@ -15,8 +21,14 @@ cases! { Kind::Inline;
         fini_is_called_once_behind_the_last_transaction,
         refused_options_leave_the_old_ones_in_force,
         an_operation_submitted_in_init_completes_too,
+        init_may_not_wait_for_an_operation,
         what_was_counted_tells_calls_bytes_and_time,
         what_a_module_counts_itself_is_told_by_name;
+    accounting:
+        each_hook_of_a_transaction_has_its_cost_where_it_is_asked_for,
+        bytes_injected_into_an_answer_are_bytes_that_were_given,
+        free_and_fini_have_their_time_and_their_failures,
+        free_is_timed_as_often_as_other_hooks_are;
     failures:
         a_panic_in_each_hook_of_a_transaction_fails_that_one_alone,
         a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody,
@@ -38,4 +50,22 @@ cases! { Kind::Inline;
         a_number_that_is_another_file_s_meanwhile_does_not_take_over_the_watch,
         what_cannot_be_watched_is_counted_and_does_not_spin,
         the_timer_rings_again_and_again;
+}
+
+#[test]
+fn a_notice_that_takes_longer_than_the_deadline_is_counted() {
+    on_a_worker(|worker| async move {
+        let deadline = Duration::from_millis(1);
+        let script = Script::new(|_, _| Verdict::Continue).other(move |hook, _, _| {
+            let began = Instant::now();
+            // Nobody can interrupt it.
+            while hook == Hook::Timer && began.elapsed() <= deadline {}
+            Ok(())
+        });
+        let mut spec = spec(Kind::Inline);
+        spec.limits.deadline = deadline;
+        let link = worker.link(spec, &script).await;
+        tell(&link, Notice::Timer).await.unwrap();
+        assert_eq!(link.loaded().sum().overdue, 1);
+    });
 }

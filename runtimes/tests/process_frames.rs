@@ -85,6 +85,8 @@ fn heard() -> impl Strategy<Value = Heard> {
         (any::<u64>(), vec(any::<u8>(), 0..200))
             .prop_map(|(id, bytes)| Heard::Inject(id, bytes.into())),
         vec(("[a-z0-9_]{1,20}", any::<u64>()), 1..8).prop_map(Heard::Counted),
+        any::<u64>().prop_map(|nanos| Heard::Freed(Duration::from_nanos(nanos))),
+        any::<u64>().prop_map(Heard::TooMuch),
     ]
 }
 

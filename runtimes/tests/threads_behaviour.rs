@@ -15,8 +15,13 @@ cases! { Kind::Threads;
         fini_is_called_once_behind_the_last_transaction,
         refused_options_leave_the_old_ones_in_force,
         an_operation_submitted_in_init_completes_too,
+        init_may_not_wait_for_an_operation,
         what_was_counted_tells_calls_bytes_and_time,
         what_a_module_counts_itself_is_told_by_name;
+    accounting:
+        each_hook_of_a_transaction_has_its_cost_where_it_is_asked_for,
+        bytes_injected_into_an_answer_are_bytes_that_were_given,
+        free_and_fini_have_their_time_and_their_failures;
     failures:
         a_panic_in_each_hook_of_a_transaction_fails_that_one_alone,
         a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody,
@@ -35,7 +40,11 @@ cases! { Kind::Threads;
         events_with_a_known_answer_go_ahead_of_the_next,
         who_was_passed_by_all_along_frees_nothing,
         a_broken_promise_is_the_answer_to_the_next_event,
+        what_went_ahead_of_a_call_that_is_taken_back_is_heard_with_free,
+        a_promise_broken_ahead_of_free_alone_is_counted,
         what_a_module_promises_anew_counts_from_then_on,
+        a_promise_that_is_withdrawn_meanwhile_is_not_broken,
+        what_is_promised_of_options_that_are_refused_is_taken_back,
         a_module_that_events_pass_by_has_no_part_in_their_transaction;
     watching:
         four_hundred_transactions_wait_for_a_service_together,

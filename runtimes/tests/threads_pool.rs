@@ -4,37 +4,16 @@
 
 mod common;
 
+use common::gate::Gate;
 use common::script::Script;
 use common::*;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use understudy_module::*;
 use understudy_runtimes::*;
-
-/// A gate that hooks stand at until it is opened.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<(bool, usize)>, Condvar)>);
-
-impl Gate {
-    fn pass(&self) {
-        let (state, changed) = &*self.0;
-        let mut state = state.lock().unwrap();
-        state.1 += 1;
-        while !state.0 {
-            state = changed.wait(state).unwrap();
-        }
-    }
-    fn open(&self) {
-        self.0.0.lock().unwrap().0 = true;
-        self.0.1.notify_all();
-    }
-    /// How many came to it so far.
-    fn came(&self) -> usize {
-        self.0.0.lock().unwrap().1
-    }
-}
 
 /// A module that stands at the gate in `request_head` and nowhere else.
 fn stands_at(gate: &Gate) -> Script {
@@ -112,7 +91,7 @@ fn as_many_threads_again_are_replaced_and_no_more() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        // What waits behind those that hang is not begun when its deadline has passed, so that is a real one.
+        // A real one: the threads that hang are to be found with their own calls.
         let link = worker.link(limits(2, 64, SOON), &script).await;
         for nth in 1..=6 {
             let mut calling = pin!(worker.one(&link));
@@ -124,13 +103,18 @@ fn as_many_threads_again_are_replaced_and_no_more() {
         assert_eq!(gauge(link.loaded(), "abandoned"), 2);
         assert_eq!(gauge(link.loaded(), "threads"), 2);
         gate.open();
-        until(|| script.tally.frees().len() == 6).await;
+        // Those that saw a hook: the last two were taken back before any thread had come to them.
+        until(|| script.tally.frees().len() == 4).await;
         assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        until(|| script.tally.frees().len() == 5).await;
         assert_eq!(
             gate.came(),
             4,
             "calls whose deadline had passed were not begun"
         );
+        let sum = link.loaded().sum();
+        assert_eq!(sum.hooks[Hook::Free as usize].calls, 5);
+        assert_eq!(sum.failures[Failure::Deadline.kind()], 6);
     });
 }
 
@@ -238,6 +222,32 @@ fn beyond_the_queue_a_call_fails_at_once_and_free_is_never_refused() {
 }
 
 #[test]
+fn a_call_that_no_thread_came_to_and_nobody_asks_for_any_more_frees_nothing() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let script = stands_at(&gate);
+        let link = worker.link(limits(1, 8, FAR_OFF), &script).await;
+        let mut hangs = pin!(worker.one(&link));
+        assert!(futures_util::poll!(&mut hangs).is_pending());
+        until(|| gate.came() == 1).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::RequestHead);
+            let mut waits = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut waits).is_pending());
+            worker.much_later();
+            // Its transaction ends before it hears of that.
+        }
+        link.leave(&mut visit, id);
+        gate.open();
+        assert!(hangs.await.is_err());
+        assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        let freed = script.tally.frees();
+        assert!(freed.iter().all(|(freed, _)| *freed != id), "{freed:?}");
+    });
+}
+
+#[test]
 fn a_transaction_that_goes_away_while_its_call_runs_is_freed_once_when_that_comes_back() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
@@ -282,6 +292,117 @@ fn a_late_call_given_up_between_two_sweeps_is_freed_once_too() {
         gate.open();
         until(|| script.tally.frees().len() == 1).await;
         assert_eq!(script.tally.frees()[0].0, id);
+    });
+}
+
+#[test]
+fn a_reply_that_comes_before_its_transaction_was_told_of_the_deadline_is_freed_once() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let script = stands_at(&gate);
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::RequestHead);
+            let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            until(|| gate.came() == 1).await;
+            worker.much_later();
+            gate.open();
+            // The thread is done with it, so its reply lies in the mailbox.
+            until(|| gauge(link.loaded(), "hanging") == 0).await;
+            worker.seat.sweep(std::time::Instant::now());
+            assert_eq!(calling.await, Err(Failure::Deadline));
+        }
+        link.leave(&mut visit, id);
+        assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        until(|| script.tally.frees().len() >= 2).await;
+        let freed: Vec<u64> = script.tally.frees().iter().map(|(id, _)| *id).collect();
+        assert_eq!(freed, [id, id + 1]);
+        assert_eq!(worker.seat.waiting(), 0);
+    });
+}
+
+#[test]
+fn a_call_that_no_thread_came_to_in_time_leaves_nothing_to_free() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let script = stands_at(&gate);
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
+        // One that was heard before, and one that was not.
+        let (heard, mut visit) = (worker.id(), Visit::default());
+        let early = head(heard, Hook::ResponseReturn);
+        let told = call(&link, &mut visit, &early, &mut Edits::new()).await;
+        assert_eq!(told, Ok(Verdict::Continue));
+        {
+            let (event, mut edits) = (head(heard, Hook::RequestHead), Edits::new());
+            let mut runs = pin!(worker.one(&link));
+            assert!(futures_util::poll!(&mut runs).is_pending());
+            until(|| gate.came() == 1).await;
+            let mut again = pin!(call(&link, &mut visit, &event, &mut edits));
+            let mut fresh = pin!(worker.one(&link));
+            assert!(futures_util::poll!(&mut again).is_pending());
+            assert!(futures_util::poll!(&mut fresh).is_pending());
+            assert_eq!(gauge(link.loaded(), "queued"), 2);
+            worker.much_later();
+            assert_eq!(gauge(link.loaded(), "queued"), 0, "they are taken back");
+            for late in [runs.await, again.await, fresh.await] {
+                assert_eq!(late, Err(Failure::Deadline));
+            }
+        }
+        link.leave(&mut visit, heard);
+        until(|| script.tally.frees() == [(heard, None)]).await;
+        gate.open();
+        let runs = heard + 1;
+        until(|| script.tally.frees().len() == 2).await;
+        assert_eq!(script.tally.frees()[1].0, runs);
+        assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
+        until(|| script.tally.frees().len() == 3).await;
+        assert_eq!(script.tally.frees()[2].0, runs + 2);
+        assert_eq!(gate.came(), 1);
+        assert_eq!(worker.seat.waiting(), 0);
+        let sum = link.loaded().sum();
+        assert_eq!(sum.hooks[Hook::Free as usize].calls, 3);
+    });
+}
+
+#[test]
+fn a_thread_that_has_a_late_call_only_since_just_now_does_not_hang_yet() {
+    on_a_worker(|worker| async move {
+        let (first, second) = (Gate::default(), Gate::default());
+        let gates = [first.clone(), second.clone()];
+        let script = Script::new(move |tx, _| {
+            match tx.hook() {
+                Hook::RequestHead => gates[0].pass(),
+                Hook::ResponseHead => gates[1].pass(),
+                _ => {}
+            }
+            Verdict::Continue
+        });
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
+        let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+        {
+            let event = head(id, Hook::ResponseHead);
+            let mut before = pin!(worker.one(&link));
+            assert!(futures_util::poll!(&mut before).is_pending());
+            until(|| first.came() == 1).await;
+            let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+            assert!(futures_util::poll!(&mut calling).is_pending());
+            let asked = std::time::Instant::now();
+            first.open();
+            assert_eq!(before.await, Ok(Verdict::Continue));
+            until(|| second.came() == 1).await;
+            // It waited for the one before all the time but this.
+            worker.seat.sweep(asked + FAR_OFF);
+            assert_eq!(calling.await, Err(Failure::Deadline));
+        }
+        assert_eq!(gauge(link.loaded(), "abandoned"), 0);
+        worker.much_later();
+        assert_eq!(gauge(link.loaded(), "abandoned"), 1);
+        second.open();
+        link.leave(&mut visit, id);
+        until(|| script.tally.frees().len() == 2).await;
+        assert_eq!(worker.seat.waiting(), 0);
     });
 }
 
@@ -411,5 +532,38 @@ fn while_an_instance_is_made_anew_new_transactions_wait_and_the_worker_does_not(
         gate.open();
         assert_eq!(next.await, Ok(Verdict::Continue));
         assert_eq!(gauge(link.loaded(), "rebuilt"), 1);
+    });
+}
+
+#[test]
+fn options_that_are_taken_too_late_are_given_back() {
+    on_a_worker(|worker| async move {
+        let gate = Gate::default();
+        let stands = gate.clone();
+        let words = Arc::<Mutex<Vec<String>>>::default();
+        let seen = words.clone();
+        let script = Script::new(|_, _| Verdict::Continue).other(move |hook, host, _| {
+            let word = host.option("word").unwrap_or_default();
+            if hook == Hook::Reconfigure && word == "late" {
+                stands.pass();
+            }
+            if hook != Hook::Init {
+                seen.lock().unwrap().push(word);
+            }
+            Ok(())
+        });
+        let options = |word: &str| BTreeMap::from([("word".to_owned(), word.to_owned())]);
+        let mut spec = limits(2, 64, SOON);
+        spec.options = options("first");
+        let link = worker.link(spec, &script).await;
+        // The second thread is free, and does not overtake the first.
+        for word in ["late", "later"] {
+            let refused = link.loaded().reconfigure(options(word)).await;
+            assert!(refused.unwrap_err().contains("within its deadline"));
+        }
+        gate.open();
+        until(|| words.lock().unwrap().len() == 2).await;
+        tell(&link, Notice::Timer).await.unwrap();
+        assert_eq!(*words.lock().unwrap(), ["late", "first", "first"]);
     });
 }

@@ -1,6 +1,7 @@
 /*
  * Gets into the trouble that a request's path names, so that good transactions run through it at the same time: /do/segv, abort, exit,
- * hang, leak, garbage, never, twice, late, wake, gate, before, unknown, fail, verdict, untaken; others go on with an X-Trouble field.
+ * hang, leak, garbage, never, twice, late, wake, gate, before, unknown, fail, panic, verdict, untaken; others go on with an X-Trouble
+ * field. "panic" is what a Rust module's panic comes to.
  * "late" is resumed by the next that says "wake"; "gate" holds its thread until the file of option "gate" is there.
  * Every request_head and free is a line "head ID" or "free ID" in the file of option "journal", which outlives any child.
  * A start that finds the file of option "flag" removes it and dies; one that finds that of option "doom" dies and leaves it.
@@ -110,6 +111,10 @@ static enum us_verdict request_head(void *self, us_transaction *tx, void **opaqu
     }
     if (!strcmp(word, "verdict")) return US_HOLD;
     if (!strcmp(word, "untaken")) return US_PENDING;
+    if (!strcmp(word, "panic")) {
+        host->panicked(us_str("asked to"));
+        return US_CONTINUE;
+    }
     if (!strcmp(word, "fail")) return host->fail(us_str("asked to"));
     if (host->token(tx, &token) != US_OK) return US_FAIL;
     if (!strcmp(word, "never")) return US_PENDING;

@@ -391,7 +391,8 @@ impl Lines {
     }
 }
 
-/// The binary under test: `UNDERSTUDY_BIN`, or beside the test's own executable (built once when it is missing there).
+/// The binary under test: `UNDERSTUDY_BIN`, or beside the test's own executable. There it is of the sources as they are now: cargo is
+/// asked once in each process, and does nothing where nothing has changed.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -399,22 +400,46 @@ pub fn binary() -> &'static Path {
             return path.into();
         }
         let test = std::env::current_exe().unwrap();
-        let path = test
-            .parent()
-            .and_then(Path::parent)
-            .unwrap()
-            .join("understudy");
-        if !path.exists() {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let target = path.parent().and_then(Path::parent).unwrap();
-            let release = path.parent().is_some_and(|dir| dir.ends_with("release"));
-            let status = Command::new(cargo)
-                .args(["build", "-p", "understudy"])
-                .args(release.then_some("--release"))
-                .env("CARGO_TARGET_DIR", target)
-                .status();
-            assert!(status.is_ok_and(|s| s.success()), "cannot build the proxy");
+        let directory = test.parent().and_then(Path::parent).unwrap();
+        let program = directory.join("understudy");
+        match build(directory).status() {
+            Ok(status) => assert!(status.success(), "cannot build the proxy"),
+            // Tests that were carried elsewhere, without sources or cargo, have what lies beside them.
+            Err(e) => assert!(program.exists(), "cannot build the proxy: {e}"),
         }
-        path
+        program
     })
+}
+
+/// Builds it in this directory of a profile's programs. Several that do so at once wait for each other: cargo has a lock there.
+fn build(directory: &Path) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // That of `dev` alone is called otherwise.
+    let profile = directory.file_name().filter(|name| *name != "debug");
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "-p", "understudy", "--profile"])
+        .arg(profile.unwrap_or(OsStr::new("dev")))
+        .env("CARGO_TARGET_DIR", directory.parent().unwrap())
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_is_built_in_the_profile_of_the_test_that_asks_for_it() {
+        for (directory, profile) in [
+            ("/t/debug", "dev"),
+            ("/t/release", "release"),
+            ("/t/bench", "bench"),
+        ] {
+            let command = build(Path::new(directory));
+            assert_eq!(command.get_args().last(), Some(OsStr::new(profile)));
+            let target = (OsStr::new("CARGO_TARGET_DIR"), Some(OsStr::new("/t")));
+            assert!(command.get_envs().any(|env| env == target));
+        }
+    }
 }

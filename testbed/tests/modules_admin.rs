@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use rustix::process::Signal;
 use std::process::Command;
-use understudy_testbed::{Client, Gate, Launch, Origin, Proxy, proxy::binary, run};
+use understudy_testbed::{Client, Gate, Launch, Origin, PATIENCE, Proxy, proxy::binary, run};
 
 /// While a slow download goes on, the runtime is changed; nothing is lost, and all bytes are the same.
 fn runtimes_change_under_a_slow_download(change: impl Fn(&Proxy, &Origin, &str, usize)) {
@@ -195,6 +195,52 @@ fn a_reload_that_one_module_refuses_keeps_everything() {
     let parts = &proxy.status()["configuration"]["last_reload"]["parts"];
     assert_eq!(parts["module headers"], "reconfigured");
     assert_eq!(parts["module second"], "reconfigured");
+}
+
+#[test]
+fn a_reload_has_new_settings_in_force_before_it_asks_and_old_ones_when_it_is_refused() {
+    let (origin, dir) = (plain(), tempfile::tempdir().unwrap());
+    let library = compiled("setting", dir.path());
+    for runtime in ["inline", "threads", "process"] {
+        // A module behind it may refuse what this one took.
+        let text = |memory: &str, options: &str, value: &str| {
+            let module = format!(
+                "[[module]]\nname = \"setting\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n[module.options]\n{options}",
+                library.display()
+            );
+            let second = headers(&format!("[module.options]\nname = {{ 1 = \"{value}\" }}\n"));
+            file(&origin, &(module + &second)) + &format!("[cache]\nmemory = \"{memory}\"\n")
+        };
+        let proxy = Launch::bare().config(&text("71M", "", "X-A")).start();
+        // What it was told when it was asked last, and what it finds now. A child hears of new settings by a way of its own.
+        let shows = |asked: &str, now: &str| {
+            let began = std::time::Instant::now();
+            loop {
+                let response = ask(&proxy, "/");
+                if response.get("x-now") == Some(now) {
+                    return assert_eq!(response.get("x-memory"), Some(asked), "{runtime}");
+                }
+                assert!(began.elapsed() < PATIENCE, "{runtime}: {response:?}");
+            }
+        };
+        shows("71M", "71M");
+        reload(&proxy, &text("72M", "", "X-A"), 1);
+        shows("71M", "72M");
+        reload(&proxy, &text("73M", "n = 1\n", "X-A"), 2);
+        shows("73M", "73M");
+        let refused = |text: &str, nth: usize| {
+            proxy.rewrite_config(text);
+            proxy.signal(Signal::HUP);
+            let line = |l: &str| l.starts_with("reload refused:");
+            proxy.stderr.wait_count(line, nth);
+        };
+        refused(&text("74M", "n = 2\n", "X A"), 1);
+        // It took new options, and was given the old ones back: asked of the old settings.
+        shows("73M", "73M");
+        refused(&text("75M", "refuse = 1\n", "X-A"), 2);
+        shows("75M", "73M");
+        assert_eq!(module(&proxy, "setting")["state"], "running");
+    }
 }
 
 #[test]

@@ -266,6 +266,26 @@ fn a_module_that_fails_gets_its_policy() {
 }
 
 #[test]
+fn a_module_that_panics_gets_its_policy_and_another_instance() {
+    for runtime in RUNTIMES {
+        for open in [false, true] {
+            let policy = if open { "open" } else { "closed" };
+            let scene = scene(&format!("{runtime}on_failure = \"{policy}\"\n"));
+            beside_good_ones(&scene, || scene.expect_policy("panic", open));
+            assert_eq!(scene.failures("panic"), 1, "{runtime}");
+            scene.until("no other instance is told of", || {
+                (scene.gauge("panics"), scene.gauge("rebuilt")) == (1, 1)
+            });
+            scene.ask("/good").expect(200).expect_body("/good none");
+            // In a child that is no death of it, and the table for people says that something was made anew all the same.
+            let restarts = &module(&scene.proxy, "trouble")["gauges"]["restarts"];
+            assert!(restarts.is_null() || restarts == 0, "{restarts}");
+            scene.each_is_freed_once(false);
+        }
+    }
+}
+
+#[test]
 fn a_verdict_that_does_not_fit_is_a_failure() {
     fails("verdict", "fail", "");
 }
@@ -292,6 +312,48 @@ fn a_late_resume_is_dropped_and_counted() {
         });
         assert_eq!(scene.failures("deadline"), 1);
         scene.each_is_freed_once(false);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_its_transaction_waits_for_a_resume_leaves_nothing_behind() {
+    for runtime in RUNTIMES {
+        let scene = scene(runtime);
+        let mut leaving = Client::to(scene.proxy.addr());
+        leaving.send("GET /do/late/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+        scene.until("the module was not asked", || !scene.journal().is_empty());
+        drop(leaving);
+        beside_good_ones(&scene, || {
+            // Whom it is for is gone, and it is the answer all the same.
+            scene.ask("/do/wake/x").expect(200);
+        });
+        scene.each_is_freed_once(false);
+        assert_eq!((scene.strays(), scene.failures("deadline")), (0, 0));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_nobody_resumes_its_transaction_has_it_ended_at_the_deadline() {
+    for runtime in RUNTIMES {
+        let scene = scene(&format!("{runtime}{DEADLINE}"));
+        let mut leaving = Client::to(scene.proxy.addr());
+        leaving.send("GET /do/never/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
+        scene.until("the module was not asked", || !scene.journal().is_empty());
+        drop(leaving);
+        beside_good_ones(&scene, || {
+            scene.until("the deadline does not come", || {
+                scene.failures("deadline") == 1
+            });
+        });
+        scene.each_is_freed_once(false);
+        // Who waits for a resume does not hang: nothing was killed or given up for it.
+        let gauges = &module(&scene.proxy, "trouble")["gauges"];
+        for name in ["killed", "restarts", "abandoned"] {
+            assert!(
+                gauges[name].is_null() || gauges[name] == 0,
+                "{runtime} {gauges}"
+            );
+        }
     }
 }
 
@@ -351,8 +413,10 @@ fn dies(word: &str, reasons: &[&str], more: &str) {
         );
         assert!(reasons.iter().any(|r| scene.failures(r) > 0), "{word}");
         // Many connections meet both workers, each of which has a breaker that tries one transaction after a second.
+        // A child of which one thread hangs serves with the others, until it is found to hang a deadline later.
         scene.until("no other child serves", || {
             (0..64).all(|_| scene.ask("/good/again").text() == "/good/again none")
+                && scene.journal().last().is_some_and(|last| last.2 != first)
         });
         let last = scene.journal().last().unwrap().2;
         assert_ne!(first, last, "{word}: the child lives on");
@@ -414,12 +478,21 @@ fn a_child_that_was_killed_is_back_by_itself() {
 
 #[test]
 fn a_child_that_dies_at_its_starts_is_tried_ever_less_often_and_comes_back() {
-    let scene = scene("runtime = \"process\"\n");
-    scene.ask("/good").expect(200);
+    for open in [false, true] {
+        a_child_that_dies_at_its_starts_comes_back(open);
+    }
+}
+
+fn a_child_that_dies_at_its_starts_comes_back(open: bool) {
+    let policy = if open { "open" } else { "closed" };
+    let scene = scene(&format!(
+        "runtime = \"process\"\non_failure = \"{policy}\"\n"
+    ));
+    scene.ask("/good").expect(200).expect_body("/good none");
     let doom = scene.proxy.dir().join("doom");
     std::fs::write(&doom, "").unwrap();
     let (begun, before) = (Instant::now(), scene.gauge("restarts"));
-    scene.expect_policy("exit", false);
+    scene.expect_policy("exit", open);
     scene.until("it is not tried again", || {
         scene.gauge("restarts") >= before + 4
     });
@@ -427,14 +500,33 @@ fn a_child_that_dies_at_its_starts_is_tried_ever_less_often_and_comes_back() {
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(700), "{took:?}");
     // Meanwhile its policy holds.
-    scene.ask("/good").expect(502);
+    if open {
+        scene.ask("/good").expect(200).expect_body("/good passed");
+    } else {
+        scene.ask("/good").expect(502);
+    }
     std::fs::remove_file(&doom).unwrap();
-    scene.until("it does not come back", || scene.ask("/good").status == 200);
+    scene.until("it does not come back", || {
+        let good = scene.ask("/good");
+        good.status == 200 && good.text() == "/good none"
+    });
 }
 
 #[test]
 fn beyond_a_full_queue_the_policy_holds_at_once() {
-    let scene = scene("runtime = \"threads\"\nthreads = 1\nqueue = 2\n");
+    for open in [false, true] {
+        // What a thread works on is not in the queue any more; what a child has is one number.
+        beyond_a_full_queue("threads", 2, open);
+        beyond_a_full_queue("process", 1, open);
+    }
+}
+
+/// Of eight transactions that find the only thread held so many find room in a queue of two.
+fn beyond_a_full_queue(runtime: &str, room: usize, open: bool) {
+    let policy = if open { "open" } else { "closed" };
+    let scene = scene(&format!(
+        "runtime = \"{runtime}\"\nthreads = 1\nqueue = 2\non_failure = \"{policy}\"\n"
+    ));
     let mut held = Client::to(scene.proxy.addr());
     held.send("GET /do/gate/x HTTP/1.1\r\nHost: site.test\r\n\r\n");
     scene.until("the thread is not held", || !scene.journal().is_empty());
@@ -443,32 +535,45 @@ fn beyond_a_full_queue_the_policy_holds_at_once() {
         let (mut client, tell) = (Client::to(scene.proxy.addr()), tell.clone());
         client.send("GET /good HTTP/1.1\r\nHost: site.test\r\n\r\n");
         std::thread::spawn(move || {
+            let response = client.response();
+            let marked = response.text() == "/good none";
             // The test may be over already when it failed.
-            let _ = tell.send(client.response().status);
+            let _ = tell.send((response.status, marked));
         });
     }
-    let answered = |n: usize| -> Vec<u16> {
+    let answered = |n: usize| -> Vec<(u16, bool)> {
         let next = |_| told.recv_timeout(PATIENCE).expect("no answer came");
         (0..n).map(next).collect()
     };
+    let refused = 8 - room;
+    let without = (if open { 200 } else { 502 }, false);
     // The only thread is held all the while: nothing but the queue's end can answer these.
-    assert_eq!(answered(6), [502; 6]);
-    assert_eq!(scene.failures("queue-full"), 6);
-    assert!(told.try_recv().is_err(), "more than six were answered");
+    assert_eq!(answered(refused), vec![without; refused], "{runtime}");
+    assert_eq!(scene.failures("queue-full"), refused as u64);
+    assert!(
+        told.try_recv().is_err(),
+        "more than {refused} were answered"
+    );
     std::fs::write(scene.proxy.dir().join("gate"), "").unwrap();
-    assert_eq!(answered(2), [200; 2]);
+    assert_eq!(answered(room), vec![(200, true); room], "{runtime}");
     held.response().expect(200);
-    assert_eq!(scene.failures("queue-full"), 6);
+    assert_eq!(scene.failures("queue-full"), refused as u64);
+    scene.each_is_freed_once(false);
 }
 
 #[test]
 fn a_thread_that_hangs_is_replaced_at_the_deadline() {
-    let scene = scene(&format!("runtime = \"threads\"\nthreads = 1\n{DEADLINE}"));
-    scene.expect_policy("hang", false);
-    scene.until("it does not come back", || {
-        scene.ask("/good").text() == "/good none"
-    });
-    assert_eq!(scene.gauge("abandoned"), 1);
+    for open in [false, true] {
+        let policy = if open { "open" } else { "closed" };
+        let scene = scene(&format!(
+            "runtime = \"threads\"\nthreads = 1\n{DEADLINE}on_failure = \"{policy}\"\n"
+        ));
+        scene.expect_policy("hang", open);
+        scene.until("it does not come back", || {
+            scene.ask("/good").text() == "/good none"
+        });
+        assert_eq!(scene.gauge("abandoned"), 1);
+    }
 }
 
 #[test]

@@ -176,6 +176,57 @@ fn a_module_that_ended_the_proxy_is_demoted_from(runtime: &str) {
 }
 
 #[test]
+fn a_module_whose_own_thread_ended_the_proxy_twice_runs_as_a_process_from_then_on() {
+    for runtime in ["inline", "threads"] {
+        a_module_whose_thread_crashes_is_demoted_from(runtime);
+    }
+}
+
+fn a_module_whose_thread_crashes_is_demoted_from(runtime: &str) {
+    let origin = plain();
+    let dir = tempfile::tempdir().unwrap();
+    let library = compiled("thread", dir.path());
+    let doom = dir.path().join("doom");
+    let table = format!(
+        "[[module]]\nname = \"thread\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n[module.options]\ndoom = \"{}\"\n{}",
+        library.display(),
+        doom.display(),
+        headers("")
+    );
+    let proxy = Launch::bare().config(&fixed(&origin, &table)).start();
+    assert_eq!(ask(&proxy, "/").get("x-thread"), Some("there"));
+    // The first time it may have been anything.
+    std::fs::write(&doom, "").unwrap();
+    proxy.wait_stderr(|l| l.contains("the proxy ended by SIGSEGV, in no module; it is started"));
+    proxy.stderr.wait_count(|l| l == "ready", 2);
+    let now = module(&proxy, "thread");
+    assert_eq!(
+        (&now["runtime"], &now["state"]),
+        (&runtime.into(), &"running".into())
+    );
+    std::fs::write(&doom, "").unwrap();
+    proxy.wait_stderr(|l| l.contains("once more; module `thread` may have started what ended it"));
+    proxy.stderr.wait_count(|l| l == "ready", 3);
+    assert_eq!(ask(&proxy, "/").get("x-thread"), Some("there"));
+    let now = module(&proxy, "thread");
+    assert_eq!(
+        (&now["runtime"], &now["state"]),
+        (&"process".into(), &"demoted".into())
+    );
+    // One that is built in cannot have been it.
+    assert_eq!(module(&proxy, "headers")["runtime"], "inline");
+    // Now the thread ends its own process only, and that comes back.
+    let pid = child(&proxy);
+    std::fs::write(&doom, "").unwrap();
+    let end = Instant::now() + PATIENCE;
+    while module(&proxy, "thread")["gauges"]["restarts"] != 1 {
+        assert!(Instant::now() < end, "its process was not started again");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(child(&proxy), pid);
+}
+
+#[test]
 fn a_module_that_crashes_as_it_is_loaded_ends_the_start_with_its_name() {
     let origin = plain();
     let dir = tempfile::tempdir().unwrap();

@@ -179,9 +179,7 @@ impl Overseer {
                 return Box::pin(actix::fut::ready(receipt));
             }
         };
-        let planned = self
-            .modules
-            .plan(Wanted::from(&prepared.loaded.values.modules));
+        let planned = self.modules.plan(Wanted::from(&prepared.loaded));
         let proxy = self.proxy.clone();
         let values = prepared.loaded.values.clone();
         let log = prepared.log.as_ref().unwrap_or(&self.log).clone();
@@ -406,8 +404,6 @@ impl Overseer {
         let before = listeners(&self.proxy, &self.loaded);
         let mut parts = vec![Part::new("proxy", "reconfigured")];
         parts.extend(self.commit(plan));
-        self.modules
-            .set_settings(config::options::settings(&loaded.entries));
         self.trace.set(loaded.values.log.level);
         self.loaded = Arc::new(loaded);
         for (name, mode, address) in listeners(&self.proxy, &self.loaded) {

@@ -6,7 +6,7 @@
 
 use crate::{
     admin::{Health, Socket},
-    config::{Layers, Loaded, layers::Origin, options},
+    config::{Layers, Loaded, layers::Origin},
     exit::Exit,
     log::{Counts, Sink},
     messages::{Drain, Finish, Receipt, Reload, Reopen},
@@ -124,10 +124,9 @@ async fn start(layers: Layers, loaded: Loaded, trace: Trace) -> Result<Running, 
     let program =
         std::env::current_exe().map_err(|e| format!("cannot find the program's own file: {e}"))?;
     let mut modules = Manager::new(&content, program, supervisor::demoted());
-    modules.set_settings(options::settings(&loaded.entries));
     // Before anything is bound: a module that refuses must not be found out by clients.
     let plan = modules
-        .plan(Wanted::from(&values.modules))
+        .plan(Wanted::from(&loaded))
         .await
         .map_err(|refusals| {
             let reasons: Vec<String> = refusals.iter().map(|r| plan::explain(r, &loaded)).collect();

@@ -15,6 +15,7 @@ mod attempts;
 mod fill;
 mod index;
 mod labels;
+mod lap;
 mod list;
 mod markers;
 mod messages;

@@ -1,11 +1,14 @@
-//! SIEVE: which response goes when room is wanted.
+//! SIEVE with a hand that turns back: which response goes when room is wanted.
 //!
 //! Owns a queue of every stored response of one shard, newest at the head, and a hand that walks
-//! from the oldest to the newest. The hand spares what was used since it last passed (and takes the
+//! from the oldest towards the newest. The hand spares what was used since it last passed (and takes the
 //! mark away) and evicts the first that was not. Compared with LRU a hit moves nothing: it sets one
-//! bit. Invariant: a response is in the queue exactly while it is in the index, and `Stored::place`
+//! bit. Before it comes to the newest ([`Lap`] says how near) it turns back to the oldest: SIEVE's own would follow the newest for
+//! ever, and what it once spared would stay, used or not (docs/adr/0005).
+//!
+//! Invariant: a response is in the queue exactly while it is in the index, and `Stored::place`
 //! names its node (and goes on to name it when it is out). The awkward case is a response some connection is still sending: evicting it
-//! frees nothing yet, so the hand passes it by; when twice round it has met nothing else, the answer
+//! frees nothing yet, so the hand passes it by; when once round where it may turn back and twice round all it has met nothing else, the answer
 //! is that there is nothing to evict. In a cache that has filled up for the first time everything may
 //! have been used, so the hand can have a long way to go: each call says how many steps it allows,
 //! and the walk goes on with the next.
@@ -14,6 +17,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     index::Key,
+    lap::{Age, Lap},
     stored::{NOWHERE, Stored},
 };
 
@@ -27,6 +31,7 @@ struct Node {
     entry: Option<(Key, Arc<Stored>)>,
     newer: u32,
     older: u32,
+    age: Age,
 }
 
 /// The queue of one shard.
@@ -42,6 +47,7 @@ pub(crate) struct Sieve {
     len: usize,
     /// Responses the hand has spared since its last victim.
     spared: usize,
+    lap: Lap,
 }
 
 /// What the hand found.
@@ -66,6 +72,7 @@ impl Default for Sieve {
             broom: 0,
             len: 0,
             spared: 0,
+            lap: Lap::default(),
         }
     }
 }
@@ -86,6 +93,7 @@ impl Sieve {
                         entry: None,
                         newer: NOWHERE,
                         older: NOWHERE,
+                        age: Age::default(),
                     });
                     place
                 }
@@ -94,11 +102,13 @@ impl Sieve {
         };
         stored.place.store(place, Ordering::Relaxed);
         let older = self.newest;
+        let age = self.lap.insert();
         if let Some(node) = self.node(place) {
             *node = Node {
                 entry: Some((key, stored)),
                 newer: NOWHERE,
                 older,
+                age,
             };
         }
         match self.node(older) {
@@ -145,25 +155,23 @@ impl Sieve {
     /// Takes out the next victim, if there is one within so many `steps`, of which it takes off what
     /// it made.
     pub(crate) fn evict(&mut self, steps: &mut usize) -> Victim {
-        // Once round to take marks away, once more to find who was not marked again.
-        while self.spared < 2 * self.len {
+        // Once round where the hand may turn back; then over all, once to take marks away, once more to find who was not marked
+        // again.
+        while self.spared < 3 * self.len {
             let Some(left) = steps.checked_sub(1) else {
                 return Victim::NotYet;
             };
             *steps = left;
-            let place = if self.hand == NOWHERE {
-                self.oldest
-            } else {
-                self.hand
-            };
-            let Some(node) = self.node(place) else {
+            let place = self.next();
+            let Some(node) = self.nodes.get_mut(place as usize) else {
                 break;
             };
-            let newer = node.newer;
+            self.hand = node.newer;
             let spared = node.entry.as_ref().is_none_or(|(_, stored)| {
-                Arc::strong_count(stored) > OWN_HANDLES || stored.take_mark()
+                // Of what is in use now the mark says nothing, and stays.
+                Arc::strong_count(stored) > OWN_HANDLES
+                    || self.lap.meet(&mut node.age, stored.take_mark())
             });
-            self.hand = newer;
             if !spared && let Some((key, stored)) = self.take(place) {
                 self.spared = 0;
                 return Victim::Found(key, stored);
@@ -172,6 +180,20 @@ impl Sieve {
         }
         self.spared = 0;
         Victim::None
+    }
+
+    /// Where the hand looks next: on, or again at the oldest.
+    fn next(&mut self) -> u32 {
+        let hand = self.nodes.get(self.hand as usize);
+        // What comes before the newest may all be in use; then it is looked for among these.
+        let free = self.spared < self.len;
+        match hand {
+            Some(node) if !(free && self.lap.is_over(&node.age, self.len)) => self.hand,
+            _ => {
+                self.lap.begin();
+                self.oldest
+            }
+        }
     }
 
     /// Takes out what is `dead` among the next `at_most` places of a walk over the whole queue,
@@ -226,6 +248,9 @@ impl Sieve {
 }
 
 #[cfg(test)]
+mod ratio_tests;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
@@ -238,7 +263,7 @@ mod tests {
     };
     use understudy_store::budget::Budget;
 
-    fn stored() -> Arc<Stored> {
+    pub(super) fn stored() -> Arc<Stored> {
         let prepared = Prepared {
             head: Bytes::new(),
             status: 200,
@@ -289,7 +314,8 @@ mod tests {
     fn the_hand_makes_no_more_steps_than_it_may_and_goes_on_from_there() {
         let (mut queue, handles) = queue(0..100);
         handles.iter().for_each(|stored| stored.touch());
-        for turn in 0..10 {
+        // It turns back before the newest fifth.
+        for turn in 0..8 {
             let mut steps = 10;
             assert!(matches!(queue.evict(&mut steps), Victim::NotYet));
             let spared = handles.iter().filter(|stored| !stored.is_marked()).count();
@@ -302,14 +328,16 @@ mod tests {
 
     #[test]
     fn that_all_is_in_use_is_found_out_in_bounded_steps_too() {
-        let (mut queue, handles) = queue(0..10);
-        let _used = handles.clone();
-        for _ in 0..2 {
-            let mut turns = 0;
-            while let Victim::NotYet = queue.evict(&mut 3_usize.clone()) {
-                turns += 1;
+        for length in [10, 100] {
+            let (mut queue, handles) = queue(0..length);
+            let _used = handles.clone();
+            for _ in 0..2 {
+                let mut turns = 0;
+                while let Victim::NotYet = queue.evict(&mut 3_usize.clone()) {
+                    turns += 1;
+                }
+                assert_eq!(turns, (3 * u32::from(length) - 1) / 3);
             }
-            assert_eq!(turns, 20 / 3);
         }
     }
 
@@ -367,6 +395,14 @@ mod tests {
         assert!(!queue.remove(&stored()));
         assert!(queue.remove(&handles[0]) && !queue.remove(&handles[0]));
         assert_eq!((evicted(&mut queue), queue.len()), (Some(1), 0));
+    }
+
+    #[test]
+    fn when_all_before_the_turn_is_in_use_one_of_the_newest_goes() {
+        let (mut queue, handles) = queue(0..100);
+        let _used: Vec<_> = handles[..99].to_vec();
+        assert_eq!((evicted(&mut queue), queue.len()), (Some(99), 99));
+        assert_eq!(evicted(&mut queue), None);
     }
 
     proptest! {

@@ -57,6 +57,8 @@ pub struct ModuleRecord<'a> {
     pub name: &'a str,
     /// Calls of its hooks, and what they cost: exact when a log is kept.
     pub cost: understudy_runtimes::Cost,
+    /// The same by hook, with bytes and failures: when a log is kept that wants it.
+    pub hooks: &'a [understudy_runtimes::HookCost],
     /// Why it failed in this transaction, when it did.
     pub failed: Option<&'static str>,
     /// What it noted for the log: names and values.

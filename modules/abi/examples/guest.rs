@@ -3,7 +3,8 @@
 
 use std::sync::Mutex;
 use understudy_module::{
-    About, Completion, Hook, Hooks, Host, Module, Opaque, Operation, Response, Transaction, Verdict,
+    About, Attention, Completion, Hook, Hooks, Host, Module, Opaque, Operation, Response,
+    Transaction, Verdict,
 };
 
 #[derive(Default)]
@@ -49,7 +50,13 @@ impl Module for Guest {
         Ok(())
     }
 
-    fn reconfigure(&self, _: &Host) -> Result<(), String> {
+    fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        host.attend(Attention {
+            unheard: Hooks::of(&[Hook::RequestHead]),
+            noted: Hooks::of(&[Hook::RequestOut, Hook::ResponseReturn]),
+            // Nothing can be promised of the body: it is left out.
+            withheld: Hooks::of(&[Hook::ResponseHead, Hook::ResponseBody]),
+        });
         Err("blue it stays".to_owned())
     }
 

@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 #define US_MAJOR 1
-#define US_MINOR 1
+#define US_MINOR 2
 
 /* ---- Words ------------------------------------------------------------------------------------------------------------- */
 
@@ -244,6 +244,14 @@ enum us_edit {
     US_EDIT_SKIP_BODY = 11
 };
 
+/* What hooks on heads answer, where that is known before they are asked: sets of US_HOOK_BIT(...). */
+typedef struct us_attention {
+    uint32_t size;
+    uint32_t unheard;  /* It does nothing there: they are not called, and the body behind such a head passes it by. */
+    uint32_t noted;    /* It only takes note there: it answers US_CONTINUE and edits nothing. */
+    uint32_t withheld; /* It withholds the head whenever a body is behind it, answers US_CONTINUE and edits nothing. */
+} us_attention;
+
 /* ---- The proxy's functions --------------------------------------------------------------------------------------------- */
 
 typedef struct us_host {
@@ -324,7 +332,7 @@ typedef struct us_host {
     us_bytes (*object_key)(const us_object *object); /* Valid as long as the object is. */
     uint64_t (*number)(us_proxy *proxy); /* A new number, for an injection or a reading in pieces. */
     int (*submit)(us_proxy *proxy, uint64_t tag, const us_operation *operation); /* Ends in completed, with the tag. */
-    /* Does it and waits. Only for US_BLOCKING modules; for others it FAILED. */
+    /* Does it and waits. Only for US_BLOCKING modules, and not in init; for others it FAILED. */
     int (*perform)(us_proxy *proxy, const us_operation *operation, us_completion **out);
     void (*completion_drop)(us_completion *completion); /* Of one from perform. */
 
@@ -356,6 +364,12 @@ typedef struct us_host {
 
     /* In request_head, response_head and response_return: this module's hook on the body behind it is not called. */
     int (*skip_body)(us_transaction *tx);
+
+    /* Since 1.2. */
+
+    /* From now on the module needs no more of its hooks than this: a promise about their answers that saves crossings in threads and
+       in a child. For init and reconfigure. Of heads only: US_ARGUMENT for other hooks, and nothing is promised. */
+    int (*attend)(us_proxy *proxy, const us_attention *attention);
 } us_host;
 
 /* ---- The module's functions -------------------------------------------------------------------------------------------- */
@@ -433,6 +447,18 @@ static inline int us_is(us_bytes bytes, const char *text) {
 static inline void us_release(us_owned *bytes) {
     if (bytes->release != NULL) bytes->release(bytes->owner);
     memset(bytes, 0, sizeof *bytes);
+}
+
+/* A hook as a member of a set. */
+#define US_HOOK_BIT(hook) (UINT32_C(1) << (hook))
+
+static inline us_attention us_attention_of(uint32_t unheard, uint32_t noted, uint32_t withheld) {
+    us_attention attention;
+    attention.size = (uint32_t)sizeof attention;
+    attention.unheard = unheard;
+    attention.noted = noted;
+    attention.withheld = withheld;
+    return attention;
 }
 
 static inline us_operation us_operation_of(enum us_operation_kind kind, const us_object *object) {

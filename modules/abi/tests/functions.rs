@@ -35,6 +35,7 @@ fn options_descriptors_and_the_log_are_reached_in_init() {
     let told = bench.asked.told.lock().unwrap().clone();
     let watched = [
         "count a_count 3",
+        "attend unheard request_head noted request_out response_return withheld response_head",
         "watch 3 Read 11",
         "unwatch 3 Read",
         "unwatch 4 Read",

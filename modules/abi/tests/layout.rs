@@ -36,6 +36,7 @@ fn every_field_lies_where_c_puts_it() {
         Field::LAYOUT,
         Address::LAYOUT,
         Token::LAYOUT,
+        Attention::LAYOUT,
         Entry::LAYOUT,
         Operation::LAYOUT,
         Listed::LAYOUT,
@@ -105,7 +106,8 @@ fn the_header_compiles_as_c_and_as_cpp() {
     let source = "#include \"understudy.h\"\n#include \"understudy.h\"\nint main(void) {\n\
                   us_bytes b = us_str(\"x\");\n\
                   us_operation o = us_operation_of(US_DELETE, NULL);\n\
-                  return us_is(b, \"x\") && o.size == sizeof o ? 0 : 1; }\n";
+                  us_attention a = us_attention_of(0, US_HOOK_BIT(US_HOOK_REQUEST_HEAD), 0);\n\
+                  return us_is(b, \"x\") && o.size == sizeof o && a.size == sizeof a && a.noted == 1 ? 0 : 1; }\n";
     for (compiler, standard, name) in [
         ("cc", "-std=c11", "header.c"),
         ("cc", "-std=c99", "header.c"),

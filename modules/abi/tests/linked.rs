@@ -2,8 +2,12 @@
 //! results byte for byte on every chunking of its cases.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::Asked;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use understudy_ad_remover::AdRemover;
 use understudy_add_headers::AddHeaders;
 use understudy_body_and_headers::BodyAndHeaders;
@@ -12,6 +16,7 @@ use understudy_content_manager::ContentManager;
 use understudy_empty::Empty;
 use understudy_icap_client::IcapClient;
 use understudy_module::kit::{Bare, cases, check};
+use understudy_module::{Host, Module};
 use understudy_text_injector::TextInjector;
 use understudy_transcoder::Transcoder;
 
@@ -84,6 +89,49 @@ fn the_module_that_inserts_text_is_the_same_linked_in_and_loaded() {
 #[test]
 fn the_icap_client_is_the_same_linked_in_and_loaded() {
     same("icap-client", Bare::new(IcapClient::default));
+}
+
+/// What this module promises with these options.
+fn promised(module: &dyn Module, options: &[(&str, &str)]) -> Vec<String> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let asked = Arc::new(Asked {
+        options: options.iter().map(own).collect(),
+        ..Asked::default()
+    });
+    let host = Host::new(asked.clone());
+    module.init(&host).unwrap();
+    // What is promised anew goes the same way.
+    module.reconfigure(&host).unwrap();
+    let mut told = asked.told.lock().unwrap().clone();
+    told.retain(|line| line.starts_with("attend"));
+    told
+}
+
+#[test]
+fn the_icap_client_promises_the_same_linked_in_and_loaded() {
+    let opened = understudy_abi::open(library("icap-client")).unwrap();
+    let (reqmod, respmod) = (
+        ("reqmod.0", "icap://127.0.0.1:1344/check"),
+        ("respmod.0", "icap://127.0.0.1:1344/echo"),
+    );
+    for (options, promise) in [
+        (
+            &[reqmod][..],
+            "attend unheard request_out response_head noted  withheld request_head",
+        ),
+        (
+            &[respmod][..],
+            "attend unheard request_head noted request_out withheld response_head",
+        ),
+        (
+            &[reqmod, respmod][..],
+            "attend unheard  noted request_out withheld request_head response_head",
+        ),
+    ] {
+        let linked = promised(&IcapClient::default(), options);
+        assert_eq!(linked, [promise; 2]);
+        assert_eq!(promised(&*opened.make().unwrap(), options), linked);
+    }
 }
 
 #[test]

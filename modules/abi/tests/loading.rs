@@ -75,7 +75,7 @@ fn a_file_that_cannot_be_a_module_is_refused_with_its_reason() {
     );
     check(
         refused("major", &entry("module.major = 9; return &module;")),
-        "it was made for version 9.1 of the interface, this proxy has 1.1",
+        "it was made for version 9.2 of the interface, this proxy has 1.2",
     );
     check(
         refused("short", &entry("module.size = 24; return &module;")),

@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::{Bench, TOKEN};
+use common::{Bench, TOKEN, build};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use understudy_module::{
-    Completion, Hook, LogEntry, ObjectInfo, Operation, Panicked, Part, Response, Verdict,
+    Completion, Hook, LogEntry, ObjectInfo, Operation, Panicked, Part, Response, Verdict, raw,
 };
 
 fn guest() -> PathBuf {
@@ -167,6 +167,10 @@ fn operations_and_their_ends_cross() {
         bench.module.reconfigure(&bench.host),
         Err("blue it stays".to_owned())
     );
+    let promise =
+        "attend unheard request_head noted request_out response_return withheld response_head";
+    let told = std::mem::take(&mut *bench.asked.told.lock().unwrap());
+    assert_eq!(told, [promise]);
 
     let object = |key: &str| understudy_module::ObjectId::of_key(key.as_bytes());
     let mut page = Response::new(200, "body").unwrap();
@@ -228,4 +232,34 @@ fn a_module_that_wants_free_is_given_its_opaque_value_there() {
     bench.free();
     let injected = bench.asked.injected.lock().unwrap().clone();
     assert_eq!(injected, [(7, "2 seen".into())]);
+}
+
+/// The example behind a proxy whose table has so many bytes.
+fn older(table: usize) -> Result<Bench, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let source = include_str!("c/older.c");
+    let (guest, table) = (
+        format!("-DGUEST=\"{}\"", guest().display()),
+        format!("-DTABLE={table}u"),
+    );
+    let path = build(
+        dir.path(),
+        "older",
+        source,
+        &[&guest, &table, "-Wno-array-bounds"],
+    );
+    understudy_abi::open(path).map(|opened| Bench::new(opened.make().unwrap()))
+}
+
+#[test]
+fn a_proxy_that_is_older_by_a_minor_version_is_asked_for_what_it_has() {
+    let whole = std::mem::offset_of!(raw::HostTable, attend);
+    let mut bench = older(whole).unwrap();
+    assert_eq!(bench.request("Host: a\r\n"), Ok(Verdict::Continue));
+    // It can be promised nothing, and has nothing to answer to that.
+    let told = bench.module.reconfigure(&bench.host);
+    assert_eq!(told, Err("blue it stays".to_owned()));
+    assert!(bench.asked.told.lock().unwrap().is_empty());
+    let why = older(whole - 8).err().unwrap();
+    assert!(why.contains("it refused"), "{why}");
 }

@@ -151,7 +151,7 @@ impl Hooks {
 }
 
 /// What a module says of itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// Its name, for people.
     pub name: String,

@@ -92,6 +92,19 @@ pub enum Operation {
     Statistics,
 }
 
+impl Operation {
+    /// Whether it has a completion.
+    pub fn completes(&self) -> bool {
+        !matches!(
+            self,
+            Operation::InjectStart(..)
+                | Operation::InjectBody(..)
+                | Operation::InjectAbort(_)
+                | Operation::ReadDone(_)
+        )
+    }
+}
+
 /// The most that one `List` tells.
 pub const MOST_LISTED: usize = 256;
 
@@ -273,7 +286,7 @@ impl Host {
     }
 
     /// Does an operation and waits for its end, here. Only for modules that declare themselves `blocking`, in threads and
-    /// processes; others get `Failed`.
+    /// processes, and not in `init`, which the proxy itself may wait for; others get `Failed`.
     pub fn perform(&self, operation: Operation) -> Completion {
         self.calls.perform(operation).unwrap_or_else(|| {
             Completion::Failed("only a module that declares itself blocking may wait".to_owned())

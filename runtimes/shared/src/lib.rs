@@ -13,4 +13,6 @@ mod page;
 
 pub use arena::{Arena, Window};
 pub use descriptor::{duplicate, register, register_for};
-pub use page::{MARKERS, NAME_BYTES, PAGE_WORDS, marker_page, name, set_name};
+pub use page::{
+    MARKERS, NAME_BYTES, PAGE_WORDS, foreign, marker_page, name, set_foreign, set_name,
+};

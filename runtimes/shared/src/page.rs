@@ -1,6 +1,7 @@
 //! The page of crash markers: words in which a proxy notes which module runs where, read by its supervisor after a crash.
 //!
-//! Layout: [`MARKERS`] words of markers, then names of modules, [`NAME_BYTES`] bytes each, by the module's number from 1.
+//! Layout: [`MARKERS`] words of markers, then names of modules, [`NAME_BYTES`] bytes each, by the module's number from 1, with a bit for
+//! those whose code is foreign.
 //! The mapping is leaked on purpose: markers are `&'static`, and there is one page a process.
 
 use crate::map::Map;
@@ -18,6 +19,8 @@ pub const NAME_BYTES: usize = 60;
 
 /// Words a name takes: its length and its bytes.
 const NAME_WORDS: usize = 1 + NAME_BYTES / 4;
+/// In the word of the length: the module's code is foreign, and was in this address space.
+const FOREIGN: u32 = 1 << 31;
 
 /// Maps the page: a new one, or the one behind a descriptor that was inherited. Whoever has the descriptor can hand it on.
 ///
@@ -70,13 +73,32 @@ pub fn set_name(page: &[AtomicU32], number: u32, name: &str) {
             Ordering::Relaxed,
         );
     }
-    words[0].store(end as u32, Ordering::Release);
+    let kept = words[0].load(Ordering::Relaxed) & FOREIGN;
+    words[0].store(kept | end as u32, Ordering::Release);
+}
+
+/// Notes that the module of this number has foreign code in this address space. It is not taken back: of what such code started, a
+/// thread may be left when the module is not there any more.
+pub fn set_foreign(page: &[AtomicU32], number: u32) {
+    if let Some(length) = span(number).and_then(|span| page.get(span.start)) {
+        length.fetch_or(FOREIGN, Ordering::Release);
+    }
+}
+
+/// The names of those of which that was noted.
+pub fn foreign(page: &[AtomicU32]) -> Vec<String> {
+    let numbers = (1..).map_while(|number| Some((number, span(number)?)));
+    let noted = numbers.filter(|(_, span)| {
+        let length = page.get(span.start);
+        length.is_some_and(|length| length.load(Ordering::Acquire) & FOREIGN != 0)
+    });
+    noted.filter_map(|(number, _)| name(page, number)).collect()
 }
 
 /// The name of the module of this number, if one was noted.
 pub fn name(page: &[AtomicU32], number: u32) -> Option<String> {
     let words = page.get(span(number)?)?;
-    let len = words[0].load(Ordering::Acquire) as usize;
+    let len = (words[0].load(Ordering::Acquire) & !FOREIGN) as usize;
     let bytes: Vec<u8> = words[1..]
         .iter()
         .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())

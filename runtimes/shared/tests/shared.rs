@@ -4,7 +4,9 @@
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::sync::atomic::Ordering;
-use understudy_shared::{Arena, MARKERS, Window, duplicate, marker_page, name, set_name};
+use understudy_shared::{
+    Arena, MARKERS, Window, duplicate, foreign, marker_page, name, set_foreign, set_name,
+};
 
 #[test]
 fn what_the_proxy_writes_the_child_reads() {
@@ -62,6 +64,25 @@ fn a_marker_is_seen_through_the_other_mapping() {
     assert_eq!(name(again, 8), None);
     assert_eq!(name(again, 0), None);
     assert_eq!(name(again, u32::MAX), None);
+}
+
+#[test]
+fn modules_with_foreign_code_are_named_whatever_is_noted_of_them_first() {
+    let (fd, page) = marker_page(None).unwrap();
+    let (_, again) = marker_page(Some(fd)).unwrap();
+    for number in 1..=4 {
+        set_name(page, number, &format!("m{number}"));
+    }
+    assert!(foreign(again).is_empty());
+    set_foreign(page, 2);
+    set_foreign(page, 4);
+    // Noted anew at every reload; and one that has no name, or no place, is not told.
+    set_name(page, 4, "last");
+    set_foreign(page, 5);
+    set_foreign(page, 0);
+    set_foreign(page, 1_000_000);
+    assert_eq!(foreign(again), ["m2", "last"]);
+    assert_eq!(name(again, 2).as_deref(), Some("m2"));
 }
 
 #[test]

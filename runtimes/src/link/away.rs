@@ -4,7 +4,7 @@
 //! promised before, which goes ahead of the next one.
 
 use super::{Called, Link};
-use crate::attention::{Known, known};
+use crate::attention::{Known, Promised, known};
 use crate::failure::Failure;
 use crate::runtime::Far;
 use crate::seat::Waiting;
@@ -12,7 +12,7 @@ use crate::visit::Visit;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use understudy_module::{Edits, Event, Heed, Hook, Mark, Opaque, Verdict};
+use understudy_module::{Edits, Event, Hook, Mark, Opaque, Verdict};
 
 /// A call on its way.
 #[derive(Debug)]
@@ -39,39 +39,42 @@ impl Link {
         &self,
         visit: &mut Visit,
         far: &dyn Far,
-        heed: Heed,
+        promised: Promised,
         event: &Event<'_>,
         edits: &mut Edits,
     ) -> Option<Known> {
         if visit.is_away() {
             return None;
         }
-        let known = known(heed, event, edits, far)?;
+        let known = known(promised, event, edits, far)?;
         if known == Known::Ahead {
             self.accounts.hooks[event.hook as usize].calls.add(1);
             visit.cost.calls += 1;
+            visit.tell(event.hook, |cost| cost.called(event));
             visit.hear(true);
         }
         Some(known)
     }
 
-    /// A call on another stack; `heed`: what the module promised of it.
+    /// A call on another stack; `promised`: what the module promised of it.
     pub(super) fn far(
         &self,
         visit: &mut Visit,
         far: Rc<dyn Far>,
-        heed: Heed,
+        promised: Promised,
         event: &Event<'_>,
         edits: &mut Edits,
     ) -> Called {
-        if self.knows(visit, &*far, heed, event, edits).is_some() {
+        if self.knows(visit, &*far, promised, event, edits).is_some() {
             return Called::Now(Ok(Verdict::Continue));
         }
         self.count(&mut visit.cost, event);
+        visit.tell(event.hook, |cost| cost.called(event));
         let limits = &self.loaded.spec().limits;
         let waiting = self
             .seat
-            .begin(event.id, Some(far.clone()), Instant::now(), limits.deadline);
+            .begin(event.id, Some(far.clone()), Instant::now(), limits.deadline)
+            .heard(visit.has_heard());
         let opaque = if far.carries() {
             visit.opaque.take()
         } else {
@@ -79,8 +82,7 @@ impl Link {
         };
         match far.submit(waiting.call(), event, edits, opaque) {
             Ok(()) => {
-                visit.be_away(far.carries());
-                visit.hear(false);
+                visit.be_sent(far.carries());
                 Called::Later(Call::new(waiting, event.hook, edits.mark()))
             }
             Err((failure, opaque)) => {
@@ -109,9 +111,24 @@ impl Link {
         account.wait.add(waited);
         visit.cost.time += spent;
         visit.cost.wait += waited;
+        visit.tell(call.hook, |cost| {
+            cost.time += spent;
+            cost.wait += waited;
+        });
         if visit.is_away() && !call.waiting.was_left() {
             visit.be_away(false);
             visit.opaque = reply.opaque;
+        }
+        if visit.far.is_some() {
+            if reply.verdict == Err(Failure::Unavailable) {
+                // There is no instance: nobody heard anything, what went ahead included.
+                visit.forget_heard();
+            } else if call.waiting.was_taken_back() {
+                // What went ahead of it goes ahead of `free`.
+                visit.be_ahead_of_free();
+            } else {
+                visit.hear(false);
+            }
         }
         let settled = match reply.verdict {
             Ok(verdict) => Self::merge(edits, &reply.edits, verdict, call.hook)

@@ -5,6 +5,7 @@ use crate::inline::Instance;
 use crate::runtime::Far;
 use crate::visit::Visit;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 use understudy_module::{Hook, Opaque, Panicked, guard};
 
 impl Link {
@@ -16,7 +17,7 @@ impl Link {
                 self.worked();
             }
             if self.frees || !visit.opaque.is_none() {
-                self.free(&instance, visit.opaque.take(), transaction);
+                self.free(&instance, visit, transaction);
             }
         } else if let Some(far) = visit.far.take() {
             if !visit.has_failed() {
@@ -38,8 +39,8 @@ impl Link {
 
     #[inline(never)]
     fn free_far(&self, far: &dyn Far, visit: &mut Visit, transaction: u64) {
-        // Who saw no hook has nothing to free.
-        let frees = visit.forget_heard() && self.frees;
+        // Who saw no hook has nothing to free; a call that is away is begun, or will be.
+        let frees = (visit.forget_heard() || visit.is_away()) && self.frees;
         if frees {
             self.accounts.hooks[Hook::Free as usize].calls.add(1);
         }
@@ -52,11 +53,16 @@ impl Link {
 
     /// Frees what an inline module kept of a transaction.
     #[inline(always)]
-    fn free(&self, instance: &Instance, opaque: Opaque, transaction: u64) {
+    fn free(&self, instance: &Instance, visit: &mut Visit, transaction: u64) {
+        let opaque = visit.opaque.take();
         self.marker.store(self.number, Relaxed);
         let freed = if self.frees {
             self.accounts.hooks[Hook::Free as usize].calls.add(1);
-            guard(|| instance.module().free(transaction, opaque))
+            if visit.is_timed() {
+                self.free_timed(instance, visit, opaque, transaction)
+            } else {
+                guard(|| instance.module().free(transaction, opaque))
+            }
         } else {
             // Its drop is the module's code, too.
             guard(|| drop(opaque))
@@ -65,6 +71,21 @@ impl Link {
         if let Err(panicked) = freed {
             self.free_panicked(instance, panicked);
         }
+    }
+
+    /// The `free` of a visit that is timed.
+    #[inline(never)]
+    fn free_timed(
+        &self,
+        instance: &Instance,
+        visit: &Visit,
+        opaque: Opaque,
+        transaction: u64,
+    ) -> Result<(), Panicked> {
+        let began = Instant::now();
+        let freed = guard(|| instance.module().free(transaction, opaque));
+        self.timed(visit, Hook::Free, began.elapsed());
+        freed
     }
 
     #[cold]

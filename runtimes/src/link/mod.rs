@@ -8,6 +8,7 @@ mod away;
 mod end;
 
 use crate::accounts::{Accounts, SAMPLE};
+use crate::attention::{Promised, pass};
 use crate::failure::Failure;
 use crate::inline::Instance;
 use crate::loaded::Loaded;
@@ -184,10 +185,11 @@ impl Link {
     /// Enters an instance that was entered before, where that may be done without further ado; says whether the visit is plain.
     #[inline]
     pub fn enter_again(&self, visit: &mut Visit) -> bool {
-        visit.is_fresh()
-            && self.broken_until.get().is_none()
-            && self.enter_last(visit)
-            && visit.is_plain()
+        if !visit.is_fresh() || self.broken_until.get().is_some() {
+            return false;
+        }
+        visit.keep_costs(self.is_precise());
+        self.enter_last(visit) && visit.is_plain()
     }
 
     /// Counts a call.
@@ -211,31 +213,40 @@ impl Link {
         mark: &Mark,
         said: &mut Option<Called>,
     ) -> bool {
-        let heed = match self.is_far {
-            true => self.loaded.promise().heed(event, edits),
-            false => Heed::Ask,
+        let promised = match self.is_far {
+            true => self.loaded.promise().of(event, edits),
+            false => Promised::NOTHING,
         };
         if visit.is_fresh() {
             // What is not called is not entered: it has nothing to free, and that all went well says nothing of it.
-            if heed == Heed::Pass && crate::attention::pass(event, edits) {
+            if promised.heed == Heed::Pass && pass(event, edits) {
                 return true;
             }
+            visit.keep_costs(self.is_precise());
             if let Err(failure) = self.enter(visit) {
                 *said = Some(Called::Now(Err(self.failed(visit, event.hook, failure))));
                 return false;
             }
         }
         if let Some(far) = visit.far.clone() {
-            *said = Some(self.far(visit, far, heed, event, edits));
+            *said = Some(self.far(visit, far, promised, event, edits));
             return false;
         }
         if !visit.is_timed() {
             return self.here(visit, event, edits, mark, said);
         }
+        visit.tell(event.hook, |cost| cost.called(event));
+        let mut more = None;
         let began = Instant::now();
-        let plain = self.here(visit, event, edits, mark, said);
+        let guarded = guard(|| self.within(visit, event, edits, &mut more));
         self.took(visit, event.hook, began.elapsed());
-        plain
+        match guarded {
+            Ok(true) => true,
+            other => {
+                *said = Some(self.heed(visit, event.hook, edits, mark, other.map(|_| more)));
+                false
+            }
+        }
     }
 
     /// Enters an instance.
@@ -268,6 +279,12 @@ impl Link {
             }
             _ => false,
         }
+    }
+
+    /// Whether what each transaction costs is asked for.
+    #[inline]
+    fn is_precise(&self) -> bool {
+        self.sample.get() == 1
     }
 
     /// For how many visits the time of the next one stands; 0 where it is not timed.
@@ -388,6 +405,13 @@ impl Link {
     fn took(&self, visit: &mut Visit, hook: Hook, took: Duration) {
         let nanos = took.as_nanos() as u64;
         visit.cost.time += nanos;
+        visit.tell(hook, |cost| cost.time += nanos);
+        self.timed(visit, hook, took);
+    }
+
+    /// The module was timed in this hook: that stands for the visits that are not timed, too.
+    fn timed(&self, visit: &Visit, hook: Hook, took: Duration) {
+        let nanos = took.as_nanos() as u64;
         let account = &self.accounts.hooks[hook as usize];
         account.time.add(nanos * u64::from(visit.stands_for));
         if took > self.loaded.spec().limits.deadline {
@@ -409,21 +433,25 @@ impl Link {
                 return Err(self.failed(visit, hook, Failure::Fail(why.to_string())));
             }
             Verdict::Done => visit.close(),
-            Verdict::Replace(bytes) => self.accounts.hooks[hook as usize]
-                .bytes_out
-                .add(bytes.len() as u64),
-            Verdict::Respond(response) => self.accounts.hooks[hook as usize]
-                .bytes_out
-                .add(response.body().len() as u64),
+            Verdict::Replace(bytes) | Verdict::First(bytes) => self.gave(visit, hook, bytes.len()),
+            Verdict::Respond(response) => self.gave(visit, hook, response.body().len()),
             _ => {}
         }
         Ok(verdict)
+    }
+
+    /// Counts bytes that a hook gave instead of others.
+    fn gave(&self, visit: &mut Visit, hook: Hook, bytes: usize) {
+        let bytes = bytes as u64;
+        self.accounts.hooks[hook as usize].bytes_out.add(bytes);
+        visit.tell(hook, |cost| cost.bytes_out += bytes);
     }
 
     /// Counts a failure and ends the visit; for failures the caller finds, too (a budget that is spent).
     #[cold]
     pub fn failed(&self, visit: &mut Visit, hook: Hook, failure: Failure) -> Failure {
         visit.fail();
+        visit.tell(hook, |cost| cost.failures += 1);
         self.accounts.hooks[hook as usize].failures.add(1);
         self.accounts.failures[failure.kind()].add(1);
         if failure != Failure::Broken {

@@ -1,20 +1,26 @@
 //! A child as every thread of the proxy sees it, and what all children of a module share.
 //!
-//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next.
+//! A child is replaced, never mended: sockets, arena and numbers of one are never those of the next. Invariant: a child in a place has
+//! the options in force, or takes part in every change of them that is under way. Awkward case: they change while it starts; then it
+//! takes no place, and another is started.
 
 use super::control::{Map, Order};
+use super::wire::MAX_FRAME;
 use crate::failure::Failure;
 use crate::loaded::Environment;
 use crate::office::Office;
 use crate::runtime::Done;
 use crate::spec::Spec;
 use rustix::process::{Signal, pidfd_send_signal};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::mpsc::UnboundedSender;
-use understudy_module::Hooks;
+use understudy_module::{Attention, Completion, Hooks};
+
+/// Bytes of completions that may wait for a child: four of the longest. One that asks for more than it reads is killed.
+const MOST_WAITING: usize = 4 * MAX_FRAME;
 
 /// An order, and the descriptors that go with it.
 #[derive(Debug)]
@@ -38,9 +44,18 @@ pub(crate) struct Child {
     /// A number that no other child has.
     pub(crate) number: u64,
     pub(crate) pidfd: OwnedFd,
-    pub(crate) orders: UnboundedSender<Packet>,
+    /// What it is to be told, and how much that weighs.
+    pub(crate) orders: UnboundedSender<(Packet, usize)>,
+    /// The weight of what it was not told yet.
+    waiting: AtomicUsize,
+    /// What it was started with.
+    options: Map,
+    /// What it promised of its answers, since it was started.
+    promised: Mutex<Attention>,
     /// Transactions that are with it.
     pub(crate) busy: AtomicUsize,
+    /// Sweeps of workers that had had answers: [`super::signs`].
+    pub(crate) beats: AtomicU64,
     /// It is to die, or is dead: no new transaction.
     doomed: AtomicBool,
     /// Why, when it is its own fault.
@@ -48,12 +63,21 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    pub(crate) fn new(number: u64, pidfd: OwnedFd, orders: UnboundedSender<Packet>) -> Child {
+    pub(crate) fn new(
+        number: u64,
+        pidfd: OwnedFd,
+        orders: UnboundedSender<(Packet, usize)>,
+        options: Map,
+    ) -> Child {
         Child {
             number,
             pidfd,
             orders,
+            waiting: AtomicUsize::new(0),
+            options,
+            promised: Mutex::default(),
             busy: AtomicUsize::new(0),
+            beats: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
             garbage: Mutex::new(None),
         }
@@ -66,7 +90,37 @@ impl Child {
 
     /// Tells it something. What is told to a dead child is dropped.
     pub(crate) fn tell(&self, packet: impl Into<Packet>) {
-        let _ = self.orders.send(packet.into());
+        let packet = packet.into();
+        let weight = packet.order.weight();
+        self.waiting.fetch_add(weight, Ordering::Relaxed);
+        self.send(packet, weight);
+    }
+
+    /// Tells it how an operation ended: as much as it asks for, so there is a bound on what it leaves unread.
+    pub(crate) fn complete(&self, ticket: u64, completion: Completion, shared: &Weak<Shared>) {
+        let order = Order::Completed(ticket, completion);
+        let weight = order.weight();
+        let before = self.waiting.fetch_add(weight, Ordering::Relaxed);
+        if before + weight <= MOST_WAITING {
+            return self.send(order.into(), weight);
+        }
+        self.took(weight);
+        // One that is dying reads no more, which is not its fault.
+        match shared.upgrade().filter(|_| self.takes()) {
+            Some(shared) => self.mad("it does not read what it asked for", &shared),
+            None => self.kill(),
+        }
+    }
+
+    fn send(&self, packet: Packet, weight: usize) {
+        if self.orders.send((packet, weight)).is_err() {
+            self.took(weight);
+        }
+    }
+
+    /// So much of what waited for it waits no more.
+    pub(crate) fn took(&self, weight: usize) {
+        self.waiting.fetch_sub(weight, Ordering::Relaxed);
     }
 
     /// No new transaction enters; answers whether that was so before.
@@ -79,6 +133,15 @@ impl Child {
         self.doom();
         // It may be dead already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// It hangs: it is killed, and counted once.
+    pub(crate) fn hung(&self, shared: &Shared) {
+        if !self.doom() {
+            shared.counts.killed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(module = %shared.spec.name, "its process hangs and is killed");
+        }
+        self.kill();
     }
 
     /// It sent garbage: it is killed, and counted once.
@@ -111,6 +174,10 @@ pub(crate) struct Counts {
     pub(crate) restarts: AtomicU64,
     pub(crate) killed: AtomicU64,
     pub(crate) garbage: AtomicU64,
+    /// Instances made in children in place of others.
+    pub(crate) rebuilt: AtomicU64,
+    /// Panics in children, in whatever hook.
+    pub(crate) panics: AtomicU64,
     /// Calls that children have now.
     pub(crate) away: AtomicUsize,
 }
@@ -131,7 +198,8 @@ pub(crate) struct Shared {
     places: Mutex<Vec<Option<Arc<Child>>>>,
     /// Grows when `places` changes.
     generation: AtomicU64,
-    pub(crate) rounds: Mutex<HashMap<u64, Round>>,
+    /// Changes of the options that are under way, in order. Locked before `options` and `places`.
+    pub(crate) rounds: Mutex<BTreeMap<u64, Round>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -183,35 +251,75 @@ impl Shared {
         lock(&self.places).iter().flatten().cloned().collect()
     }
 
+    /// A child promises this of its answers. It counts when the child has its place: until then it may be one of other options.
+    pub(crate) fn attends(&self, child: &Child, attention: Attention) {
+        *lock(&child.promised) = attention;
+        let of_child = |placed: &Arc<Child>| placed.number == child.number;
+        if self.children().iter().any(of_child) {
+            self.office.promise().set(attention);
+        }
+    }
+
     /// Puts a child, or none, in a place.
     pub(crate) fn place(&self, at: usize, child: Option<Arc<Child>>) {
+        if let Some(child) = &child {
+            // Who promised nothing since it was started promises nothing.
+            self.office.promise().set(*lock(&child.promised));
+        }
         if let Some(place) = lock(&self.places).get_mut(at) {
             *place = child;
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// A child that is ready takes its place, unless the options changed while it started. It takes part in the changes under way.
+    pub(crate) fn admit(&self, at: usize, child: &Arc<Child>) -> bool {
+        let mut rounds = lock(&self.rounds);
+        if *lock(&self.options) != child.options {
+            return false;
+        }
+        self.place(at, Some(child.clone()));
+        // They may have changed as well; from here on it is told with the others.
+        self.tell_settings(child);
+        for (id, round) in &mut *rounds {
+            child.tell(Order::Reconfigure(*id, round.options.clone()));
+            round.waiting.push(child.clone());
+        }
+        true
+    }
+
+    /// Tells a child the proxy's settings.
+    pub(crate) fn tell_settings(&self, child: &Child) {
+        let settings = self.environment.services.settings();
+        child.tell(Order::Settings(settings));
+    }
+
     /// Puts other options in force in all children, or in none.
     pub(crate) fn reconfigure(&self, options: Map, done: Done) {
+        let mut rounds = lock(&self.rounds);
         let children = self.children();
         if children.is_empty() {
             // The next one is started with them; if it refuses, that is seen there.
             *lock(&self.options) = options;
+            drop(rounds);
             return done(Ok(()));
         }
         let id = crate::office::number();
-        lock(&self.rounds).insert(
+        for child in &children {
+            child.tell(Order::Reconfigure(id, options.clone()));
+        }
+        rounds.insert(
             id,
             Round {
-                options: options.clone(),
+                options,
                 waiting: children.clone(),
                 accepted: Vec::new(),
                 refused: None,
                 done,
             },
         );
+        drop(rounds);
         for child in children {
-            child.tell(Order::Reconfigure(id, options.clone()));
             if child.orders.is_closed() {
                 self.told(&child, id, Err("its process died".to_owned()));
             }
@@ -220,39 +328,42 @@ impl Shared {
 
     /// A child took the options, or not.
     pub(crate) fn told(&self, child: &Arc<Child>, id: u64, outcome: Result<(), String>) {
-        let over = {
-            let mut rounds = lock(&self.rounds);
-            let Some(round) = rounds.get_mut(&id) else {
-                return;
-            };
-            let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
-                return;
-            };
-            round.waiting.swap_remove(at);
-            match outcome {
-                Ok(()) => round.accepted.push(child.clone()),
-                Err(why) => round.refused = Some(why),
-            }
-            if round.waiting.is_empty() {
-                rounds.remove(&id)
-            } else {
-                None
-            }
+        let mut rounds = lock(&self.rounds);
+        let Some(round) = rounds.get_mut(&id) else {
+            return;
         };
-        let Some(round) = over else { return };
-        match round.refused {
+        let Some(at) = round.waiting.iter().position(|c| c.number == child.number) else {
+            return;
+        };
+        round.waiting.swap_remove(at);
+        match outcome {
+            Ok(()) => round.accepted.push(child.clone()),
+            Err(why) => round.refused = Some(why),
+        }
+        if !round.waiting.is_empty() {
+            return;
+        }
+        let Some(round) = rounds.remove(&id) else {
+            return;
+        };
+        let outcome = match round.refused {
             None => {
                 *lock(&self.options) = round.options;
-                (round.done)(Ok(()));
+                Ok(())
             }
             Some(why) => {
-                let before = lock(&self.options).clone();
-                for child in round.accepted {
-                    child.tell(Order::Reconfigure(0, before.clone()));
+                // Where another change is under way its options come behind these already, and so does what becomes of it.
+                if rounds.is_empty() {
+                    let before = lock(&self.options).clone();
+                    for child in round.accepted {
+                        child.tell(Order::Reconfigure(0, before.clone()));
+                    }
                 }
-                (round.done)(Err(why));
+                Err(why)
             }
-        }
+        };
+        drop(rounds);
+        (round.done)(outcome);
     }
 
     /// A child is gone: nobody waits for it.

@@ -5,16 +5,23 @@
 //! buffer, and the connection's task, woken by the first, runs behind whatever else is ready in that turn. What nobody waits for (an
 //! event with a known answer, `free`) wakes no task: it goes with the next event, or at the next sweep.
 //!
+//! A call whose deadline passed is given up alone, while anything else is answered over there; then what comes for it later is dropped. A
+//! connection that is late and has answered nothing since is *behind*: transactions go elsewhere while they can, for the thread at its other
+//! end may hang though others do not. Where nothing comes any more, or calls that began later overtake it ([`Signs`]), the child is killed.
+//!
 //! Life: 1. open; 2. dead, by an end-of-file or by garbage: every call fails at once, and none is taken any more.
 
 use super::blocks::{Blocks, threshold};
 use super::child::{Child, Shared};
+use super::control::LONGEST;
 use super::event::{Id, Place, put_event, put_free};
 use super::reply::{Heard, decode_reply};
+use super::signs::Signs;
 use super::wire::{Malformed, next_frame};
+use crate::accounts::Went;
 use crate::failure::Failure;
 use crate::runtime::Far;
-use crate::seat::{Letter, Reply, Seat, Swept};
+use crate::seat::{Letter, Reply, Seat, Swept, number};
 use foldhash::fast::FixedState;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -26,9 +33,10 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use understudy_module::{Edits, Event, Opaque, Part, Token, Verdict};
+use understudy_module::{Edits, Event, Hook, Opaque, Part, Token, Verdict};
 use understudy_shared::register_for;
 
 /// Bytes that may wait for a child that does not read; beyond, calls are refused.
@@ -60,6 +68,7 @@ struct Buffer {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) child: Arc<Child>,
+    signs: Rc<Signs>,
     shared: Arc<Shared>,
     seat: Rc<Seat>,
     /// Watched for what comes: a child that reads makes room, and nobody is to be woken for that.
@@ -71,6 +80,8 @@ pub(crate) struct Connection {
     input: RefCell<Buffer>,
     open: RefCell<Slab<Open>>,
     parked: Cell<usize>,
+    /// A call is late, and nothing was answered since.
+    behind: Cell<bool>,
     /// Transactions that are with it.
     pub(crate) busy: Cell<usize>,
     /// Those of which the child knows.
@@ -84,6 +95,7 @@ impl Connection {
     /// A connection over this socket; its task is spawned here, on the worker.
     pub(crate) fn open(
         child: Arc<Child>,
+        signs: Rc<Signs>,
         shared: Arc<Shared>,
         seat: &Rc<Seat>,
         socket: OwnedFd,
@@ -91,6 +103,7 @@ impl Connection {
     ) -> std::io::Result<Rc<Connection>> {
         let connection = Rc::new(Connection {
             child,
+            signs,
             shared,
             seat: seat.clone(),
             socket: register_for(Arc::new(socket), Interest::READABLE)?,
@@ -100,6 +113,7 @@ impl Connection {
             input: RefCell::default(),
             open: RefCell::default(),
             parked: Cell::new(0),
+            behind: Cell::new(false),
             busy: Cell::new(0),
             live: RefCell::default(),
             waker: RefCell::new(None),
@@ -184,6 +198,9 @@ impl Connection {
                 edits,
             } => {
                 self.replied(slot, call, outcome == Ok(Verdict::Pending))?;
+                self.signs.beat(self.seat.newest());
+                self.signs.answered(number(call));
+                self.behind.set(false);
                 let reply = Reply {
                     verdict: outcome,
                     edits,
@@ -225,6 +242,13 @@ impl Connection {
                 let office = &self.shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
+            Heard::Freed(spent) => {
+                // Its threads work, and calls may wait behind that.
+                self.signs.beat(self.seat.newest());
+                self.behind.set(false);
+                let accounts = self.shared.office.accounts();
+                accounts.note(Hook::Free, Some(spent.min(LONGEST)), Went::Well);
+            }
             Heard::Inject(transaction, bytes) => {
                 // One that is over is no fault of the child.
                 if self.live.borrow().contains(&transaction) {
@@ -233,6 +257,12 @@ impl Connection {
                         bytes,
                         self.shared.office.accounts().clone(),
                     ));
+                }
+            }
+            Heard::TooMuch(transaction) => {
+                if self.live.borrow().contains(&transaction) {
+                    let accounts = self.shared.office.accounts();
+                    self.seat.injected_too_much(transaction, accounts);
                 }
             }
         }
@@ -399,6 +429,12 @@ impl Connection {
         Place::Here(bytes)
     }
 
+    /// Whether a call is late, and nothing was answered since.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.get()
+    }
+
     /// Calls of a transaction that is over and will not be resumed.
     fn forget_parked(&self, transaction: u64) {
         if self.parked.get() == 0 {
@@ -432,13 +468,14 @@ impl Far for Connection {
             .map_err(|failure| (failure, opaque))
     }
 
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
         let mut out = self.out.borrow_mut();
         let full = out.bytes.len() - out.at > MAX_OUT;
         if full || matches!(event.part, Part::Piece(_)) || self.dead.borrow().is_some() {
             return false;
         }
-        let put = put_event(&mut out.bytes, Id::AHEAD, event, edits, Place::Here(&[]));
+        let id = Id::ahead(promised);
+        let put = put_event(&mut out.bytes, id, event, edits, Place::Here(&[]));
         if put {
             self.live.borrow_mut().insert(event.id);
         }
@@ -455,12 +492,16 @@ impl Far for Connection {
         }
     }
 
-    fn late(&self, _call: u64) {
-        if !self.child.doom() {
-            self.shared.counts.killed.fetch_add(1, Relaxed);
-            tracing::warn!(module = %self.shared.spec.name, "its process hangs and is killed");
+    fn late(&self, call: u64, since: u32, _: Instant) -> Option<Duration> {
+        // Looked at again, a deadline after it was given up, with the newest call of that time.
+        let overtaken = since != number(call) && self.signs.overtook(since);
+        let silent = !self.signs.came_since(since) && !self.has_more();
+        if overtaken || silent {
+            self.child.hung(&self.shared);
+            return None;
         }
-        self.child.kill();
+        self.behind.set(true);
+        Some(self.shared.spec.limits.deadline)
     }
 
     fn carries(&self) -> bool {
@@ -468,8 +509,18 @@ impl Far for Connection {
     }
 }
 
+impl Connection {
+    /// Whether something came that was not read yet: a worker that stood still looks at its calls before it reads.
+    fn has_more(&self) -> bool {
+        let mut one = [0; 1];
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        matches!(recv(&self.socket, &mut one[..], flags), Ok((_, 1..)))
+    }
+}
+
 impl Swept for Connection {
     fn sweep(&self) {
+        self.signs.sweep(self.seat.newest());
         if !self.out.borrow().bytes.is_empty() {
             self.wake();
         }

@@ -1,7 +1,7 @@
 //! What the proxy and a child tell each other over the control socket: everything that is no event of a transaction.
 
-use super::edits::{cut, get_counts, put_counts};
-use super::operation::{get_completion, get_operation, put_completion, put_operation};
+use super::edits::{cut, get_counts, put_counts, why};
+use super::operation::{get_completion, get_operation, put_completion, put_operation, weight};
 use super::wire::{Get, Malformed, Put, frame};
 use crate::accounts::Went;
 use crate::counts::Batch;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use understudy_module::{About, Attention, Completion, Hook, Hooks, Level, Operation};
 
 /// The protocol's number: both sides are the same binary, unless that was replaced meanwhile.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) type Map = BTreeMap<String, String>;
 
@@ -20,7 +20,7 @@ pub(crate) struct Hello {
     pub(crate) name: String,
     pub(crate) library: String,
     pub(crate) options: Map,
-    /// A snapshot of the proxy's settings.
+    /// The proxy's settings.
     pub(crate) settings: Map,
     pub(crate) threads: u32,
     pub(crate) nice: i32,
@@ -44,15 +44,24 @@ pub(crate) enum Order {
     Completed(u64, Completion),
     /// No transaction comes any more: end when the last has left.
     Close,
+    /// It is to say when it has dealt with everything before this.
+    Ask,
+    /// The proxy's settings are others now.
+    Settings(Map),
 }
 
-/// From a child.
-#[derive(Debug, Clone)]
-pub(crate) enum Report {
+/// What a child says over its control socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It serves.
     Ready(About),
+    /// It cannot, and why.
     Refused(String),
+    /// An operation, under a number of the child's.
     Submit(u64, Operation),
+    /// A line of the module's.
     Log(Level, String),
+    /// What became of new options, by their number.
     Told(u64, Result<(), String>),
     /// A call that is no event of a transaction, to be counted.
     Counted(Hook, Option<Duration>, Went),
@@ -60,10 +69,23 @@ pub(crate) enum Report {
     Added(Batch),
     /// What the module promises of its answers.
     Attend(Attention),
+    /// Everything before the last question is dealt with.
+    Settled,
+    /// The module watches descriptors from now on.
+    Watches,
+    /// An instance panicked.
+    Panicked,
+    /// Another was made in place of one that did.
+    Rebuilt,
+    /// A descriptor cannot be watched.
+    Unwatchable,
 }
 
+/// Bytes that an order takes while it waits, besides what it carries.
+const ITSELF: usize = 256;
+
 /// The longest time believed of one call.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 fn put_map(out: &mut Vec<u8>, map: &Map) {
     out.u32(map.len() as u32);
@@ -115,6 +137,16 @@ impl Order {
                 })
             }
             Order::Close => frame(out, 6, |_| {}),
+            Order::Settings(settings) => frame(out, 7, |out| put_map(out, settings)),
+            Order::Ask => frame(out, 9, |_| {}),
+        }
+    }
+
+    /// About how many bytes it takes while it waits. Only of completions a child may have as many as it likes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Order::Completed(_, completion) => ITSELF + weight(completion),
+            _ => ITSELF,
         }
     }
 
@@ -143,6 +175,8 @@ impl Order {
             4 => Order::Reconfigure(get.u64()?, get_map(&mut get)?),
             5 => Order::Completed(get.u64()?, get_completion(&mut get)?),
             6 => Order::Close,
+            9 => Order::Ask,
+            7 => Order::Settings(get_map(&mut get)?),
             _ => return Err(Malformed("an order of no kind")),
         };
         get.end()?;
@@ -188,6 +222,11 @@ impl Report {
             }),
             Report::Added(batch) => frame(out, 7, |out| put_counts(out, batch)),
             Report::Attend(attention) => frame(out, 8, |out| out.u64(attention.bits())),
+            Report::Settled => frame(out, 11, |_| {}),
+            Report::Watches => frame(out, 12, |_| {}),
+            Report::Panicked => frame(out, 9, |_| {}),
+            Report::Rebuilt => frame(out, 10, |_| {}),
+            Report::Unwatchable => frame(out, 13, |_| {}),
         }
     }
 
@@ -196,8 +235,8 @@ impl Report {
         let mut get = Get::new(content);
         let report = match get.u8()? {
             1 => {
-                let (name, version) = (get.text()?, get.text()?);
-                let mut about = About::new(name, version, Hooks::from_bits(get.u32()?));
+                let (name, version) = (why(&mut get)?, why(&mut get)?);
+                let mut about = About::new(&name, &version, Hooks::from_bits(get.u32()?));
                 about.timer = Some(get.u64()?)
                     .filter(|nanos| *nanos != 0)
                     .map(Duration::from_nanos);
@@ -207,7 +246,7 @@ impl Report {
                 about.orders_addresses = get.flag()?;
                 Report::Ready(about)
             }
-            2 => Report::Refused(get.text()?.to_owned()),
+            2 => Report::Refused(why(&mut get)?),
             3 => Report::Submit(get.u64()?, get_operation(&mut get)?),
             4 => {
                 let level = match get.u8()? {
@@ -217,11 +256,11 @@ impl Report {
                     3 => Level::Error,
                     _ => return Err(Malformed("a line of no level")),
                 };
-                Report::Log(level, get.text()?.to_owned())
+                Report::Log(level, why(&mut get)?)
             }
             5 => {
-                let (id, well, why) = (get.u64()?, get.flag()?, get.text()?);
-                Report::Told(id, if well { Ok(()) } else { Err(why.to_owned()) })
+                let (id, well, why) = (get.u64()?, get.flag()?, why(&mut get)?);
+                Report::Told(id, if well { Ok(()) } else { Err(why) })
             }
             6 => {
                 let hook = Hook::of(get.u8()?).ok_or(Malformed("a count of no hook"))?;
@@ -237,9 +276,92 @@ impl Report {
             }
             7 => Report::Added(get_counts(&mut get)?),
             8 => Report::Attend(Attention::from_bits(get.u64()?)),
+            11 => Report::Settled,
+            12 => Report::Watches,
+            9 => Report::Panicked,
+            10 => Report::Rebuilt,
+            13 => Report::Unwatchable,
             _ => return Err(Malformed("a report of no kind")),
         };
         get.end()?;
         Ok(report)
+    }
+}
+
+/// Reads the content of a frame that a child sent over its control socket. Everything is checked that can be without knowing what it
+/// was told.
+///
+/// # Errors
+/// When no sane child sends it.
+pub fn decode_report(content: &[u8]) -> Result<Report, Malformed> {
+    Report::get(content)
+}
+
+/// Writes what a child reports: the other direction of [`decode_report`], for tests. Empty when it is too long for a frame.
+pub fn encode_report(report: &Report) -> Vec<u8> {
+    let mut out = Vec::new();
+    report.put(&mut out);
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::wire::next_frame;
+    use super::*;
+
+    #[test]
+    fn orders_cross_as_they_are_and_what_is_cut_off_is_an_error() {
+        let map: Map = [
+            ("a".to_owned(), "1".to_owned()),
+            (String::new(), "x y".into()),
+        ]
+        .into();
+        let hello = Hello {
+            name: "m".to_owned(),
+            library: "builtin:m".to_owned(),
+            options: map.clone(),
+            settings: Map::new(),
+            threads: 3,
+            nice: -1,
+            memory: Some(1 << 30),
+            parent: 7,
+            numbers: u64::MAX,
+            deadline: Duration::from_millis(50),
+        };
+        for order in [
+            Order::Hello(Box::new(hello)),
+            Order::Door(1 << 21),
+            Order::Timer,
+            Order::Settings(map.clone()),
+            Order::Reconfigure(9, map),
+            Order::Completed(1, Completion::Part("piece".into(), true)),
+            Order::Close,
+            Order::Ask,
+        ] {
+            let mut out = Vec::new();
+            assert!(order.put(&mut out));
+            let (content, took) = next_frame(&out).unwrap().unwrap();
+            assert_eq!(took, out.len());
+            assert_eq!(Order::get(content), Ok(order));
+            for end in 0..content.len() {
+                assert!(Order::get(&content[..end]).is_err(), "{end}");
+            }
+            assert!(Order::get(&[content, &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_completion_too_long_for_a_frame_is_told_as_a_failure() {
+        let bytes = vec![0; super::super::wire::MAX_FRAME].into();
+        let order = Order::Completed(5, Completion::Part(bytes, false));
+        let mut out = Vec::new();
+        assert!(order.put(&mut out));
+        let (content, _) = next_frame(&out).unwrap().unwrap();
+        let told = Order::get(content);
+        assert!(
+            matches!(told, Ok(Order::Completed(5, Completion::Failed(_)))),
+            "{told:?}"
+        );
     }
 }

@@ -4,6 +4,7 @@ use super::blocks::{ARENA, Blocks};
 use super::child::{Child, Packet, Shared};
 use super::connection::Connection;
 use super::control::Order;
+use super::signs::Signs;
 use crate::failure::Failure;
 use crate::runtime::{Door, Entered};
 use crate::seat::Seat;
@@ -51,8 +52,9 @@ impl ProcessDoor {
             if connections.last().as_ref().is_some_and(of_child) {
                 continue;
             }
+            let signs = Signs::new(child.clone(), self.seat.newest());
             for _ in 0..self.shared.lanes.get().copied().unwrap_or(1) {
-                match self.connect(child.clone()) {
+                match self.connect(child.clone(), signs.clone()) {
                     Ok(connection) => connections.push(connection),
                     Err(why) => {
                         tracing::warn!(module = %self.shared.spec.name, "no connection to its process: {why}");
@@ -63,7 +65,7 @@ impl ProcessDoor {
         self.generation.set(generation);
     }
 
-    fn connect(&self, child: Arc<Child>) -> std::io::Result<Rc<Connection>> {
+    fn connect(&self, child: Arc<Child>, signs: Rc<Signs>) -> std::io::Result<Rc<Connection>> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut fds = vec![OwnedFd::from(theirs)];
@@ -82,6 +84,7 @@ impl ProcessDoor {
         let order = Order::Door(if bodies { ARENA as u32 } else { 0 });
         let connection = Connection::open(
             child.clone(),
+            signs,
             self.shared.clone(),
             &self.seat,
             ours.into(),
@@ -104,7 +107,8 @@ impl Door for ProcessDoor {
             .filter(|connection| connection.child.takes())
             .min_by_key(|connection| {
                 let child = connection.child.busy.load(Relaxed);
-                (child, connection.busy.get())
+                // One that is behind is asked where there is no other: its thread may hang.
+                (connection.is_behind(), child, connection.busy.get())
             })
             .ok_or(Failure::Unavailable)?;
         least.child.busy.fetch_add(1, Relaxed);

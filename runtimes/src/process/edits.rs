@@ -185,7 +185,8 @@ pub(crate) fn get_outcome(get: &mut Get<'_>) -> Result<Result<Verdict, Failure>,
     })
 }
 
-fn why(get: &mut Get<'_>) -> Result<String, Malformed> {
+/// A text that was [`cut`].
+pub(crate) fn why(get: &mut Get<'_>) -> Result<String, Malformed> {
     let text = get.text()?;
     if text.len() > MAX_TEXT {
         return Err(Malformed("a reason that is too long"));

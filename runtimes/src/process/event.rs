@@ -19,11 +19,18 @@ pub(crate) struct Id {
 }
 
 impl Id {
-    /// Of an event that goes ahead of another: nobody waits for its answer, and it gets none.
-    pub(crate) const AHEAD: Id = Id {
-        slot: u32::MAX,
-        call: 0,
-    };
+    /// Of an event that goes ahead of another, by the promise of these bits: nobody waits for its answer, and it gets none.
+    pub(crate) fn ahead(promised: u64) -> Id {
+        Id {
+            slot: u32::MAX,
+            call: promised,
+        }
+    }
+
+    /// The promise by which an event goes ahead, if it does.
+    pub(crate) fn promised(self) -> Option<u64> {
+        (self.slot == u32::MAX).then_some(self.call)
+    }
 }
 
 /// Where the bytes of a piece are.

@@ -15,11 +15,15 @@ mod edits;
 mod event;
 mod host;
 mod operation;
+mod outgoing;
+mod pulse;
 mod reply;
+mod signs;
 mod supervise;
 mod wire;
 
 pub use blocks::{THRESHOLD, set_threshold};
+pub use control::{Report, decode_report, encode_report};
 pub use host::{Libraries, host_main};
 pub use reply::{Heard, decode_reply, encode_reply};
 pub use wire::{MAX_FRAME, Malformed, next_frame};
@@ -111,6 +115,7 @@ impl Runtime for Processes {
     fn notify(&self, notice: Notice, done: Done) {
         match notice {
             Notice::Timer => {
+                // No child waits for another: each has its next ring when it has dealt with the one before.
                 for child in self.shared.children() {
                     child.tell(Order::Timer);
                 }
@@ -122,6 +127,12 @@ impl Runtime for Processes {
         }
     }
 
+    fn settings_changed(&self) {
+        for child in self.shared.children() {
+            self.shared.tell_settings(&child);
+        }
+    }
+
     fn gauges(&self) -> Vec<(&'static str, u64)> {
         let counts = &self.shared.counts;
         vec![
@@ -129,6 +140,8 @@ impl Runtime for Processes {
             ("restarts", counts.restarts.load(Relaxed)),
             ("killed", counts.killed.load(Relaxed)),
             ("garbage", counts.garbage.load(Relaxed)),
+            ("rebuilt", counts.rebuilt.load(Relaxed)),
+            ("panics", counts.panics.load(Relaxed)),
             ("queued", counts.away.load(Relaxed) as u64),
         ]
     }

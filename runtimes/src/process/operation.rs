@@ -133,6 +133,33 @@ pub(crate) fn put_completion(out: &mut Vec<u8>, completion: &Completion) {
     }
 }
 
+/// About how many bytes a completion takes while it waits to be told; not fewer than it is put into.
+pub(crate) fn weight(completion: &Completion) -> usize {
+    // For lengths, numbers and what holds them.
+    const EACH: usize = 64;
+    let object = |id: &ObjectId| EACH + id.key().len();
+    let of_type = |info: &ObjectInfo| info.content_type.as_ref().map_or(0, String::len);
+    EACH + match completion {
+        Completion::Done | Completion::Absent | Completion::Fetched { .. } => 0,
+        Completion::Found(info) => of_type(info),
+        Completion::Object(response) => {
+            let fields = response.fields().iter();
+            let fields: usize = fields.map(|(n, v)| EACH + n.len() + v.len()).sum();
+            fields + response.body().len()
+        }
+        Completion::Part(bytes, _) => bytes.len(),
+        Completion::Failed(why) => why.len(),
+        Completion::Listed(objects, next) => {
+            let all: usize = objects
+                .iter()
+                .map(|(id, info)| object(id) + of_type(info))
+                .sum();
+            all + next.as_ref().map_or(0, object)
+        }
+        Completion::Statistics(figures) => figures.iter().map(|(name, _)| EACH + name.len()).sum(),
+    }
+}
+
 pub(crate) fn get_completion(get: &mut Get<'_>) -> Result<Completion, Malformed> {
     Ok(match get.u8()? {
         0 => Completion::Done,
@@ -241,11 +268,31 @@ mod tests {
         ] {
             let mut out = Vec::new();
             put_completion(&mut out, &completion);
+            assert!(weight(&completion) >= out.len());
             assert_eq!(get_completion(&mut Get::new(&out)), Ok(completion));
             for end in 0..out.len() {
                 assert!(get_completion(&mut Get::new(&out[..end])).is_err(), "{end}");
             }
         }
+    }
+
+    #[test]
+    fn what_waits_weighs_no_less_than_its_bytes() {
+        let mut response = understudy_module::Response::new(200, "body").unwrap();
+        response.add(b"X-Name", b"value").unwrap();
+        for completion in [
+            Completion::Done,
+            Completion::Absent,
+            Completion::Found(info(Some("text/plain"))),
+            Completion::Object(Box::new(response)),
+            Completion::Part(vec![1; 1000].into(), true),
+            Completion::Failed("why".repeat(1000)),
+        ] {
+            let mut out = Vec::new();
+            put_completion(&mut out, &completion);
+            assert!(weight(&completion) >= out.len(), "{completion:?}");
+        }
+        assert!(weight(&Completion::Part(vec![1; 1000].into(), true)) < 2000);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::event::Id;
 use super::wire::{Get, Malformed, Put, frame};
 use crate::counts::Batch;
 use crate::failure::Failure;
+use crate::seat::MAX_INJECTED;
 use std::time::Duration;
 use understudy_module::{Answer, Bytes, Edit, Edits, Verdict};
 
@@ -15,6 +16,8 @@ const RESUME: u8 = 2;
 const RELEASE: u8 = 3;
 const INJECT: u8 = 4;
 const COUNTED: u8 = 5;
+const FREED: u8 = 6;
+const TOO_MUCH: u8 = 7;
 
 /// What came through a door from a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,10 @@ pub enum Heard {
     Inject(u64, Bytes),
     /// What the module added to counters of its own.
     Counted(Batch),
+    /// Time in `free`, of one transaction or of several.
+    Freed(Duration),
+    /// More bytes for an answer in progress than any takes at once.
+    TooMuch(u64),
 }
 
 /// Appends a reply. An outcome that is too long for a frame becomes a failure.
@@ -100,7 +107,16 @@ pub(crate) fn put_release(out: &mut Vec<u8>, offset: u32) {
     frame(out, RELEASE, |out| out.u32(offset));
 }
 
+/// Bytes for an answer in progress. What would be dropped in any case stays here, and is told to be counted.
 pub(crate) fn put_inject(out: &mut Vec<u8>, transaction: u64, bytes: &[u8]) {
+    if bytes.len() > MAX_INJECTED {
+        frame(out, TOO_MUCH, |out| out.u64(transaction));
+    } else {
+        put_injected(out, transaction, bytes);
+    }
+}
+
+fn put_injected(out: &mut Vec<u8>, transaction: u64, bytes: &[u8]) {
     frame(out, INJECT, |out| {
         out.u64(transaction);
         out.bytes(bytes);
@@ -112,6 +128,11 @@ pub(crate) fn put_counted(out: &mut Vec<u8>, batch: &Batch) {
     if !batch.is_empty() {
         frame(out, COUNTED, |out| put_counts(out, batch));
     }
+}
+
+pub(crate) fn put_freed(out: &mut Vec<u8>, spent: Duration) {
+    let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+    frame(out, FREED, |out| out.u64(nanos));
 }
 
 /// Reads the content of a frame that a child sent. Everything is checked that can be without knowing what was asked.
@@ -140,6 +161,8 @@ pub fn decode_reply(content: &[u8]) -> Result<Heard, Malformed> {
         RELEASE => Heard::Release(get.u32()?),
         INJECT => Heard::Inject(get.u64()?, Bytes::copy_from_slice(get.bytes()?)),
         COUNTED => Heard::Counted(get_counts(&mut get)?),
+        FREED => Heard::Freed(Duration::from_nanos(get.u64()?)),
+        TOO_MUCH => Heard::TooMuch(get.u64()?),
         _ => return Err(Malformed("a frame of no kind")),
     };
     get.end()?;
@@ -181,8 +204,12 @@ pub fn encode_reply(heard: &Heard) -> Vec<u8> {
             answer,
         ),
         Heard::Release(offset) => put_release(&mut out, *offset),
-        Heard::Inject(transaction, bytes) => put_inject(&mut out, *transaction, bytes),
+        Heard::Inject(transaction, bytes) => put_injected(&mut out, *transaction, bytes),
         Heard::Counted(batch) => put_counted(&mut out, batch),
+        Heard::Freed(spent) => put_freed(&mut out, *spent),
+        Heard::TooMuch(transaction) => {
+            frame(&mut out, TOO_MUCH, |out| out.u64(*transaction));
+        }
     }
     out
 }

@@ -7,14 +7,12 @@
 use super::back_off::BackOff;
 use super::child::{Child, Packet, Shared, lock};
 use super::control::{Hello, Order, Report};
+use super::outgoing::Outgoing;
+use super::pulse::Pulse;
 use super::wire::{Malformed, next_frame};
-use rustix::cmsg_space;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{PidfdFlags, pidfd_open};
-use std::collections::VecDeque;
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -24,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
-use understudy_module::{About, Completion};
+use understudy_module::{About, Completion, Hook};
 use understudy_shared::register;
 
 /// How long a child may take until it is ready.
@@ -39,9 +37,14 @@ pub(crate) struct Running {
     pub(crate) child: Arc<Child>,
     control: AsyncFd<OwnedFd>,
     pidfd: AsyncFd<OwnedFd>,
-    orders: mpsc::UnboundedReceiver<Packet>,
-    outgoing: VecDeque<(Vec<u8>, usize, Vec<OwnedFd>)>,
+    orders: mpsc::UnboundedReceiver<(Packet, usize)>,
+    outgoing: Outgoing,
     input: Vec<u8>,
+    pulse: Pulse,
+    /// Whether it is seen to that it does not hang: from when it is ready until it is to close.
+    minded: bool,
+    /// When there was last nothing to hear of it that was not heard.
+    heard: Instant,
 }
 
 /// Killed and reaped on drop. A killed process ends at once, unless the kernel holds it (a file system that does not answer): so
@@ -105,9 +108,13 @@ impl From<Malformed> for End {
 /// # Errors
 /// When it cannot be started, refuses, or ends before.
 pub(crate) async fn launch(shared: &Arc<Shared>) -> Result<(Running, About), String> {
+    launch_within(shared, STARTUP).await
+}
+
+async fn launch_within(shared: &Arc<Shared>, most: Duration) -> Result<(Running, About), String> {
     let mut running =
         spawn(shared).map_err(|why| format!("its process cannot be started: {why}"))?;
-    let ended = tokio::time::timeout(STARTUP, running.serve(shared)).await;
+    let ended = tokio::time::timeout(most, running.serve(shared)).await;
     match ended {
         Ok(End::Ready(about)) => return Ok((running, about)),
         Ok(End::Refused(why)) => Err(why),
@@ -145,10 +152,11 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
     let (tell, orders) = mpsc::unbounded_channel();
     let number = crate::office::number();
     let spec = &shared.spec;
+    let options = lock(&shared.options).clone();
     let hello = Order::Hello(Box::new(Hello {
         name: spec.name.to_string(),
         library: spec.library.clone(),
-        options: lock(&shared.options).clone(),
+        options: options.clone(),
         settings: shared.environment.services.settings(),
         threads: u32::try_from(spec.limits.threads.max(1)).unwrap_or(1),
         nice: spec.limits.nice,
@@ -157,7 +165,7 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
         numbers: number << 32,
         deadline: spec.limits.deadline,
     }));
-    let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell));
+    let child = Arc::new(Child::new(number, pidfd.try_clone()?, tell, options));
     child.tell(hello);
     Ok(Running {
         process,
@@ -165,12 +173,54 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<Running> {
         control: register(OwnedFd::from(ours))?,
         pidfd: register(pidfd)?,
         orders,
-        outgoing: VecDeque::new(),
+        outgoing: Outgoing::default(),
         input: Vec::new(),
+        pulse: Pulse::default(),
+        minded: false,
+        heard: Instant::now(),
     })
 }
 
-/// Keeps a place filled until the module is unloaded.
+/// What a look at the socket brought.
+enum Came {
+    Something,
+    Nothing,
+    End,
+}
+
+fn receive(control: &AsyncFd<OwnedFd>, input: &mut Vec<u8>) -> Came {
+    let at = input.len();
+    input.resize(at + 16 * 1024, 0);
+    let got = recv(control, &mut input[at..], RecvFlags::DONTWAIT);
+    input.truncate(at + got.as_ref().map_or(0, |(_, n)| *n));
+    match got {
+        Ok((_, 0)) => Came::End,
+        Ok(_) | Err(Errno::INTR) => Came::Something,
+        Err(Errno::AGAIN) => Came::Nothing,
+        Err(_) => Came::End,
+    }
+}
+
+/// Waits until then, or for ever.
+async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts a child in place of one that is gone, and puts it there.
+async fn launch_again(shared: &Arc<Shared>, at: usize) -> Result<Running, String> {
+    loop {
+        let (running, _) = launch(shared).await?;
+        if shared.admit(at, &running.child) {
+            return Ok(running);
+        }
+        running.close(shared).await;
+    }
+}
+
+/// Keeps a place filled until the module is unloaded. Its first child is there already.
 pub(crate) async fn supervise(
     shared: Arc<Shared>,
     at: usize,
@@ -182,18 +232,13 @@ pub(crate) async fn supervise(
     loop {
         let began = Instant::now();
         if let Some(mut running) = next.take() {
-            shared.place(at, Some(running.child.clone()));
             let closed = tokio::select! {
                 _ = running.serve_on(&shared) => false,
                 _ = closing.wait_for(|closing| *closing) => true,
             };
             shared.place(at, None);
             if closed {
-                running.child.doom();
-                running.child.tell(Order::Close);
-                let _ = tokio::time::timeout(CLOSE, running.serve_on(&shared)).await;
-                running.bury(&shared);
-                return;
+                return running.close(&shared).await;
             }
             running.bury(&shared);
             back_off.lived(began.elapsed());
@@ -207,11 +252,11 @@ pub(crate) async fn supervise(
         }
         shared.counts.restarts.fetch_add(1, Ordering::Relaxed);
         let started = tokio::select! {
-            started = launch(&shared) => started,
+            started = launch_again(&shared, at) => started,
             _ = closing.wait_for(|closing| *closing) => return,
         };
         match started {
-            Ok((running, _)) => next = Some(running),
+            Ok(running) => next = Some(running),
             Err(why) => {
                 tracing::error!(module = %shared.spec.name, "cannot be started again, next try in {:?}: {why}", back_off.next());
             }
@@ -232,12 +277,22 @@ impl Running {
         }
     }
 
+    /// Told to end, given the time to do so, and buried.
+    async fn close(mut self, shared: &Arc<Shared>) {
+        self.minded = false;
+        self.child.doom();
+        self.child.tell(Order::Close);
+        let _ = tokio::time::timeout(CLOSE, self.serve_on(shared)).await;
+        self.bury(shared);
+    }
+
     /// Serves it until something ends that. Cancelled, nothing is lost.
     async fn serve(&mut self, shared: &Arc<Shared>) -> End {
+        let deadline = shared.spec.limits.deadline;
         loop {
             // However much it says, it is told what there is to tell.
-            while let Ok(packet) = self.orders.try_recv() {
-                self.send(packet);
+            while let Ok((packet, weight)) = self.orders.try_recv() {
+                self.send(packet, weight);
             }
             match self.next_report() {
                 Ok(Some(report)) => {
@@ -249,43 +304,77 @@ impl Running {
                 Ok(None) => {}
                 Err(why) => return why.into(),
             }
+            self.ask(deadline);
+            if self.minded && self.pulse.hangs(self.heard, deadline) {
+                self.child.hung(shared);
+                return End::Gone;
+            }
             let full = !self.outgoing.is_empty();
+            let look = self.pulse.next(deadline).filter(|_| self.minded);
             tokio::select! {
                 // What a child said before its end is heard before its end.
                 biased;
                 ready = self.control.readable() => {
                     let Ok(mut ready) = ready else { return End::Gone };
-                    let at = self.input.len();
-                    self.input.resize(at + 16 * 1024, 0);
-                    let got = recv(&self.control, &mut self.input[at..], RecvFlags::DONTWAIT);
-                    self.input.truncate(at + got.as_ref().map_or(0, |(_, n)| *n));
-                    match got {
-                        Ok((_, 0)) => return End::Gone,
-                        Ok(_) | Err(Errno::INTR) => {}
-                        Err(Errno::AGAIN) => ready.clear_ready(),
-                        Err(_) => return End::Gone,
+                    match receive(&self.control, &mut self.input) {
+                        // One that talks without pause is not all there is to do here: nothing else of this takes turns by itself.
+                        Came::Something => tokio::task::yield_now().await,
+                        Came::Nothing => {
+                            ready.clear_ready();
+                            self.heard = Instant::now();
+                        }
+                        Came::End => return End::Gone,
                     }
                 }
-                packet = self.orders.recv() => if let Some(packet) = packet {
-                    self.send(packet);
+                told = self.orders.recv() => if let Some((packet, weight)) = told {
+                    self.send(packet, weight);
                 },
                 ready = self.control.writable(), if full => {
                     if let Ok(mut ready) = ready {
                         ready.clear_ready();
                     }
-                    self.write();
+                    self.outgoing.write(&self.control, &self.child);
+                }
+                // What came in time is in time, also where this comes late to it.
+                () = sleep_until(look) => {
+                    // Far too late: all of this stood still (a machine that slept), and the child may have, too.
+                    if look.is_some_and(|then| then.elapsed() >= deadline / 2) {
+                        self.pulse.moved(Instant::now());
+                    }
+                    match receive(&self.control, &mut self.input) {
+                        Came::Something => {}
+                        Came::Nothing => self.heard = Instant::now(),
+                        Came::End => return End::Gone,
+                    }
                 }
                 _ = self.pidfd.readable() => return End::Gone,
             }
         }
     }
 
-    fn send(&mut self, packet: Packet) {
-        let mut bytes = Vec::new();
-        if packet.order.put(&mut bytes) {
-            self.outgoing.push_back((bytes, 0, packet.fds));
+    fn send(&mut self, packet: Packet, weight: usize) {
+        let goes = match packet.order {
+            Order::Timer => self.pulse.rings(),
+            Order::Completed(..) | Order::Reconfigure(..) => {
+                self.pulse.told();
+                true
+            }
+            _ => true,
+        };
+        if goes {
+            self.outgoing.push(packet, weight);
+        } else {
+            self.child.took(weight);
         }
-        self.write();
+        self.outgoing.write(&self.control, &self.child);
+    }
+
+    /// Asks it, when it is to be asked, whether it has dealt with what it was told.
+    fn ask(&mut self, deadline: Duration) {
+        if self.minded && self.pulse.asks(Instant::now(), deadline) {
+            self.outgoing.push(Order::Ask.into(), 0);
+            self.outgoing.write(&self.control, &self.child);
+        }
     }
 
     fn next_report(&mut self) -> Result<Option<Report>, Malformed> {
@@ -299,60 +388,49 @@ impl Running {
 
     fn hear(&mut self, report: Report, shared: &Arc<Shared>) -> Option<End> {
         match report {
-            Report::Ready(about) => return Some(End::Ready(about)),
+            Report::Ready(about) => {
+                self.minded = true;
+                return Some(End::Ready(about));
+            }
             Report::Refused(why) => return Some(End::Refused(why)),
             Report::Log(level, text) => shared.office.log(level, &text),
             Report::Counted(hook, spent, went) => {
+                if let Hook::Timer | Hook::Ready | Hook::Completed | Hook::Reconfigure = hook {
+                    self.pulse.moved(Instant::now());
+                }
                 shared.office.accounts().note(hook, spent, went);
             }
             Report::Added(batch) => {
                 let office = &shared.office;
                 batch.iter().for_each(|(name, n)| office.count(name, *n));
             }
-            Report::Attend(attention) => shared.office.promise().set(attention),
+            Report::Attend(attention) => shared.attends(&self.child, attention),
+            Report::Unwatchable => {
+                shared.office.unwatchable().fetch_add(1, Ordering::Relaxed);
+            }
+            Report::Panicked => {
+                shared.counts.panics.fetch_add(1, Ordering::Relaxed);
+            }
+            Report::Rebuilt => {
+                shared.counts.rebuilt.fetch_add(1, Ordering::Relaxed);
+            }
             Report::Told(id, outcome) => shared.told(&self.child, id, outcome),
+            Report::Settled => {
+                if let Err(why) = self.pulse.answered(Instant::now()) {
+                    return Some(why.into());
+                }
+            }
+            Report::Watches => self.pulse.watches(Instant::now()),
             Report::Submit(ticket, operation) => {
-                let tell = self.child.orders.clone();
+                let (child, of) = (self.child.clone(), Arc::downgrade(shared));
                 let done = Box::new(move |completion: Completion| {
-                    let _ = tell.send(Order::Completed(ticket, completion).into());
+                    child.complete(ticket, completion, &of);
                 });
                 let services = &shared.environment.services;
                 services.perform(self.child.number, operation, done);
             }
         }
         None
-    }
-
-    /// Writes what the socket takes. Descriptors travel with the first byte of their order.
-    fn write(&mut self) {
-        while let Some((bytes, at, fds)) = self.outgoing.front_mut() {
-            let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            if !borrowed.is_empty() {
-                ancillary.push(SendAncillaryMessage::ScmRights(&borrowed));
-            }
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            let sent = sendmsg(
-                &self.control,
-                &[IoSlice::new(&bytes[*at..])],
-                &mut ancillary,
-                flags,
-            );
-            match sent {
-                Ok(n) => {
-                    *at += n;
-                    let whole = *at == bytes.len();
-                    fds.clear();
-                    if whole {
-                        self.outgoing.pop_front();
-                    }
-                }
-                Err(Errno::INTR) => {}
-                // Full, or gone: the other branches of the loop see which.
-                Err(_) => return,
-            }
-        }
     }
 
     /// The end: killed, and everybody told.
@@ -366,8 +444,58 @@ impl Running {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::loaded::Environment;
+    use crate::office::{Mailboxes, Office, Services};
+    use crate::spec::{Kind, Limits, Spec};
+    use std::os::unix::fs::PermissionsExt;
+    use understudy_module::Operation;
+
+    struct Nothing;
+
+    impl Services for Nothing {
+        fn perform(&self, _: u64, _: Operation, _: Box<dyn FnOnce(Completion) + Send>) {}
+        fn forget(&self, _: u64) {}
+        fn setting(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_child_that_is_never_ready_is_refused_and_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("hangs");
+        std::fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        let spec = Spec {
+            name: "m".into(),
+            library: "builtin:m".to_owned(),
+            kind: Kind::Process,
+            limits: Limits::default(),
+            options: Default::default(),
+        };
+        let environment = Environment {
+            services: Arc::new(Nothing),
+            mailboxes: Mailboxes::default(),
+            program,
+        };
+        let (services, mailboxes) = (environment.services.clone(), environment.mailboxes.clone());
+        let office = Office::new(spec.name.clone(), false, services, mailboxes);
+        let shared = Arc::new(Shared::new(spec, environment, office));
+        let why = actix_rt::System::new().block_on(async {
+            loop {
+                let launched = launch_within(&shared, Duration::from_millis(50)).await;
+                match launched.map(drop).unwrap_err() {
+                    // Another test starts a process of its own while the program is written.
+                    why if why.contains("Text file busy") => {}
+                    why => break why,
+                }
+            }
+        });
+        assert!(why.contains("not ready in time"), "{why}");
+    }
 
     #[test]
     fn a_process_that_is_let_go_of_is_killed_and_reaped_by_somebody() {

@@ -93,6 +93,11 @@ impl Copied {
         }
     }
 
+    /// The hook.
+    pub(super) fn hook(&self) -> Hook {
+        self.hook
+    }
+
     /// The transaction.
     pub(super) fn id(&self) -> u64 {
         self.id

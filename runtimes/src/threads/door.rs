@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use understudy_module::{Edits, Event, Opaque};
 
 /// The door.
@@ -167,7 +167,6 @@ impl Far for ThreadsFar {
             generation: self.generation.clone(),
             mailbox: self.outgoing.mailbox.clone(),
             call,
-            deadline: Instant::now() + source.terms().deadline,
             event: Copied::of(event),
             edits: edits.clone(),
             opaque,
@@ -175,10 +174,11 @@ impl Far for ThreadsFar {
         Ok(())
     }
 
-    fn hear(&self, event: &Event<'_>, edits: &Edits) -> bool {
+    fn hear(&self, event: &Event<'_>, edits: &Edits, promised: u64) -> bool {
         let noted = Noted {
             event: Copied::of(event),
             edits: edits.clone(),
+            promised,
         };
         let mut ahead = self.outgoing.ahead.borrow_mut();
         ahead.entry(event.id).or_default().push(noted);
@@ -191,8 +191,25 @@ impl Far for ThreadsFar {
         self.outgoing.push(job);
     }
 
-    fn late(&self, call: u64) {
-        self.outgoing.source.late(&self.outgoing.mailbox, call);
+    fn take_back(&self, call: u64) -> Option<Opaque> {
+        let Outgoing {
+            source, mailbox, ..
+        } = &*self.outgoing;
+        self.outgoing.hand_over();
+        let job = *source.take_back(mailbox, call)?;
+        if !job.ahead.is_empty() {
+            // Nothing of the transaction came since: it waits for this call.
+            let mut ahead = self.outgoing.ahead.borrow_mut();
+            ahead.insert(job.event.id(), job.ahead);
+        }
+        Some(job.opaque)
+    }
+
+    fn late(&self, call: u64, _: u32, now: Instant) -> Option<Duration> {
+        let Outgoing {
+            source, mailbox, ..
+        } = &*self.outgoing;
+        source.late(mailbox, call, now)
     }
 
     fn carries(&self) -> bool {

@@ -64,7 +64,15 @@ impl Runtime for Threads {
     }
 
     fn notify(&self, notice: Notice, done: Done) {
-        self.source.push([Job::Notice(notice, done)]);
+        let job = match notice {
+            // In the order in which they come here: of two threads the second may be the quicker.
+            Notice::Reconfigure(options) => {
+                self.source.nursery().want(options, done);
+                Job::Change
+            }
+            notice => Job::Notice(notice, done),
+        };
+        self.source.push([job]);
     }
 
     fn gauges(&self) -> Vec<(&'static str, u64)> {

@@ -2,10 +2,11 @@
 //!
 //! Owns the queue and the table of threads, under one lock that is held for a few instructions. Invariants: as many threads that
 //! are not given up as were asked for; at most as many again given up, beyond which a hung thread stays where it is; a thread is
-//! woken only when there is work for it. Awkward case: a module that was quick so far hangs while others are idle and jobs wait;
-//! then the next hand-over or sweep of a worker wakes one of them ([`Pool::look`]).
+//! woken only when there is work for it; what a thread has taken is begun, and what none has taken can be taken back. Awkward case: a
+//! module that was quick so far hangs while others are idle and jobs wait; then the next hand-over or sweep of a worker wakes one of
+//! them ([`Pool::look`]).
 
-use super::work::{self, Job, SHORT, Untold};
+use super::work::{self, CallJob, Job, SHORT, Untold};
 use crate::nursery::Nursery;
 use crate::seat::Mailbox;
 use std::collections::VecDeque;
@@ -105,16 +106,17 @@ impl std::ops::Deref for Source {
 }
 
 impl Source {
-    /// A call passed its deadline. The thread that has it hangs; else it waits behind some that do.
-    pub(super) fn late(&self, mailbox: &Arc<Mailbox>, call: u64) {
+    /// A call passed its deadline. Threads that are busy with anything for so long hang. The one that has this call may have come to it
+    /// late: then the answer is when that one hangs.
+    pub(super) fn late(&self, mailbox: &Arc<Mailbox>, call: u64, now: Instant) -> Option<Duration> {
         let key = (Arc::as_ptr(mailbox) as usize, call);
-        let now = Instant::now();
         let deadline = self.terms.deadline;
-        let hangs = |doing: &Doing| {
-            doing.call == Some(key) || now.saturating_duration_since(doing.since) >= deadline
-        };
-        let replaced = {
+        let took = |doing: &Doing| now.saturating_duration_since(doing.since);
+        let hangs = |doing: &Doing| took(doing) >= deadline;
+        let (replaced, again) = {
             let mut inner = self.lock();
+            let its = inner.doing.iter().find(|doing| doing.call == Some(key));
+            let again = its.and_then(|its| deadline.checked_sub(took(its)));
             let room = self.terms.threads.saturating_sub(inner.lost);
             let mut gone = Vec::new();
             inner.doing.retain(|doing| {
@@ -129,15 +131,16 @@ impl Source {
             inner.abandoned += gone.len() as u64;
             let is_gone = |stand: &Arc<Stand>| stand.given_up.load(Ordering::Relaxed);
             inner.stands.retain(|stand| !is_gone(stand));
-            gone.len()
+            (gone.len(), again.filter(|again| !again.is_zero()))
         };
         if replaced == 0 {
-            return;
+            return again;
         }
         tracing::warn!(module = %self.nursery.name(), "{replaced} of its threads hang: given up and replaced");
         if let Err(why) = self.0.fill() {
             tracing::error!(module = %self.nursery.name(), "no thread can be started: {why}");
         }
+        again
     }
 }
 
@@ -249,6 +252,20 @@ impl Pool {
         }
     }
 
+    /// Takes a call back that no thread has taken.
+    pub(super) fn take_back(&self, mailbox: &Arc<Mailbox>, call: u64) -> Option<Box<CallJob>> {
+        let is_it = |job: &Job| matches!(job, Job::Call(of) if of.call == call && Arc::ptr_eq(&of.mailbox, mailbox));
+        let mut inner = self.lock();
+        // Those that are late are at the front.
+        let at = inner.queue.iter().position(is_it)?;
+        let Some(Job::Call(job)) = inner.queue.remove(at) else {
+            return None;
+        };
+        drop(inner);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
+    }
+
     /// Wakes a thread if something waits and those that are awake do not come to it.
     pub(super) fn look(&self) {
         self.push([]);
@@ -293,7 +310,7 @@ impl Pool {
                         self.waiting.fetch_sub(1, Ordering::Relaxed);
                         Some((Arc::as_ptr(&call.mailbox) as usize, call.call))
                     }
-                    Job::Free(..) | Job::Notice(..) => None,
+                    Job::Free(..) | Job::Notice(..) | Job::Change => None,
                 };
                 inner.doing.push(Doing {
                     stand: stand.clone(),

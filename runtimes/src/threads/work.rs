@@ -29,6 +29,8 @@ pub(super) enum Job {
     Free(Arc<Generation>, u64, Opaque, Vec<Noted>),
     /// Tell the module something.
     Notice(Notice, Done),
+    /// Put the options in force that are wanted.
+    Change,
 }
 
 /// An instance, as the transactions that are with it share it. It is found on a pool thread, with the first call: a worker must
@@ -52,6 +54,8 @@ impl Generation {
 pub(super) struct Noted {
     pub(super) event: Copied,
     pub(super) edits: Edits,
+    /// The promise by which its answer was known.
+    pub(super) promised: u64,
 }
 
 impl Noted {
@@ -67,12 +71,13 @@ impl Noted {
             transaction: self.event.id(),
             call,
         };
+        let held = life.word().hold(self.promised);
         let edits = &mut self.edits;
         let called = self
             .event
             .with(|event| invoke(life.module(), life.host(), event, opaque, edits, &token));
         let outcome = called.map_err(|panicked| Failure::Panic(panicked.0));
-        broken(outcome, &self.edits, mark)
+        broken(outcome, &self.edits, mark, life.word().holds(held))
     }
 }
 
@@ -84,7 +89,6 @@ pub(super) struct CallJob {
     pub(super) generation: Arc<Generation>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) call: u64,
-    pub(super) deadline: Instant,
     pub(super) event: Copied,
     pub(super) edits: Edits,
     pub(super) opaque: Opaque,
@@ -96,6 +100,7 @@ impl std::fmt::Debug for Job {
             Job::Call(_) => "Job::Call",
             Job::Free(..) => "Job::Free",
             Job::Notice(..) => "Job::Notice",
+            Job::Change => "Job::Change",
         })
     }
 }
@@ -124,13 +129,23 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
                 return;
             };
             let mut ahead = ahead.into_iter();
-            let broken = ahead.find_map(|mut noted| noted.call(life, &mut opaque, u64::MAX));
-            if let Some(Err(Failure::Panic(why))) = broken {
-                panicked(pool, life, *number, &why);
-                pool.nursery().restore();
+            let broken = ahead.find_map(|mut noted| {
+                let said = noted.call(life, &mut opaque, u64::MAX)?;
+                Some((noted.event.hook(), said))
+            });
+            if let Some((hook, said)) = broken {
+                // No event comes behind it whose answer that could be.
+                life.broke(hook, &said);
+                if let Err(Failure::Panic(why)) = &said {
+                    panicked(pool, life, *number, why);
+                    pool.nursery().restore();
+                }
             }
             let freed = if pool.terms().frees {
-                guard(|| life.module().free(transaction, opaque))
+                let began = Instant::now();
+                let freed = guard(|| life.module().free(transaction, opaque));
+                life.freed(began.elapsed());
+                freed
             } else {
                 // Its drop is the module's code, too.
                 guard(|| drop(opaque))
@@ -147,6 +162,10 @@ fn run(pool: &Pool, job: Job, began: Instant, untold: &mut Untold) {
             untold.tell();
             done(pool.nursery().notice(notice));
         }
+        Job::Change => {
+            untold.tell();
+            pool.nursery().change();
+        }
     }
 }
 
@@ -156,18 +175,10 @@ fn call(pool: &Pool, job: CallJob, began: Instant, untold: &mut Untold) {
         generation,
         mailbox,
         call,
-        deadline,
         event,
         mut edits,
         mut opaque,
     } = job;
-    if deadline <= began {
-        // Nobody waits for it any more; its opaque value goes back to be freed.
-        let mut reply = Reply::failed(Failure::Deadline);
-        reply.opaque = opaque;
-        untold.post(mailbox, call, reply, true);
-        return;
-    }
     let token = Token {
         transaction: event.id(),
         call,

@@ -273,6 +273,31 @@ pub fn an_operation_submitted_in_init_completes_too(kind: Kind) {
     });
 }
 
+pub fn init_may_not_wait_for_an_operation(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let mut script = answers(Verdict::Continue).other(|hook, host, _| match hook {
+            Hook::Init => {
+                let object = host.object("http://a.example/").unwrap();
+                match host.perform(Operation::Query(object)) {
+                    Completion::Failed(why) => Err(why),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        });
+        // Whoever may not wait at all is told that.
+        let why = worker.try_load(spec(kind), &script).await.unwrap_err();
+        assert!(why.contains("blocking"), "{why}");
+        script.about.blocking = true;
+        let why = worker.try_load(spec(kind), &script).await.unwrap_err();
+        let expected = match kind {
+            Kind::Inline => "cannot run inline",
+            _ => "init may not wait for an operation",
+        };
+        assert!(why.contains(expected), "{why}");
+    });
+}
+
 pub fn what_was_counted_tells_calls_bytes_and_time(kind: Kind) {
     on_a_worker(|worker| async move {
         let script = answers(Verdict::Replace(Bytes::from_static(b"longer piece")));

@@ -1,9 +1,11 @@
 //! A worker without a proxy: a seat, a loaded module, a link, and events made by hand.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
 
+pub mod accounting;
 pub mod ahead;
 pub mod cases;
 pub mod failures;
+pub mod gate;
 pub mod remote;
 pub mod script;
 pub mod watching;

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 use understudy_module::{
@@ -11,6 +11,7 @@ use understudy_module::{
     Opaque, Operation, Response, Token, Transaction, Verdict,
 };
 use understudy_runtimes::Library;
+use understudy_runtimes::process::MAX_FRAME;
 
 #[derive(Default)]
 pub(crate) struct Probe {
@@ -45,7 +46,61 @@ fn word(tx: &Transaction<'_>) -> String {
     url.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+/// Whether a fault is to come about, once.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Of the descriptor that is ready when a fault is to come about.
+const ARMED_TAG: u64 = 8;
+
+/// Whether an option (`panics`, `hangs`) wants a fault in this hook.
+fn wants(host: &Host, option: &str, hook: Hook) -> bool {
+    host.option(option).as_deref() == Some(hook.name())
+}
+
+/// The fault that is wanted in this hook comes about.
+fn fault(host: &Host, hook: Hook) {
+    if wants(host, "panics", hook) && ARMED.swap(false, Ordering::SeqCst) {
+        panic!("on purpose");
+    }
+    while wants(host, "hangs", hook) && ARMED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Takes a byte from a file; whether there was one.
+fn one_fewer(path: &str) -> bool {
+    let left = std::fs::read(path).unwrap_or_default();
+    !left.is_empty() && std::fs::write(path, &left[1..]).is_ok()
+}
+
+/// Stands while the file of option `gate` is there.
+fn stands(host: &Host) {
+    let gate = host.option("gate").unwrap_or_default();
+    if std::path::Path::new(&gate).exists() {
+        say(host, "stands");
+    }
+    while std::path::Path::new(&gate).exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Probe {
+    /// From now on faults come about; the hook of the one that is wanted is called.
+    fn arm(&self, host: &Host) {
+        ARMED.store(true, Ordering::SeqCst);
+        let wants = |hook| wants(host, "panics", hook) || wants(host, "hangs", hook);
+        if wants(Hook::Ready)
+            && let Ok((reader, writer)) = std::io::pipe()
+        {
+            let _ = (&writer).write_all(b"z");
+            host.watch(reader.as_raw_fd(), Interest::Read, ARMED_TAG);
+            let _ = self.pipe.set((reader, writer));
+        }
+        if wants(Hook::Completed) {
+            say(host, "armed");
+        }
+    }
+
     fn hook(&self, tx: &mut Transaction<'_>) -> Verdict {
         let word = word(tx);
         let hook = tx.hook();
@@ -132,6 +187,28 @@ impl Probe {
                 host.inject(tx.id(), Bytes::from_static(b"injected"));
                 Verdict::Continue
             }
+            "inject_much" => {
+                // More than fits a frame, and then what does.
+                let host = tx.host();
+                host.inject(tx.id(), vec![0; MAX_FRAME + 1].into());
+                host.inject(tx.id(), Bytes::from_static(b"injected"));
+                Verdict::Continue
+            }
+            "pieces" => {
+                // A piece that is too long to cross, and what came before and behind it.
+                let host = tx.host();
+                let part = Response::new(200, Bytes::from_static(b"first"));
+                if let (Some(object), Ok(part)) = (host.object("http://host/pieces"), part) {
+                    let number = host.inject_start(object, part);
+                    let piece = |bytes: Bytes| {
+                        host.submit(0, Operation::InjectBody(number, bytes));
+                    };
+                    piece(vec![0; MAX_FRAME + 1].into());
+                    piece(Bytes::from_static(b"last"));
+                    host.submit(9, Operation::InjectDone(number));
+                }
+                Verdict::Continue
+            }
             "log" => {
                 let entry = tx.entry().map_or(0, |entry| entry.status);
                 say(&tx.host(), &format!("logged {entry}"));
@@ -149,6 +226,22 @@ impl Probe {
                     .host()
                     .perform(Operation::Query(ObjectId::of_key(b"asked")));
                 let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "perform_piece" => {
+                // It has no completion.
+                let done = tx.host().perform(Operation::ReadDone(1));
+                let _ = tx.set("X-Done", format!("{done:?}"));
+                Verdict::Continue
+            }
+            "coloured" => {
+                if tx.host().option("colour").is_some() {
+                    let _ = tx.add("X-Mine", "1");
+                }
+                Verdict::Continue
+            }
+            "stand" => {
+                stands(&tx.host());
                 Verdict::Continue
             }
             "nice" => {
@@ -208,13 +301,48 @@ impl Probe {
                 }
                 Verdict::Continue
             }
+            "arm" => {
+                self.arm(&tx.host());
+                Verdict::Continue
+            }
+            "feast" => {
+                ask_for_large(&tx.host(), 10);
+                Verdict::Continue
+            }
+            "gorge" => {
+                ask_for_large(&tx.host(), 64);
+                // And no thread of it reads anything of that.
+                let own = rustix::process::getpid();
+                let _ = rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                loop {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
             "meet" => meet(),
+            // At a gate: until a file of this name is there.
+            gate if gate.starts_with("stands") => {
+                let host = tx.host();
+                let gates = host.option("gates").unwrap_or_default();
+                say(&host, &format!("pid {}", std::process::id()));
+                say(&host, gate);
+                while !std::path::Path::new(&gates).join(gate).exists() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Verdict::Continue
+            }
             "slow" => {
                 std::thread::sleep(Duration::from_millis(50));
                 Verdict::Continue
             }
             _ => Verdict::Continue,
         }
+    }
+}
+
+/// Asks for a large object, so many times at once.
+fn ask_for_large(host: &Host, times: usize) {
+    for _ in 0..times {
+        host.submit(9, Operation::Read(ObjectId::of_key(b"large")));
     }
 }
 
@@ -305,23 +433,35 @@ impl Module for Maker {
             Some("refuse") => return Err("not today".to_owned()),
             Some("die") => std::process::abort(),
             Some("panic") => panic!("in init"),
-            // Dies as often as there are bytes in a file, which is one the fewer each time.
-            Some(path) if path.starts_with('/') => {
-                if let Ok(left) = std::fs::read(path)
-                    && !left.is_empty()
-                {
-                    let _ = std::fs::write(path, &left[1..]);
-                    std::process::abort();
+            Some("stands") => stands(host),
+            Some("perform") => {
+                if let Completion::Failed(why) = host.perform(Operation::Statistics) {
+                    return Err(why);
                 }
             }
+            // Dies as often as there are bytes in a file, which is one the fewer each time.
+            Some(path) if path.starts_with('/') && one_fewer(path) => std::process::abort(),
             _ => {}
         }
-        if host.option("watch").is_some()
-            && let Ok((reader, writer)) = std::io::pipe()
-        {
-            host.watch(reader.as_raw_fd(), Interest::Read, 7);
-            let _ = (&writer).write_all(b"xy");
-            let _ = self.1.pipe.set((reader, writer));
+        // Refuses so often.
+        if host.option("refuses").is_some_and(|path| one_fewer(&path)) {
+            return Err("not yet".to_owned());
+        }
+        match host.option("watch").as_deref() {
+            Some("files") => {
+                if let Ok(file) = std::fs::File::open("/proc/self/exe") {
+                    host.watch(file.as_raw_fd(), Interest::Read, 1);
+                }
+                host.watch(9999, Interest::Read, 1);
+            }
+            Some(_) => {
+                if let Ok((reader, writer)) = std::io::pipe() {
+                    host.watch(reader.as_raw_fd(), Interest::Read, 7);
+                    let _ = (&writer).write_all(b"xy");
+                    let _ = self.1.pipe.set((reader, writer));
+                }
+            }
+            None => {}
         }
         if host.option("attend").is_some() {
             host.attend(attention());
@@ -333,8 +473,17 @@ impl Module for Maker {
     }
 
     fn reconfigure(&self, host: &Host) -> Result<(), String> {
+        fault(host, Hook::Reconfigure);
+        host.attend(match host.option("attend") {
+            Some(_) => attention(),
+            None => Attention::default(),
+        });
         match host.option("colour").as_deref() {
             Some("bad") => Err("no such colour".to_owned()),
+            Some("late") => {
+                stands(host);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -384,11 +533,16 @@ impl Module for Maker {
     }
 
     fn timer(&self, host: &Host) {
+        fault(host, Hook::Timer);
         host.count("rung", 1);
         say(host, "timer");
     }
 
     fn completed(&self, host: &Host, tag: u64, completion: Completion) {
+        fault(host, Hook::Completed);
+        if tag == 9 && matches!(completion, Completion::Object(_)) {
+            say(host, "large");
+        }
         if tag == 0
             && completion == Completion::Done
             && self.1.rounds.fetch_add(1, Ordering::Relaxed) == 0
@@ -402,6 +556,10 @@ impl Module for Maker {
 
     fn ready(&self, host: &Host, fd: i32, interest: Interest, tag: u64) {
         use std::io::Read;
+        fault(host, Hook::Ready);
+        if tag == ARMED_TAG {
+            return host.unwatch(fd, interest);
+        }
         let Some((reader, _)) = self.1.pipe.get() else {
             return;
         };

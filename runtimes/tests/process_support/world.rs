@@ -4,21 +4,26 @@ use super::probe::ProbeLibrary;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use understudy_module::{
     Bytes, Completion, Edits, Event, Head, Hook, Lines, LogEntry, ObjectInfo, Operation, Part,
-    Piece, Verdict,
+    Piece, Response, Verdict,
 };
 use understudy_runtimes::{
     Called, Environment, Failure, Kind, Limits, Link, Loaded, Mailboxes, Seat, Services, Spec,
     Visit, load,
 };
 
+/// A whole object, of 8 MiB.
+static LARGE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 8 << 20].into());
+
 /// The proxy: it hears words and answers operations.
 #[derive(Default)]
 pub(crate) struct Proxy {
     words: Mutex<Vec<String>>,
+    /// Settings that were changed.
+    changed: Mutex<BTreeMap<String, String>>,
 }
 
 impl Proxy {
@@ -26,6 +31,19 @@ impl Proxy {
     pub(crate) fn said(&self, word: &str) -> usize {
         let words = self.words.lock().unwrap();
         words.iter().filter(|said| *said == word).count()
+    }
+
+    /// What was said last behind these words.
+    pub(crate) fn told(&self, start: &str) -> Option<String> {
+        let words = self.words.lock().unwrap();
+        let told = words.iter().rev().find_map(|word| word.strip_prefix(start));
+        told.map(str::to_owned)
+    }
+
+    /// Another value of a setting.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let mut changed = self.changed.lock().unwrap();
+        changed.insert(name.to_owned(), value.to_owned());
     }
 }
 
@@ -39,11 +57,21 @@ impl Services for Proxy {
                 ttl: -1,
                 content_type: Some("text/plain".to_owned()),
             }),
+            Operation::Read(_) => {
+                Completion::Object(Box::new(Response::new(200, LARGE.clone()).unwrap()))
+            }
             _ => Completion::Done,
         };
-        if let Operation::Delete(id) = &operation {
-            let word = String::from_utf8_lossy(id.key()).into_owned();
-            self.words.lock().unwrap().push(word);
+        let word = match &operation {
+            Operation::Delete(id) => Some(String::from_utf8_lossy(id.key()).into_owned()),
+            Operation::InjectBody(_, bytes) => Some(format!("piece of {}", bytes.len())),
+            Operation::InjectAbort(_) => Some("given up".to_owned()),
+            Operation::InjectDone(_) => Some("done".to_owned()),
+            _ => None,
+        };
+        self.words.lock().unwrap().extend(word);
+        if !operation.completes() {
+            return;
         }
         // Never before this returns.
         actix_rt::spawn(async move { done(completion) });
@@ -53,7 +81,9 @@ impl Services for Proxy {
         None
     }
     fn settings(&self) -> BTreeMap<String, String> {
-        [("cache.memory".to_owned(), "128M".to_owned())].into()
+        let mut all = BTreeMap::from([("cache.memory".to_owned(), "128M".to_owned())]);
+        all.extend(self.changed.lock().unwrap().clone());
+        all
     }
 }
 
@@ -119,6 +149,18 @@ impl World {
 
     pub(crate) async fn new(spec: Spec) -> World {
         World::try_new(spec).await.unwrap()
+    }
+
+    /// Another worker with the same module. Nobody but the case sweeps its seat.
+    pub(crate) fn beside(&self) -> World {
+        let seat = Seat::new(1);
+        let link = Rc::new(Link::new(self.loaded.clone(), &seat));
+        World {
+            proxy: self.proxy.clone(),
+            loaded: self.loaded.clone(),
+            seat,
+            link,
+        }
     }
 
     pub(crate) fn gauge(&self, name: &str) -> u64 {

@@ -19,15 +19,17 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs a workload against a proxy: origin, robots and report in one; with --origin the robots alone
-    #[command(visible_alias = "robots")]
     Run(robots::RunArgs),
+    /// The robots alone, with the origin that --origin names on another machine
+    Robots(robots::RunArgs),
     /// Tells how many requests a second the generator itself can make and judge
     Ceiling(robots::CeilingArgs),
     /// Serves a workload's objects alone, for robots on another machine
     Origin(origin::command::Args),
     /// Makes a workload file of an access log, with nothing of the log in it but its figures
     Fit(fit::command::FitArgs),
-    /// Asks a proxy for what an access log says was asked for, at the log's times, of objects like the log's
+    /// Asks a proxy for what an access log says was asked for, at the log's times. Each URL becomes an object of the testbed's own
+    /// origin, of the size and kind that the log tells; the log's hosts are not asked
     Replay(fit::command::ReplayArgs),
     /// Makes the report again from a run's results
     Report(report::ReportArgs),
@@ -46,6 +48,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => robots::run_command(args, report::html),
+        Command::Robots(args) => robots::robots_command(args, report::html),
         Command::Ceiling(args) => robots::ceiling_command(args),
         Command::Origin(args) => origin::command::origin_command(&args),
         Command::Fit(args) => fit::command::fit_command(args),

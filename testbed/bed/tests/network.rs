@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "robots/proxy.rs"]
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "of all that it can do wrong nothing is wanted here"
+)]
 mod proxy;
 
 use proxy::{Lie, start_at};

@@ -60,6 +60,14 @@ pub(super) fn add(families: &mut Families, modules: &[ModuleReport]) {
         "Inline calls beyond the deadline, of those that were timed: they cannot be interrupted.",
         summed(overdue),
     );
+    let unwatchable = modules
+        .iter()
+        .map(|m| (vec![("module", m.name.as_str())], m.unwatchable as f64));
+    families.counter(
+        "understudy_module_unwatchable_total",
+        "Descriptors that modules wanted watched and that cannot be.",
+        summed(unwatchable),
+    );
     let outcomes = modules.iter().flat_map(|m| {
         [
             ("cut", m.sum.cut),
@@ -161,6 +169,38 @@ fn per_hook(families: &mut Families, modules: &[ModuleReport]) {
         "Time waited for modules outside of them: queues, crossings, pending answers.",
         each(|s| s.wait.as_secs_f64()),
     );
+    families.counter(
+        "understudy_module_hook_failures_total",
+        "Calls of hooks that came to nothing.",
+        each(|s| s.failures as f64),
+    );
+    let directed = modules.iter().flat_map(|m| {
+        let hooks = Hook::ALL.into_iter().zip(&m.sum.hooks);
+        // Hooks that bytes of bodies are given to, or that gave some.
+        let moved = hooks.filter(|(hook, sum)| {
+            sum.bytes_in + sum.bytes_out > 0 || hook.is_body() && m.hooks.has(*hook)
+        });
+        moved.flat_map(move |(hook, sum)| {
+            [("in", sum.bytes_in), ("out", sum.bytes_out)].map(|(word, n)| {
+                let labels = vec![
+                    ("module", m.name.as_str()),
+                    ("hook", hook.name()),
+                    ("runtime", m.runtime),
+                    ("direction", word),
+                ];
+                (labels, n as f64)
+            })
+        })
+    });
+    let directed = summed(directed);
+    // Most modules leave bodies alone.
+    if !directed.is_empty() {
+        families.counter(
+            "understudy_module_hook_bytes_total",
+            "Bytes of bodies given to hooks (in) and given by them instead (out).",
+            directed,
+        );
+    }
     let bytes = modules.iter().flat_map(|m| {
         let total = |of: fn(&HookSum) -> u64| m.sum.hooks.iter().map(of).sum::<u64>();
         [
@@ -206,6 +246,7 @@ mod tests {
         let mut sum = Sum::default();
         sum.hooks[Hook::Log as usize].calls = calls;
         sum.hooks[Hook::Log as usize].time = Duration::from_millis(250 * calls);
+        sum.hooks[Hook::Log as usize].failures = calls;
         sum.hooks[Hook::ResponseBody as usize].bytes_in = 10 * calls;
         sum.failures[Failure::Deadline.kind()] = calls;
         sum.opened = calls;
@@ -221,6 +262,7 @@ mod tests {
             sum,
             gauges: vec![("restarts", calls)],
             held: 5,
+            unwatchable: 2 * calls,
         }
     }
 
@@ -233,17 +275,26 @@ mod tests {
             "understudy_module_calls_total{module=\"m\",hook=\"log\",runtime=\"process\"} 4",
             "understudy_module_seconds_total{module=\"m\",hook=\"log\",runtime=\"process\"} 1",
             "understudy_module_bytes_total{module=\"m\",direction=\"in\"} 40",
+            "understudy_module_hook_bytes_total{module=\"m\",hook=\"response_body\",runtime=\"process\",direction=\"in\"} 40",
+            "understudy_module_hook_bytes_total{module=\"m\",hook=\"response_body\",runtime=\"process\",direction=\"out\"} 0",
+            "understudy_module_hook_failures_total{module=\"m\",hook=\"log\",runtime=\"process\"} 4",
             "understudy_module_failures_total{module=\"m\",reason=\"deadline\"} 4",
             "understudy_module_failures_total{module=\"m\",reason=\"panic\"} 0",
             "understudy_module_transactions_total{module=\"m\",outcome=\"opened\"} 4",
             "understudy_module_demoted{module=\"m\"} 1",
             "understudy_module_count_total{module=\"m\",count=\"hits\"} 28",
             "understudy_module_held_bytes{module=\"m\"} 10",
+            "understudy_module_unwatchable_total{module=\"m\"} 8",
             "understudy_module_runtime{module=\"m\",gauge=\"restarts\"} 4",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert_eq!(text.matches("hook=\"resolve\"").count(), 0, "{text}");
+    }
+
+    #[test]
+    fn descriptors_that_cannot_be_watched_are_in_the_document() {
+        assert_eq!(report("running", 3).document()["unwatchable"], 6);
     }
 
     #[test]

@@ -64,16 +64,25 @@ pub(super) fn table(answer: &Value, hooks: bool) -> String {
                 String::new(),
             ]);
         }
+        let unwatchable = module["unwatchable"].as_u64().unwrap_or(0);
+        if hooks && unwatchable > 0 {
+            rows.push(named("unwatchable", unwatchable));
+        }
         // What the module counts itself has a name and a number.
         let counts = module["counts"].as_object();
         for (name, n) in counts.into_iter().flatten().filter(|_| hooks) {
-            let mut row = [const { String::new() }; HEAD.len()];
-            row[0] = format!("  count {name}");
-            row[3] = n.as_u64().unwrap_or(0).to_string();
-            rows.push(row);
+            rows.push(named(&format!("count {name}"), n.as_u64().unwrap_or(0)));
         }
     }
     aligned(&rows)
+}
+
+/// A row of a name and a number.
+fn named(name: &str, n: u64) -> [String; HEAD.len()] {
+    let mut row = [const { String::new() }; HEAD.len()];
+    row[0] = format!("  {name}");
+    row[3] = n.to_string();
+    row
 }
 
 /// Words to the left, numbers to the right.
@@ -134,7 +143,7 @@ mod tests {
             "name": "a", "runtime": "process", "state": "demoted", "library": "builtin:empty", "calls": 1234, "time": 0.000_25,
             "wait": 1.5, "bytes_in": 2048, "bytes_out": 3, "failures": {"died": 2, "fail": 1}, "held": 0,
             "gauges": {"restarts": 4}, "hooks": {"log": {"calls": 7, "time": 0, "wait": 0, "bytes_in": 0, "bytes_out": 0, "failures": 0}},
-            "counts": {"hits": 12, "saved_bytes": 34},
+            "counts": {"hits": 12, "saved_bytes": 34}, "unwatchable": 2,
         }]});
         assert_eq!(
             table(&answer, false),
@@ -156,7 +165,11 @@ mod tests {
             .collect();
         assert_eq!(
             counts,
-            [["count", "hits", "12"], ["count", "saved_bytes", "34"]]
+            [
+                &["unwatchable", "2"][..],
+                &["count", "hits", "12"],
+                &["count", "saved_bytes", "34"]
+            ]
         );
         assert_eq!(
             table(&json!({"modules": []}), false),

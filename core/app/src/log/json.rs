@@ -8,6 +8,7 @@ use std::{
 };
 use understudy_http::{Version, semantics::cache_status::Forward};
 use understudy_proxy::record::{ModuleRecord, Outcome, Record};
+use understudy_runtimes::HookCost;
 
 /// The most that is kept of a field a client may fill as it likes.
 const LONGEST: usize = 1024;
@@ -91,14 +92,11 @@ fn modules(modules: &[ModuleRecord<'_>], out: &mut Vec<u8>) {
             b",{\"name\":"
         });
         json(module.name.as_bytes(), out);
-        count("calls", u64::from(module.cost.calls), out);
-        let us = |nanos: u64| nanos as f64 / 1e3;
-        let _ = write!(
-            out,
-            ",\"time_us\":{:.1},\"wait_us\":{:.1}",
-            us(module.cost.time),
-            us(module.cost.wait)
-        );
+        let cost = module.cost;
+        spent(cost.calls, cost.time, cost.wait, out);
+        if !module.hooks.is_empty() {
+            hooks(module.hooks, out);
+        }
         if let Some(failed) = module.failed {
             text("failed", failed.as_bytes(), out);
         }
@@ -108,6 +106,51 @@ fn modules(modules: &[ModuleRecord<'_>], out: &mut Vec<u8>) {
         out.push(b'}');
     }
     out.push(b']');
+}
+
+/// Calls and their time.
+fn spent(calls: u32, time: u64, wait: u64, out: &mut Vec<u8>) {
+    count("calls", u64::from(calls), out);
+    let us = |nanos: u64| nanos as f64 / 1e3;
+    let _ = write!(
+        out,
+        ",\"time_us\":{:.1},\"wait_us\":{:.1}",
+        us(time),
+        us(wait)
+    );
+}
+
+/// Bytes of bodies, for the module, and an object by hook. Of a hook on a head there are none to be told.
+fn hooks(hooks: &[HookCost], out: &mut Vec<u8>) {
+    count(
+        "bytes_in",
+        hooks.iter().map(|hook| hook.bytes_in).sum(),
+        out,
+    );
+    count(
+        "bytes_out",
+        hooks.iter().map(|hook| hook.bytes_out).sum(),
+        out,
+    );
+    out.extend_from_slice(b",\"hooks\":{");
+    for (i, hook) in hooks.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let _ = write!(
+            out,
+            "\"{}\":{{\"failures\":{}",
+            hook.hook.name(),
+            hook.failures
+        );
+        spent(hook.calls, hook.time, hook.wait, out);
+        if hook.bytes_in > 0 || hook.bytes_out > 0 {
+            count("bytes_in", hook.bytes_in, out);
+            count("bytes_out", hook.bytes_out, out);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
 }
 
 /// What a module noted. Of a name noted twice the last one counts, or the object would have it twice.

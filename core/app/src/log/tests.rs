@@ -373,12 +373,14 @@ fn the_json_line_says_what_each_module_cost() {
         ModuleRecord {
             name: "filter",
             cost: cost(3, 1_500, 20_000),
+            hooks: &[],
             failed: None,
             notes: &notes,
         },
         ModuleRecord {
             name: "tag",
             cost: cost(1, 0, 0),
+            hooks: &[],
             failed: Some("deadline"),
             notes: &[],
         },
@@ -395,6 +397,54 @@ fn the_json_line_says_what_each_module_cost() {
         ])
     );
     assert!(json_line(&record()).get("modules").is_none());
+}
+
+#[test]
+fn the_json_line_says_what_each_hook_cost_with_its_bytes_and_failures() {
+    use understudy_module::Hook;
+    use understudy_runtimes::HookCost;
+    let hooks = [
+        HookCost {
+            calls: 1,
+            time: 500,
+            ..HookCost::new(Hook::ResponseHead)
+        },
+        HookCost {
+            calls: 2,
+            time: 1_000,
+            wait: 20_000,
+            bytes_in: 10,
+            bytes_out: 7,
+            failures: 1,
+            ..HookCost::new(Hook::ResponseBody)
+        },
+    ];
+    let modules = [ModuleRecord {
+        name: "filter",
+        cost: understudy_runtimes::Cost {
+            calls: 3,
+            time: 1_500,
+            wait: 20_000,
+        },
+        hooks: &hooks,
+        failed: None,
+        notes: &[],
+    }];
+    let line = json_line(&Record {
+        modules: &modules,
+        ..record()
+    });
+    assert_eq!(
+        line["modules"],
+        serde_json::json!([{
+            "name": "filter", "calls": 3, "time_us": 1.5, "wait_us": 20.0, "bytes_in": 10, "bytes_out": 7, "hooks": {
+                "response_head": {"calls": 1, "time_us": 0.5, "wait_us": 0.0, "failures": 0},
+                "response_body": {
+                    "calls": 2, "time_us": 1.0, "wait_us": 20.0, "bytes_in": 10, "bytes_out": 7, "failures": 1,
+                },
+            },
+        }])
+    );
 }
 
 #[test]

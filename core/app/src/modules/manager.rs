@@ -1,14 +1,15 @@
 //! The modules in force, and the way from one set of them to another.
 //!
-//! Phases of a change: (1) [`Manager::plan`] loads what is new beside what runs, then puts other options in force where only those
-//! differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or [`Plan::undo`] takes
-//! it back. A module that was replaced leaves when the last transaction that entered it does.
+//! Phases of a change: (1) [`Manager::plan`] puts other settings in force, loads what is new beside what runs, then puts other options in
+//! force where only those differ; (2) the proxy is given the plan's modules; (3) [`Manager::commit`] makes the plan what is in force, or
+//! [`Plan::undo`] takes it back. A module that was replaced leaves when the last transaction that entered it does.
 //! Invariant: a failure at any step leaves every module as it was, its options included.
 //! Awkward case: names are numbered for the life of the process, for a supervisor reads numbers after a crash.
 
+use super::leaving::Leaving;
 use super::plan::{Plan, Refusal, Stamp, Step, stamp};
 use crate::{
-    config::modules::{Module, Modules},
+    config::{self, modules::Module, options},
     process, supervisor,
 };
 use std::{
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 use understudy_proxy::{Content, modules::ServerTiming};
-use understudy_runtimes::{Environment, Kind, Loaded, Office};
+use understudy_runtimes::{Environment, Kind, Loaded, Office, accounts::HookSum};
 
 /// A module in force.
 #[derive(Debug, Clone)]
@@ -48,14 +49,37 @@ pub(crate) struct Wanted {
     pub(crate) same_order: bool,
     /// As in the configuration.
     pub(crate) server_timing: ServerTiming,
+    /// What modules may look up, when that is to change.
+    pub(crate) settings: Option<BTreeMap<String, String>>,
 }
 
-impl From<&Modules> for Wanted {
-    fn from(modules: &Modules) -> Wanted {
+/// What modules may look up, and who is told when that changes.
+pub(super) struct Lookup {
+    content: Arc<Content>,
+    running: Vec<Arc<Loaded>>,
+}
+
+impl Lookup {
+    /// From now on these; answers with those before.
+    pub(super) fn set(&self, settings: BTreeMap<String, String>) -> Arc<BTreeMap<String, String>> {
+        let before = self.content.settings();
+        if *before != settings {
+            self.content.set_settings(settings);
+            self.running.iter().for_each(|m| m.settings_changed());
+        }
+        before
+    }
+}
+
+impl From<&config::Loaded> for Wanted {
+    /// What a configuration wants.
+    fn from(loaded: &config::Loaded) -> Wanted {
+        let modules = &loaded.values.modules;
         Wanted {
             members: modules.members.clone(),
             same_order: modules.same_order,
             server_timing: modules.server_timing,
+            settings: Some(options::settings(&loaded.entries)),
         }
     }
 }
@@ -69,7 +93,7 @@ pub(crate) struct Manager {
     same_order: bool,
     server_timing: ServerTiming,
     members: Vec<Held>,
-    leaving: Vec<(Weak<Loaded>, Weak<Office>)>,
+    leaving: Leaving,
 }
 
 impl Manager {
@@ -91,13 +115,16 @@ impl Manager {
             same_order: false,
             server_timing: ServerTiming::Off,
             members: Vec::new(),
-            leaving: Vec::new(),
+            leaving: Leaving::default(),
         }
     }
 
-    /// What modules may look up.
-    pub(crate) fn set_settings(&self, settings: BTreeMap<String, String>) {
-        self.content.set_settings(settings);
+    fn lookup(&self) -> Lookup {
+        let members = self.members.iter().map(|held| held.loaded.clone());
+        Lookup {
+            content: self.content.clone(),
+            running: members.chain(self.leaving()).collect(),
+        }
     }
 
     /// The modules in force, in order.
@@ -107,18 +134,19 @@ impl Manager {
 
     /// Modules that were replaced or unloaded, and still have transactions.
     pub(crate) fn leaving(&self) -> Vec<Arc<Loaded>> {
-        self.leaving
-            .iter()
-            .filter_map(|(module, _)| module.upgrade())
-            .collect()
+        self.leaving.modules()
+    }
+
+    /// What `fini` cost of modules of this name that have left.
+    pub(crate) fn ended(&self, name: &str) -> HookSum {
+        self.leaving.fini(name)
     }
 
     /// Lets go of all modules: the proxy is to end. Answers the desks of those that are still there.
     pub(crate) fn close(&mut self) -> Vec<Weak<Office>> {
         let members = std::mem::take(&mut self.members);
-        let leaving = std::mem::take(&mut self.leaving).into_iter();
+        let leaving = self.leaving.take();
         leaving
-            .map(|(_, office)| office)
             .chain(members.iter().map(|held| held.loaded.office()))
             .collect()
     }
@@ -129,6 +157,7 @@ impl Manager {
             members: self.members.iter().map(|held| held.table.clone()).collect(),
             same_order: self.same_order,
             server_timing: self.server_timing,
+            settings: None,
         }
     }
 
@@ -164,13 +193,16 @@ impl Manager {
             .collect();
         let environment = self.environment.clone();
         let (same_order, server_timing) = (wanted.same_order, wanted.server_timing);
+        let (lookup, settings) = (self.lookup(), wanted.settings);
         async move {
+            let before = settings.map(|settings| lookup.set(settings));
             let mut plan = Plan {
                 members: Vec::new(),
                 same_order,
                 server_timing,
                 done: gone,
                 undo: Vec::new(),
+                settings: before.map(|before| (lookup, before)),
             };
             match plan.make(steps, &environment).await {
                 Ok(()) => Ok(plan),
@@ -192,6 +224,9 @@ impl Manager {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - 1) + 1;
         let number = *self.numbers.entry(name.clone()).or_insert(next);
         supervisor::note_name(number, &name);
+        if module.endangers() {
+            supervisor::note_foreign(number);
+        }
         let held = self
             .members
             .iter()
@@ -219,15 +254,13 @@ impl Manager {
             );
         }
         (self.same_order, self.server_timing) = (plan.same_order, plan.server_timing);
-        self.leaving.retain(|(_, office)| office.strong_count() > 0);
         for old in before {
             if !self
                 .members
                 .iter()
                 .any(|new| Arc::ptr_eq(&new.loaded, &old.loaded))
             {
-                self.leaving
-                    .push((Arc::downgrade(&old.loaded), old.loaded.office()));
+                self.leaving.add(&old.loaded);
             }
         }
         plan.done

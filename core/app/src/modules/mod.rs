@@ -4,6 +4,7 @@
 //! Invariant: what is in force was loaded as a whole; a plan that fails in any part changes nothing.
 
 pub(crate) mod change;
+mod leaving;
 pub(crate) mod manager;
 pub(crate) mod plan;
 pub(crate) mod registry;

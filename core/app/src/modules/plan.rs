@@ -1,10 +1,14 @@
 //! From one set of modules to another: what is to be done for each module, and how it is taken back.
 //!
-//! Invariant: a failure at any step leaves every module as it was, its options included; so what can be thrown away without a trace is
-//! done first, and what is done to modules that run is remembered.
+//! Invariant: a failure at any step leaves every module as it was, its options and the settings it may look up included; so what can be
+//! thrown away without a trace is done first, and what is done to modules that run is remembered. New settings come before all, for
+//! whatever a module is asked of them it is asked of the new ones.
 //! Awkward case: a shared library that was built anew under the same path is another library: its file's stamp is compared too.
 
-use super::{manager::Held, registry};
+use super::{
+    manager::{Held, Lookup},
+    registry,
+};
 use crate::{
     config::{self, modules::Module, problem::Place},
     supervisor,
@@ -33,6 +37,8 @@ pub(crate) struct Plan {
     pub(super) server_timing: ServerTiming,
     pub(super) done: Vec<(Arc<str>, &'static str)>,
     pub(super) undo: Vec<(Arc<Loaded>, BTreeMap<String, String>)>,
+    /// The settings there were, when there are others now.
+    pub(super) settings: Option<(Lookup, Arc<BTreeMap<String, String>>)>,
 }
 
 /// What is to be done for one module.
@@ -146,6 +152,10 @@ impl Plan {
 
     /// Takes back what was done to modules that run.
     pub(crate) async fn undo(self) {
+        if let Some((lookup, before)) = self.settings {
+            // First, so that old options are asked of old settings.
+            lookup.set((*before).clone());
+        }
         for (module, options) in self.undo.into_iter().rev() {
             if let Err(why) = module.reconfigure(options).await {
                 tracing::error!(module = %module.name(), "refuses the options it had before: {why}");

@@ -20,13 +20,24 @@ pub(crate) struct ModuleReport {
     pub(crate) sum: Sum,
     pub(crate) gauges: Vec<(&'static str, u64)>,
     pub(crate) held: u64,
+    /// Descriptors it wanted watched that cannot be.
+    pub(crate) unwatchable: u64,
 }
 
 /// All modules, those in force in order, then those on their way out.
 pub(crate) fn of(manager: &Manager) -> Vec<ModuleReport> {
     let running = manager.members().iter().map(|held| {
         let state = if held.demoted { "demoted" } else { "running" };
-        one(&held.loaded, state)
+        let mut report = one(&held.loaded, state);
+        // Those before it had their end when they were not here any more.
+        let (fini, before) = (
+            &mut report.sum.hooks[Hook::Fini as usize],
+            manager.ended(&report.name),
+        );
+        fini.calls += before.calls;
+        fini.time += before.time;
+        fini.failures += before.failures;
+        report
     });
     let leaving = manager.leaving();
     running
@@ -50,6 +61,7 @@ fn one(loaded: &understudy_runtimes::Loaded, state: &'static str) -> ModuleRepor
         sum: loaded.sum(),
         gauges: loaded.runtime().gauges(),
         held: loaded.held(),
+        unwatchable: loaded.unwatchable(),
     }
 }
 
@@ -91,7 +103,7 @@ impl ModuleReport {
             "time": total.time.as_secs_f64(), "wait": total.wait.as_secs_f64(), "bytes_in": total.bytes_in,
             "bytes_out": total.bytes_out, "failures": failures, "held": self.held, "gauges": gauges, "hooks": hooks,
             "stray_resumes": self.sum.stray_resumes, "injections_dropped": self.sum.injections_dropped,
-            "overdue": self.sum.overdue, "counts": self.sum.counts,
+            "overdue": self.sum.overdue, "unwatchable": self.unwatchable, "counts": self.sum.counts,
             "transactions": {"cut": self.sum.cut, "opened": self.sum.opened, "closed": self.sum.closed},
         })
     }

@@ -16,7 +16,7 @@ use std::{
     },
 };
 use understudy_runtimes::marker;
-use understudy_shared::{MARKERS, marker_page, set_name};
+use understudy_shared::{MARKERS, marker_page, set_foreign, set_name};
 
 static PAGE: OnceLock<&'static [AtomicU32]> = OnceLock::new();
 static LOADER: OnceLock<&'static AtomicU32> = OnceLock::new();
@@ -56,6 +56,13 @@ pub(crate) fn adopt() -> io::Result<()> {
 pub(crate) fn note_name(number: u32, name: &str) {
     if let Some(page) = PAGE.get() {
         set_name(page, number, name);
+    }
+}
+
+/// Tells the supervisor, if there is one, that the module of this number has foreign code in this address space.
+pub(crate) fn note_foreign(number: u32) {
+    if let Some(page) = PAGE.get() {
+        set_foreign(page, number);
     }
 }
 

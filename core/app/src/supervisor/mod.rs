@@ -6,12 +6,13 @@
 //! Life: (1) the page is made; (2) the proxy is started with the page as its standard input; (3) signals are passed on until it ends;
 //! (4) it ended by itself: so does the supervisor, with its exit code; or it crashed: back to (2).
 //! Invariant: no proxy outlives its supervisor.
-//! Awkward case: several threads were in modules when it crashed; which one was it cannot be told, so all of them move out.
+//! Awkward cases: several threads were in modules when it crashed; which one was it cannot be told, so all of them move out. And a
+//! module may have started a thread, which crashes in no call: at the second crash in no module, all whose code is foreign move out.
 
 mod child;
 mod page;
 
-pub(crate) use child::{adopt, inside, note_name, supervised};
+pub(crate) use child::{adopt, inside, note_foreign, note_name, supervised};
 
 use crate::{
     exit::Exit,
@@ -38,6 +39,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// After so long without a crash, the next one is the first again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
+
+/// Two crashes in no module that are no further apart than this are taken for one fault that comes again.
+const AGAIN: Duration = Duration::from_secs(3600);
 
 /// Signals by which a process ends for a fault of its own.
 const CRASHES: [(i32, &str); 5] = [
@@ -66,6 +70,7 @@ async fn supervise() -> io::Result<ExitCode> {
     let page = Page::new()?;
     let mut demoted: BTreeSet<String> = self::demoted();
     let mut wait = FIRST_WAIT;
+    let mut unexplained: Option<Instant> = None;
     loop {
         let began = Instant::now();
         let (status, stopping) = watch(start(&page, &demoted)?, &mut signals).await?;
@@ -77,19 +82,39 @@ async fn supervise() -> io::Result<ExitCode> {
             .iter()
             .any(|(signal, _)| status.signal() == Some(*signal));
         let found: Vec<String> = if crashed { page.running() } else { Vec::new() };
-        let guilty: Vec<String> = found
-            .into_iter()
-            .filter(|name| !demoted.contains(name))
-            .collect();
+        let there = page.foreign();
         page.clear();
+        let anew = |names: Vec<String>| -> Vec<String> {
+            let names = names.into_iter();
+            names.filter(|name| !demoted.contains(name)).collect()
+        };
+        let guilty = anew(found);
         for name in &guilty {
             say(&format!(
                 "module `{name}` was running when the proxy ended by {how}; it runs as a process from now on"
             ));
         }
         if !guilty.is_empty() {
+            unexplained = None;
             demoted.extend(guilty);
             continue;
+        }
+        let before = unexplained.filter(|_| crashed);
+        if before.is_some_and(|before| before.elapsed() < AGAIN) {
+            let suspected = anew(there);
+            for name in &suspected {
+                say(&format!(
+                    "the proxy ended by {how}, in no module, once more; module `{name}` may have started what ended it, and runs as a process from now on"
+                ));
+            }
+            if !suspected.is_empty() {
+                unexplained = None;
+                demoted.extend(suspected);
+                continue;
+            }
+        }
+        if crashed {
+            unexplained = Some(Instant::now());
         }
         if began.elapsed() >= GOOD_RUN {
             wait = FIRST_WAIT;

@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
-use understudy_shared::{MARKERS, marker_page, name};
+use understudy_shared::{MARKERS, foreign, marker_page, name};
 
 /// The page.
 pub(super) struct Page {
@@ -39,6 +39,11 @@ impl Page {
         found.sort();
         found.dedup();
         found
+    }
+
+    /// The modules that had foreign code in the proxy's memory.
+    pub(super) fn foreign(&self) -> Vec<String> {
+        foreign(self.words)
     }
 
     /// Forgets everything: whoever wrote it is gone.

@@ -8,7 +8,9 @@
 
 use super::chunked::is_text;
 use super::field::{FieldSpan, Name, Span};
-use super::head::{HeadError, HeadLimits, Method, RequestParts, ResponseParts, Version};
+use super::head::{
+    HeadError, HeadLimits, Method, RequestLine, RequestParts, ResponseParts, StatusLine, Version,
+};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
 
@@ -204,9 +206,11 @@ fn request(
     lines(buf, len, head.headers, limits, &mut table)?;
     Ok(Some(RequestParts {
         len,
-        method: Method::of(method.as_bytes()),
-        method_span,
-        target: span(buf, target.as_bytes()),
+        start: RequestLine {
+            method: Method::of(method.as_bytes()),
+            method_span,
+            target: span(buf, target.as_bytes()),
+        },
         version: version(minor),
         overlay: Vec::new(),
         table,
@@ -244,8 +248,10 @@ fn response(
     lines(buf, len, head.headers, limits, &mut table)?;
     Ok(Some(ResponseParts {
         len,
-        status,
-        reason: reason(buf)?,
+        start: StatusLine {
+            status,
+            reason: reason(buf)?,
+        },
         version: version(minor),
         overlay: Vec::new(),
         table,

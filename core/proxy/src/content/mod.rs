@@ -134,17 +134,6 @@ fn worker_of(
     workers.get(at as usize)?.upgrade()
 }
 
-/// Whether an operation has a completion.
-fn completes(operation: &Operation) -> bool {
-    !matches!(
-        operation,
-        Operation::InjectStart(..)
-            | Operation::InjectBody(..)
-            | Operation::InjectAbort(_)
-            | Operation::ReadDone(_)
-    )
-}
-
 /// Bytes of body an operation brings.
 fn bytes_of(operation: &Operation) -> usize {
     match operation {
@@ -159,7 +148,7 @@ fn bytes_of(operation: &Operation) -> usize {
 impl Content {
     /// Finds a place for an operation, if it gets one among so many.
     fn admit(&self, owner: u64, mut operation: Operation, done: Done, most: usize) -> Option<Work> {
-        let done = completes(&operation).then_some(done);
+        let done = operation.completes().then_some(done);
         let mut bytes = bytes_of(&operation);
         let full =
             self.ledger.count() >= most || self.ledger.bytes().saturating_add(bytes) > MOST_BYTES;

@@ -73,12 +73,13 @@ pub(crate) struct Suspended {
     pub(super) mark: Mark,
 }
 
-/// What a record says of a module: name, cost, failure, notes.
+/// What a record says of a module: name, cost, failure, notes, and the cost of each hook where that is asked for.
 pub(crate) type Told = (
     std::sync::Arc<str>,
     understudy_runtimes::Cost,
     Option<&'static str>,
     Vec<(Vec<u8>, Vec<u8>)>,
+    Vec<understudy_runtimes::HookCost>,
 );
 
 impl Party {
@@ -224,23 +225,29 @@ impl Party {
             .filter(|(seen, _)| seen.is_told())
             .map(|(seen, link)| {
                 let name = link.loaded().name().clone();
-                (name, seen.visit.cost, seen.failed(), seen.notes().to_vec())
+                let (notes, hooks) = (seen.notes().to_vec(), seen.visit.costs().to_vec());
+                (name, seen.visit.cost, seen.failed(), notes, hooks)
             })
             .collect()
     }
 
-    /// The Server-Timing line of what the modules cost so far: milliseconds in the module and waited for it.
+    /// The Server-Timing line of what the modules cost so far, each and then each of its hooks: milliseconds in the module and waited
+    /// for it.
     fn timing_line(&self, out: &mut Vec<u8>) {
         let mut first = true;
-        for (name, cost, _, _) in self.told() {
+        for (name, cost, _, _, hooks) in self.told() {
             out.extend_from_slice(if first { b"Server-Timing: " } else { b", " });
             first = false;
             // A name in the configuration is a token; the metric's name is, too (RFC 9110 section 5.6.2).
             out.extend_from_slice(name.as_bytes());
-            let millis = (cost.time + cost.wait) as f64 / 1e6;
-            out.extend_from_slice(
-                format!(";dur={millis:.3};desc=\"{} calls\"", cost.calls).as_bytes(),
-            );
+            took(cost.time + cost.wait, cost.calls, out);
+            for cost in hooks {
+                out.extend_from_slice(b", ");
+                out.extend_from_slice(name.as_bytes());
+                out.push(b'.');
+                out.extend_from_slice(cost.hook.name().as_bytes());
+                took(cost.time + cost.wait, cost.calls, out);
+            }
         }
         if !first {
             out.extend_from_slice(b"\r\n");
@@ -261,6 +268,12 @@ impl Party {
             self.timing_line(out);
         }
     }
+}
+
+/// The parameters of a metric in Server-Timing.
+fn took(nanos: u64, calls: u32, out: &mut Vec<u8>) {
+    let millis = nanos as f64 / 1e6;
+    out.extend_from_slice(format!(";dur={millis:.3};desc=\"{calls} calls\"").as_bytes());
 }
 
 /// The host in a key, without scheme and port.

@@ -184,6 +184,13 @@ impl Seen {
         }
     }
 
+    /// Whether it hears every body, and said nothing of the one behind the head it saw last.
+    #[inline]
+    pub(super) fn hears_all(&self) -> bool {
+        let said = self.keeps_length || self.withholds.is_some() || self.skips.is_some();
+        !self.is_shut() && !said && self.visit.is_open()
+    }
+
     /// Whether hooks on a body are called.
     #[inline]
     pub(super) fn hears(&self, hook: Hook) -> bool {

@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::returning::{From, Returning, Way};
 use super::{Step, Transaction, response_head};
 use crate::client::{Gone, Queue};
+use crate::modules::filter::Ways;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -127,28 +128,30 @@ impl Transaction {
     }
 
     /// Delivers an origin's answer past the store, as it comes.
-    pub(super) async fn relay(&mut self, exchanged: Box<Exchanged>) -> Step {
-        let Exchanged {
-            mut origin,
-            head,
-            mut upload,
-            ..
-        } = *exchanged;
-        let status = head.status();
+    pub(super) async fn relay(&mut self, mut exchanged: Box<Exchanged>) -> Step {
+        let status = exchanged.head.status();
         if status == 101 {
+            let Exchanged { origin, head, .. } = *exchanged;
             return self.switch_protocols(origin.into_stream(), head).await;
         }
-        self.note_head(&head);
+        // Where they are: large, and moved only to be let go.
+        let Exchanged {
+            origin,
+            head,
+            upload,
+            ..
+        } = &mut *exchanged;
+        self.note_head(head);
         let bodyless = self.is_head() || matches!(status, 204 | 304);
         let length = if bodyless && status != 204 {
             // Of a body that modules would have changed it says nothing.
-            response_head::declared_length(&head).filter(|_| !origin.changes_length())
+            response_head::declared_length(head).filter(|_| !origin.changes_length())
         } else {
             origin.body_length()
         };
         // A 204 has no Content-Length (RFC 9110 section 8.6).
         let written = if status == 204 { None } else { length };
-        let rendered = response_head::render(&head, written, &self.live.pseudonym, self.now());
+        let rendered = response_head::render(head, written, &self.live.pseudonym, self.now());
         let age = rendered.age;
         let mut returning = Returning::plain(rendered.head.into(), status);
         returning.set = rendered.set;
@@ -169,26 +172,27 @@ impl Transaction {
         let overhead = returning.push(lines, &mut queue);
         // Mostly the whole is here with its head, and modules let it through at once.
         let here = match &mut returning.body {
-            Some(way) => {
-                way.expect(origin.body_length());
-                self.gather_through(&mut queue, &mut origin, Some(way), framed)
-            }
-            None => Ok(framed == Framed::Empty),
+            None if framed == Framed::Empty => Ok(true),
+            None if !origin.is_filtered() => Ok(false),
+            way => self.gather_through(&mut queue, origin, way.as_mut(), framed),
         };
         let outcome = match (here, &mut returning.body) {
             (Err(broken), _) => Err(broken),
             (Ok(false), Some(way)) => {
-                let from = From::Origin(&mut origin, &mut upload);
+                let from = From::Origin(origin, upload);
                 self.deliver_through(&mut queue, from, way, framed).await
             }
             (Ok(ended), _) => {
-                self.relay_body(&mut queue, &mut origin, &mut upload, framed, ended)
+                self.relay_body(&mut queue, origin, upload, framed, ended)
                     .await
             }
         };
         self.sent(&queue, overhead);
         match outcome {
-            Ok(()) => origin.release(upload.is_complete()),
+            Ok(()) => {
+                let complete = upload.is_complete();
+                exchanged.origin.release(complete);
+            }
             Err(Broken::Client) => self.aborted(),
             Err(Broken::Origin(word)) if queue.written == 0 => {
                 // Nothing of it has gone out, so the client can still be told properly.
@@ -228,22 +232,15 @@ impl Transaction {
         }
     }
 
-    /// Queues what is already here of an answer, a bounded number of pieces. Answers whether it has ended. Past modules only before
-    /// anything is written: what one answers later is not to wait for the client.
+    /// Queues what is already here of an answer, a bounded number of pieces. Answers whether it has ended.
     fn gather(
         &mut self,
         queue: &mut Queue,
         origin: &mut Origin,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        if origin.is_filtered() {
-            return match queue.written {
-                0 => self.gather_through(queue, origin, None, framed),
-                _ => Ok(false),
-            };
-        }
         for _ in 0..PIECES {
-            let piece = origin.buffered_unheard().map_err(Broken::Origin)?;
+            let piece = origin.here().map_err(Broken::Origin)?;
             match piece {
                 Some(Decoded::More) | None => break,
                 Some(piece) => {
@@ -256,24 +253,31 @@ impl Transaction {
         Ok(false)
     }
 
-    /// The same past modules, on its way in and on its way out, as long as they say yes at once.
+    /// The same past modules, on its way in and on its way out, as long as they say yes at once. Only before anything is written: what
+    /// one answers later is not to wait for the client.
+    // Once.
+    #[inline(always)]
     fn gather_through(
         &self,
         queue: &mut Queue,
         origin: &mut Origin,
-        way: Option<&mut Way>,
+        mut way: Option<&mut Way>,
         framed: Framed,
     ) -> Result<bool, Broken> {
-        let Some((stream, mut inward)) = origin.quick() else {
+        if let Some(way) = &mut way {
+            way.expect(origin.body_length());
+        }
+        let Some((stream, inward)) = origin.quick() else {
             return Ok(false);
         };
-        let mut outward = match way {
+        let outward = match way {
             Some(way) => match way.quick() {
                 Some(outward) => Some(outward),
                 None => return Ok(false),
             },
             None => None,
         };
+        let mut ways = Ways::new(inward, outward);
         let mut edits = self.worker.edits.take();
         let asked = self.asked();
         let mut outcome = Ok(false);
@@ -286,14 +290,7 @@ impl Transaction {
                     break;
                 }
             };
-            if let Some(inward) = &mut inward
-                && !inward.pass(asked, &mut piece, &mut edits)
-            {
-                break;
-            }
-            if let Some(outward) = &mut outward
-                && !outward.pass(asked, &mut piece, &mut edits)
-            {
+            if !ways.pass(asked, &mut piece, &mut edits) {
                 break;
             }
             if self.take_piece(queue, piece, framed) {

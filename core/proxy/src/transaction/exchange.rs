@@ -161,18 +161,18 @@ impl Transaction {
         upload: &mut Upload,
     ) -> Result<ResponseHead<Bytes>, Failure> {
         let method = self.head.method();
-        let timeouts = self.live.settings.timeouts.clone();
+        let timeouts = &self.live.settings.timeouts;
+        let (first_byte, limit) = (timeouts.first_byte, timeouts.body);
         let mut away = false;
         loop {
-            self.client.deadline.arm_now(if upload.is_complete() {
-                timeouts.first_byte
-            } else {
-                timeouts.body
+            self.client.deadline.arm_now(match upload.is_complete() {
+                true => first_byte,
+                false => limit,
             });
             let progress = poll_fn(|cx| {
                 if !upload.is_over() {
-                    match upload.poll(cx, &mut self.body, &mut self.client, origin, timeouts.body) {
-                        Poll::Ready(Ok(())) => self.client.deadline.arm_now(timeouts.first_byte),
+                    match upload.poll(cx, &mut self.body, &mut self.client, origin, limit) {
+                        Poll::Ready(Ok(())) => self.client.deadline.arm_now(first_byte),
                         Poll::Ready(Err(refusal)) => {
                             return Poll::Ready(Progress::Request(refusal));
                         }
@@ -180,7 +180,7 @@ impl Transaction {
                             // While a module has a piece its own deadline holds.
                             let now = !upload.is_blocked() && self.body.is_away();
                             if std::mem::replace(&mut away, now) || now {
-                                self.client.deadline.arm_now(timeouts.body);
+                                self.client.deadline.arm_now(limit);
                             }
                         }
                     }

@@ -112,7 +112,8 @@ impl Transaction {
     }
 
     /// Puts what modules made of the head to use.
-    #[inline]
+    // With what comes next within the asking: a call of its own costs as much as it does.
+    #[inline(always)]
     fn heard_head(&mut self, exchanged: &mut Exchanged, edits: Box<Edits>) {
         if !edits.is_empty() {
             edited::response(&mut exchanged.head, &edits);
@@ -122,7 +123,7 @@ impl Transaction {
     }
 
     /// Puts modules in the way of the body; says whether the head waits for what they make of it.
-    #[inline]
+    #[inline(always)]
     fn hear_body(&mut self, exchanged: &mut Exchanged) -> bool {
         let Some(party) = &self.party else {
             return false;

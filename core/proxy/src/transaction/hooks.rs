@@ -248,9 +248,10 @@ pub(crate) fn write(log: &dyn crate::record::TransactionLog, party: &Party, reco
     let told = party.told();
     let modules: Vec<ModuleRecord<'_>> = told
         .iter()
-        .map(|(name, cost, failed, notes)| ModuleRecord {
+        .map(|(name, cost, failed, notes, hooks)| ModuleRecord {
             name,
             cost: *cost,
+            hooks,
             failed: *failed,
             notes,
         })

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
-use super::returning::From;
+use super::returning::{From, Returning};
 use super::withheld::Unheard;
 use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
@@ -238,22 +238,18 @@ impl Transaction {
     pub(super) async fn deliver_fill(
         &mut self,
         mut fill: Fill,
-        exchanged: Box<Exchanged>,
+        mut exchanged: Box<Exchanged>,
         prepared: Arc<Prepared>,
     ) -> Step {
-        let Exchanged {
-            mut origin,
-            head,
-            upload,
-            ..
-        } = *exchanged;
-        self.note_head(&head);
-        let age = response_head::age(&head);
-        let own_head = self.unabridged(&head, &prepared);
-        drop(head);
+        let complete = exchanged.upload.is_complete();
+        self.note_head(&exchanged.head);
+        let age = response_head::age(&exchanged.head);
+        let own_head = self.unabridged(&exchanged.head, &prepared);
+        // The rest stays where it is: large, and moved only to be let go.
+        drop(exchanged.head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
-            self.pump(fill, origin, upload.is_complete());
+            self.pump(fill, exchanged.origin, complete);
             let own = Prepared {
                 head: own_head,
                 ..Prepared::clone(&prepared)
@@ -262,24 +258,18 @@ impl Transaction {
         }
         self.trace("deliver");
         let ranged = match fill.part() {
-            Some(span) => Ranged::received(&prepared, span, origin.body_length()),
+            Some(span) => Ranged::received(&prepared, span, exchanged.origin.body_length()),
             None => Ranged::growing(self.head.method(), self.head.fields(), &prepared, own_head),
         };
-        let returning = self
-            .returning(
-                ranged.head.clone(),
-                ranged.status,
-                self.is_bodyless(ranged.status),
-            )
-            .await;
-        let mut returning = match returning {
-            Ok(returning) => returning,
-            Err(step) => {
-                // What this client gets instead is not what is stored.
-                self.pump(fill, origin, upload.is_complete());
-                return step;
-            }
-        };
+        let empty = self.is_bodyless(ranged.status);
+        let mut returning = Returning::plain(ranged.head.clone(), ranged.status);
+        if let Some(rest) = self.return_head(&mut returning, empty)
+            && let Err(step) = self.return_on(&mut returning, empty, rest).await
+        {
+            // What this client gets instead is not what is stored.
+            self.pump(fill, exchanged.origin, complete);
+            return step;
+        }
         self.tally.status = returning.status;
         let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
@@ -292,7 +282,7 @@ impl Transaction {
         if let Some(way) = &mut returning.body {
             way.expect(ranged.length);
             // Its client is one reader among others.
-            self.pump(fill, origin, upload.is_complete());
+            self.pump(fill, exchanged.origin, complete);
             let outcome = self
                 .deliver_through(&mut queue, From::Fill(&mut reader), way, framed)
                 .await;
@@ -300,7 +290,7 @@ impl Transaction {
         }
         if ranged.is_narrow() {
             // The whole goes on when its part has been taken.
-            self.pump(fill, origin, upload.is_complete());
+            self.pump(fill, exchanged.origin, complete);
             let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
             return self.delivered(outcome, &queue, overhead);
         }
@@ -308,7 +298,7 @@ impl Transaction {
         let end = self
             .fill_and_flush(
                 &mut fill,
-                &mut origin,
+                &mut exchanged.origin,
                 &mut queue,
                 &mut reader,
                 framed,
@@ -322,7 +312,7 @@ impl Transaction {
                 if let Err(why) = fill.commit(trailers).await {
                     self.tally.not_stored = Some(why);
                 }
-                origin.release(upload.is_complete());
+                exchanged.origin.release(complete);
                 self.drain_reader(&mut queue, &mut reader, framed).await
             }
             End::Broken(word) => {
@@ -333,7 +323,7 @@ impl Transaction {
                     return Step::Answer(Refusal::new(502, word));
                 }
                 // What arrived is still the client's; but of a body in chunks nobody knows whether what came last was any.
-                let counted = origin.body_length().is_some();
+                let counted = exchanged.origin.body_length().is_some();
                 poll_fn(|cx| {
                     while counted && let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx)
                     {
@@ -351,7 +341,7 @@ impl Transaction {
                 let length = fill.part().map(|span| span.len()).or(prepared.length);
                 let missing = length.map(|n| n.saturating_sub(taken));
                 if fill.followers() > 0 || missing.is_some_and(|n| n <= FINISH_ANYWAY) {
-                    self.pump(fill, origin, upload.is_complete());
+                    self.pump(fill, exchanged.origin, complete);
                 }
                 Err(Broken::Client)
             }
@@ -381,11 +371,15 @@ impl Transaction {
         self.client.deadline.arm_now(patience);
         // Whom the deadline times: the client while it takes nothing, else the origin.
         let mut on_client = false;
+        // Nothing but the head is queued.
+        let mut alone = true;
+        // Whoever has all of a body is to find it stored: its end is looked for before its last byte goes out.
+        let length = origin.body_length();
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
                 let mut room = true;
-                while turn < TURN {
+                while turn < TURN || length == Some(*taken) {
                     if fill.poll_room(cx).is_pending() {
                         room = false;
                         break;
@@ -418,19 +412,18 @@ impl Transaction {
                         self.client.deadline.arm_now(patience);
                     }
                 }
-                if queue.is_empty() {
-                    while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
-                        push_piece(queue, piece, framed == Framed::Chunked);
-                    }
-                }
-                if queue.written == 0 && origin.withholds() {
-                    // While a module may still fail before anything is given away, the head waits.
-                    if turn > 0 {
-                        continue;
-                    }
+                if *taken == 0 && queue.written == 0 && origin.withholds() {
+                    // While a module may still fail before anything is given away, the head waits. No longer: what it gave fills the
+                    // fill, which nobody reads before the head is out.
                     return origin
                         .poll_late(&self.client.deadline, patience, cx)
                         .map(|()| End::Broken("between-bytes-timeout"));
+                }
+                // What is here goes with the head; later what came while the write before was on its way.
+                if std::mem::take(&mut alone) || queue.is_empty() {
+                    while let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx) {
+                        push_piece(queue, piece, framed == Framed::Chunked);
+                    }
                 }
                 let idle = queue.is_empty();
                 match self.client.poll_flush(cx, queue, limit) {

@@ -40,7 +40,8 @@ impl Origin {
     /// Puts modules in its way.
     #[inline(always)]
     pub(super) fn through(&mut self, filter: Filter) -> &Filter {
-        let filter = self.filter.insert(filter);
+        // There is none yet: nothing is dropped for it.
+        let filter = self.filter.get_or_insert(filter);
         filter.expect(self.stream.body_length());
         filter
     }
@@ -190,10 +191,13 @@ impl Origin {
         })
     }
 
-    /// What is here already, when nothing stands in the way; no modules hear it.
-    pub(super) fn buffered_unheard(&mut self) -> Result<Option<Decoded>, &'static str> {
+    /// What is here already, and no module is to be asked about.
+    pub(super) fn here(&mut self) -> Result<Option<Decoded>, &'static str> {
         if self.splice.is_some() {
             return Ok(None);
+        }
+        if self.filter.is_some() {
+            return Ok(self.ahead.as_mut().and_then(|ahead| ahead.next()));
         }
         self.stream.buffered_piece().map_err(|error| error.word())
     }

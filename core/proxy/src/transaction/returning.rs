@@ -13,7 +13,7 @@ use super::{Step, Transaction};
 use crate::client::{Gone, Queue};
 use crate::modules::edited::{self, Made};
 use crate::modules::filter::{Asked, Break, Filter};
-use crate::modules::party::{Ran, Subject};
+use crate::modules::party::{Party, Ran, Subject};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -55,6 +55,17 @@ pub(super) struct Way {
 struct Injections {
     seat: Rc<Seat>,
     transaction: u64,
+}
+
+impl Injections {
+    #[inline(never)]
+    fn open(party: &Party) -> Injections {
+        party.seat().open_for_injection(party.id());
+        Injections {
+            seat: party.seat().clone(),
+            transaction: party.id(),
+        }
+    }
 }
 
 impl Drop for Injections {
@@ -203,29 +214,25 @@ impl Transaction {
     }
 
     /// Puts modules in the way of the body.
-    #[inline]
+    // Within the asking: a call of its own costs as much as it does.
+    #[inline(always)]
     fn return_body(&self, returning: &mut Returning, empty: bool) {
         let Some(party) = &self.party else { return };
         let Some(filter) = party.filter(Hook::ReturnBody, || self.asked()) else {
             return;
         };
-        let mut way = Way {
-            filter,
-            injections: None,
-        };
-        if way.filter.changes_length() {
+        let changes = filter.changes_length();
+        if changes {
             returning.change_length();
-            way.injections = (!empty).then(|| {
-                party.seat().open_for_injection(party.id());
-                Injections {
-                    seat: party.seat().clone(),
-                    transaction: party.id(),
-                }
-            });
         }
-        if !empty {
-            returning.body = Some(way);
+        if empty {
+            return;
         }
+        // There is none yet: nothing is dropped for it.
+        returning.body.get_or_insert_with(|| Way {
+            filter,
+            injections: changes.then(|| Injections::open(party)),
+        });
     }
 
     /// What modules on a body are told of this request.
@@ -361,13 +368,17 @@ fn asked<'a>(route: &'a Option<Route>, url: &'a Option<Bytes>) -> &'a Bytes {
 }
 
 impl Returning {
-    /// Puts a module's edits to use.
-    #[inline]
+    /// Puts modules' edits to use.
+    #[inline(always)]
     fn edit(&mut self, edits: &Edits) {
-        if edits.is_empty() {
-            // By far the commonest.
-            return;
+        // By far the commonest is none.
+        if !edits.is_empty() {
+            self.change(edits);
         }
+    }
+
+    #[inline(never)]
+    fn change(&mut self, edits: &Edits) {
         let set = self.head.get(std::mem::take(&mut self.set));
         match edited::made(&self.head, edits, set.unwrap_or_default()) {
             Made::Same | Made::Stands(_) => {}

@@ -53,6 +53,33 @@ fn what_becomes_of_an_origins_body_is_stored_and_not_made_again() {
     });
 }
 
+/// More than a fill takes unread, so its head goes out while pieces are still with the module.
+#[test]
+fn a_stored_body_that_is_larger_than_a_fill_takes_unread_comes_through_every_model() {
+    everywhere(|kind| async move {
+        for replaces in [false, true] {
+            let m = Scripted::new("m", &[Hook::ResponseBody], move |tx| {
+                if replaces {
+                    Verdict::Replace(upper(tx.piece()))
+                } else {
+                    Verdict::Continue
+                }
+            });
+            let text = "abc".repeat(400_000);
+            let whole = match replaces {
+                true => upper(text.as_bytes()),
+                false => Bytes::from(text.clone()),
+            };
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+            for hit in [false, true] {
+                let got = f.get("/").await;
+                assert_eq!(got.is_hit(), hit);
+                assert!(plain(&got) == whole, "hit {hit}");
+            }
+        }
+    });
+}
+
 #[test]
 fn what_becomes_of_a_body_on_return_is_this_clients_alone() {
     everywhere(|kind| async move {

@@ -678,6 +678,24 @@ fn trailers_behind_a_body_that_was_withheld_whole_are_kept_both_ways() {
     });
 }
 
+#[test]
+fn a_head_that_waited_goes_out_in_one_write_with_what_came_of_its_body() {
+    everywhere(|kind| async move {
+        let m = waits(ANSWER, |tx| at_end(tx, |_| Verdict::Replace("made".into())));
+        for lines in [CACHED, "Cache-Control: no-store\r\n"] {
+            let f = proxy(kind, &[&m], move |_| answer("200 OK", lines, "abc")).await;
+            let at = f.origin.at;
+            let mut client = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+            let request = format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n");
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut got = Vec::with_capacity(64 * 1024);
+            client.read_buf(&mut got).await.unwrap();
+            let got = String::from_utf8_lossy(&got);
+            assert!(got.ends_with("\r\n\r\nmade"), "{got}");
+        }
+    });
+}
+
 /// Gives what it takes in every way there is, one after the other.
 fn in_every_way(tx: &mut Transaction<'_>) -> Verdict {
     let count = tx.opaque().get_or_insert_with(|| 0_u32);

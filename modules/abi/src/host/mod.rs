@@ -89,6 +89,7 @@ pub(crate) fn table() -> &'static HostTable {
         withhold_head: transaction::withhold_head,
         count: proxy::count,
         skip_body: transaction::skip_body,
+        attend: Some(proxy::attend),
     };
     &TABLE
 }

@@ -5,8 +5,8 @@
 use super::visit::caught;
 use super::{lent, number as outcome, put, text_of};
 use std::sync::Arc;
-use understudy_module::raw::{Owned, ProxyHandle, Slice, code};
-use understudy_module::{Bytes, Host, Interest, Level};
+use understudy_module::raw::{self, Owned, ProxyHandle, Slice, code};
+use understudy_module::{Attention, Bytes, Hooks, Host, Interest, Level};
 
 type Proxy = *mut ProxyHandle;
 
@@ -61,6 +61,31 @@ pub(super) unsafe extern "C" fn count(handle: Proxy, name: Slice, amount: u64) -
             done(handle, |host| host.count(name, amount))
         }
         _ => code::ARGUMENT,
+    }
+}
+
+pub(super) unsafe extern "C" fn attend(handle: Proxy, attention: *const raw::Attention) -> i32 {
+    if attention.is_null() || !attention.is_aligned() {
+        return code::ARGUMENT;
+    }
+    // SAFETY: its size stands first, and no more of it is looked at before that was.
+    let size = unsafe { (&raw const (*attention).size).read() };
+    if (size as usize) < size_of::<raw::Attention>() {
+        return code::ARGUMENT;
+    }
+    // SAFETY: as large as its size says, and there until this returns.
+    let told = unsafe { *attention };
+    let promised = Attention {
+        unheard: Hooks::from_bits(told.unheard),
+        noted: Hooks::from_bits(told.noted),
+        withheld: Hooks::from_bits(told.withheld),
+    };
+    let kept = Attention::from_bits(promised.bits());
+    let bits = [kept.unheard, kept.noted, kept.withheld].map(Hooks::bits);
+    // A hook of which nothing can be promised, or a number that is none: half a promise is not what was meant.
+    match bits == [told.unheard, told.noted, told.withheld] {
+        true => done(handle, |host| host.attend(kept)),
+        false => code::ARGUMENT,
     }
 }
 

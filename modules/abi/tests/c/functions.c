@@ -27,6 +27,9 @@ static int owned_is(us_owned *owned, const char *text) {
 
 static int init(void **self, us_proxy *proxy) {
     us_owned name, value;
+    us_attention promise = us_attention_of(US_HOOK_BIT(US_HOOK_REQUEST_HEAD),
+                                           US_HOOK_BIT(US_HOOK_REQUEST_OUT) | US_HOOK_BIT(US_HOOK_RESPONSE_RETURN),
+                                           US_HOOK_BIT(US_HOOK_RESPONSE_HEAD));
     *self = calloc(1, 16);
 #define SURE(what) \
     do { \
@@ -35,6 +38,17 @@ static int init(void **self, us_proxy *proxy) {
     SURE(us_has(host, proxy_unref) && us_has(host, count));
     SURE(host->count(proxy, us_str("a_count"), 3) == US_OK && host->count(NULL, us_str("a_count"), 3) == US_ARGUMENT);
     SURE(host->count(proxy, us_str("A count"), 3) == US_ARGUMENT && host->count(proxy, us_of(NULL, 3), 3) == US_ARGUMENT);
+    SURE(us_has(host, attend) && host->attend(NULL, &promise) == US_ARGUMENT && host->attend(proxy, NULL) == US_ARGUMENT);
+    SURE(host->attend(proxy, &promise) == US_OK);
+    promise.noted |= US_HOOK_BIT(US_HOOK_RESPONSE_BODY); /* Not a head. */
+    SURE(host->attend(proxy, &promise) == US_ARGUMENT);
+    promise = us_attention_of(0, 0, US_HOOK_BIT(US_HOOK_REQUEST_OUT)); /* A head that cannot be withheld. */
+    SURE(host->attend(proxy, &promise) == US_ARGUMENT);
+    promise = us_attention_of(UINT32_C(1) << 31, 0, 0); /* No hook. */
+    SURE(host->attend(proxy, &promise) == US_ARGUMENT);
+    promise = us_attention_of(0, 0, 0);
+    promise.size = 8;
+    SURE(host->attend(proxy, &promise) == US_ARGUMENT);
     SURE(host->option(proxy, us_str("color"), &value) == US_OK && owned_is(&value, "blue"));
     SURE(host->option(proxy, us_str("none"), &value) == US_ABSENT);
     SURE(host->option(NULL, us_str("color"), &value) == US_ARGUMENT);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use understudy_module::{
-    Answer, Bytes, Calls, Completion, Edits, Event, Head, Hook, Host, Interest, Level, Lines,
-    Module, Opaque, Operation, Panicked, Part, Piece, Token, Verdict, invoke,
+    Answer, Attention, Bytes, Calls, Completion, Edits, Event, Head, Hook, Hooks, Host, Interest,
+    Level, Lines, Module, Opaque, Operation, Panicked, Part, Piece, Token, Verdict, invoke,
 };
 
 pub const TOKEN: Token = Token {
@@ -50,6 +50,8 @@ pub struct Asked {
     pub operations: Mutex<Vec<(u64, Operation)>>,
     pub resumed: Mutex<Vec<(Token, Answer)>>,
     pub injected: Mutex<Vec<(u64, Bytes)>>,
+    /// Options beside those that every test has.
+    pub options: Vec<(String, String)>,
 }
 
 impl Asked {
@@ -60,9 +62,15 @@ impl Asked {
 
 impl Calls for Asked {
     fn option(&self, name: &str) -> Option<String> {
-        (name == "color").then(|| "blue".to_owned())
+        let mut options = self.options.iter();
+        let own = options.find(|(own, _)| own == name);
+        own.map(|(_, value)| value.clone())
+            .or_else(|| (name == "color").then(|| "blue".to_owned()))
     }
     fn options(&self) -> Vec<(String, String)> {
+        if !self.options.is_empty() {
+            return self.options.clone();
+        }
         vec![
             ("color".to_owned(), "blue".to_owned()),
             ("list.0".to_owned(), "first".to_owned()),
@@ -99,6 +107,15 @@ impl Calls for Asked {
     }
     fn count(&self, name: &str, amount: u64) {
         self.tell(format!("count {name} {amount}"));
+    }
+    fn attend(&self, attention: Attention) {
+        let names = |hooks: Hooks| hooks.iter().map(Hook::name).collect::<Vec<_>>().join(" ");
+        self.tell(format!(
+            "attend unheard {} noted {} withheld {}",
+            names(attention.unheard),
+            names(attention.noted),
+            names(attention.withheld)
+        ));
     }
 }
 

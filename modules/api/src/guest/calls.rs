@@ -2,6 +2,7 @@
 //!
 //! Owns one count of the proxy's handle, so a `Host` may be kept as long as the module likes.
 
+use crate::attention::Attention;
 use crate::edits::Edit;
 use crate::host::{Answer, Calls, Completion, Interest, Level, Operation, Token};
 use crate::raw::{
@@ -271,5 +272,22 @@ impl Calls for GuestCalls {
 
     fn count(&self, name: &str, amount: u64) {
         ask!(self, count, Slice::of(name.as_bytes()), amount);
+    }
+
+    fn attend(&self, attention: Attention) {
+        // An older proxy asks every hook: slower, and the same answers.
+        let Some(attend) = self.table.attend else {
+            return;
+        };
+        // What cannot be promised is left out, as where the module is linked in.
+        let kept = Attention::from_bits(attention.bits());
+        let mirror = raw::Attention {
+            size: size_of::<raw::Attention>() as u32,
+            unheard: kept.unheard.bits(),
+            noted: kept.noted.bits(),
+            withheld: kept.withheld.bits(),
+        };
+        // SAFETY: a function of the proxy's table with the handle we hold; the mirror is there until it returns.
+        unsafe { attend(self.proxy, &mirror) };
     }
 }

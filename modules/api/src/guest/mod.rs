@@ -17,6 +17,7 @@ use crate::module::Module;
 use crate::raw::{self, HostTable, ModuleTable, ProxyHandle, Slice};
 use calls::GuestCalls;
 use std::ffi::{CString, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::sync::{Arc, OnceLock};
 
 /// Makes a crate a module that can be loaded: `understudy_module::export!(MyModule::new);` with a function (or a closure that
@@ -45,9 +46,12 @@ macro_rules! export {
 pub type Make = fn() -> Box<dyn Module>;
 
 struct Library {
-    host: &'static HostTable,
+    host: HostTable,
     make: Make,
 }
+
+/// The size of the oldest table that will do: that of 1.1. Every function behind it may be missing.
+const OLDEST: usize = std::mem::offset_of!(HostTable, attend);
 
 /// The library that was loaded; there is one in a shared object, which has its own copy of this.
 static LIBRARY: OnceLock<Library> = OnceLock::new();
@@ -65,17 +69,12 @@ struct Guest {
 /// # Safety
 /// `host` is NULL or a table of a proxy, which begins with size and version and stays for ever.
 pub unsafe fn entry(host: *const HostTable, make: Make, aborts: bool) -> *const ModuleTable {
-    // SAFETY: the caller's promise; size and version are looked at before anything behind them is.
-    let table = unsafe {
-        if host.is_null()
-            || (*host).major != raw::MAJOR
-            || ((*host).size as usize) < size_of::<HostTable>()
-        {
-            return std::ptr::null();
-        }
-        &*host
+    // SAFETY: the caller's promise.
+    let Some(whole) = (unsafe { known(host) }) else {
+        return std::ptr::null();
     };
-    LIBRARY.get_or_init(|| Library { host: table, make });
+    let library = LIBRARY.get_or_init(|| Library { host: whole, make });
+    let table = &library.host;
     match guard(|| make().about()) {
         Ok(about) => Box::leak(Box::new(table_of(&about, aborts))),
         Err(panicked) => {
@@ -83,6 +82,32 @@ pub unsafe fn entry(host: *const HostTable, make: Make, aborts: bool) -> *const 
             unsafe { (table.panicked)(Slice::of(panicked.0.as_bytes())) };
             std::ptr::null()
         }
+    }
+}
+
+/// What this library knows of a proxy's table; `None` when that has less than cannot be done without.
+///
+/// # Safety
+/// As for [`entry`].
+unsafe fn known(host: *const HostTable) -> Option<HostTable> {
+    // SAFETY: the caller's promise; size and version are looked at before anything behind them is.
+    let size = unsafe {
+        if host.is_null() || (*host).major != raw::MAJOR {
+            return None;
+        }
+        (*host).size as usize
+    };
+    if size < OLDEST {
+        return None;
+    }
+    let mut table = MaybeUninit::<HostTable>::zeroed();
+    // Whole functions only.
+    let both = size.min(size_of::<HostTable>()) & !(align_of::<HostTable>() - 1);
+    // SAFETY: so many bytes are there on both sides. What an older table lacks stays zero, which is `None` behind OLDEST; all
+    // before that is copied.
+    unsafe {
+        std::ptr::copy_nonoverlapping(host.cast::<u8>(), table.as_mut_ptr().cast(), both);
+        Some(table.assume_init())
     }
 }
 
@@ -136,7 +161,7 @@ fn table_of(about: &About, aborts: bool) -> ModuleTable {
 /// The proxy's table.
 fn table() -> &'static HostTable {
     match LIBRARY.get() {
-        Some(library) => library.host,
+        Some(library) => &library.host,
         // Only functions that the proxy calls ask, and it finds those in what `entry` gave it.
         None => unreachable!("the module was called before it was loaded"),
     }
@@ -178,7 +203,7 @@ unsafe extern "C" fn init(out: *mut *mut c_void, proxy: *mut ProxyHandle) -> c_i
         let guest = Guest {
             frees: module.about().hooks.has(Hook::Free),
             module,
-            host: Host::new(Arc::new(GuestCalls::new(library.host, proxy))),
+            host: Host::new(Arc::new(GuestCalls::new(&library.host, proxy))),
         };
         match guest.module.init(&guest.host) {
             Ok(()) => {

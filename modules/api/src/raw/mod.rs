@@ -16,7 +16,7 @@ use std::ffi::c_void;
 /// The version of the interface.
 pub const MAJOR: u16 = 1;
 /// See [`MAJOR`].
-pub const MINOR: u16 = 1;
+pub const MINOR: u16 = 2;
 /// What this proxy can do beyond its version.
 pub const FEATURES: u64 = 0;
 
@@ -175,6 +175,16 @@ mirror!(
         field_count: u32,
         fields: *const Field,
         body: Slice,
+    }
+);
+
+mirror!(
+    /// What hooks on heads answer, where that is known before.
+    Attention = "us_attention" {
+        size: u32,
+        unheard: u32,
+        noted: u32,
+        withheld: u32,
     }
 );
 

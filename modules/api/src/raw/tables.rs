@@ -1,8 +1,8 @@
 //! The two tables: the proxy's functions and the module's.
 
 use super::{
-    Address, AnswerHandle, Completion, Entry, Field, ObjectHandle, Operation, Owned, ProxyHandle,
-    Slice, Token, TransactionHandle, mirror,
+    Address, AnswerHandle, Attention, Completion, Entry, Field, ObjectHandle, Operation, Owned,
+    ProxyHandle, Slice, Token, TransactionHandle, mirror,
 };
 use std::ffi::{c_char, c_int, c_void};
 
@@ -13,7 +13,7 @@ type Answer = *mut AnswerHandle;
 type HookFn = Option<unsafe extern "C" fn(*mut c_void, Tx, *mut *mut c_void) -> c_int>;
 
 mirror!(
-    /// The proxy's functions. Never NULL in a table of this version.
+    /// The proxy's functions. Those of 1.1 are never NULL; those since are `None` in the table of a proxy that is older.
     HostTable = "us_host" {
         size: u32,
         major: u16,
@@ -89,6 +89,7 @@ mirror!(
         withhold_head: unsafe extern "C" fn(Tx) -> c_int,
         count: unsafe extern "C" fn(Proxy, Slice, u64) -> c_int,
         skip_body: unsafe extern "C" fn(Tx) -> c_int,
+        attend: Option<unsafe extern "C" fn(Proxy, *const Attention) -> c_int>,
     }
 );
 

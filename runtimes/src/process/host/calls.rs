@@ -1,7 +1,9 @@
 //! The host of an instance in a child.
 
 use super::desk::{Desk, Ticket};
-use crate::life::Options;
+use crate::life::{Options, too_early};
+use crate::office::waited;
+use crate::process::child::lock;
 use crate::process::control::Report;
 use crate::process::event::Id;
 use crate::process::reply::{put_counted, put_inject, put_resume};
@@ -36,7 +38,7 @@ impl Calls for ChildCalls {
             .collect()
     }
     fn setting(&self, name: &str) -> Option<String> {
-        self.desk.settings.get(name).cloned()
+        lock(&self.desk.settings).get(name).cloned()
     }
     fn submit(&self, tag: u64, operation: Operation) {
         self.desk.submit(Ticket::Tag(tag), operation);
@@ -67,9 +69,13 @@ impl Calls for ChildCalls {
         }
     }
     fn watch(&self, fd: RawFd, interest: Interest, tag: u64) {
-        if let Err(why) = self.desk.notices.watch(fd, interest, tag) {
-            let text = format!("descriptor {fd} cannot be watched: {why}");
-            self.desk.log(Level::Warn, &text);
+        match self.desk.notices.watch(fd, interest, tag) {
+            Ok(()) => self.desk.watches(),
+            Err(why) => {
+                self.desk.report(&Report::Unwatchable);
+                let text = format!("descriptor {fd} cannot be watched: {why}");
+                self.desk.log(Level::Warn, &text);
+            }
         }
     }
     fn unwatch(&self, fd: RawFd, interest: Interest) {
@@ -82,9 +88,12 @@ impl Calls for ChildCalls {
         if !self.desk.blocking.load(Ordering::Relaxed) {
             return None;
         }
+        if let Some(refused) = too_early() {
+            return Some(refused);
+        }
         let (done, completion) = std::sync::mpsc::sync_channel(1);
         self.desk.submit(Ticket::Here(done), operation);
-        completion.recv().ok()
+        Some(waited(completion.recv()))
     }
     fn number(&self) -> u64 {
         self.desk.number()
@@ -93,6 +102,7 @@ impl Calls for ChildCalls {
         self.desk.count(name, amount);
     }
     fn attend(&self, attention: Attention) {
+        self.options.word().give(attention);
         self.desk.report(&Report::Attend(attention));
     }
 }

@@ -47,8 +47,11 @@ const KEPT: Duration = Duration::from_millis(10);
 /// The desk.
 pub(super) struct Desk {
     control: Mutex<OwnedFd>,
-    pub(super) settings: Map,
+    /// The proxy's settings, as it told them last.
+    pub(super) settings: Mutex<Map>,
     pub(super) blocking: AtomicBool,
+    /// It declares `free`.
+    pub(super) frees: AtomicBool,
     numbers: AtomicU64,
     /// What is only mentioned to a worker is told after so long.
     pub(super) latest: Duration,
@@ -64,6 +67,12 @@ pub(super) struct Desk {
     ready: Mutex<bool>,
     called: Mutex<Calls>,
     closing: AtomicBool,
+    /// There is no instance, for none could be made in place of one that panicked.
+    barren: AtomicBool,
+    /// It was said that the module watches descriptors.
+    watching: AtomicBool,
+    /// Held by who ends the process.
+    ending: Mutex<()>,
 }
 
 impl Desk {
@@ -71,8 +80,9 @@ impl Desk {
         let text = |why: Errno| why.to_string();
         Ok(Arc::new(Desk {
             control: Mutex::new(control),
-            settings: hello.settings.clone(),
+            settings: Mutex::new(hello.settings.clone()),
             blocking: AtomicBool::new(false),
+            frees: AtomicBool::new(false),
             numbers: AtomicU64::new(hello.numbers),
             // Long before a call that is parked could be taken for one that hangs.
             latest: KEPT.min(hello.deadline / 8),
@@ -86,6 +96,9 @@ impl Desk {
             ready: Mutex::default(),
             called: Mutex::default(),
             closing: AtomicBool::new(false),
+            barren: AtomicBool::new(false),
+            watching: AtomicBool::new(false),
+            ending: Mutex::default(),
         }))
     }
 
@@ -95,23 +108,42 @@ impl Desk {
     }
 
     /// A call that is no event of a transaction, to be counted. One that went well is told with others, so that the proxy is not
-    /// woken behind each of them; the thread of the notices sees to it.
+    /// woken behind each of them; the thread of the notices sees to it. A long one is told at once: the next may be as long, and the
+    /// proxy would see no sign of life over both.
     pub(super) fn called(&self, hook: Hook, spent: Option<Duration>, went: Went) {
         let report = Report::Counted(hook, spent, went);
-        if went != Went::Well || !matches!(hook, Hook::Ready | Hook::Completed | Hook::Timer) {
+        let short = spent.is_none_or(|spent| spent < self.latest);
+        let often = matches!(hook, Hook::Ready | Hook::Completed | Hook::Timer);
+        if went == Went::Well && short && often {
+            self.keep(&report);
+        } else {
             self.report(&report);
-            return;
         }
+    }
+
+    /// What the proxy asked behind is dealt with.
+    pub(super) fn settled(&self) {
+        self.keep(&Report::Settled);
+    }
+
+    fn keep(&self, report: &Report) {
         let mut called = lock(&self.called);
         report.put(&mut called.frames);
         called.since.get_or_insert_with(Instant::now);
     }
 
+    /// The module watches a descriptor. From the first one on the proxy sees to it that `ready` does not hang.
+    pub(super) fn watches(&self) {
+        if !self.watching.swap(true, Ordering::Relaxed) {
+            self.report(&Report::Watches);
+        }
+    }
+
     /// Tells of calls that were kept long enough; how long to wait before the next look, when some are left.
     pub(super) fn tell_calls(&self) -> Option<Duration> {
         let kept = lock(&self.called).since?.elapsed();
-        if kept < KEPT {
-            return Some(KEPT - kept);
+        if kept < self.latest {
+            return Some(self.latest - kept);
         }
         let frames = std::mem::take(&mut *lock(&self.called)).frames;
         self.send(&frames);
@@ -190,9 +222,15 @@ impl Desk {
     /// Makes the module and says that it is ready.
     pub(super) fn load(&self, maker: Maker, about: About) -> Result<(), String> {
         self.blocking.store(about.blocking, Ordering::Relaxed);
+        let frees = about.hooks.has(Hook::Free);
+        self.frees.store(frees, Ordering::Relaxed);
         let life = maker.make()?;
-        let _ = self.maker.set(maker);
-        *lock(&self.current) = Some(life);
+        {
+            // Both together: who finds a maker and no instance makes one.
+            let mut current = lock(&self.current);
+            let _ = self.maker.set(maker);
+            *current = Some(life);
+        }
         self.tell_counts();
         self.report(&Report::Ready(about));
         *lock(&self.ready) = true;
@@ -207,41 +245,70 @@ impl Desk {
         self.exit(1)
     }
 
-    /// The instance for what begins now.
+    /// Whether there was an instance.
+    pub(super) fn is_made(&self) -> bool {
+        self.maker.get().is_some()
+    }
+
+    /// The instance for what begins now. Where there is none, since none could be made behind a panic, whoever asks has it tried again.
+    /// The module's code may run in here, so no lock is held by who asks.
     pub(super) fn current(&self) -> Option<Arc<Life>> {
-        lock(&self.current).clone()
+        let mut current = lock(&self.current);
+        if current.is_none() {
+            *current = self.make();
+        }
+        current.clone()
+    }
+
+    fn make(&self) -> Option<Arc<Life>> {
+        // Nothing begins any more.
+        if self.closing.load(Ordering::Acquire) {
+            return None;
+        }
+        let made = self.maker.get()?.make();
+        let before = self.barren.swap(made.is_err(), Ordering::AcqRel);
+        if made.is_ok() {
+            self.report(&Report::Rebuilt);
+        }
+        made.inspect_err(|why| {
+            // Once is enough for the log.
+            let level = if before { Level::Debug } else { Level::Error };
+            self.log(level, &format!("cannot be made again after a panic: {why}"));
+        })
+        .ok()
     }
 
     /// An instance panicked: what begins from now on is with another.
     pub(super) fn poison(&self, life: &Arc<Life>) {
         life.poison();
+        self.report(&Report::Panicked);
         let mut current = lock(&self.current);
         if !current.as_ref().is_some_and(|now| Arc::ptr_eq(now, life)) {
             return;
         }
-        let made = match self.maker.get() {
-            Some(maker) => maker.make(),
-            None => Err("it was never made".to_owned()),
-        };
-        match made {
-            Ok(life) => *current = Some(life),
-            Err(why) => {
-                *current = None;
-                drop(current);
-                let text = format!("cannot be made again after a panic: {why}");
-                self.log(Level::Error, &text);
-            }
-        }
+        *current = None;
+        *current = self.make();
     }
 
     /// Begins an operation.
     pub(super) fn submit(&self, ticket: Ticket, operation: Operation) {
         let number = self.number();
-        lock(&self.tickets).insert(number, ticket);
-        if !self.report(&Report::Submit(number, operation)) {
-            let why = "the operation is too long to cross".to_owned();
-            self.completed(number, Completion::Failed(why));
+        if operation.completes() {
+            lock(&self.tickets).insert(number, ticket);
         }
+        let injection = match &operation {
+            Operation::InjectBody(injection, _) => Some(*injection),
+            _ => None,
+        };
+        if self.report(&Report::Submit(number, operation)) {
+            return;
+        }
+        if let Some(injection) = injection {
+            // It may not be missing from the middle of an object, so that is given up.
+            self.report(&Report::Submit(number, Operation::InjectAbort(injection)));
+        }
+        let why = "the operation is too long to cross".to_owned();
+        self.completed(number, Completion::Failed(why));
     }
 
     /// An operation is over.
@@ -266,14 +333,28 @@ impl Desk {
         self.end_if_over();
     }
 
-    /// Ends the process, with `fini`, when the module was unloaded and the last transaction has left.
+    /// Ends the process when the last transaction has left: with `fini`, when the module was unloaded; and when no instance can be
+    /// made any more, for in a new process it may begin anew.
     pub(super) fn end_if_over(&self) {
-        if self.closing.load(Ordering::Acquire) && self.doors.is_empty() && self.visits.is_empty() {
-            let last = lock(&self.current).take();
-            // `fini`.
-            drop(last);
-            self.exit(0);
+        let closes = self.closing.load(Ordering::Acquire) && self.doors.is_empty();
+        if !(closes || self.barren.load(Ordering::Acquire)) || !self.visits.is_empty() {
+            return;
         }
+        // Whoever is second must not end it in the middle of `fini`.
+        let Ok(_first) = self.ending.try_lock() else {
+            return;
+        };
+        let last = {
+            let mut current = lock(&self.current);
+            if current.is_some() && !closes {
+                // One was made meanwhile.
+                return;
+            }
+            current.take()
+        };
+        // `fini`.
+        drop(last);
+        self.exit(i32::from(!closes));
     }
 
     /// Ends the process; no destructor runs behind other threads' backs.

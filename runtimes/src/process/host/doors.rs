@@ -1,7 +1,7 @@
 //! The doors of the workers, from the child's side: sockets to wait on, and what is to be written to each.
 
 use crate::process::child::lock;
-use crate::process::reply::put_release;
+use crate::process::reply::{put_freed, put_release};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -36,6 +36,8 @@ struct Out {
     bytes: Vec<u8>,
     /// The worker waits for some of it.
     urgent: bool,
+    /// Time in `free` that was not told.
+    freed: Duration,
 }
 
 /// All of them.
@@ -120,9 +122,19 @@ impl Door {
         }
     }
 
+    /// Mentions how long a `free` took; those of a batch are told together.
+    pub(super) fn freed(&self, spent: Duration) {
+        let mut out = lock(&self.out);
+        out.freed += spent;
+        if SERVING.get() != self.number {
+            self.write(&mut out);
+        }
+    }
+
     /// Whether something was mentioned and not written.
     pub(super) fn keeps(&self) -> bool {
-        !lock(&self.out).bytes.is_empty()
+        let out = lock(&self.out);
+        !out.bytes.is_empty() || !out.freed.is_zero()
     }
 
     /// Writes what was said.
@@ -133,7 +145,11 @@ impl Door {
     /// Waits while the worker does not read: it always does.
     fn write(&self, out: &mut Out) {
         out.urgent = false;
+        let freed = std::mem::take(&mut out.freed);
         let out = &mut out.bytes;
+        if !freed.is_zero() {
+            put_freed(out, freed);
+        }
         let mut rest = &out[..];
         while !rest.is_empty() {
             match send(&self.socket, rest, SendFlags::NOSIGNAL) {

@@ -6,6 +6,7 @@ use super::doors::Door;
 use super::notices::Told;
 use super::{Libraries, notices, serve};
 use crate::life::Maker;
+use crate::process::child::lock;
 use crate::process::control::{Hello, Order};
 use crate::process::wire::next_frame;
 use crate::spec::Library;
@@ -132,7 +133,10 @@ fn obey(desk: &Arc<Desk>, orders: &mut Orders, order: Order) -> Result<(), Strin
         Order::Timer => desk.notices.put(Told::Timer),
         Order::Reconfigure(id, options) => desk.notices.put(Told::Reconfigure(id, options)),
         Order::Completed(ticket, completion) => desk.completed(ticket, completion),
+        // At once: what is told behind it is told by another thread.
+        Order::Settings(settings) => *lock(&desk.settings) = settings,
         Order::Close => desk.close(),
+        Order::Ask => desk.notices.put(Told::Asked),
     }
     Ok(())
 }

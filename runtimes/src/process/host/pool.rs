@@ -1,14 +1,15 @@
 //! Answering events on whichever thread is free: for modules that wait on the spot.
 //!
 //! One thread reads and deals out. Invariant: of one transaction one frame is with a thread at a time; what comes meanwhile waits
-//! behind it, so `free` is behind every hook. Every answer is written at once: the next hook may wait long.
+//! behind it, so `free` is behind every hook. Every answer is written at once: the next hook may wait long. Awkward case: a door that
+//! closes while events of its transactions still wait, and some were not begun: each is freed behind whatever is left of it.
 
 use super::desk::Desk;
 use super::doors::{Door, Input};
 use super::serve::{frames, one};
 use crate::process::child::lock;
 use crate::process::event::{Told, get_told, put_free};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -21,8 +22,14 @@ struct Job {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Transactions that are with a thread or in `jobs`, and what waits behind.
-    busy: HashMap<u64, VecDeque<Job>>,
+    /// Transactions that are with a thread or in `jobs`.
+    busy: HashMap<u64, Busy>,
+}
+
+/// A transaction's door, by its number, and what waits behind what is under way of it.
+struct Busy {
+    door: u64,
+    behind: VecDeque<Job>,
 }
 
 #[derive(Default)]
@@ -74,20 +81,26 @@ impl Pool {
         (0..dealt).for_each(|_| self.0.more.notify_one());
     }
 
-    /// Frees a transaction behind whatever is under way of it.
-    pub(super) fn free(&self, desk: &Arc<Desk>, transaction: u64) {
-        let mut frame = Vec::new();
-        put_free(&mut frame, transaction);
-        let Some(door) = desk.visits.door(transaction) else {
-            return;
+    /// Frees what a door that was closed has left, behind whatever is under way of it.
+    pub(super) fn gone(&self, desk: &Desk, door: &Arc<Door>) {
+        let mut left: HashSet<u64> = {
+            let queue = lock(&self.0.queue);
+            let of_door = queue.busy.iter().filter(|(_, b)| b.door == door.number);
+            of_door.map(|(transaction, _)| *transaction).collect()
         };
-        let job = Job {
-            door,
-            transaction,
-            content: frame.split_off(crate::process::wire::PREFIX),
-        };
-        if lock(&self.0.queue).put(job) {
-            self.0.more.notify_one();
+        // In this order: what is not busy any more is among the visits.
+        left.extend(desk.visits.of(door));
+        for transaction in left {
+            let mut frame = Vec::new();
+            put_free(&mut frame, transaction);
+            let job = Job {
+                door: door.clone(),
+                transaction,
+                content: frame.split_off(crate::process::wire::PREFIX),
+            };
+            if lock(&self.0.queue).put(job) {
+                self.0.more.notify_one();
+            }
         }
     }
 }
@@ -95,18 +108,22 @@ impl Pool {
 impl Queue {
     /// Whether a thread may have it now.
     fn put(&mut self, job: Job) -> bool {
-        if let Some(behind) = self.busy.get_mut(&job.transaction) {
-            behind.push_back(job);
+        if let Some(busy) = self.busy.get_mut(&job.transaction) {
+            busy.behind.push_back(job);
             return false;
         }
-        self.busy.insert(job.transaction, VecDeque::new());
+        let busy = Busy {
+            door: job.door.number,
+            behind: VecDeque::new(),
+        };
+        self.busy.insert(job.transaction, busy);
         self.jobs.push_back(job);
         true
     }
 
     /// What comes behind a job that is done.
     fn next(&mut self, transaction: u64) -> Option<Job> {
-        let next = self.busy.get_mut(&transaction)?.pop_front();
+        let next = self.busy.get_mut(&transaction)?.behind.pop_front();
         if next.is_none() {
             self.busy.remove(&transaction);
         }

@@ -11,7 +11,6 @@ use crate::process::event::{Id, Place, Sent, SentPart, Told, get_told};
 use crate::process::reply::{put_counted, put_reply};
 use crate::process::wire::next_frame;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -99,10 +98,12 @@ fn batch(desk: &Arc<Desk>, door: &Arc<Door>, input: &mut Input, patient: bool) {
 fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
     desk.doors.close(door);
     desk.visits.forget_missed_of(door);
-    for transaction in desk.visits.of(door) {
-        match pool {
-            Some(pool) => pool.free(desk, transaction),
-            None => free(desk, transaction),
+    match pool {
+        Some(pool) => pool.gone(desk, door),
+        None => {
+            for transaction in desk.visits.of(door) {
+                free(desk, transaction, Instant::now());
+            }
         }
     }
     desk.tell_counts();
@@ -113,29 +114,52 @@ fn gone(desk: &Arc<Desk>, door: &Arc<Door>, pool: Option<&pool::Pool>) {
 pub(super) fn one(desk: &Arc<Desk>, door: &Arc<Door>, content: &[u8], began: Instant) -> Instant {
     match get_told(content) {
         Ok(Told::Free(transaction)) => {
-            free(desk, transaction);
+            let now = free(desk, transaction, began);
             if desk.counts.is_told() {
                 door.say(|out| put_counted(out, &desk.counts.take()));
             }
-            began
+            now
         }
         Ok(Told::Event(sent)) => event(desk, door, sent, began),
         Err(why) => desk.refuse(&format!("the proxy sent garbage: {why}")),
     }
 }
 
-/// `free`, once: the visit leaves the table.
-pub(super) fn free(desk: &Desk, transaction: u64) {
+/// `free`, once: the visit leaves the table. Answers what time it is behind that.
+pub(super) fn free(desk: &Desk, transaction: u64, began: Instant) -> Instant {
     let visit = desk.visits.table().remove(&transaction);
     if visit.is_none() {
         desk.visits.forget_missed(transaction);
     }
+    let mut now = began;
     if let Some(visit) = visit {
         let Visit {
-            life, opaque, kept, ..
+            life,
+            opaque,
+            kept,
+            door,
+            ahead,
+            ..
         } = visit;
         drop(kept);
-        if let Err(panicked) = guard(|| life.module().free(transaction, opaque)) {
+        if let Some((hook, said)) = ahead.broken {
+            // No event comes behind it whose answer that could be.
+            life.broke(hook, &said);
+            let why = match said {
+                Err(failure) => failure.to_string(),
+                Ok(verdict) => format!("it said {}", verdict.name()),
+            };
+            desk.log(
+                Level::Info,
+                &format!("{} ahead of free: {why}", hook.name()),
+            );
+        }
+        let freed = guard(|| life.module().free(transaction, opaque));
+        now = Instant::now();
+        if desk.frees.load(Ordering::Relaxed) {
+            door.freed(now - began);
+        }
+        if let Err(panicked) = freed {
             life.free_panicked();
             desk.poison(&life);
             desk.log(Level::Warn, &format!("free panicked: {}", panicked.0));
@@ -144,6 +168,7 @@ pub(super) fn free(desk: &Desk, transaction: u64) {
         drop(life);
         desk.end_if_over();
     }
+    now
 }
 
 /// The token of the call in progress.
@@ -174,35 +199,45 @@ struct Entered {
 
 /// Takes what a hook gets of its transaction's visit, which is made if there is none.
 fn enter(desk: &Desk, door: &Arc<Door>, sent: &Sent<'_>) -> Option<Entered> {
-    let mut table = desk.visits.table();
-    let visit = match table.entry(sent.transaction) {
-        Entry::Occupied(visit) => visit.into_mut(),
-        Entry::Vacant(_) if desk.visits.missed(sent.transaction) => return None,
-        Entry::Vacant(place) => place.insert(Visit {
-            door: door.clone(),
-            life: desk.current()?,
-            opaque: Opaque::None,
-            kept: Default::default(),
-            token: None,
-            ahead: Ahead::default(),
-        }),
+    if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
+        visit.token = None;
+        let kept = match body(sent.hook) {
+            Some(which) => std::mem::take(&mut visit.kept[which]),
+            None => Vec::new(),
+        };
+        return Some(Entered {
+            life: visit.life.clone(),
+            opaque: visit.opaque.take(),
+            kept,
+            before: std::mem::take(&mut visit.ahead),
+        });
+    }
+    if desk.visits.missed(sent.transaction) {
+        return None;
+    }
+    // Not under the lock of the table: the module's code may run in here.
+    let life = desk.current()?;
+    let visit = Visit {
+        door: door.clone(),
+        life: life.clone(),
+        opaque: Opaque::None,
+        kept: Default::default(),
+        token: None,
+        ahead: Ahead::default(),
     };
-    visit.token = None;
-    let kept = match body(sent.hook) {
-        Some(which) => std::mem::take(&mut visit.kept[which]),
-        None => Vec::new(),
-    };
+    desk.visits.table().insert(sent.transaction, visit);
     Some(Entered {
-        life: visit.life.clone(),
-        opaque: visit.opaque.take(),
-        kept,
-        before: std::mem::take(&mut visit.ahead),
+        life,
+        opaque: Opaque::None,
+        kept: Vec::new(),
+        before: Ahead::default(),
     })
 }
 
 fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant) -> Instant {
     // Nobody waits for what the module says of it.
-    let ahead = sent.id == Id::AHEAD;
+    let promised = sent.id.promised();
+    let ahead = promised.is_some();
     let Some(entered) = enter(desk, door, &sent) else {
         if ahead {
             desk.visits.miss(sent.transaction, door);
@@ -223,6 +258,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     } = entered;
     let mut edits = std::mem::take(&mut sent.edits);
     let mark = edits.mark();
+    let broke = before.broken.as_ref().map_or(sent.hook, |(hook, _)| *hook);
     let bytes = match &sent.part {
         SentPart::Piece {
             place: Place::Here(bytes),
@@ -274,11 +310,14 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
         transaction: sent.transaction,
         id: sent.id,
     };
+    let held = promised.map(|bits| life.word().hold(bits));
+    // One that broke a promise by a panic was counted then.
+    let runs = before.broken.is_none();
     let outcome = if lost {
         Ok(Verdict::fail(
             "the pieces it holds are not those the proxy holds",
         ))
-    } else if let Some(broken) = before.broken.take() {
+    } else if let Some((_, broken)) = before.broken.take() {
         broken
     } else {
         invoke(
@@ -293,7 +332,7 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     };
     let now = Instant::now();
     let spent = before.spent + (now - began);
-    let panicked = outcome.is_err();
+    let panicked = runs && outcome.is_err();
     let keeps = matches!(outcome, Ok(Verdict::Hold | Verdict::Pending));
     if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
         visit.opaque = opaque;
@@ -311,7 +350,8 @@ fn event(desk: &Arc<Desk>, door: &Arc<Door>, mut sent: Sent<'_>, began: Instant)
     // Behind the last look at the pieces, so that what they take of the arena is given back with this answer.
     drop((bytes, kept));
     if ahead {
-        let broken = broken(outcome, &edits, mark);
+        let held = held.is_some_and(|held| life.word().holds(held));
+        let broken = broken(outcome, &edits, mark, held).map(|said| (broke, said));
         if let Some(visit) = desk.visits.table().get_mut(&sent.transaction) {
             visit.ahead = Ahead { spent, broken };
         }

@@ -31,7 +31,7 @@ pub(super) struct Visit {
 #[derive(Default)]
 pub(super) struct Ahead {
     pub(super) spent: Duration,
-    pub(super) broken: Option<Result<Verdict, Failure>>,
+    pub(super) broken: Option<(Hook, Result<Verdict, Failure>)>,
 }
 
 /// Which of a visit's lists is a body hook's.

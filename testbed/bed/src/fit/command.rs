@@ -18,6 +18,8 @@ use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, syn
 
 /// The code of what could not be done at all.
 const COULD_NOT: u8 = 2;
+/// Seconds between two lines of progress.
+const PROGRESS: u64 = 5;
 
 /// Which log.
 #[derive(Debug, Clone, clap::Args)]
@@ -110,6 +112,9 @@ pub struct ReplayArgs {
     /// Starts the proxy by this command; {proxy}, {host}, {port} and {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
+    /// What the proxy is called in reports; if left out, by the program that --start names
+    #[arg(long)]
+    pub name: Option<String>,
     /// Watches the processor time and memory of this process and its children
     #[arg(long)]
     pub watch: Vec<u32>,
@@ -168,15 +173,18 @@ fn replay(args: &ReplayArgs, page: fn(&Results) -> String) -> Result<u8, String>
         listen: args.listen,
         origin: args.origin,
         start: args.start.clone(),
+        name: args.name.clone(),
         watch: args.watch.clone(),
         out: args.out.clone(),
         closed: args.closed.map(|n| n.clamp(1, 100_000)),
         ..Plan::new(fitted.workload, args.proxy)
     };
-    let mut seconds = 0u64;
+    let mut told = 0;
     let on_progress = move |progress: &crate::record::Progress| {
-        seconds += 1;
-        if seconds.is_multiple_of(5) {
+        // By the run's time: a second may be told of late, or with the next.
+        let now = progress.at as u64 / PROGRESS;
+        if now > told {
+            told = now;
             eprintln!("{progress}");
         }
     };

@@ -51,7 +51,7 @@ pub struct Expectation {
     pub broken: bool,
     /// When the request was sent: Unix seconds, microseconds of the run.
     pub sent: (i64, u64),
-    /// By how many seconds the origin's wall may have been behind `sent` when it said something earlier.
+    /// By how many seconds the origin's wall may have been behind `sent` when it said what the answer has.
     pub doubt: i64,
     /// When the answer of the origin to the request that this answer names was there, if a robot had it: microseconds of the run.
     pub there: Option<u64>,

@@ -582,20 +582,26 @@ fn each_fault_is_told_alone() {
 
 #[test]
 fn a_store_with_room_for_everything_could_answer_what_is_there_and_fresh() {
-    let offered = |change: fn(&mut Expectation)| {
+    type Case = (&'static str, fn(&mut Expectation), bool);
+    let cases: &[Case] = &[
+        ("fresh", |_| {}, true),
+        ("not there", |e| e.earlier = None, false),
+        (
+            "on its way: a store that lets requests wait for it can answer",
+            |e| {
+                e.earlier = None;
+                e.others = true;
+            },
+            true,
+        ),
+        ("a reload", |e| e.kind = RequestType::Reload, false),
+        ("a POST", |e| e.method = Method::Post, false),
+        ("stale", |e| e.earlier.as_mut().unwrap().until = NOW, false),
+    ];
+    for (name, change, offered) in cases {
         let (mut expected, seen) = right();
         stored(&mut expected, 0);
         change(&mut expected);
-        judge(&expected, &seen).offered
-    };
-    assert!(offered(|_| {}));
-    assert!(!offered(|e| e.earlier = None));
-    // It is on its way: a store that lets requests wait for it can answer.
-    assert!(offered(|e| {
-        e.earlier = None;
-        e.others = true;
-    }));
-    assert!(!offered(|e| e.kind = RequestType::Reload));
-    assert!(!offered(|e| e.method = Method::Post));
-    assert!(!offered(|e| e.earlier.as_mut().unwrap().until = NOW));
+        assert_eq!(judge(&expected, &seen).offered, *offered, "{name}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     workload::Workload,
     world::{Format, Object, World},
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// How many times the object's bytes an answer may have that is adapted, and how many bytes more: an image made gray may be encoded
 /// worse than the original, but not without end.
@@ -145,6 +145,33 @@ impl Adaptations {
         }
         let some = meant.gray.is_some() || meant.compressed.is_some() || meant.injected.is_some();
         some.then_some(meant)
+    }
+}
+
+/// As it was said, each word for itself, with a `!` behind what must be.
+impl fmt::Display for Adaptations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, rule) in self.rules.iter().enumerate() {
+            if n > 0 {
+                f.write_str(", ")?;
+            }
+            if let Some(kind) = &rule.kind {
+                write!(f, "{kind}:")?;
+            }
+            match &rule.how {
+                How::Gray(Picture {
+                    within: Some((width, height)),
+                    ..
+                }) => write!(f, "gray={width}x{height}")?,
+                How::Gray(_) => f.write_str("gray")?,
+                How::Compressed => f.write_str("compressed")?,
+                How::Injected(text) => write!(f, "injected={text}")?,
+            }
+            if rule.must {
+                f.write_str("!")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -243,6 +243,17 @@ impl Memory {
         entry.stored = Some(stored);
     }
 
+    /// Every store takes the answer that was there at `done`, as is known only now; none, if it is not the last one any more. It is for
+    /// who accepts this variant.
+    pub fn certain(&mut self, object: Object, done: u64, variant: u8) {
+        if let Some(stored) = self.get_mut(object).and_then(|e| e.stored.as_mut())
+            && stored.done == done
+        {
+            stored.certain = true;
+            stored.variant = variant;
+        }
+    }
+
     /// A request other than GET and HEAD was made: stores give up what they have of the object (RFC 9111 4.4).
     pub fn invalidated(&mut self, object: Object) {
         if let Some(entry) = self.get_mut(object) {
@@ -357,6 +368,28 @@ mod tests {
         assert!(certain(&memory, 3) && !certain(&memory, 0));
         memory.stored(OBJECT, answer(false), 3);
         assert!(!certain(&memory, 3) && !certain(&memory, 0));
+    }
+
+    #[test]
+    fn what_becomes_certain_later_is_that_answer_alone() {
+        let mut memory = Memory::new(u64::MAX);
+        let answer = |done| Earlier {
+            until: 50,
+            fresh: 50_000_000,
+            done,
+            since: 1000,
+            certain: false,
+        };
+        let certain = |m: &Memory, variant| m.earlier(OBJECT, variant).unwrap().certain;
+        memory.stored(OBJECT, answer(1), 0);
+        memory.stored(OBJECT, answer(2), 0);
+        memory.certain(OBJECT, 1, 3);
+        assert!(!certain(&memory, 3) && !certain(&memory, 0));
+        memory.certain(OBJECT, 2, 3);
+        assert!(certain(&memory, 3) && !certain(&memory, 0));
+        memory.invalidated(OBJECT);
+        memory.certain(OBJECT, 2, 3);
+        assert_eq!(memory.earlier(OBJECT, 3), None);
     }
 
     #[test]

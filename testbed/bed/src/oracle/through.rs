@@ -53,12 +53,13 @@ impl Judged {
         }
     }
 
-    /// Whether a picture or a page came as it was.
+    /// Whether a picture or a page came as it was, or may have: nobody judged it.
     #[must_use]
-    pub fn as_it_was(&self) -> bool {
+    pub fn may_be_as_it_was(&self) -> bool {
+        let unadapted = |fate| matches!(fate, Fate::Passed | Fate::Unjudged);
         self.fates
             .iter()
-            .any(|(of, fate)| *of != Adaptation::Compressed && *fate == Fate::Passed)
+            .any(|(of, fate)| *of != Adaptation::Compressed && unadapted(*fate))
     }
 
     /// All that was meant has this fate.

@@ -38,7 +38,7 @@ fn with(text: &str) -> Vec<u8> {
 #[test]
 fn each_adaptation_of_a_right_answer_has_its_fate() {
     use Adaptation::{Compressed, Injected};
-    use Fate::{Adapted, Passed, Unasked};
+    use Fate::{Adapted, Passed, Unasked, Unjudged};
     let all = Accept::All;
     for (name, answer, coding, accept, meant, fates) in [
         (
@@ -96,7 +96,14 @@ fn each_adaptation_of_a_right_answer_has_its_fate() {
     }
     let found = unchanged(&both(), Accept::All);
     assert_eq!(found.fates, [(Compressed, Passed), (Injected, Passed)]);
-    assert!(found.as_it_was() && !unchanged(&compressed(), Accept::All).as_it_was());
+    assert!(found.may_be_as_it_was());
+    assert!(!unchanged(&compressed(), Accept::All).may_be_as_it_was());
+    for (fate, may_be) in [(Unjudged, true), (Passed, true), (Adapted, false)] {
+        let found = Judged::all(&both(), Coding::Gzip, fate);
+        assert_eq!(found.may_be_as_it_was(), may_be, "{fate:?}");
+        let found = Judged::all(&compressed(), Coding::Gzip, fate);
+        assert!(!found.may_be_as_it_was(), "{fate:?}");
+    }
 }
 
 #[test]

@@ -197,6 +197,7 @@ fn date(second: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
 
@@ -212,6 +213,33 @@ mod tests {
             let found = cut(slices, first as u64, end as u64);
             prop_assert!(found.iter().all(|s| !s.is_empty()));
             prop_assert_eq!(found.concat(), &whole[first..end]);
+        }
+    }
+
+    #[test]
+    fn so_many_answers_are_broken_off_as_the_workload_says_and_anywhere() {
+        let mut workload = crate::workload::Workload::load("polymix-4").unwrap();
+        for share in [0.001, 0.1] {
+            workload.aborts.server = share;
+            let world = World::new(workload.clone().into(), crate::seed::Seed(5), 0);
+            let broken = (0..200_000u64).filter(|number| breaks_off(&world, *number));
+            let places: Vec<u64> = broken
+                .map(|number| break_off_at(&world, number, 1000))
+                .collect();
+            let (found, right) = (places.len() as f64, share * 200_000.0);
+            assert!((found - right).abs() < 5.0 * right.sqrt(), "{found}");
+            for (quarter, count) in [250, 500, 750, 1000].map(|end| {
+                let within = places
+                    .iter()
+                    .filter(|place| (end - 250..end).contains(*place));
+                (end, within.count() as f64)
+            }) {
+                let right = found / 4.0;
+                assert!(
+                    (count - right).abs() < 5.0 * right.sqrt(),
+                    "{quarter}: {count} of {found}"
+                );
+            }
         }
     }
 

@@ -5,7 +5,10 @@
 //! - `GET /.bed/statistics`: [`super::Statistics`].
 //! - `POST /.bed/begin` of a [`Begin`]: a run begins, and counting with it.
 
-use super::server::Origin;
+use super::{
+    server::Origin,
+    statistics::{Statistics, processor_micros},
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -68,7 +71,10 @@ pub(super) async fn handle(
         (&Method::GET, "clock") => private().json(Clock {
             clock: origin.wall.microseconds(),
         }),
-        (&Method::GET, "statistics") => private().json(origin.counters.snapshot()),
+        (&Method::GET, "statistics") => private().json(Statistics {
+            processor_micros: processor_micros(origin.workers),
+            ..origin.counters.snapshot()
+        }),
         (&Method::POST, "begin") => begin(origin, payload).await,
         (_, "hello" | "clock" | "statistics") => wrong_method("GET"),
         (_, "begin") => wrong_method("POST"),

@@ -43,6 +43,8 @@ pub(super) struct Origin {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) counters: Arc<Counters>,
     pub(super) wall: Wall,
+    /// Threads that answer.
+    pub(super) workers: usize,
     accepted: AtomicU64,
 }
 
@@ -141,6 +143,7 @@ pub fn start(config: Config) -> io::Result<Running> {
         addresses,
         counters: Arc::default(),
         wall: config.wall,
+        workers: config.workers.max(1),
         accepted: AtomicU64::new(0),
     });
     let idle = seconds(
@@ -157,7 +160,7 @@ pub fn start(config: Config) -> io::Result<Running> {
         .name("origin".into())
         .spawn(move || {
             actix_rt::System::new().block_on(async move {
-                match serve(&shared, listeners, config.workers, idle) {
+                match serve(&shared, listeners, idle) {
                     Ok(server) => {
                         // Whoever started it waits for this.
                         let _ = told.send(Ok(server.handle()));
@@ -182,7 +185,6 @@ pub fn start(config: Config) -> io::Result<Running> {
 fn serve(
     origin: &Arc<Origin>,
     listeners: Vec<TcpListener>,
-    workers: usize,
     idle: Duration,
 ) -> io::Result<actix_web::dev::Server> {
     let data = Data::from(Arc::clone(origin));
@@ -196,7 +198,7 @@ fn serve(
         let number = accepting.accepted.fetch_add(1, Relaxed);
         extensions.insert(Connection::accepted(number, &accepting.counters));
     })
-    .workers(workers.max(1))
+    .workers(origin.workers)
     .keep_alive(idle)
     .client_request_timeout(FIRST_REQUEST)
     .tcp_nodelay(true)

@@ -4,6 +4,7 @@
 //! snapshot is not of one instant; each number in it is right, their sums need not be while requests are under way.
 
 use super::seen::Seen;
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -81,6 +82,20 @@ statistics! {
     latest_micros,
     /// Connections that were closed because they had all their requests.
     worn,
+    /// Microseconds of processor time that each of the origin's workers took in the mean since it was started, where it runs by itself:
+    /// all that its program took is taken for theirs.
+    processor_micros,
+}
+
+/// Microseconds of processor time that this program took since it was started, for each of so many workers.
+pub(super) fn processor_micros(workers: usize) -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(nanoseconds / 1000)
+        / workers.max(1) as u64
 }
 
 /// One more.

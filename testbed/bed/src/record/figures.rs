@@ -1,7 +1,8 @@
 //! What is counted of a phase or of a kind of content, as plain data.
 //!
 //! Invariant: hit and miss times are never mixed but in `latency.all`. Exchanges that a robot broke off on purpose are counted in
-//! `aborted` and nowhere else; exchanges without a whole answer have no latency and are told by their faults.
+//! `aborted`, and in `faults` if what came of them was wrong, and nowhere else; exchanges without a whole answer have no latency and are
+//! told by their faults.
 
 use super::{Adaptation, Adapted, Fault, Process, Source, Times};
 use crate::demand::{Method, RequestType};
@@ -19,13 +20,16 @@ pub struct Figures {
     pub aborted: u64,
     /// Bytes of answers' bodies.
     pub bytes: u64,
+    /// Bytes that came of answers that robots broke off on purpose.
+    #[serde(default)]
+    pub aborted_bytes: u64,
     /// Requests by type.
     pub types: Types,
     /// Requests by method.
     pub methods: Methods,
     /// Answers by where they came from.
     pub sources: Sources,
-    /// How many exchanges had each fault.
+    /// How many exchanges had each fault, also of those that robots broke off.
     pub faults: BTreeMap<Fault, u64>,
     /// What became of answers that the proxy was to change on purpose.
     #[serde(default)]
@@ -37,11 +41,15 @@ pub struct Figures {
     /// From the time a request was due to its answer's head.
     pub first_byte: BySource,
     /// From a request's being sent to its answer's last byte: the proxy's time and that of what is behind it, without the waiting for
-    /// a connection. Only to be put beside figures of others that run from there.
+    /// a connection and without the making of one. Only to be put beside figures of others that run from there.
     #[serde(default)]
     pub service: BySource,
-    /// From the generator's coming to a request to its being sent: all connections of the robot were busy.
+    /// From the generator's coming to a request to its robot's having a connection for it: all of them were busy.
     pub queueing: Times,
+    /// From there to its being sent: a connection was made, after another perhaps that the proxy had closed. The proxy's time, where it
+    /// is slow to accept; nothing, where a connection was idle.
+    #[serde(default)]
+    pub connecting: Times,
     /// From the time a request was due to the generator's coming to it.
     pub lateness: Times,
     /// Processor time that the proxy took, and the most memory it had, where it was looked at.
@@ -62,6 +70,11 @@ impl Figures {
         (self.seconds > 0.0).then(|| self.requests as f64 / self.seconds)
     }
 
+    /// All exchanges, those broken off on purpose too.
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.requests.saturating_add(self.aborted)
+    }
+
     /// How many faults that a right proxy never has.
     #[must_use]
     pub fn failures(&self) -> u64 {
@@ -72,10 +85,7 @@ impl Figures {
     /// Microseconds of the proxy's processor time for a request: user, system.
     #[must_use]
     pub fn processor(&self) -> Option<(f64, f64)> {
-        let (proxy, n) = (
-            self.proxy.as_ref()?,
-            self.requests.saturating_add(self.aborted),
-        );
+        let (proxy, n) = (self.proxy.as_ref()?, self.exchanges());
         (n > 0).then(|| (proxy.user * 1e6 / n as f64, proxy.system * 1e6 / n as f64))
     }
 }
@@ -150,6 +160,31 @@ impl Share {
     }
 }
 
+/// What the origin was spared: below 0 where a proxy asks it for more than it was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// What robots had less what the origin gave.
+    pub part: i64,
+    /// What robots had.
+    pub whole: u64,
+}
+
+impl Spared {
+    pub(crate) fn new(robots: u64, origin: u64) -> Self {
+        let signed = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            part: signed(robots) - signed(origin),
+            whole: robots,
+        }
+    }
+
+    /// The part over the whole, unless the whole is nothing.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        (self.whole > 0).then(|| self.part as f64 / self.whole as f64)
+    }
+}
+
 /// Hit ratios. A hit is an answer from the store without a word to the origin, told by the origin's own fields in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
@@ -167,10 +202,10 @@ pub struct Hits {
     pub ideal_bytes: Share,
     /// The ideal beside `cachable`.
     pub ideal_cachable: Share,
-    /// Seen from both sides: (requests of robots - requests at the origin) / requests of robots.
-    pub spared: Option<Share>,
-    /// Seen from both sides, in bytes of bodies.
-    pub spared_bytes: Option<Share>,
+    /// Seen from both sides: (requests of robots - requests at the origin) / requests of robots, those broken off among them.
+    pub spared: Option<Spared>,
+    /// Seen from both sides, in bytes of bodies, also of those broken off.
+    pub spared_bytes: Option<Spared>,
 }
 
 /// What the origin did.
@@ -191,16 +226,20 @@ pub struct OriginSide {
     pub late: u64,
 }
 
-/// Processor seconds of the generator's own threads, each of which can have one core at most.
+/// Processor seconds of this program's own threads, each of which can have one core at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// Of the robots' busiest thread.
     pub robots: f64,
-    /// Of the origin's busiest thread, if it runs here.
+    /// Of the origin: of its threads here, or, as it told, of each of its workers in the mean, if it runs elsewhere. One elsewhere that
+    /// tells none, as those of before do not, has 0.
     pub origin: f64,
     /// Of the threads that decode and judge what was adapted, together. They give way to all others.
     #[serde(default)]
     pub judges: f64,
+    /// Of the threads that were there before the run, together: they do something else beside it.
+    #[serde(default)]
+    pub beside: f64,
 }
 
 impl Types {

@@ -15,13 +15,13 @@ mod validity;
 
 pub use adapted::{Adaptation, Adapted, Fate};
 pub use figures::{
-    Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Types,
+    Answers, BySource, Figures, Generator, Hits, Methods, OriginSide, Share, Sources, Spared, Types,
 };
 pub use recorder::Recorder;
 pub use results::{
     ContentResults, FORMAT, Host, Identity, PhaseResults, ReadError, Results, Validity,
 };
-pub use series::Slot;
+pub use series::{Answered, Slot};
 pub use times::{LONGEST, Times};
 
 use crate::{
@@ -107,7 +107,9 @@ pub struct Sample {
     pub due: u64,
     /// When the generator came to it; later than due by its own lateness alone.
     pub taken: u64,
-    /// When its first byte was sent: later than taken while all connections of its robot are busy.
+    /// When its robot had a connection for it, or began to make one: later than taken while all connections of its robot are busy.
+    pub begun: u64,
+    /// When its first byte was sent, on the connection that it was answered on.
     pub sent: u64,
     /// When the answer's head was there.
     pub head: u64,
@@ -177,6 +179,8 @@ pub struct Closing {
     pub identity: Identity,
     /// When it ended, microseconds from its beginning.
     pub at: u64,
+    /// How many faulty exchanges are kept, if the run has a directory for them.
+    pub kept: Option<u64>,
     /// Whether it was broken off.
     pub interrupted: bool,
     /// Reasons why it is not valid, beside those that the recorder sees itself.
@@ -206,6 +210,8 @@ pub struct Progress {
     pub requests: u64,
     /// Faults so far that a right proxy never has.
     pub failures: u64,
+    /// How late the generator was for 99 % of the phase's requests so far, microseconds, if that shows in the times of its hits.
+    pub late: Option<u64>,
 }
 
 impl std::fmt::Display for Progress {
@@ -227,6 +233,10 @@ impl std::fmt::Display for Progress {
             self.connections,
             self.requests,
             self.failures,
-        )
+        )?;
+        match self.late {
+            Some(late) => write!(f, ", generator late by {}", millis(Some(late))),
+            None => Ok(()),
+        }
     }
 }

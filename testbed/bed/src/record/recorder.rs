@@ -6,8 +6,10 @@
 
 use super::{
     BySource, Closing, ContentResults, FORMAT, Figures, Generator, Host, Observation, OriginSide,
-    PhaseResults, Process, Progress, Results, Sample, Share, Source, series::Series,
-    times::Histogram, validity,
+    PhaseResults, Process, Progress, Results, Sample, Share, Source, Spared,
+    series::{Answered, Series},
+    times::Histogram,
+    validity,
 };
 use crate::{
     demand::{Method, RequestType},
@@ -38,6 +40,7 @@ struct Tally {
     first_byte: [Histogram; 4],
     service: [Histogram; 4],
     queueing: Histogram,
+    connecting: Histogram,
     lateness: Histogram,
 }
 
@@ -73,9 +76,20 @@ impl Recorder {
         }
     }
 
-    /// Adds an exchange that ended.
+    /// Adds an exchange that ended, and is judged.
     pub fn record(&mut self, sample: &Sample) {
-        self.series.record(sample);
+        let answered = self.answered(sample);
+        self.judged(answered, sample);
+    }
+
+    /// An exchange ended. It is in the figures when it is judged.
+    pub fn answered(&mut self, sample: &Sample) -> Answered {
+        self.series.answered(sample)
+    }
+
+    /// Adds that exchange, with all that was found of it.
+    pub fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.series.judged(answered, sample);
         if self.is_behind(sample.due) {
             self.behind.add(sample);
             return;
@@ -148,6 +162,7 @@ impl Recorder {
             connections: self.last.as_ref().map_or(0, |o| o.connections),
             requests: totals.0,
             failures: totals.1,
+            late: self.phases.get(self.phase(at)).and_then(Tally::late),
         }
     }
 
@@ -163,7 +178,8 @@ impl Recorder {
             let begin = begins[number];
             let next = begins.get(number + 1).copied();
             let end = next.unwrap_or(begin + planned.seconds).min(end);
-            if end <= begin && tally.figures.requests == 0 {
+            // Of an exchange that was broken off only its faults may tell.
+            if end <= begin && tally.figures.exchanges() == 0 {
                 continue;
             }
             let mut tally = tally.clone();
@@ -196,8 +212,9 @@ impl Recorder {
             host: Host::here(),
             validity: super::Validity::default(),
             interrupted: closing.interrupted,
+            kept: closing.kept,
             total: total.figures(),
-            contents: contents.filter(|c| c.figures.requests > 0).collect(),
+            contents: contents.filter(|c| c.figures.exchanges() > 0).collect(),
             measured,
             phases,
             schedule: self.schedule,
@@ -218,14 +235,20 @@ impl Tally {
             first_byte: four(),
             service: four(),
             queueing: Histogram::new(),
+            connecting: Histogram::new(),
             lateness: Histogram::new(),
         }
     }
 
     fn add(&mut self, s: &Sample) {
         let f = &mut self.figures;
+        // What came before the robot broke it off was judged too.
+        for fault in &s.faults {
+            *f.faults.entry(*fault).or_default() += 1;
+        }
         if s.aborted {
             f.aborted += 1;
+            f.aborted_bytes += s.bytes;
             return;
         }
         f.requests += 1;
@@ -233,9 +256,6 @@ impl Tally {
         f.types.count(s.kind);
         f.methods.count(s.method);
         f.sources.count(s.source, s.bytes);
-        for fault in &s.faults {
-            *f.faults.entry(*fault).or_default() += 1;
-        }
         for (adaptation, fate) in &s.adapted {
             f.adapted.entry(*adaptation).or_default().count(*fate);
         }
@@ -252,10 +272,18 @@ impl Tally {
         }
         self.lateness.record(s.taken.saturating_sub(s.due));
         let Some(place) = place(s.source) else { return };
-        self.queueing.record(s.sent.saturating_sub(s.taken));
+        self.queueing.record(s.begun.saturating_sub(s.taken));
+        self.connecting.record(s.sent.saturating_sub(s.begun));
         self.latency[place].record(s.done.saturating_sub(s.due));
         self.first_byte[place].record(s.head.saturating_sub(s.due));
         self.service[place].record(s.done.saturating_sub(s.sent));
+    }
+
+    /// How late the generator was for 99 % of requests, if that shows in what hits take.
+    fn late(&self) -> Option<u64> {
+        let late = self.lateness.percentile(99.0)?;
+        let hits = self.service[0].percentile(99.0)?;
+        validity::shows(late, hits).then_some(late)
     }
 
     fn watch(&mut self, before: &Observation, now: &Observation) {
@@ -278,10 +306,12 @@ impl Tally {
             origin.late += b.late.saturating_sub(a.late);
         }
         if let (Some(a), Some(b)) = (&before.generator, &now.generator) {
+            // Below 0 too: threads are looked at one behind the other, so what one look gives to the wrong one the next takes back.
             let generator = f.generator.get_or_insert_default();
-            generator.robots += (b.robots - a.robots).max(0.0);
-            generator.origin += (b.origin - a.origin).max(0.0);
-            generator.judges += (b.judges - a.judges).max(0.0);
+            generator.robots += b.robots - a.robots;
+            generator.origin += b.origin - a.origin;
+            generator.judges += b.judges - a.judges;
+            generator.beside += b.beside - a.beside;
         }
     }
 
@@ -293,6 +323,7 @@ impl Tally {
         let theirs = theirs.chain(&other.service);
         mine.zip(theirs).for_each(|(a, b)| a.merge(b));
         self.queueing.merge(&other.queueing);
+        self.connecting.merge(&other.connecting);
         self.lateness.merge(&other.lateness);
     }
 
@@ -302,15 +333,19 @@ impl Tally {
         figures.first_byte = by_source(&self.first_byte);
         figures.service = by_source(&self.service);
         figures.queueing = self.queueing.times();
+        figures.connecting = self.connecting.times();
         figures.lateness = self.lateness.times();
-        let spared = |clients: u64, origin: u64| Share {
-            part: clients.saturating_sub(origin),
-            whole: clients,
-        };
+        if let Some(generator) = &mut figures.generator {
+            generator.robots = generator.robots.max(0.0);
+            generator.origin = generator.origin.max(0.0);
+            generator.judges = generator.judges.max(0.0);
+            generator.beside = generator.beside.max(0.0);
+        }
         if let Some(origin) = figures.origin {
-            let asked = figures.requests + figures.aborted;
-            figures.hits.spared = Some(spared(asked, origin.requests));
-            figures.hits.spared_bytes = Some(spared(figures.bytes, origin.bytes));
+            let asked = figures.exchanges();
+            let bytes = figures.bytes + figures.aborted_bytes;
+            figures.hits.spared = Some(Spared::new(asked, origin.requests));
+            figures.hits.spared_bytes = Some(Spared::new(bytes, origin.bytes));
         }
         figures
     }
@@ -347,6 +382,7 @@ impl Figures {
         self.requests += o.requests;
         self.aborted += o.aborted;
         self.bytes += o.bytes;
+        self.aborted_bytes += o.aborted_bytes;
         for (a, b) in [
             (&mut self.types.plain, o.types.plain),
             (&mut self.types.ims200, o.types.ims200),
@@ -412,6 +448,7 @@ impl Figures {
             a.robots += b.robots;
             a.origin += b.origin;
             a.judges += b.judges;
+            a.beside += b.beside;
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::{Figures, Slot};
 use crate::workload::Schedule;
 use serde::{Deserialize, Serialize};
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 /// The number of this shape; another one is refused.
 pub const FORMAT: u32 = 1;
@@ -25,6 +25,9 @@ pub struct Results {
     pub validity: Validity,
     /// Whether it was broken off before its end.
     pub interrupted: bool,
+    /// How many faulty exchanges are in `faults.jsonl`, if the run had a directory for it; the first ones, if there were more.
+    #[serde(default)]
+    pub kept: Option<u64>,
     /// The measured phases together, or all phases of a workload that measures none: figures are quoted from here.
     pub measured: Figures,
     /// All phases together, with what was due behind the last one's end: what pages embed that came late.
@@ -52,12 +55,21 @@ pub struct Identity {
     pub mode: String,
     /// The proxy's address.
     pub proxy: String,
-    /// The first word of the command that started the proxy; arguments can hold secrets.
+    /// What the proxy is called: as the run was told, else by a word of the command that started it; arguments can hold secrets.
     pub start: Option<String>,
     /// Bytes of the proxy's cache, as the run was told.
     pub cache: Option<u64>,
     /// When the run began, Unix seconds.
     pub began: i64,
+    /// A digest of the workload, with every key that its file left out: files of one name can say different things.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// What else was asked of the run and may change its figures, by the option's name.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// The version of this program.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// The machine that the robots ran on.
@@ -80,6 +92,9 @@ pub struct Validity {
     pub valid: bool,
     /// Why they do not; empty when they do.
     pub reasons: Vec<String>,
+    /// Where they do, but not to the last digit.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 /// A phase, as it was.

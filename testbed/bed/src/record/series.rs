@@ -1,8 +1,9 @@
 //! The run from slot to slot: what plots over time are made of.
 //!
-//! Invariant: a slot's counts are of the exchanges that ended in it; only `due` counts by when requests were due. Slots are a second
-//! long, longer in runs of more than [`MOST`] seconds, so percentiles are of the exchanges themselves and files stay small.
-//! Awkward case: an exchange that ends in a slot that is closed already (a robot was slow to tell) counts in the one that is open.
+//! Invariant: a slot's counts are of the exchanges that ended in it, whenever they are judged; only `due` counts by when requests were
+//! due. Slots are a second long, longer in runs of more than [`MOST`] seconds, so percentiles are of the exchanges themselves and files
+//! stay small. Awkward case: an exchange that ends in a slot that is closed already (a robot was slow to tell) counts in the one that
+//! is open.
 
 use super::{Fault, Observation, Sample, Source, times::Histogram};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct Slot {
     pub hits: u64,
     /// How many of `done` a store with room for everything could have answered.
     pub ideal: u64,
-    /// Faults that a right proxy never has.
+    /// Faults that a right proxy never has, also of exchanges that robots broke off on purpose.
     pub failures: u64,
     /// False misses.
     pub false_misses: u64,
@@ -44,6 +45,10 @@ pub struct Slot {
     /// Bytes of the proxy's memory at its end.
     pub memory: Option<u64>,
 }
+
+/// Which slot an exchange is counted in: what is found of it later counts there, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answered(usize);
 
 /// The series while a run goes on.
 #[derive(Debug)]
@@ -162,12 +167,14 @@ impl Series {
         self.miss.clear();
     }
 
-    pub(crate) fn record(&mut self, sample: &Sample) {
+    /// An exchange is over: what is known of it by then.
+    pub(crate) fn answered(&mut self, sample: &Sample) -> Answered {
         self.advance(sample.done);
         let due = self.number(sample.due);
         self.slot(due).due += 1;
+        let answered = Answered(self.open);
         if sample.aborted {
-            return;
+            return answered;
         }
         let latency = sample.done.saturating_sub(sample.due);
         self.second.record(sample, latency);
@@ -179,10 +186,18 @@ impl Series {
         let slot = &mut self.slots[self.open];
         slot.done += 1;
         slot.hits += u64::from(sample.source == Source::Hit);
-        slot.ideal += u64::from(sample.possible());
+        answered
+    }
+
+    /// It was judged, perhaps long after: what is known only by then.
+    pub(crate) fn judged(&mut self, answered: Answered, sample: &Sample) {
+        let slot = self.slot(answered.0);
         for fault in &sample.faults {
             slot.failures += u64::from(fault.is_failure());
             slot.false_misses += u64::from(*fault == Fault::FalseMiss);
+        }
+        if !sample.aborted {
+            slot.ideal += u64::from(sample.possible());
         }
     }
 

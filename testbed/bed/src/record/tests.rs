@@ -7,7 +7,7 @@ use crate::{
     workload::{Phase, Schedule, Workload},
     world::World,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Two phases of ten seconds at ten requests a second, the second one measured; two kinds of content.
 pub(crate) fn recorder() -> Recorder {
@@ -48,6 +48,7 @@ pub(crate) fn sample(phase: usize, due: f64, source: Source, latency: u64) -> Sa
         method: Method::Get,
         due,
         taken: due,
+        begun: due + 4,
         sent: due + 10,
         head: due + latency / 2,
         done: due + latency,
@@ -117,11 +118,12 @@ fn hit_and_miss_times_are_apart_and_together_in_all() {
 }
 
 #[test]
-fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
+fn waiting_for_a_connection_and_making_it_are_in_the_latency_and_not_in_the_service() {
     let mut recorder = recorder();
     let s = sample(1, 11.0, Source::Hit, 1_000);
     recorder.record(&Sample {
         taken: s.due + 7,
+        begun: s.due + 300,
         sent: s.due + 900,
         ..s
     });
@@ -129,12 +131,13 @@ fn waiting_for_a_connection_is_in_the_latency_and_not_in_the_service() {
     assert_eq!(
         (
             f.lateness.max,
-            f.queueing.max,
+            f.queueing.max + f.connecting.max,
             f.service.hit.max,
             f.latency.hit.max
         ),
         (7, 893, 100, 1_000)
     );
+    assert_eq!((f.queueing.max, f.connecting.max), (293, 600));
 }
 
 #[test]
@@ -155,6 +158,27 @@ fn what_a_robot_broke_off_is_counted_apart() {
         ),
         (0, 1, 0, 0)
     );
+}
+
+#[test]
+fn what_was_wrong_with_an_exchange_that_a_robot_broke_off_counts() {
+    let broken_off = Sample {
+        aborted: true,
+        faults: vec![Fault::WrongBytes, Fault::FalseMiss],
+        ..sample(1, 11.0, Source::None, 5)
+    };
+    let mut recorder = whole();
+    recorder.record(&broken_off);
+    assert_eq!(recorder.progress(12_000_000).failures, 1);
+    let results = recorder.finish(closing(20.0));
+    let f = &results.measured;
+    assert_eq!((f.aborted, f.requests, f.failures()), (1, 100, 1));
+    assert_eq!(f.faults.get(&Fault::FalseMiss), Some(&1));
+    assert!(results.validity.valid && !results.passed());
+    let mut alone = self::recorder();
+    alone.record(&broken_off);
+    let slot = &alone.finish(closing(20.0)).series[11];
+    assert_eq!((slot.done, slot.failures, slot.false_misses), (0, 1, 1));
 }
 
 #[test]
@@ -282,7 +306,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
             generator: Some(Generator {
                 robots: second as f64 * 0.5,
                 origin: 0.0,
-                judges: 0.0,
+                ..Generator::default()
             }),
         });
     }
@@ -303,7 +327,7 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
     );
     assert_eq!(
         f.hits.spared,
-        Some(Share {
+        Some(Spared {
             part: 70,
             whole: 100
         })
@@ -317,6 +341,39 @@ fn what_is_seen_from_outside_belongs_to_the_phase_it_happened_in() {
             .map(|s| s.connections)
             .collect::<Vec<_>>()[18..],
         [Some(19), Some(20)]
+    );
+}
+
+#[test]
+fn a_proxy_that_asks_for_more_than_it_is_asked_for_spares_less_than_nothing() {
+    let mut recorder = recorder();
+    recorder.record(&sample(1, 11.0, Source::Miss, 5));
+    recorder.record(&Sample {
+        aborted: true,
+        bytes: 300,
+        ..sample(1, 11.0, Source::Miss, 5)
+    });
+    for (second, requests, bytes) in [(10, 0, 0), (20, 3, 2_600)] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            origin: Some(OriginSide {
+                requests,
+                bytes,
+                ..OriginSide::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let hits = &results.measured.hits;
+    let spared = |part, whole| Some(Spared { part, whole });
+    assert_eq!(hits.spared, spared(-1, 2));
+    // What a robot had of an answer before it broke it off, it had.
+    assert_eq!(hits.spared_bytes, spared(-1_300, 1_300));
+    assert_eq!(hits.spared_bytes.and_then(Spared::value), Some(-1.0));
+    assert_eq!(
+        Results::parse("x", &results.to_json().unwrap()).unwrap(),
+        results
     );
 }
 
@@ -407,6 +464,34 @@ fn the_series_counts_by_second_and_keeps_percentiles_of_it() {
 }
 
 #[test]
+fn what_is_judged_late_counts_in_the_second_that_it_ended_in() {
+    let mut recorder = recorder();
+    let hit = sample(1, 11.0, Source::Hit, 5);
+    let never_stored = Sample {
+        offered: false,
+        ..hit.clone()
+    };
+    let answered = [&hit, &never_stored].map(|sample| recorder.answered(sample));
+    recorder.record(&sample(1, 14.0, Source::Hit, 9));
+    for (answered, sample) in answered.into_iter().zip([hit, never_stored]) {
+        let faults = vec![Fault::WronglyAdapted];
+        recorder.judged(answered, &Sample { faults, ..sample });
+    }
+    let results = recorder.finish(closing(20.0));
+    let of = |second: usize| {
+        let slot = &results.series[second];
+        (slot.done, slot.hits, slot.ideal, slot.failures)
+    };
+    assert_eq!([of(11), of(14)], [(2, 2, 1, 2), (1, 1, 1, 0)]);
+    assert_eq!(results.series[11].hit_p50, Some(5));
+    assert_eq!(results.series[14].hit_p99, Some(9));
+    assert_eq!(
+        (results.measured.requests, results.measured.failures()),
+        (3, 2)
+    );
+}
+
+#[test]
 fn a_run_is_invalid_with_the_reason() {
     let late = |micros: u64, n: usize| {
         let mut recorder = whole();
@@ -426,6 +511,7 @@ fn a_run_is_invalid_with_the_reason() {
             robots: second as f64 * 0.95,
             origin: 0.0,
             judges: 0.0,
+            ..Generator::default()
         });
         busy.observe(&Observation {
             at: second * 1_000_000,
@@ -473,6 +559,117 @@ fn a_run_is_invalid_with_the_reason() {
 }
 
 #[test]
+fn robots_and_origin_that_fill_the_cores_they_may_use_make_a_run_invalid() {
+    let mut recorder = whole();
+    for second in [10u64, 20] {
+        let generator = Some(Generator {
+            robots: second as f64 * 0.5,
+            origin: second as f64 * 0.45,
+            judges: second as f64 * 0.9,
+            ..Generator::default()
+        });
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator,
+            ..Observation::default()
+        });
+    }
+    let mut results = recorder.finish(closing(20.0));
+    let here = BTreeMap::new();
+    let elsewhere = BTreeMap::from([("--origin".to_owned(), String::new())]);
+    for (cores, options, valid) in [
+        (1, &here, false),
+        (2, &here, true),
+        (0, &here, true),
+        (1, &elsewhere, true),
+    ] {
+        results.host.cores = cores;
+        results.identity.options = options.clone();
+        let found = validity::judge(&results, Vec::new());
+        let reasons = found.reasons.join("; ");
+        assert_eq!(found.valid, valid, "{cores}: {reasons}");
+        let told = reasons.contains("took 95 % of a core together, of 1 that they may use");
+        assert_eq!(told, !valid, "{reasons}");
+    }
+}
+
+#[test]
+fn what_this_program_does_beside_a_run_takes_cores_and_is_not_the_origins() {
+    let mut recorder = whole();
+    for second in [10u64, 20] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator: Some(Generator {
+                robots: second as f64 * 0.2,
+                origin: second as f64 * 0.2,
+                beside: second as f64 * 1.5,
+                ..Generator::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let mut results = recorder.finish(closing(20.0));
+    let generator = results.measured.generator.unwrap();
+    assert!((generator.beside - 15.0).abs() < 1e-9, "{generator:?}");
+    for (cores, valid) in [(2, false), (3, true)] {
+        results.host.cores = cores;
+        let found = validity::judge(&results, Vec::new());
+        let reasons = found.reasons.join("; ");
+        assert_eq!(found.valid, valid, "{cores}: {reasons}");
+        let told = reasons.contains("this program's threads took 190 % of a core together");
+        assert_eq!(told, !valid, "{reasons}");
+    }
+}
+
+#[test]
+fn a_generator_later_than_half_of_what_hits_take_is_told_and_is_no_reason() {
+    let late = |micros: u64| {
+        let mut recorder = recorder();
+        for n in 0..100 {
+            let s = sample(1, 10.0 + f64::from(n) / 10.0, Source::Hit, 1_000);
+            recorder.record(&Sample {
+                taken: s.due + micros,
+                sent: s.due + micros,
+                done: s.done + micros,
+                ..s
+            });
+        }
+        let line = recorder.progress(19_000_000).to_string();
+        (line, recorder.finish(closing(20.0)).validity)
+    };
+    for (micros, doubted) in [(400, false), (600, true)] {
+        let (line, validity) = late(micros);
+        assert!(validity.valid, "{validity:?}");
+        let doubts = validity.doubts.join("; ");
+        assert_eq!(doubts.contains("late by up to 600 us"), doubted, "{doubts}");
+        assert_eq!(line.contains("generator late by 0.6 ms"), doubted, "{line}");
+    }
+}
+
+#[test]
+fn time_that_one_look_gives_to_the_wrong_thread_and_the_next_takes_back_makes_nobody_busy() {
+    let mut recorder = whole();
+    for second in 10..=20u64 {
+        let moved = if second % 2 == 1 { 0.9 } else { 0.0 };
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            generator: Some(Generator {
+                robots: 0.0,
+                origin: (second as f64 - 10.0) * 0.5 + moved,
+                judges: (second as f64 - 10.0) * 0.9 - moved,
+                ..Generator::default()
+            }),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let generator = results.measured.generator.unwrap();
+    assert!((generator.origin - 5.0).abs() < 1e-9, "{generator:?}");
+    assert!((generator.judges - 9.0).abs() < 1e-9, "{generator:?}");
+    assert!(results.validity.valid, "{:?}", results.validity);
+}
+
+#[test]
 fn results_are_the_same_after_a_trip_through_json() {
     let mut recorder = whole();
     recorder.record(&Sample {
@@ -497,6 +694,94 @@ fn results_are_the_same_after_a_trip_through_json() {
         Results::parse("x", &results.to_json().unwrap()).unwrap(),
         results
     );
+}
+
+/// The part of a JSON that this path names.
+fn part<'a>(mut json: &'a mut serde_json::Value, path: &[&str]) -> &'a mut serde_json::Value {
+    for name in path {
+        json = json.get_mut(*name).unwrap();
+    }
+    json
+}
+
+#[test]
+fn results_of_before_can_be_read() {
+    let mut recorder = whole();
+    for second in [10, 20] {
+        recorder.observe(&Observation {
+            at: second * 1_000_000,
+            proxy: Some(Process::default()),
+            origin: Some(OriginSide::default()),
+            generator: Some(Generator::default()),
+            ..Observation::default()
+        });
+    }
+    let results = recorder.finish(closing(20.0));
+    let mut json: serde_json::Value = serde_json::from_str(&results.to_json().unwrap()).unwrap();
+    let mut remove = |path: &[&str], names: &[&str]| {
+        let object = part(&mut json, path).as_object_mut().unwrap();
+        for name in names {
+            assert!(object.remove(*name).is_some(), "{path:?} {name}");
+        }
+    };
+    remove(&[], &["kept"]);
+    remove(&["validity"], &["doubts"]);
+    remove(&["identity"], &["digest", "options", "version"]);
+    for figures in ["measured", "total"] {
+        remove(
+            &[figures],
+            &[
+                "aborted_bytes",
+                "adapted",
+                "service",
+                "connecting",
+                "retried",
+            ],
+        );
+        remove(&[figures, "origin"], &["late"]);
+        remove(&[figures, "generator"], &["judges", "beside"]);
+    }
+    for list in ["phases", "contents"] {
+        for each in part(&mut json, &[list]).as_array_mut().unwrap() {
+            let figures = part(each, &["figures"]).as_object_mut().unwrap();
+            for name in [
+                "aborted_bytes",
+                "adapted",
+                "service",
+                "connecting",
+                "retried",
+            ] {
+                assert!(figures.remove(name).is_some(), "{list} {name}");
+            }
+            if let Some(generator) = figures["generator"].as_object_mut() {
+                assert!(generator.remove("judges").is_some());
+                assert!(generator.remove("beside").is_some());
+            }
+        }
+    }
+    let read = Results::parse("before", &json.to_string()).unwrap();
+    assert_eq!(read.measured.requests, results.measured.requests);
+    assert_eq!(read.measured.connecting.count, 0);
+    assert!(read.identity.options.is_empty() && read.kept.is_none());
+}
+
+#[test]
+fn what_was_wrong_with_an_exchange_broken_off_is_not_lost_with_its_phase_or_its_kind() {
+    let mut recorder = recorder();
+    recorder.record(&sample(0, 1.0, Source::Hit, 1_000));
+    recorder.record(&Sample {
+        object: Object { kind: 1, id: 1 },
+        aborted: true,
+        faults: vec![Fault::StaleHit],
+        ..sample(1, 10.5, Source::Miss, 1_000)
+    });
+    // It ended before the second phase did begin.
+    let results = recorder.finish(closing(9.0));
+    assert_eq!((results.total.aborted, results.total.failures()), (1, 1));
+    let phases: Vec<_> = results.phases.iter().map(|p| &p.name[..]).collect();
+    assert_eq!(phases, ["fill", "top"]);
+    let contents: Vec<_> = results.contents.iter().map(|c| &c.name[..]).collect();
+    assert!(contents.contains(&"image"), "{contents:?}");
 }
 
 #[test]
@@ -535,7 +820,7 @@ fn the_last_second_of_a_long_run_is_not_its_slot() {
         });
         told.push(series.second().map(|s| (s.done, s.hits, s.hit_p50)));
         for n in 0..number {
-            series.record(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
+            series.answered(&sample(1, second as f64 + 0.1, Source::Hit, 100 + n));
         }
     }
     assert_eq!(

@@ -1,9 +1,10 @@
 //! Whether a run's figures tell of the proxy rather than of the generator.
 //!
 //! Faults are no reason here: a proxy that fails is measured rightly. A run is invalid when the generator was late or busy, or did
-//! not do what the schedule says.
+//! not do what the schedule says. Awkward case: where hits take a tenth of a millisecond, a generator that keeps within the bounds can
+//! still be late by more than a hit takes. That is a doubt, which is told and makes no run invalid.
 
-use super::{Results, Validity};
+use super::{Figures, PhaseResults, Results, Validity};
 
 /// The most that the generator may be late for half of the requests, microseconds.
 const LATE_P50: u64 = 1_000;
@@ -14,7 +15,8 @@ const LATE_P99: u64 = 10_000;
 /// The most that answers may leave the origin late in the mean, microseconds.
 const ORIGIN_LATE: f64 = 2_000.0;
 
-/// The most of one core that a thread of the generator may take over a measured phase.
+/// The most of one core that a thread of the generator may take over a measured phase, and of all the cores it may use that its
+/// threads may take together.
 const BUSY: f64 = 0.9;
 
 /// The least share of the schedule's requests that must have been made.
@@ -65,6 +67,8 @@ pub(crate) fn judge(results: &Results, mut reasons: Vec<String>) -> Validity {
                 ));
             }
         }
+        let elsewhere = results.identity.options.contains_key("--origin");
+        reasons.extend(full(phase, results.host.cores, elsewhere));
     }
     let made: u64 = phases
         .iter()
@@ -82,5 +86,41 @@ pub(crate) fn judge(results: &Results, mut reasons: Vec<String>) -> Validity {
     Validity {
         valid: reasons.is_empty(),
         reasons,
+        doubts: doubt(&results.measured).into_iter().collect(),
     }
+}
+
+/// Why the phase's figures do not count if robots and origin, with what else this program does, had too few cores between them. Threads
+/// that judge what was adapted are not among them: they give way, so they are busy whenever there is something to judge. Nor is the proxy, which may have other cores, nor
+/// an origin elsewhere, which has.
+fn full(phase: &PhaseResults, cores: usize, elsewhere: bool) -> Option<String> {
+    let generator = phase.figures.generator?;
+    let origin = if elsewhere { 0.0 } else { generator.origin };
+    let busy = (generator.robots + origin + generator.beside) / phase.figures.seconds.max(1e-9);
+    (cores > 0 && busy > BUSY * cores as f64).then(|| {
+        format!(
+            "in phase {} this program's threads took {:.0} % of a core together, of {cores} that they may use, and {:.0} % is the most: lower \
+             the rate, or give them more cores",
+            phase.name,
+            busy * 100.0,
+            BUSY * cores as f64 * 100.0,
+        )
+    })
+}
+
+/// Whether the generator was late by so much that it shows in what hits take: percentiles of 99 %, of hits since they were sent.
+pub(crate) fn shows(lateness: u64, hits: u64) -> bool {
+    lateness > hits / 2
+}
+
+fn doubt(f: &Figures) -> Option<String> {
+    let (late, hit) = (&f.lateness, &f.service.hit);
+    let told = late.count > 0 && hit.count > 0 && shows(late.p99, hit.p99);
+    told.then(|| {
+        format!(
+            "the generator was late by up to {} us for 99 % of requests, and 99 % of hits took {} us at most since they were sent: times \
+             of hits are partly the generator's, those since due above all; lower the rate, or give it a core of its own",
+            late.p99, hit.p99,
+        )
+    })
 }

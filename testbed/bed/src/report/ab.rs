@@ -23,7 +23,7 @@ const INVALID: u8 = 3;
 /// Runs two proxies in pairs, by turns.
 #[derive(Debug, Clone, clap::Args)]
 // A run's options without those of one proxy that is started by another command, or runs already.
-#[command(mut_arg("start", |a| a.hide(true)), mut_arg("watch", |a| a.hide(true)))]
+#[command(mut_arg("start", |a| a.hide(true)), mut_arg("watch", |a| a.hide(true)), mut_arg("name", |a| a.hide(true)))]
 pub struct AbArgs {
     /// The command that starts proxy A; {proxy}, {host}, {port} and {origin} are filled in
     #[arg(long, value_name = "COMMAND")]
@@ -31,6 +31,12 @@ pub struct AbArgs {
     /// The command that starts proxy B, at the same address
     #[arg(long, value_name = "COMMAND")]
     b: String,
+    /// What proxy A is called in reports; by its command if left out
+    #[arg(long, value_name = "NAME")]
+    a_name: Option<String>,
+    /// What proxy B is called
+    #[arg(long, value_name = "NAME")]
+    b_name: Option<String>,
     /// How many pairs; an interval needs two, and is short with five or more
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pairs: u16,
@@ -65,12 +71,16 @@ impl AbArgs {
         if !self.run.watch.is_empty() {
             return Err("--watch names one process; ab watches those of --a and --b".to_owned());
         }
+        if self.run.name.is_some() {
+            return Err("--name is of one proxy; ab has --a-name and --b-name".to_owned());
+        }
         let mut plan = self.run.clone().plan()?;
-        let (command, letter) = match side {
-            Side::A => (&self.a, 'a'),
-            Side::B => (&self.b, 'b'),
+        let (command, name, letter) = match side {
+            Side::A => (&self.a, &self.a_name, 'a'),
+            Side::B => (&self.b, &self.b_name, 'b'),
         };
         plan.start = Some(command.clone());
+        plan.name = name.clone();
         plan.seed = plan.seed.wrapping_add(u64::from(pair));
         plan.out = plan
             .out
@@ -283,11 +293,26 @@ mod tests {
             ("--cache", true),
             ("--start", false),
             ("--watch", false),
+            ("--a-name <", true),
+            ("--name <", false),
         ] {
             assert_eq!(help.contains(option), listed, "{option}: {help}");
         }
         let (_, stopped) = args(&["--watch", "1"]).pairs(|plan, _, _| Ok(short(plan.seed)));
         assert!(stopped.unwrap().contains("--a and --b"));
+        let (_, stopped) = args(&["--name", "x"]).pairs(|plan, _, _| Ok(short(plan.seed)));
+        assert!(stopped.unwrap().contains("--a-name and --b-name"));
+    }
+
+    #[test]
+    fn each_of_the_two_has_a_name_of_its_own() {
+        let mut seen = Vec::new();
+        let names = ["--pairs", "1", "--a-name", "old", "--b-name", "new"];
+        args(&names).pairs(|plan, _, _| {
+            seen.push(plan.name.clone());
+            Ok(short(plan.seed))
+        });
+        assert_eq!(seen, ["old", "new"].map(|name| Some(name.to_owned())));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::{
     page,
-    quantity::{Better, Quantity, differences, quantities},
+    quantity::{Better, Quantity, differences, known, quantities},
     spread,
     words::{self, escape, or_dash},
 };
@@ -38,6 +38,10 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     out
 }
 
+/// What is not known of runs of older programs.
+const UNKNOWN: &str =
+    "Whether their workload files and all options were the same is not told in these results.";
+
 /// B over A, if both are there and A is not nothing.
 fn ratio(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(b? / a.filter(|a| *a != 0.0)?)
@@ -65,6 +69,9 @@ pub fn compare(a: &Results, b: &Results) -> String {
             let _ = writeln!(out, "  - {reason}");
         }
         out.push('\n');
+    }
+    if !known(a, b) {
+        let _ = writeln!(out, "{UNKNOWN}\n");
     }
     let mut table = vec![["", "A", "B", "B/A"].map(str::to_owned).to_vec()];
     for (qa, qb) in rows(a, b) {
@@ -102,7 +109,15 @@ pub fn compare_html(a: &Results, b: &Results) -> String {
         .map(|w| format!("<li>{}</li>", escape(w)))
         .collect();
     if why.is_empty() {
-        body.push_str("<div class=\"verdict good\"><strong>The runs are comparable.</strong><p>The same workload, seed, rate and phases on the same machine, and both are valid.</p></div>\n");
+        let more = match known(a, b) {
+            true => "The same workload, key for key, options and version of this program.",
+            false => UNKNOWN,
+        };
+        let _ = writeln!(
+            body,
+            "<div class=\"verdict good\"><strong>The runs are comparable.</strong><p>The same workload by its name, seed, rate and phases, on \
+             machines alike, and both are valid. {more}</p></div>"
+        );
     } else {
         let _ = writeln!(
             body,

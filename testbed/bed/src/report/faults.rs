@@ -42,7 +42,7 @@ pub(crate) fn words(fault: Fault) -> (&'static str, &'static str) {
         ),
         Fault::FalseMiss => (
             "False miss",
-            "Was fetched from the origin though it was in the store and fresh. It costs time and breaks no rule, so it is no failure.",
+            "Was fetched from the origin though it was in the store and fresh, and less than a quarter of the cache's size had been fetched since it was last used. It costs time and breaks no rule, so it is no failure.",
         ),
         Fault::WrongBytes => (
             "Wrong bytes",

@@ -7,7 +7,7 @@ use super::{
     spread::spread,
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
-use crate::record::{Results, Share, Times};
+use crate::record::{Results, Share, Spared, Times};
 
 /// The report as one HTML file that names nothing outside itself.
 #[must_use]
@@ -97,8 +97,12 @@ fn verdict(r: &Results) -> String {
     } else {
         format!("<ul>{reasons}</ul>")
     };
+    let doubts = r.validity.doubts.iter();
+    let doubts: String = doubts
+        .map(|doubt| format!("<p>In doubt: {}.</p>", escape(doubt)))
+        .collect();
     format!(
-        "<div class=\"verdict {class}\"><strong>{}</strong>{reasons}<p>{}</p></div>\n",
+        "<div class=\"verdict {class}\"><strong>{}</strong>{reasons}<p>{}</p>{doubts}</div>\n",
         escape(&what),
         escape(&more)
     )
@@ -189,7 +193,7 @@ fn summary(r: &Results) -> String {
             if failures > 0 { "fault" } else { "" },
             "Failures, whole run",
             &count(failures),
-            &format!("in {} requests", count(r.total.requests)),
+            &format!("in {} requests", count(r.total.requests + r.total.aborted)),
         ),
         tile(
             "",
@@ -210,7 +214,7 @@ fn summary(r: &Results) -> String {
         tile(
             "",
             "Requests kept from the origin",
-            &or_dash(f.hits.spared, share),
+            &or_dash(f.hits.spared.and_then(Spared::value), percent),
             "counted at both sides",
         ),
     ] {

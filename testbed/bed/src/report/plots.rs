@@ -5,7 +5,7 @@ use super::{
     svg::{Plot, Scale},
     words::{self, bytes, count, digits, micros, or_dash, percent},
 };
-use crate::record::{BySource, Results, Slot, Times};
+use crate::record::{BySource, Figures, Results, Slot, Times};
 
 /// Tooltips over time: no more than these, so a long run's page stays small.
 const TIPS: usize = 200;
@@ -163,6 +163,7 @@ pub(crate) fn times(r: &Results) -> String {
 /// Hit ratio over time.
 pub(crate) fn hits(r: &Results) -> String {
     let share = |part: u64, s: &Slot| (s.done > 0).then(|| part as f64 / s.done as f64);
+    let looked = r.identity.cache.is_some();
     let svg = over_time(
         r,
         "Hit ratio over time",
@@ -174,10 +175,13 @@ pub(crate) fn hits(r: &Results) -> String {
         ],
         |s| {
             format!(
-                "hit ratio {}, possible {}\n{} false misses",
+                "hit ratio {}, possible {}{}",
                 or_dash(share(s.hits, s), percent),
                 or_dash(share(s.ideal, s), percent),
-                count(s.false_misses)
+                match looked {
+                    true => format!("\n{} false misses", count(s.false_misses)),
+                    false => String::new(),
+                }
             )
         },
     );
@@ -308,16 +312,38 @@ const RANGES: [(&str, &str); 4] = [
     ("miss block faint", "miss, 5 % to 95 %"),
 ];
 
+/// Response times of parts of the run, since requests were due and since they were sent: a figure of each. `of` is what they are by.
+fn both(of: &str, parts: &[(&str, &Figures)], gloss: &str) -> String {
+    let figure_of = |since: &str, times: fn(&Figures) -> &BySource, more: &str| {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(name, figures)| ((*name).to_owned(), times(figures)))
+            .collect();
+        let label = format!("Response times of hits and misses by {of}, since {since}");
+        figure(
+            &format!("Response times by {of}, since {since}"),
+            &RANGES,
+            &side_by_side(&label, &parts),
+            &format!("{gloss}{more}"),
+        )
+    };
+    let due = figure_of("due", |f| &f.latency, "");
+    let sent = figure_of(
+        "sent",
+        |f| &f.service,
+        " Without how long requests waited for a free connection of their robot, or for one to be made: the proxy's own time, and that of \
+         what is behind it.",
+    );
+    due + &sent
+}
+
 /// Response times by phase.
 pub(crate) fn by_phase(r: &Results) -> String {
     let phases = r.phases.iter().filter(|p| p.figures.latency.all.count > 0);
-    let parts: Vec<_> = phases
-        .map(|p| (p.name.clone(), &p.figures.latency))
-        .collect();
-    figure(
-        "Response times by phase",
-        &RANGES,
-        &side_by_side("Response times of hits and misses by phase", &parts),
+    let parts: Vec<_> = phases.map(|p| (p.name.as_str(), &p.figures)).collect();
+    both(
+        "phase",
+        &parts,
         "Each block reaches from the time that 5 % of answers were within to the time that 95 % were within; the thick line is the half, \
          the thin line above it is where 99 % were within. Longer blocks are less steady answers.",
     )
@@ -326,16 +352,10 @@ pub(crate) fn by_phase(r: &Results) -> String {
 /// Response times by kind of content.
 pub(crate) fn by_content(r: &Results) -> String {
     let contents = r.contents.iter();
-    let parts: Vec<_> = contents
-        .map(|c| (c.name.clone(), &c.figures.latency))
-        .collect();
-    figure(
-        "Response times by kind of content",
-        &RANGES,
-        &side_by_side(
-            "Response times of hits and misses by kind of content",
-            &parts,
-        ),
+    let parts: Vec<_> = contents.map(|c| (c.name.as_str(), &c.figures)).collect();
+    both(
+        "kind of content",
+        &parts,
         "Over the phases that figures are quoted from. Larger objects take longer to send, so downloads stand above images.",
     )
 }

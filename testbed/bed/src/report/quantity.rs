@@ -174,11 +174,47 @@ pub(crate) fn quantities(r: &Results) -> Vec<Quantity> {
         ),
         q(
             "false misses",
-            Some(fault(Fault::FalseMiss)),
+            r.identity.cache.map(|_| fault(Fault::FalseMiss)),
             words::digits,
             Lower,
         ),
     ]
+}
+
+/// Whether both tell of the whole workload and of all options: results of older programs do not.
+pub(crate) fn known(a: &Results, b: &Results) -> bool {
+    [a, b].iter().all(|r| r.identity.digest.is_some())
+}
+
+/// What else was asked of one, and not of the other.
+fn others(a: &Results, b: &Results) -> Vec<String> {
+    let (i, j) = (&a.identity, &b.identity);
+    let mut found = Vec::new();
+    if i.workload == j.workload && i.digest != j.digest {
+        found.push(format!("another workload of the name {}", i.workload));
+    }
+    let mut names: Vec<&String> = i.options.keys().chain(j.options.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let told = |value: Option<&String>| words::or_dash(value, String::clone);
+    for name in names {
+        let (in_a, in_b) = (i.options.get(name), j.options.get(name));
+        if in_a != in_b {
+            found.push(format!(
+                "another {name}: {} in A, {} in B",
+                told(in_a),
+                told(in_b)
+            ));
+        }
+    }
+    if i.version != j.version {
+        found.push(format!(
+            "another version of this program: {} in A, {} in B",
+            told(i.version.as_ref()),
+            told(j.version.as_ref())
+        ));
+    }
+    found
 }
 
 /// Why two runs are not to be compared; nothing when they are.
@@ -218,6 +254,9 @@ pub(crate) fn differences(a: &Results, b: &Results) -> Vec<String> {
     .filter(|(_, a, b)| a != b)
     .map(|(what, a, b)| format!("another {what}: {a} in A, {b} in B"))
     .collect();
+    if known(a, b) {
+        found.extend(others(a, b));
+    }
     let phases = |r: &Results| {
         let shape = r.schedule.phases.iter();
         shape

@@ -6,12 +6,12 @@ use super::{
     page::{WORDS, cell, table},
     words::{self, bytes, count, digits, escape, micros, or_dash, percent},
 };
-use crate::record::{Figures, Results, Share, Times};
+use crate::record::{Fault, Figures, Results, Share, Spared, Times};
 use std::fmt::Write;
 
 /// The cells that tables of phases and of kinds of content share.
 fn cells(f: &Figures) -> String {
-    let l = &f.latency;
+    let (l, sent) = (&f.latency, &f.service);
     let mut out: String = [
         count(f.requests),
         or_dash(f.rate(), digits),
@@ -21,6 +21,10 @@ fn cells(f: &Figures) -> String {
         most(&l.hit),
         half(&l.miss),
         most(&l.miss),
+        half(&sent.hit),
+        most(&sent.hit),
+        half(&sent.miss),
+        most(&sent.miss),
     ]
     .iter()
     .map(|text| cell(text))
@@ -31,7 +35,7 @@ fn cells(f: &Figures) -> String {
     out
 }
 
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 13] = [
     "Requests",
     "a second",
     "Hit ratio",
@@ -40,6 +44,10 @@ const HEADS: [&str; 9] = [
     "Hit 99 %",
     "Miss 50 %",
     "Miss 99 %",
+    "Hit sent 50 %",
+    "Hit sent 99 %",
+    "Miss sent 50 %",
+    "Miss sent 99 %",
     "Failures",
 ];
 
@@ -66,7 +74,8 @@ pub(crate) fn phases(r: &Results) -> String {
         .collect();
     format!(
         "<section><h2>Phases</h2>\n{}<p class=\"gloss\">Figures are quoted from the phases in bold; the others warm the proxy up, fill its \
-         cache, or move the rate. 50 % and 99 %: so many answers were there within this time.</p></section>\n",
+         cache, or move the rate. 50 % and 99 %: so many answers were there within this time since they were due; under \"sent\", since the \
+         request was sent, without how long it waited for a free connection of its robot or for one to be made.</p></section>\n",
         table(&heads, &rows)
     )
 }
@@ -159,7 +168,8 @@ pub(crate) fn mix(r: &Results) -> String {
     let t = &f.types;
     format!(
         "<section><h2>Where answers came from</h2>\n{}<p class=\"gloss\">Told by the origin's own fields in the answers, never by the proxy's \
-         word. Times are since a request was due; those under \"sent\" leave out how long it waited for a free connection of its robot. Requests: {} plain, {} If-Modified-Since to be answered in full, {} to be answered 304, {} reloads; {} HEAD, {} POST; {} \
+         word. Times are since a request was due; those under \"sent\" leave out how long it waited for a free connection of its robot, and how long \
+         one took to make. Requests: {} plain, {} If-Modified-Since to be answered in full, {} to be answered 304, {} reloads; {} HEAD, {} POST; {} \
          broken off on purpose and not counted here.</p></section>\n",
         table(
             &[
@@ -192,6 +202,16 @@ pub(crate) fn fault_table(r: &Results) -> String {
         let (name, more) = faults::words(fault);
         let of = |f: &Figures| f.faults.get(&fault).copied().unwrap_or(0);
         let (all, measured) = (of(&r.total), of(&r.measured));
+        if fault == Fault::FalseMiss && r.identity.cache.is_none() && all == 0 {
+            let _ = writeln!(
+                rows,
+                "<tr>{}<td colspan=\"2\">not looked for</td><td class=\"words\">{} Looked for only where a run was told the cache's \
+                 size (--cache).</td></tr>",
+                cell(name),
+                escape(more)
+            );
+            continue;
+        }
         let class = if all > 0 && fault.is_failure() {
             " class=\"some\""
         } else {
@@ -206,9 +226,19 @@ pub(crate) fn fault_table(r: &Results) -> String {
             escape(more)
         );
     }
+    let kept = match r.kept {
+        Some(n) => format!(
+            "The first {} faulty exchanges are in faults.jsonl in the run's output directory, with request, head of the answer, what it \
+             should have been, and the bytes around the first difference.",
+            count(n)
+        ),
+        None => {
+            "The exchanges themselves are kept only where a run has an output directory (--out)."
+                .to_owned()
+        }
+    };
     format!(
-        "<section><h2>Faults</h2>\n{}<p class=\"gloss\">The robots know what every answer should be, so they look at each. The exchanges \
-         themselves are kept in the run's output directory.</p></section>\n",
+        "<section><h2>Faults</h2>\n{}<p class=\"gloss\">The robots know what every answer should be, so they look at each. {kept}</p></section>\n",
         table(&["Fault", "Whole run", "quoted phases", WORDS], &rows)
     )
 }
@@ -238,19 +268,30 @@ pub(crate) fn details(r: &Results) -> String {
         )
     });
     let generator = f.generator.filter(|_| f.seconds > 0.0).map(|g| {
-        format!(
-            "robots {} of a core, origin {} of a core{}",
-            percent(g.robots / f.seconds),
-            percent(g.origin / f.seconds),
-            match g.judges > 0.0 {
-                true => format!(
-                    ", decoding of what was adapted {}",
-                    percent(g.judges / f.seconds)
-                ),
-                false => String::new(),
-            }
-        )
+        let share = |seconds: f64| percent(seconds / f.seconds);
+        let origin = match i.options.get("--origin") {
+            None => format!(", origin {} of a core", share(g.origin)),
+            // One of before tells none.
+            Some(_) if g.origin == 0.0 => String::new(),
+            Some(address) => format!(
+                ", origin {} of a core of its own machine ({address}) for each of its workers in the mean",
+                share(g.origin)
+            ),
+        };
+        let more = [
+            (g.judges, "decoding of what was adapted"),
+            (g.beside, "what else this program did"),
+        ];
+        let more = more.into_iter().filter(|(seconds, _)| *seconds > 0.0);
+        let more = more.map(|(seconds, what)| format!(", {what} {}", share(seconds)));
+        let robots = share(g.robots);
+        format!("robots {robots} of a core{origin}{}", more.collect::<String>())
     });
+    // Results of before have both in one.
+    let waited = match f.queueing.count > 0 && f.connecting.count == 0 {
+        true => "Waited for a connection, its making included",
+        false => "Waited for a free connection",
+    };
     let mut rows = String::new();
     for (name, text) in [
         (
@@ -274,7 +315,8 @@ pub(crate) fn details(r: &Results) -> String {
             ),
         ),
         ("Generator late by", within(late)),
-        ("Waited for a connection", within(&f.queueing)),
+        (waited, within(&f.queueing)),
+        ("Took to make a connection", within(&f.connecting)),
         (
             "Asked again, whole run",
             or_dash(r.total.retried, |n| {
@@ -298,7 +340,7 @@ pub(crate) fn details(r: &Results) -> String {
         ),
         (
             "Bytes kept from the origin",
-            or_dash(f.hits.spared_bytes, share),
+            or_dash(f.hits.spared_bytes.and_then(Spared::value), percent),
         ),
     ] {
         let _ = writeln!(rows, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&text));

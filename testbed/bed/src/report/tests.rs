@@ -123,7 +123,7 @@ pub(crate) fn made(m: &Made) -> Results {
             generator: Some(Generator {
                 robots: n as f64 * 40e-6,
                 origin: n as f64 * 20e-6,
-                judges: 0.0,
+                ..Generator::default()
             }),
         });
         let later = under_way.split_off(&((second + 1) * 1_000_000, 0));
@@ -187,6 +187,7 @@ pub(crate) fn made(m: &Made) -> Results {
                 method: Method::Get,
                 due,
                 taken,
+                begun: taken + 2,
                 sent: taken + 5,
                 head: taken + 5 + (micros * 0.9) as u64,
                 done: taken + 5 + micros as u64,
@@ -211,6 +212,8 @@ pub(crate) fn made(m: &Made) -> Results {
             start: Some("understudy".to_owned()),
             cache: Some(64 << 20),
             began: 1_790_000_000,
+            digest: Some("0123abcd".to_owned()),
+            ..Identity::default()
         },
         at: (schedule.seconds() * 1e6) as u64,
         ..Closing::default()
@@ -227,12 +230,45 @@ fn plots(page: &str) -> Vec<&str> {
 fn every_plot_has_marks_and_every_number_is_one() {
     let page = html(&made(&Made::default()));
     let plots = plots(&page);
-    assert_eq!(plots.len(), 8);
+    assert_eq!(plots.len(), 10);
     for plot in plots {
         assert!(plot.matches("class=\"mark").count() > 0, "{plot}");
     }
     for word in ["NaN", "inf", "None", "Some("] {
         assert!(!page.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn times_by_phase_and_by_content_stand_there_since_due_and_since_sent() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    // A wait for connections that nothing else has.
+    for f in results.phases.iter_mut().map(|p| &mut p.figures) {
+        (f.latency.hit.p50, f.service.hit.p50) = (777_000, 333);
+    }
+    for f in results.contents.iter_mut().map(|c| &mut c.figures) {
+        (f.latency.hit.p50, f.service.hit.p50) = (666_000, 222);
+    }
+    let page = html(&results);
+    let sections: Vec<&str> = page.split("<section>").collect();
+    let told = |heading: &str, time: &str| {
+        let heading = format!("<h2>{heading}</h2>");
+        let of = |s: &&&str| s.contains(&heading) && s.contains(time);
+        sections.iter().filter(of).count() == 1
+    };
+    for (by, table, due, sent) in [
+        ("phase", "Phases", "777 ms", "333 µs"),
+        ("kind of content", "Kinds of content", "666 ms", "222 µs"),
+    ] {
+        for (since, time) in [("due", due), ("sent", sent)] {
+            let heading = format!("Response times by {by}, since {since}");
+            assert!(told(&heading, time), "{heading}");
+            assert!(told(table, time), "{table}: {time}");
+        }
     }
 }
 
@@ -255,11 +291,87 @@ fn faults_and_reasons_stand_in_the_verdict() {
     assert!(html(&results).contains("the proxy failed 3 times"));
     results.validity.valid = false;
     results.validity.reasons = vec!["the generator was late & busy".to_owned()];
+    results.validity.doubts = vec!["hits take <80 us".to_owned()];
     let page = html(&results);
     assert!(
         page.contains("Not a valid run")
             && page.contains("<li>the generator was late &amp; busy</li>")
     );
+    assert!(page.contains("<p>In doubt: hits take &lt;80 us.</p>"));
+}
+
+#[test]
+fn false_misses_that_nobody_looked_for_are_not_told_as_none() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    results.total.faults.clear();
+    let told = |r: &Results| {
+        let page = html(r);
+        let compared = compare(r, r);
+        [
+            page.contains("not looked for"),
+            page.contains("0 false misses"),
+            compared.contains("false misses"),
+        ]
+    };
+    results.series.iter_mut().for_each(|s| s.false_misses = 0);
+    assert_eq!(told(&results), [false, true, true]);
+    results.identity.cache = None;
+    assert_eq!(told(&results), [true, false, false]);
+}
+
+#[test]
+fn an_origin_elsewhere_is_not_told_for_one_here() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let elsewhere = "of a core of its own machine (192.0.2.1:8090)";
+    assert!(!html(&results).contains("of its own machine"));
+    let address = "192.0.2.1:8090".to_owned();
+    let options = &mut results.identity.options;
+    options.insert("--origin".to_owned(), address);
+    assert!(html(&results).contains(elsewhere));
+    // One of before tells no processor time.
+    results.measured.generator.as_mut().unwrap().origin = 0.0;
+    assert!(!html(&results).contains("of its own machine"));
+}
+
+#[test]
+fn the_making_of_connections_is_told_for_a_part_of_the_wait_where_it_was_not_measured_apart() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let (apart, together) = (
+        "Waited for a free connection",
+        "Waited for a connection, its making included",
+    );
+    let told = |results: &Results| [apart, together].map(|name| html(results).contains(name));
+    assert_eq!(told(&results), [true, false]);
+    results.measured.connecting = Default::default();
+    assert_eq!(told(&results), [false, true]);
+}
+
+#[test]
+fn exchanges_that_are_not_kept_are_not_said_to_be() {
+    let mut results = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let told = |r: &Results| {
+        let page = html(r);
+        ["The first 7 faulty exchanges are in", "are kept only where"].map(|w| page.contains(w))
+    };
+    assert_eq!(told(&results), [false, true]);
+    results.kept = Some(7);
+    assert_eq!(told(&results), [true, false]);
 }
 
 #[test]
@@ -379,10 +491,49 @@ fn comparison_says_how_much_and_whether_it_may() {
         validity: crate::record::Validity {
             valid: false,
             reasons: vec!["it was late".to_owned()],
+            ..Default::default()
         },
         ..a.clone()
     };
     assert!(compare(&a, &invalid).contains("B is not valid: it was late"));
+}
+
+#[test]
+fn runs_of_one_name_are_compared_by_all_that_was_asked() {
+    let a = made(&Made {
+        rate: 20.0,
+        scale: 0.25,
+        ..Made::default()
+    });
+    let other = |change: fn(&mut Identity)| {
+        let mut b = a.clone();
+        change(&mut b.identity);
+        compare(&a, &b)
+    };
+    let option = |i: &mut Identity| {
+        i.options.insert("--timeout".to_owned(), "5".to_owned());
+    };
+    for (text, expected) in [
+        (
+            other(|i| i.digest = Some("other".to_owned())),
+            "another workload of the name polymix-3",
+        ),
+        (other(option), "another --timeout: – in A, 5 in B"),
+        (
+            other(|i| i.version = Some("0.1.0".to_owned())),
+            "another version of this program: – in A, 0.1.0 in B",
+        ),
+    ] {
+        assert!(
+            text.contains("not comparable") && text.contains(expected),
+            "{text}"
+        );
+    }
+    // An older program's results tell of none of that, which is said.
+    let older = other(|i| i.digest = None);
+    assert!(!older.contains("not comparable"), "{older}");
+    assert!(older.contains("is not told in these results"), "{older}");
+    assert!(!compare(&a, &a).contains("is not told"));
 }
 
 #[test]
@@ -474,7 +625,7 @@ fn chromium_shows_it_and_asks_nobody() {
         "{dom}"
     );
     let plots = plots(&dom);
-    assert_eq!(plots.len(), 8);
+    assert_eq!(plots.len(), 10);
     assert!(
         plots
             .iter()

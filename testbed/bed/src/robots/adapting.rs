@@ -4,7 +4,11 @@
 //! as it comes. The time of an exchange ends with its last byte: what is decoded is decoded behind that, by threads of its own, which
 //! give way to the robots. Awkward case: an answer that has no end (broken off, aborted) can be neither right nor wrong.
 
-use super::{exchange::Exchange, judges::Judges, load::Load};
+use super::{
+    exchange::Exchange,
+    judges::{Case, Judges},
+    load::Load,
+};
 use crate::{
     content::Body,
     demand::{Arrival, Method},
@@ -193,21 +197,20 @@ impl Gathered {
     pub(crate) fn decoded(&self) -> bool {
         self.bytes.is_some()
     }
+}
 
-    /// Bytes that wait with it for a judge.
-    pub(crate) fn size(&self) -> usize {
+impl Case for Gathered {
+    fn size(&self) -> usize {
         self.bytes.as_ref().map_or(0, Vec::len)
     }
 
-    /// Judges it; takes long.
-    pub(crate) fn judged(&self) -> Judged {
+    fn judged(&self) -> Judged {
         let answer = self.bytes.as_deref().unwrap_or_default();
         let original = self.original.to_vec();
         through::through(&original, answer, self.coding, self.accept, &self.meant)
     }
 
-    /// What is to be thought of it if judging it made a decoder panic.
-    pub(crate) fn unreadable(&self) -> Judged {
+    fn unreadable(&self) -> Judged {
         let mut found = Judged::all(&self.meant, self.coding, Fate::Wrong);
         found.faults.push(Fault::WronglyAdapted);
         found.why = Some("a decoder gave up on it".to_owned());

@@ -1,14 +1,17 @@
 //! A closed loop: always so many direct requests under way, the next as soon as one ends. For ceilings, not for latencies: a load that
 //! waits for answers asks less of whoever is slow (coordinated omission).
 
-use super::load::Load;
+use super::{drive::end, load::Load};
 use std::{cell::Cell, io, rc::Rc, time::Duration};
 use tokio::{
     sync::Notify,
-    time::{Instant, Interval, interval, timeout},
+    time::{Interval, interval},
 };
 
-/// Drives it until its phases end, requests do, or `stop` rings, which is told.
+/// How long the end of what is under way is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Drives it until its phases end, requests do, or `stop` rings, which is told. The moment of the run when nothing was under way any more.
 ///
 /// # Errors
 /// None; like [`super::drive::drive`] otherwise.
@@ -17,7 +20,7 @@ pub(crate) async fn drive_closed(
     under_way: u64,
     stop: &Notify,
     stopped_early: &Cell<bool>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let stopped = stop.notified();
     tokio::pin!(stopped);
     let mut second = 0;
@@ -53,10 +56,5 @@ pub(crate) async fn drive_closed(
             _ = look.tick() => {}
         }
     }
-    let begin = Instant::now();
-    while load.counts().under_way > 0 && begin.elapsed() < Duration::from_secs(10) {
-        let _ = timeout(Duration::from_millis(100), load.room.notified()).await;
-    }
-    load.second(load.clock.now());
-    Ok(())
+    Ok(end(load, PATIENCE, stopped, stopped_early).await)
 }

@@ -56,6 +56,9 @@ pub struct RunArgs {
     /// Starts the proxy by this command (no shell); {proxy}, {host} and {port} of --proxy and the address {origin} are filled in
     #[arg(long)]
     pub start: Option<String>,
+    /// What the proxy is called in reports; if left out, by the program that --start names behind taskset, nice and the like
+    #[arg(long)]
+    pub name: Option<String>,
     /// Watches the processor time and memory of the process of this number and of its children
     #[arg(long)]
     pub watch: Vec<u32>,
@@ -123,6 +126,7 @@ impl RunArgs {
             listen: self.listen,
             origin: self.origin,
             start: self.start,
+            name: self.name,
             watch: self.watch,
             timeout: Duration::from_secs_f64(self.timeout),
             out: self.out,
@@ -168,6 +172,18 @@ pub fn run_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
     }
 }
 
+/// `understudy-bed robots`: the same without an origin of its own, which must be named.
+#[must_use]
+pub fn robots_command(args: RunArgs, page: fn(&Results) -> String) -> ExitCode {
+    if args.origin.is_none() {
+        eprintln!(
+            "understudy-bed: robots alone need --origin, the address of `understudy-bed origin`; `run` has an origin of its own"
+        );
+        return ExitCode::from(COULD_NOT_RUN);
+    }
+    run_command(args, page)
+}
+
 fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> {
     let plan = args.plan()?;
     if plan.start.is_none() {
@@ -179,10 +195,12 @@ fn carry_out(args: RunArgs, page: fn(&Results) -> String) -> Result<u8, String> 
             )
         })?;
     }
-    let mut seconds = 0u64;
+    let mut told = 0;
     let results = run(&plan, move |progress| {
-        seconds += 1;
-        if seconds.is_multiple_of(PROGRESS) {
+        // By the run's time: a second may be told of late, or with the next.
+        let now = progress.at as u64 / PROGRESS;
+        if now > told {
+            told = now;
             eprintln!("{progress}");
         }
     })
@@ -265,8 +283,15 @@ fn summary(results: &Results) -> String {
         millis(&figures.latency.hit, &figures.service.hit),
         millis(&figures.latency.miss, &figures.service.miss),
     );
-    if results.total.faults.is_empty() {
-        text.push_str("faults    none\n");
+    // Nobody knows what must still be stored in a cache of unknown size.
+    let looked = results.identity.cache.is_some();
+    match (results.total.faults.is_empty(), looked) {
+        (true, true) => text.push_str("faults    none\n"),
+        (true, false) => {
+            text.push_str("faults    none, but false misses were not looked for (--cache)\n")
+        }
+        (false, true) => {}
+        (false, false) => text.push_str("faults    false misses were not looked for (--cache)\n"),
     }
     for (fault, count) in &results.total.faults {
         let apart = match fault.is_failure() {
@@ -293,6 +318,9 @@ fn summary(results: &Results) -> String {
     }
     for reason in &results.validity.reasons {
         text.push_str(&format!("not valid {reason}\n"));
+    }
+    for doubt in &results.validity.doubts {
+        text.push_str(&format!("in doubt  {doubt}\n"));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! Drives the load through its phases: takes each request when it is due, tells of phases and seconds, ends.
 //!
-//! The phases of its life: 1. requests as they are due, until the last or until it is stopped; 2. what is under way ends; 3. over.
+//! The phases of its life: 1. requests as they are due, until the last or until it is stopped; 2. what is under way ends; 3. what is to be
+//! judged is; 4. over. The last two are those of a closed loop too.
 //!
 //! Awkward case: a phase that fills a store ends when the origin has sent enough, before its time. The request drawn last is then due
 //! in a phase that is over; it is taken at once, so that no object is missing from the sequence.
@@ -15,10 +16,12 @@ const BURST: usize = 64;
 const LOOK: u64 = 100_000;
 /// How much longer than an answer may take the end is waited for.
 const SETTLING: Duration = Duration::from_secs(1);
+/// How long the end is waited for, at most, by who was told to stop.
+const HURRIED: Duration = Duration::from_secs(10);
 /// Seconds between two sweeps for connections that the proxy closed.
 const SWEEP: u64 = 5;
 
-/// Drives it to its end, or until `stop` rings, which is told.
+/// Drives it to its end, or until `stop` rings, which is told. The moment of the run when nothing was under way any more.
 ///
 /// # Errors
 /// The system has no timer for it.
@@ -26,7 +29,7 @@ pub(crate) async fn drive(
     load: &Rc<Load>,
     stop: &Notify,
     stopped_early: &Cell<bool>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let timer = Timer::new()?;
     let stopped = stop.notified();
     tokio::pin!(stopped);
@@ -111,18 +114,63 @@ pub(crate) async fn drive(
         load.second(load.clock.now());
     }
     // What is under way may end, or its time may be up, which is a fault to be counted: a proxy that hangs must not look right because
-    // the run ended first. Who interrupts does not wait for that.
-    let end = async {
-        while load.counts().under_way > 0 {
-            load.idle.notified().await;
+    // the run ended first.
+    let patience = load.timeout + SETTLING;
+    Ok(end(load, patience, stopped, stopped_early).await)
+}
+
+/// Waits for what is under way, as long as `patience` allows, and then for the judges of what is over. The moment of the run when the
+/// first of these waits had its end. Who interrupts does not wait for that, nor who interrupts the waiting.
+pub(crate) async fn end(
+    load: &Load,
+    patience: Duration,
+    stopped: impl Future<Output = ()>,
+    stopped_early: &Cell<bool>,
+) -> u64 {
+    tokio::pin!(stopped);
+    let hurried = patience.min(load.timeout).min(HURRIED);
+    {
+        // Gone when the judges are waited for: it would be first in the queue of who is woken.
+        let answered = async {
+            while load.counts().under_way > 0 {
+                load.idle.notified().await;
+            }
+        };
+        tokio::pin!(answered);
+        if !stopped_early.get() {
+            tokio::select! {
+                biased;
+                _ = timeout(patience, &mut answered) => {}
+                () = &mut stopped => stopped_early.set(true),
+            }
+        }
+        if stopped_early.get() {
+            let _ = timeout(hurried, answered).await;
+        }
+    }
+    load.close();
+    let at = load.clock.now();
+    load.second(at);
+    if load.counts().judging == 0 {
+        return at;
+    }
+    let judged = async {
+        while load.counts().judging > 0 {
+            let _ = timeout(Duration::from_secs(1), load.idle.notified()).await;
+            load.second(load.clock.now());
         }
     };
-    let patience = if stopped_early.get() {
-        load.timeout.min(Duration::from_secs(10))
-    } else {
-        load.timeout + SETTLING
-    };
-    let _ = timeout(patience, end).await;
-    load.second(load.clock.now());
-    Ok(())
+    // Judges have so much to do and no more, since nothing comes to it now: they are waited for however long that takes, or they would
+    // go on beside the next run. Who interrupts does not wait for that either.
+    let early = stopped_early.get();
+    let patience = if early { hurried } else { Duration::MAX };
+    tokio::select! {
+        _ = timeout(patience, judged) => {}
+        () = stopped, if !early => stopped_early.set(true),
+    }
+    at
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

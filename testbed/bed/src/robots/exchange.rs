@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     pub(crate) arrival: Arrival,
     /// When the generator came to it, microseconds of the run.
     pub(crate) taken: u64,
+    /// When its robot had a connection for it, or began to make one.
+    pub(crate) begun: u64,
     /// When its first byte was sent.
     pub(crate) sent: u64,
     /// When the head was there.
@@ -69,6 +71,7 @@ impl Exchange {
             since: request::since(arrival.kind, version.modified),
             arrival,
             taken,
+            begun: now,
             sent: now,
             head: 0,
             done: 0,

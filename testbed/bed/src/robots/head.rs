@@ -57,6 +57,7 @@ impl Head {
         let mut claims = Claims::default();
         let (mut length, mut chunked) = (None, false);
         let (mut coding, mut tag) = (Coding::Plain, None);
+        let mut tagged = false;
         // RFC 9112 9.3: HTTP/1.1 stays open unless it says otherwise, HTTP/1.0 the reverse.
         let (mut close, mut keep_alive) = (false, false);
         for field in answer.headers.iter() {
@@ -82,7 +83,11 @@ impl Head {
                     _ => Coding::Other,
                 };
             } else if name.eq_ignore_ascii_case("etag") {
-                tag = Tag::of(value);
+                match tagged {
+                    true => claims.doubled = true,
+                    false => tag = Tag::of(value),
+                }
+                tagged = true;
             } else {
                 claims.field(name, value);
             }
@@ -129,4 +134,32 @@ fn has_token(value: &[u8], token: &str) -> bool {
     value
         .split(|&b| b == b',')
         .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn head(fields: &str) -> Head {
+        let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let mut headers = [httparse::EMPTY_HEADER; 8];
+        let mut answer = httparse::Response::new(&mut headers);
+        assert!(answer.parse(text.as_bytes()).unwrap().is_complete());
+        Head::of(&answer).unwrap()
+    }
+
+    #[test]
+    fn a_tag_that_comes_twice_is_doubled_and_the_first_one_counts() {
+        for (fields, doubled, tag) in [
+            ("Server: a\r\n", false, None),
+            ("ETag: \"a\"\r\n", false, Tag::of(b"\"a\"")),
+            ("ETag: W/\"a\"\r\n", false, None),
+            ("ETag: \"a\"\r\netag: \"b\"\r\n", true, Tag::of(b"\"a\"")),
+            ("ETag: W/\"a\"\r\nETag: \"a\"\r\n", true, None),
+        ] {
+            let head = head(fields);
+            assert_eq!((head.claims.doubled, head.tag), (doubled, tag), "{fields}");
+        }
+    }
 }

@@ -140,10 +140,11 @@ impl Judging {
         }
         let excused = expected.broken && seen.until_closed;
         let adapted = load.adapting.over(exchange, outcome, excused);
-        // What a module had no time for goes on as it is, and may not be stored.
+        // What a module had no time for goes on as it is, and may not be stored. Whether it had is known when it is judged.
         let certain = match &adapted {
-            Some(Adapted::Judged(judged)) => !judged.as_it_was(),
-            _ => true,
+            Some(Adapted::Judged(judged)) => !judged.may_be_as_it_was(),
+            Some(Adapted::Soon(_)) => false,
+            None => true,
         };
         let variant = certain.then(|| load.adapting.variant(load, &exchange.arrival));
         self.remember(exchange, &expected, &seen, &verdict, variant);
@@ -155,6 +156,7 @@ impl Judging {
             method: arrival.method,
             due: super::clock::micros(arrival.due),
             taken: exchange.taken,
+            begun: exchange.begun,
             sent: exchange.sent,
             head: exchange.head,
             done: exchange.done,
@@ -182,6 +184,20 @@ impl Judging {
         }
     }
 
+    /// How many faulty exchanges are kept, if any are to be.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        self.kept.as_ref().map(|kept| u64::from(kept.count()))
+    }
+
+    /// What came of an exchange's body, found when it was over already. Whether a store has it for certain is known now.
+    pub(crate) fn judged(&mut self, load: &Load, exchange: &Exchange, judged: &Judged) {
+        if exchange.since.is_none() && !judged.may_be_as_it_was() {
+            let variant = load.adapting.variant(load, &exchange.arrival);
+            self.memory
+                .certain(exchange.arrival.object, exchange.done, variant);
+        }
+    }
+
     /// Keeps the exchange if something was wrong with it.
     pub(crate) fn keep(&mut self, load: &Load, exchange: &Exchange, over: &Over) {
         if over.sample.faults.is_empty() {
@@ -204,6 +220,8 @@ impl Judging {
         let arrival = &exchange.arrival;
         let (object, own) = (arrival.object, arrival.number);
         let sent = load.clock.unix_seconds(exchange.sent);
+        let named = seen.claims.reply.map(|reply| reply.request);
+        let made = named.and_then(|request| self.memory.made(object, request));
         let known = seen.claims.reply.map_or(Known::Never, |reply| {
             self.memory.known(object, own, reply.request, exchange.sent)
         });
@@ -239,9 +257,10 @@ impl Judging {
             cache: self.cache,
             broken,
             sent: (sent, exchange.sent),
-            doubt: load.clock.doubt(exchange.sent),
-            there: (seen.claims.reply).and_then(|reply| self.memory.there(object, reply.request)),
-            made: (seen.claims.reply).and_then(|reply| self.memory.made(object, reply.request)),
+            // Nothing that the origin said of a request is older than the request.
+            doubt: load.clock.doubt(made.unwrap_or(0), exchange.sent),
+            there: named.and_then(|request| self.memory.there(object, request)),
+            made,
             due: super::clock::micros(arrival.due),
         }
     }

@@ -1,6 +1,8 @@
-//! Faulty exchanges, kept whole for a person to look at: one line of JSON each.
+//! Faulty exchanges, kept for a person to look at: one line of JSON each, with the request, the answer's head, what it should have been,
+//! and the bytes around the first difference. Bodies are not kept: the right one can be made again, and of a wrong one that is enough.
 //!
-//! Invariant: at most [`MOST`] are kept, so a proxy that fails at everything fills no disk; the counts in the results go on.
+//! Invariant: at most [`MOST`] are kept, so a proxy that fails at everything fills no disk; the counts in the results go on. Awkward case:
+//! that no more are kept, for that or for a disk that is full, is said once; the results tell how many are.
 
 use super::{
     exchange::{Exchange, shown},
@@ -26,6 +28,8 @@ const MOST: u32 = 10_000;
 pub(crate) struct Kept {
     file: BufWriter<File>,
     count: u32,
+    /// The disk has no room.
+    failed: bool,
 }
 
 /// One faulty exchange. Times are microseconds from the run's beginning.
@@ -43,6 +47,7 @@ pub(crate) struct KeptExchange<'a> {
     cachable: bool,
     due: u64,
     taken: u64,
+    begun: u64,
     sent: u64,
     head: u64,
     done: u64,
@@ -98,6 +103,7 @@ impl<'a> KeptExchange<'a> {
             cachable: sample.cachable,
             due: sample.due,
             taken: sample.taken,
+            begun: sample.begun,
             sent: sample.sent,
             head: sample.head,
             done: sample.done,
@@ -138,28 +144,75 @@ impl Kept {
         Ok(Self {
             file: BufWriter::new(File::create(directory.join("faults.jsonl"))?),
             count: 0,
+            failed: false,
         })
     }
 
+    /// How many are kept.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Keeps one. A disk that is full ends no run.
-    pub(crate) fn keep(&mut self, exchange: &KeptExchange<'_>) {
-        if self.count >= MOST {
+    pub(crate) fn keep(&mut self, exchange: &impl Serialize) {
+        if self.count >= MOST || self.failed {
             return;
         }
         self.count += 1;
+        if self.count == MOST {
+            eprintln!("understudy-bed: {MOST} faulty exchanges are kept; more are counted alone");
+        }
         let written = serde_json::to_writer(&mut self.file, exchange).map_err(io::Error::from);
         let written = written.and_then(|()| self.file.write_all(b"\n"));
-        // Line by line while they are few: an interrupted run leaves them too.
-        let written = written.and_then(|()| {
-            if self.count < 1000 {
-                self.file.flush()
-            } else {
-                Ok(())
-            }
-        });
+        // Line by line: an interrupted run leaves them too, and what is counted is there.
+        let written = written.and_then(|()| self.file.flush());
         if let Err(e) = written {
             eprintln!("understudy-bed: faulty exchanges are no longer kept: {e}");
-            self.count = MOST;
+            self.count -= 1;
+            self.failed = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_more_are_kept_than_a_person_can_look_at_and_their_number_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut kept = Kept::create(directory.path()).unwrap();
+        for number in 0..MOST + 5 {
+            kept.keep(&number);
+        }
+        assert_eq!(kept.count(), MOST);
+        drop(kept);
+        let text = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), MOST as usize);
+    }
+
+    #[test]
+    fn each_is_there_when_it_is_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut kept = Kept::create(directory.path()).unwrap();
+        for number in 0..1005 {
+            kept.keep(&number);
+        }
+        let text = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+        assert_eq!((kept.count(), text.lines().count()), (1005, 1005));
+    }
+
+    #[test]
+    fn what_the_disk_has_no_room_for_is_not_counted_as_kept() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut kept = Kept {
+            file: BufWriter::new(full),
+            count: 0,
+            failed: false,
+        };
+        kept.keep(&1);
+        kept.keep(&2);
+        assert_eq!(kept.count(), 0);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand, Method},
     origin::{self, Reading, network::Path},
-    record::Sample,
+    record::{Answered, Sample},
     seed::Stream,
     workload::Schedule,
     world::{Object, Version, World, draw},
@@ -42,7 +42,9 @@ const NETWORK: u64 = 1;
 /// Who is told of what the load does.
 pub(crate) trait Host {
     /// An exchange is over.
-    fn sample(&mut self, sample: &Sample);
+    fn answered(&mut self, sample: &Sample) -> Answered;
+    /// That exchange is judged.
+    fn judged(&mut self, answered: Answered, sample: &Sample);
     /// A phase begins at this moment.
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts);
     /// Another second has gone.
@@ -62,13 +64,15 @@ pub(crate) struct Counts {
     pub(crate) connections: u64,
     /// Requests under way or queued.
     pub(crate) under_way: u64,
+    /// Exchanges that are over, and nobody has judged yet.
+    pub(crate) judging: u64,
     /// Connections made so far.
     pub(crate) opened: u64,
     /// Requests asked again on a fresh connection.
     pub(crate) retried: u64,
     /// Exchanges with a failure.
     pub(crate) faulty: u64,
-    /// Exchanges that are over.
+    /// Exchanges that are over and judged.
     pub(crate) done: u64,
 }
 
@@ -105,7 +109,9 @@ pub(crate) struct Load {
     /// When the origin's clock is looked at next, microseconds of the run.
     look: Cell<u64>,
     spare: RefCell<Vec<Vec<u8>>>,
-    /// Rings when nothing is under way any more.
+    /// What is under way now has no place in the results any more.
+    closed: Cell<bool>,
+    /// Rings when nothing is under way any more, and when nothing waits for a judge any more.
     pub(crate) idle: Notify,
     /// Rings when a request is over.
     pub(crate) room: Notify,
@@ -159,6 +165,7 @@ impl Load {
             counts: Cell::new(Counts::default()),
             look: Cell::new(0),
             spare: RefCell::default(),
+            closed: Cell::new(false),
             world: parts.world,
             idle: Notify::new(),
             room: Notify::new(),
@@ -251,6 +258,11 @@ impl Load {
         self.counts.get()
     }
 
+    /// How many faulty exchanges are kept, if any are to be.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        self.judging.borrow().kept()
+    }
+
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         let mut counts = self.counts.get();
         change(&mut counts);
@@ -297,6 +309,9 @@ impl Load {
         while let Some((arrival, taken)) = next.take() {
             let robot = arrival.robot as usize;
             self.exchange(&mut slot, arrival, taken).await;
+            if self.closed.get() {
+                return;
+            }
             let mut robots = self.robots.borrow_mut();
             let places = robots.len();
             let place = &mut robots[robot % places];
@@ -322,6 +337,9 @@ impl Load {
             .asked(arrival.object, arrival.number, arrival.method, now);
         let mut exchange = Exchange::new(self, arrival, taken);
         let outcome = exchange.run(self, slot).await;
+        if self.closed.get() {
+            return;
+        }
         let mut over = self
             .judging
             .borrow_mut()
@@ -334,40 +352,54 @@ impl Load {
         if over.read {
             self.embedded(&exchange);
         }
+        let answered = self.host.borrow_mut().answered(&over.sample);
         match over.adapted.take() {
             // The robot goes on meanwhile; the exchange is counted when it is known what it was.
             Some(Known::Soon(soon)) => {
+                self.count(|c| c.judging += 1);
                 let load = Rc::clone(self);
                 tokio::task::spawn_local(async move {
                     if let Ok(judged) = soon.await {
+                        let mut judging = load.judging.borrow_mut();
+                        judging.judged(&load, &exchange, &judged);
+                        drop(judging);
                         over.add(judged);
                     }
-                    load.ended(&exchange, over);
+                    load.ended(&exchange, over, answered);
+                    load.count(|c| c.judging = c.judging.saturating_sub(1));
+                    if load.counts().judging == 0 {
+                        load.idle.notify_one();
+                    }
                 });
             }
             Some(Known::Judged(judged)) => {
                 over.add(judged);
-                self.ended(&exchange, over);
+                self.ended(&exchange, over, answered);
             }
-            None => self.ended(&exchange, over),
+            None => self.ended(&exchange, over, answered),
+        }
+        self.count(|c| c.under_way = c.under_way.saturating_sub(1));
+        self.room.notify_one();
+        if self.counts().under_way == 0 {
+            self.idle.notify_one();
         }
     }
 
     /// All is known of an exchange: it is kept if it was faulty, counted and recorded.
-    fn ended(&self, exchange: &Exchange, over: Over) {
+    fn ended(&self, exchange: &Exchange, over: Over, answered: Answered) {
         self.judging.borrow_mut().keep(self, exchange, &over);
         let sample = over.sample;
         let failed = sample.faults.iter().any(|f| f.is_failure());
         self.count(|c| {
             c.done += 1;
             c.faulty += u64::from(failed);
-            c.under_way = c.under_way.saturating_sub(1);
         });
-        self.host.borrow_mut().sample(&sample);
-        self.room.notify_one();
-        if self.counts.get().under_way == 0 {
-            self.idle.notify_one();
-        }
+        self.host.borrow_mut().judged(answered, &sample);
+    }
+
+    /// Nothing more counts but what judges are at: what is under way yet is left.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
     }
 
     /// The page is there: what it embeds is asked for now.

@@ -58,6 +58,8 @@ pub struct Plan {
     pub origin: Option<SocketAddr>,
     /// The command that starts the proxy, with `{proxy}`, `{host}`, `{port}` and `{origin}` to be filled in.
     pub start: Option<String>,
+    /// What the proxy is called in reports; by its command, if nothing is given.
+    pub name: Option<String>,
     /// Processes to watch beside it, with their children.
     pub watch: Vec<u32>,
     /// Instead of what is due when it is due: so many requests always under way.
@@ -89,6 +91,7 @@ impl Plan {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             origin: None,
             start: None,
+            name: None,
             watch: Vec::new(),
             closed: None,
             direct: false,

@@ -9,6 +9,7 @@ use super::{
     clock::Clock,
     closed::drive_closed,
     drive::drive,
+    identity::identity,
     interrupt,
     judges::{self, Judges},
     judging::Judging,
@@ -23,7 +24,7 @@ use crate::{
     content::Library,
     demand::{Arrival, Demand},
     origin::{self, Reading, Wall, remote},
-    record::{Closing, Generator, Identity, Observation, Progress, Recorder, Results, Sample},
+    record::{Answered, Closing, Generator, Observation, Progress, Recorder, Results, Sample},
     seed::Seed,
     watch::Thread,
     workload::{self, Bodies, Schedule, Workload},
@@ -31,7 +32,7 @@ use crate::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -103,6 +104,8 @@ fn run_asked(
     on_progress: Box<dyn FnMut(&Progress)>,
 ) -> Result<Results, Error> {
     interrupt::hear()?;
+    // Before the run has any of its own.
+    let others = Thread::others();
     origin::raise_open_files();
     let kept = match &plan.out {
         None => None,
@@ -144,6 +147,7 @@ fn run_asked(
         observer: Observer::start(&pids),
         robots: Thread::current(),
         judges: shared.clone(),
+        beside: Beside::new(others),
         process: processor(),
         thread: Thread::current().seconds().unwrap_or(0.0),
         phase: 0,
@@ -179,16 +183,9 @@ fn run_asked(
         adapting: Adapting::new(plan.adapts.clone(), judges),
         host: Box::new(host),
     }));
-    let interrupted = go(runtime, &load, plan.closed)?;
-    let at = load.clock.now();
-    let left = load.counts().under_way;
-    let left = (left > 0).then(|| {
-        format!("{left} requests had no answer yet when the run ended, and are in no figure")
-    });
-    let lost = shared.map_or(0, |judges| judges.lost());
-    let lost = (lost > 0).then(|| {
-        format!("{lost} adapted answers were not judged: more came than can be decoded beside the load; lower the rate")
-    });
+    let (interrupted, at) = go(runtime, &load, plan.closed)?;
+    let reasons = left(&load.counts(), shared.map_or(0, |judges| judges.lost()));
+    let kept = load.kept();
     drop(load);
     drop(started);
     let Some(recorder) = Rc::into_inner(recorder) else {
@@ -197,20 +194,42 @@ fn run_asked(
     Ok(recorder.into_inner().finish(Closing {
         identity: identity(plan, clock.unix_seconds(0)),
         at,
+        kept,
         interrupted,
-        reasons: left.into_iter().chain(lost).collect(),
+        reasons,
     }))
 }
 
-/// Drives the load on this runtime, of this thread; whether it was interrupted.
+/// What was left out of the figures, `lost` of it by judges that had too much to do.
+fn left(counts: &Counts, lost: u64) -> Vec<String> {
+    let told = [
+        (
+            counts.under_way,
+            "requests had no answer yet when the run ended, and are in no figure",
+        ),
+        (
+            counts.judging,
+            "adapted answers were not judged yet when the run was interrupted, and are in no figure but those over time",
+        ),
+        (
+            lost,
+            "adapted answers were not judged: more came than can be decoded beside the load; lower the rate",
+        ),
+    ];
+    let told = told.into_iter().filter(|(number, _)| *number > 0);
+    told.map(|(number, what)| format!("{number} {what}"))
+        .collect()
+}
+
+/// Drives the load on this runtime, of this thread; whether it was interrupted, and when nothing was under way any more.
 fn go(
     runtime: tokio::runtime::Runtime,
     load: &Rc<Load>,
     closed: Option<usize>,
-) -> Result<bool, io::Error> {
+) -> Result<(bool, u64), io::Error> {
     let local = LocalSet::new();
     let stop = Notify::new();
-    let interrupted = local.block_on(&runtime, async {
+    let driven = local.block_on(&runtime, async {
         let asked = async {
             // Looked at, since it may have come while everything was made ready.
             while !interrupt::asked() {
@@ -220,23 +239,23 @@ fn go(
             // The load ends in its own time.
             std::future::pending::<()>().await;
         };
-        let was = std::cell::Cell::new(false);
+        let was = Cell::new(false);
         let driven = async {
             match closed {
                 None => drive(load, &stop, &was).await,
                 Some(under_way) => drive_closed(load, under_way as u64, &stop, &was).await,
             }
         };
-        tokio::select! {
+        let at = tokio::select! {
             driven = driven => driven?,
-            () = asked => {}
-        }
-        Ok::<_, io::Error>(was.get())
+            () = asked => load.clock.now(),
+        };
+        Ok::<_, io::Error>((was.get(), at))
     });
     // What is still under way ends with the runtime, and its exchanges let the load go.
     drop(local);
     drop(runtime);
-    interrupted
+    driven
 }
 
 /// World, library, origin, its addresses, and what its clock says.
@@ -320,32 +339,47 @@ fn listeners(first: SocketAddr, servers: usize) -> Vec<SocketAddr> {
     (0..servers.max(1)).map(place).collect()
 }
 
-/// What is told of the run in its results.
-fn identity(plan: &Plan, began: i64) -> Identity {
-    Identity {
-        workload: plan.workload.name.clone(),
-        seed: plan.seed,
-        scale: plan.scale(),
-        mode: match plan.mode {
-            Mode::Forward => "forward".to_owned(),
-            Mode::Reverse => "reverse".to_owned(),
-        },
-        proxy: plan.proxy.to_string(),
-        // The first word alone: the rest may name what is nobody's business.
-        start: plan.start.as_ref().and_then(|command| {
-            let mut words = shlex::Shlex::new(command);
-            let word = words.next()?;
-            Some(word.rsplit('/').next().unwrap_or_default().to_owned())
-        }),
-        cache: plan.cache,
-        began,
-    }
-}
-
 /// Processor seconds of this whole program.
 fn processor() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The threads that were there before the run: what they take is not the origin's.
+struct Beside(Vec<Other>);
+
+/// One of them.
+struct Other {
+    thread: Thread,
+    /// Processor seconds at the run's beginning, and since then when it was looked at last: it may have ended.
+    began: f64,
+    took: Cell<f64>,
+}
+
+impl Beside {
+    /// Counted from now on.
+    fn new(threads: Vec<Thread>) -> Self {
+        let there = threads.into_iter().filter_map(|thread| {
+            let began = thread.seconds()?;
+            Some(Other {
+                thread,
+                began,
+                took: Cell::new(0.0),
+            })
+        });
+        Self(there.collect())
+    }
+
+    /// Processor seconds of all together.
+    fn seconds(&self) -> f64 {
+        let each = self.0.iter().map(|other| {
+            if let Some(now) = other.thread.seconds() {
+                other.took.set(now - other.began);
+            }
+            other.took.get()
+        });
+        each.sum()
+    }
 }
 
 /// Records what the load does.
@@ -355,6 +389,7 @@ struct Recording {
     observer: Option<Observer>,
     robots: Thread,
     judges: Option<Arc<judges::Shared>>,
+    beside: Beside,
     /// Processor seconds of the program and of this thread, at the beginning.
     process: f64,
     thread: f64,
@@ -366,6 +401,7 @@ impl Recording {
     fn observe(&self, now: u64, counts: &Counts) {
         let robots = self.robots.seconds().unwrap_or(0.0) - self.thread;
         let judges = self.judges.as_ref().map_or(0.0, |judges| judges.seconds());
+        let beside = self.beside.seconds();
         self.recorder.borrow_mut().observe(&Observation {
             at: now,
             connections: counts.connections,
@@ -374,16 +410,24 @@ impl Recording {
             origin: Some(self.side.counted()),
             generator: Some(Generator {
                 robots,
-                origin: (processor() - self.process - robots - judges).max(0.0),
+                // What the program took and nobody else did. Of an origin elsewhere that says nothing.
+                origin: self.side.processor().unwrap_or_else(|| {
+                    (processor() - self.process - robots - judges - beside).max(0.0)
+                }),
                 judges,
+                beside,
             }),
         });
     }
 }
 
 impl Host for Recording {
-    fn sample(&mut self, sample: &Sample) {
-        self.recorder.borrow_mut().record(sample);
+    fn answered(&mut self, sample: &Sample) -> Answered {
+        self.recorder.borrow_mut().answered(sample)
+    }
+
+    fn judged(&mut self, answered: Answered, sample: &Sample) {
+        self.recorder.borrow_mut().judged(answered, sample);
     }
 
     fn phase(&mut self, phase: usize, now: u64, counts: &Counts) {
@@ -414,6 +458,55 @@ impl Host for Recording {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_for_each_reason_apart() {
+        let counts = |under_way, judging| Counts {
+            under_way,
+            judging,
+            ..Counts::default()
+        };
+        assert_eq!(left(&counts(0, 0), 0), [""; 0]);
+        for (told, number, what) in [
+            (left(&counts(3, 0), 0), "3 ", "had no answer yet"),
+            (left(&counts(0, 4), 0), "4 ", "were not judged yet"),
+            (left(&counts(0, 0), 5), "5 ", "lower the rate"),
+        ] {
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].starts_with(number) && told[0].contains(what));
+        }
+        assert_eq!(left(&counts(1, 1), 1).len(), 3);
+    }
+
+    #[test]
+    fn what_a_thread_took_beside_the_run_stays_counted_when_it_has_ended() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let own = Thread::current();
+            // It worked before the run too.
+            while own.seconds().unwrap() < 0.02 {
+                std::hint::spin_loop();
+            }
+            tell.send(own.clone()).unwrap();
+            ended.recv().unwrap();
+            let began = own.seconds().unwrap();
+            while own.seconds().unwrap() < began + 0.02 {
+                std::hint::spin_loop();
+            }
+            tell.send(own).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let beside = Beside::new(vec![told.recv().unwrap()]);
+        assert!(beside.0[0].began >= 0.02);
+        end.send(()).unwrap();
+        told.recv().unwrap();
+        let took = beside.seconds();
+        assert!(took >= 0.02, "{took}");
+        drop(end);
+        thread.join().unwrap();
+        assert!(beside.seconds() >= 0.02);
+    }
 
     #[test]
     fn an_origin_that_serves_something_else_is_told_from_one_that_does_not() {

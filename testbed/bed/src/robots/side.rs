@@ -41,12 +41,16 @@ impl Asking {
         let shared = Arc::clone(&latest);
         let (end, ended) = channel::<()>();
         let thread = spawn(move || {
+            // It may have served other runs.
+            let mut begin = None;
             while ended.recv_timeout(EACH) == Err(RecvTimeoutError::Timeout) {
                 // A question that fails is asked again; what was last known stays.
                 if let Ok(clock) = remote.clock(1) {
                     shared.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(clock);
                 }
-                if let Ok(statistics) = remote.statistics() {
+                if let Ok(mut statistics) = remote.statistics() {
+                    let begin = *begin.get_or_insert(statistics.processor_micros);
+                    statistics.processor_micros = statistics.processor_micros.saturating_sub(begin);
                     shared.lock().unwrap_or_else(PoisonError::into_inner).0 = statistics;
                 }
             }
@@ -81,6 +85,14 @@ impl Side {
         }
     }
 
+    /// Processor seconds of an origin elsewhere, of each of its workers in the mean, since it was asked first; what one here takes is of this program's own.
+    pub(crate) fn processor(&self) -> Option<f64> {
+        match self {
+            Self::Here(_) => None,
+            Self::There(asking) => Some(asking.latest().0.processor_micros as f64 / 1e6),
+        }
+    }
+
     /// What its clock said when it was looked at last, if it was.
     pub(crate) fn clock(&self) -> Option<Reading> {
         match self {
@@ -89,7 +101,7 @@ impl Side {
         }
     }
 
-    /// The same, as results tell it.
+    /// What it counted, as results tell it.
     pub(crate) fn counted(&self) -> OriginSide {
         let origin::Statistics {
             requests,

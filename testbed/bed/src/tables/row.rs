@@ -200,6 +200,7 @@ mod tests {
             host: Default::default(),
             validity: Default::default(),
             interrupted: false,
+            kept: None,
             total: measured.clone(),
             phases: vec![PhaseResults {
                 name: "plateau".to_owned(),

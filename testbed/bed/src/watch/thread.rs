@@ -1,4 +1,4 @@
-//! The processor time of one of this program's own threads.
+//! The processor time of this program's own threads, each apart.
 //!
 //! `schedstat` counts nanoseconds; where the kernel has it not, `stat` counts ticks.
 
@@ -6,7 +6,7 @@ use super::Stat;
 use std::path::PathBuf;
 
 /// A thread of this program. May be looked at from any other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thread {
     directory: PathBuf,
 }
@@ -20,6 +20,21 @@ impl Thread {
         Self {
             directory: PathBuf::from("/proc").join(own),
         }
+    }
+
+    /// All threads that this program has now, but the one that calls this.
+    #[must_use]
+    pub fn others() -> Vec<Self> {
+        let own = Self::current();
+        // `/proc/PID/task`, which has a directory for each.
+        let Some(list) = own.directory.parent().and_then(|d| d.read_dir().ok()) else {
+            return Vec::new();
+        };
+        let all = list.filter_map(|entry| {
+            let directory = entry.ok()?.path();
+            Some(Self { directory })
+        });
+        all.filter(|thread| *thread != own).collect()
     }
 
     /// Processor seconds that it took; `None` when it has ended.
@@ -55,6 +70,26 @@ mod tests {
         while seconds() < before + 0.02 {
             std::hint::black_box((0..100_000u64).fold(0, |a, b| a ^ b));
         }
+    }
+
+    #[test]
+    fn all_threads_but_the_one_that_asks_are_others() {
+        let own = Thread::current();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(Thread::current()).unwrap();
+            ended.recv().unwrap_err();
+            Thread::others()
+        });
+        let other = told.recv().unwrap();
+        let others = Thread::others();
+        assert!(others.contains(&other), "{others:?}");
+        assert!(!others.contains(&own), "{others:?}");
+        drop(end);
+        let others = thread.join().unwrap();
+        assert!(others.contains(&own), "{others:?}");
+        assert!(!others.contains(&other), "{others:?}");
     }
 
     #[test]

@@ -121,6 +121,67 @@ fn sizes_and_cachability_are_those_of_the_table() {
 }
 
 #[test]
+fn sizes_have_the_shape_of_the_table_and_not_its_means_alone() {
+    let world = world(2);
+    let within = |kind: u8, kb: f64| {
+        let sizes = objects(kind, 40_000).map(|o| world.size(o) as f64 / 1024.0);
+        mean(sizes.map(|size| f64::from(u8::from(size <= kb))))
+    };
+    // An exponential distribution, at parts of its mean; the smallest bodies of a format are larger than nothing.
+    for (kind, kb) in [(0, 4.5), (1, 8.5)] {
+        for part in [0.7f64, 1.0, 2.0, 4.0] {
+            let right = 1.0 - (-part).exp();
+            let is = within(kind, kb * part);
+            assert!(
+                (is - right).abs() < 0.015,
+                "{kind} {part}: {is} for {right}"
+            );
+        }
+    }
+    // A lognormal one, at its median and a standard deviation of the logarithm from there.
+    for (kind, kb, sd) in [(2, 300.0, 300.0f64), (3, 25.0, 10.0)] {
+        let variance = (1.0 + (sd / kb).powi(2)).ln();
+        let median = kb * (-variance / 2.0).exp();
+        for (away, right) in [(-1.0, 0.1587), (0.0, 0.5), (1.0, 0.8413), (2.0, 0.9772)] {
+            let is = within(kind, median * (variance.sqrt() * away).exp());
+            assert!(
+                (is - right).abs() < 0.015,
+                "{kind} {away}: {is} for {right}"
+            );
+        }
+    }
+}
+
+#[test]
+fn changes_are_even_over_the_variance_that_the_table_allows() {
+    let world = world(3);
+    for kind in 0..4 {
+        // How far the change that is regularly at 7 lives is off, in halves of the variance.
+        let off = objects(kind, 4000).map(|o| {
+            let life = &world.content(o).life;
+            let length = life.length.sample(&mut world.stream(draw::LENGTH, o));
+            let begin = EPOCH as f64 - world.share(draw::PHASE, o) * length;
+            let version = world.version(o, (begin + 7.5 * length) as i64);
+            let off = version.modified as f64 - (begin + 7.0 * length);
+            off / (length * life.variance / 2.0)
+        });
+        let off: Vec<f64> = off.collect();
+        let share =
+            |is: &dyn Fn(f64) -> bool| mean(off.iter().map(|off| f64::from(u8::from(is(*off)))));
+        for (right, is) in [
+            (0.5, share(&|off| off < 0.0)),
+            (0.25, share(&|off| off < -0.5)),
+            (0.25, share(&|off| off > 0.5)),
+            (0.05, share(&|off| off > 0.9)),
+            (0.0, share(&|off| off.abs() > 1.001)),
+        ] {
+            // Five standard errors of 4000.
+            assert!((is - right).abs() < 0.04, "{kind}: {is} for {right}");
+        }
+    }
+}
+
+#[test]
 fn lives_are_those_of_the_table() {
     let world = world(3);
     for (kind, days) in [(0, 30.0), (1, 7.0), (2, 182.5), (3, 183.0)] {

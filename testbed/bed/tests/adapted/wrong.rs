@@ -18,6 +18,8 @@ pub(crate) enum Does {
     Right,
     /// Nothing.
     Nothing,
+    /// It compresses, and puts nothing into pages.
+    LeavesPages,
     /// One byte of what is compressed is another.
     DamagesAByte,
     /// What is compressed lacks its end.
@@ -127,7 +129,7 @@ fn adapted(does: Does, path: &str, body: &[u8], asks: bool) -> (Vec<u8>, &'stati
     if path.ends_with(".jpg") {
         return (picture(does, body), "");
     }
-    if path.ends_with(".html") {
+    if path.ends_with(".html") && does != Does::LeavesPages {
         let at = body.len() / 2;
         let text = match does {
             Does::HalvesTheText => TEXT[..TEXT.len() / 2].to_owned(),

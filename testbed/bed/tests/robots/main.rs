@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod proxy;
+mod replayed;
+mod signals;
 
-use proxy::{Lie, start};
+use proxy::{Lie, start, start_before};
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -13,10 +15,10 @@ use std::{
 use understudy_bed::{
     content::Library,
     origin,
-    record::{Fault, Results},
-    robots::{Plan, Shape, run},
+    record::{Fault, Results, Times},
+    robots::{Mode, Plan, Shape, run},
     seed::Seed,
-    workload::Workload,
+    workload::{Aborts, Distribution, Workload},
     world::World,
 };
 
@@ -58,6 +60,9 @@ reload = 0.1
 head = 0.03
 post = 0.03
 post_size = { uniform = [0, 4000] }
+[aborts]
+robot = 0.05
+server = 0.05
 [connections]
 robot = { zipf = 16 }
 robot_open = 4
@@ -85,6 +90,9 @@ fn plan(lie: Lie) -> (Plan, proxy::Proxy) {
     if lie == Lie::StoresTooLong {
         plan.shape = Shape::Scaled(4.0);
     }
+    if lie == Lie::StoresBroken {
+        plan.workload.aborts.server = 0.3;
+    }
     (plan, proxy)
 }
 
@@ -103,6 +111,9 @@ fn a_right_proxy_has_no_fault() {
         assert_eq!(hits > 0, lie != Lie::Passes, "{lie:?} {hits}");
         let spared = results.total.hits.spared.unwrap();
         assert_eq!(spared.part > 0, lie != Lie::Passes, "{lie:?} {spared:?}");
+        // This proxy was there before the run, in this program: what it takes is not the origin's.
+        let generator = results.total.generator.unwrap();
+        assert!(generator.beside > 0.0, "{lie:?} {generator:?}");
     }
 }
 
@@ -111,6 +122,8 @@ fn a_proxy_that_fetches_anew_behind_its_answers_has_no_fault() {
     let proxy = start(Lie::RefreshesBehind);
     let mut plan = Plan::new(workload(1), proxy.address);
     plan.shape = Shape::Scaled(2.0);
+    // Whether what is broken off was fetched, nobody knows.
+    plan.workload.aborts = Aborts::default();
     let results = run(&plan, |_| {}).unwrap();
     assert_eq!(faults(&results), []);
     assert!(results.total.sources.hit.documents > 0);
@@ -166,6 +179,7 @@ fn clock_is_set_meanwhile(lie: Lie, library: &Arc<Library>) {
 fn each_lie_is_counted_as_what_it_is_and_kept() {
     let cases = [
         (Lie::StoresEverything, Fault::UncachableHit, true),
+        (Lie::StoresBroken, Fault::Truncated, false),
         (Lie::StoresTooLong, Fault::StaleHit, true),
         (Lie::StoresThroughReload, Fault::ReloadHit, true),
         (Lie::AnswersOneForAnother, Fault::FalseHit, false),
@@ -195,6 +209,7 @@ fn each_lie_is_counted_as_what_it_is_and_kept() {
                     assert!(found.contains(&fault), "{lie:?}: {found:?}");
                 }
                 let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+                assert_eq!(results.kept, Some(kept.lines().count() as u64));
                 let line: serde_json::Value =
                     serde_json::from_str(kept.lines().next().unwrap()).unwrap();
                 assert!(
@@ -217,6 +232,73 @@ fn a_proxy_that_stores_nothing_misses_falsely_by_the_size_of_its_store() {
     let (mut plan, _proxy) = plan(Lie::Passes);
     plan.cache = Some(1 << 30);
     assert_eq!(faults(&run(&plan, |_| {}).unwrap()), [Fault::FalseMiss]);
+}
+
+#[test]
+fn what_a_proxy_does_wrong_before_the_robot_breaks_off_is_a_failure() {
+    let (mut plan, _proxy) = plan(Lie::DoublesAField);
+    plan.workload.aborts = Aborts {
+        robot: 1.0,
+        server: 0.0,
+    };
+    let f = run(&plan, |_| {}).unwrap().total;
+    assert!(f.aborted > 50, "{}", f.aborted);
+    assert!(f.aborted_bytes > 0);
+    // All of them have it; what has no body cannot be broken off.
+    assert!(f.faults[&Fault::Fields] > f.requests, "{:?}", f.faults);
+}
+
+#[test]
+fn a_store_that_keeps_what_the_origin_broke_off_gives_it_to_others() {
+    let (mut plan, _proxy) = plan(Lie::StoresBroken);
+    let directory = tempfile::tempdir().unwrap();
+    plan.out = Some(directory.path().to_owned());
+    let results = run(&plan, |_| {}).unwrap();
+    assert!(!results.passed());
+    let kept = std::fs::read_to_string(directory.path().join("faults.jsonl")).unwrap();
+    let cut_hit = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let faults = line["faults"].as_array().unwrap();
+        line["source"] == "hit" && faults.iter().any(|fault| fault == "truncated")
+    };
+    assert!(kept.lines().any(cut_hit), "{kept}");
+}
+
+/// How many of these times are half a second or more.
+fn long(times: &Times) -> u64 {
+    let long = times.buckets.iter().filter(|(edge, _)| *edge >= 500_000);
+    long.map(|(_, number)| number).sum()
+}
+
+#[test]
+fn who_waits_behind_a_stall_is_charged_from_when_its_request_was_due() {
+    let (mut plan, _proxy) = plan(Lie::Stalls);
+    // What is due while its robot waits for an answer waits behind it.
+    plan.workload.connections.robot_open = 1;
+    let f = run(&plan, |_| {}).unwrap().total;
+    // Of 50 a second most are asked for directly, and those of a second and a half at least were due half a second before its end.
+    assert!(long(&f.latency.all) >= 25, "{:?}", f.latency.all);
+    assert!(long(&f.queueing) >= 10, "{:?}", f.queueing);
+    assert!(f.latency.all.max >= f.queueing.max);
+    // Since it was sent, nobody waited for another's answer.
+    assert!(f.service.all.mean < f.latency.all.mean);
+}
+
+#[test]
+fn what_a_connection_takes_to_make_is_told_apart_from_the_wait_for_a_free_one() {
+    let (mut plan, _proxy) = plan(Lie::Passes);
+    // A connection for each request, each of them a round trip of 100 ms to make.
+    plan.workload.connections.robot = Distribution::Constant(1.0);
+    plan.workload.connections.robot_open = 64;
+    plan.workload.network.client_delay = 0.05;
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let f = results.total;
+    // Histograms keep three digits.
+    assert!(f.connecting.min >= 99_900, "{:?}", f.connecting);
+    // The request is under way for 50 ms, and so is its answer.
+    assert!(f.service.all.min >= 99_900, "{:?}", f.service.all);
+    assert!(f.latency.all.min >= 199_800, "{:?}", f.latency.all);
 }
 
 #[test]
@@ -275,6 +357,75 @@ fn an_origin_elsewhere_is_named_as_it_was_reached() {
 }
 
 #[test]
+fn a_reverse_proxy_is_asked_as_if_it_were_the_origin() {
+    let workload = workload(1_000_000);
+    let (_running, reached) = apart(&workload);
+    let proxy = start_before(Lie::Stores, reached);
+    let plan = Plan {
+        mode: Mode::Reverse,
+        origin: Some(reached),
+        cache: Some(1 << 30),
+        ..Plan::new(workload, proxy.address)
+    };
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    assert_eq!(results.identity.mode, "reverse");
+    assert!(results.total.sources.hit.documents > 0);
+    assert!(results.total.origin.unwrap().requests > 20);
+    let host = format!("\r\nHost: {}\r\n", proxy.address);
+    for text in proxy.heard.lock().unwrap().iter() {
+        let target = text.split(' ').nth(1).unwrap();
+        assert!(target.starts_with('/') && text.contains(&host), "{text}");
+    }
+}
+
+#[test]
+fn what_the_network_before_the_proxy_loses_comes_later_and_is_no_fault() {
+    let (mut plan, _proxy) = plan(Lie::Stores);
+    plan.workload.network.client_delay = 0.005;
+    plan.workload.network.client_loss = 0.2;
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let f = results.total;
+    // A SYN is sent again after a second, a segment after 200 ms, whether the proxy had to ask anybody or not.
+    assert!(f.connecting.max >= 1_000_000, "{:?}", f.connecting);
+    assert!(f.service.hit.max >= 200_000, "{:?}", f.service.hit);
+}
+
+#[test]
+fn a_robot_has_as_many_connections_open_as_it_may_and_no_more() {
+    let (mut plan, proxy) = plan(Lie::Stalls);
+    // One robot, all of whose answers are late; nothing closes a connection.
+    plan.workload.demand.robot_rate = plan.workload.demand.peak;
+    plan.workload.connections.robot = Distribution::Constant(1e9);
+    plan.workload.aborts = Aborts::default();
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!((results.schedule.robots, faults(&results)), (1, vec![]));
+    assert_eq!(proxy.connections.lock().unwrap().most, 4);
+}
+
+#[test]
+fn a_connection_has_as_many_requests_as_were_drawn_for_it() {
+    let (mut plan, proxy) = plan(Lie::Passes);
+    plan.workload.connections.robot = Distribution::Constant(3.0);
+    plan.workload.aborts = Aborts::default();
+    let results = run(&plan, |_| {}).unwrap();
+    assert_eq!(faults(&results), []);
+    let connections = proxy.connections.lock().unwrap();
+    let with = |number| {
+        connections
+            .requests
+            .iter()
+            .filter(|n| **n == number)
+            .count()
+    };
+    let most = connections.requests.iter().max();
+    assert_eq!(most, Some(&3), "{:?}", connections.requests);
+    // Others were left when the run was over.
+    assert!(with(3) >= 10, "{:?}", connections.requests);
+}
+
+#[test]
 fn a_miss_of_what_a_post_invalidated_is_none_of_the_proxys_faults() {
     let (mut plan, _proxy) = plan(Lie::Stores);
     plan.workload.methods.post = 0.3;
@@ -293,38 +444,4 @@ fn what_has_no_answer_at_the_end_is_told() {
     assert_eq!(faults(&results), [Fault::TimedOut]);
     let reasons = results.validity.reasons.join("\n");
     assert!(reasons.contains("had no answer yet"), "{reasons}");
-}
-
-#[test]
-fn an_interrupt_while_the_proxy_starts_ends_the_proxy() {
-    use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str| directory.path().join(name).display().to_string();
-    std::fs::write(file("w.toml"), TRAFFIC.replace("{LIFE}", "1000")).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = free.local_addr().unwrap().to_string();
-    drop(free);
-    // Moved there when it is whole.
-    let (part, pid) = (file("part"), file("pid"));
-    let command = format!("sh -c 'echo $$ > {part}; mv {part} {pid}; exec sleep 100'");
-    let mut bed = std::process::Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
-        .args([
-            "run",
-            &file("w.toml"),
-            "--proxy",
-            &proxy,
-            "--start",
-            &command,
-        ])
-        .spawn()
-        .unwrap();
-    while !std::path::Path::new(&pid).exists() {
-        assert_eq!(bed.try_wait().unwrap(), None);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let number = |text: &str| Pid::from_raw(text.trim().parse().unwrap()).unwrap();
-    let started = number(&std::fs::read_to_string(&pid).unwrap());
-    kill_process(number(&bed.id().to_string()), Signal::INT).unwrap();
-    assert_eq!(bed.wait().unwrap().code(), Some(2));
-    assert!(test_kill_process(started).is_err());
 }

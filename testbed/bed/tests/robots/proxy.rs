@@ -6,8 +6,8 @@ use std::{
     collections::HashMap,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread::spawn,
+    sync::{Arc, Mutex, OnceLock},
+    thread::{sleep, spawn},
     time::{Duration, Instant},
 };
 
@@ -20,9 +20,13 @@ pub(crate) enum Lie {
     Stores,
     /// Nothing: it stores, and its 304s have no more than they must (RFC 9110 15.4.5).
     BareNotModified,
+    /// Nothing, and it stores nothing; but from the first to the third second behind its first request it answers nobody.
+    Stalls,
     /// Nothing: what it has stored and is stale by less than a second it gives, and fetches anew under that request's number.
     RefreshesBehind,
     StoresEverything,
+    /// Takes what the origin broke off for whole, says so, and stores it.
+    StoresBroken,
     StoresTooLong,
     StoresThroughReload,
     AnswersOneForAnother,
@@ -41,6 +45,18 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// The requests it was sent, as bytes.
     pub(crate) heard: Arc<Mutex<Vec<String>>>,
+    pub(crate) connections: Arc<Mutex<Connections>>,
+}
+
+/// The connections that it was made.
+#[derive(Default)]
+pub(crate) struct Connections {
+    /// Those that are open.
+    open: usize,
+    /// The most that were.
+    pub(crate) most: usize,
+    /// Requests of each that is over.
+    pub(crate) requests: Vec<usize>,
 }
 
 struct Shared {
@@ -48,6 +64,10 @@ struct Shared {
     /// Answers, and when they came.
     store: Mutex<HashMap<String, (Instant, Vec<u8>)>>,
     heard: Arc<Mutex<Vec<String>>>,
+    /// Whom it asks as a reverse proxy.
+    origin: Option<String>,
+    /// When its first request came.
+    begun: OnceLock<Instant>,
 }
 
 pub(crate) fn start(lie: Lie) -> Proxy {
@@ -55,21 +75,47 @@ pub(crate) fn start(lie: Lie) -> Proxy {
 }
 
 pub(crate) fn start_at(lie: Lie, address: &str) -> Proxy {
+    listen(lie, address, None)
+}
+
+/// A reverse proxy of this origin.
+pub(crate) fn start_before(lie: Lie, origin: SocketAddr) -> Proxy {
+    listen(lie, "127.0.0.1:0", Some(origin.to_string()))
+}
+
+fn listen(lie: Lie, address: &str, origin: Option<String>) -> Proxy {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::default();
+    let connections: Arc<Mutex<Connections>> = Arc::default();
+    let all = Arc::clone(&connections);
     let shared = Arc::new(Shared {
         lie,
         store: Mutex::default(),
         heard: Arc::clone(&heard),
+        origin,
+        begun: OnceLock::new(),
     });
     spawn(move || {
         for client in listener.incoming().flatten() {
-            let shared = Arc::clone(&shared);
-            spawn(move || while shared.exchange(&client).is_some() {});
+            let (shared, all) = (Arc::clone(&shared), Arc::clone(&all));
+            let mut now = all.lock().unwrap();
+            now.open += 1;
+            now.most = now.most.max(now.open);
+            drop(now);
+            spawn(move || {
+                let requests = std::iter::from_fn(|| shared.exchange(&client)).count();
+                let mut now = all.lock().unwrap();
+                now.open -= 1;
+                now.requests.push(requests);
+            });
         }
     });
-    Proxy { address, heard }
+    Proxy {
+        address,
+        heard,
+        connections,
+    }
 }
 
 impl Shared {
@@ -80,7 +126,11 @@ impl Shared {
         self.heard.lock().unwrap().push(head.clone());
         let mut words = head.split(' ');
         let method = words.next()?.to_owned();
-        let (authority, path) = words.next()?.strip_prefix("http://")?.split_once('/')?;
+        let target = words.next()?;
+        let (authority, path) = match &self.origin {
+            None => target.strip_prefix("http://")?.split_once('/')?,
+            Some(origin) => (origin.as_str(), target.strip_prefix('/')?),
+        };
         match self.lie {
             Lie::SaysError => {
                 client
@@ -89,6 +139,7 @@ impl Shared {
                 return Some(());
             }
             Lie::HangsUp => return None,
+            Lie::Stalls => self.stall(),
             Lie::KeepsSilent => {
                 // Until the robot has had enough and closes.
                 let _ = client.read(&mut [0]);
@@ -121,8 +172,21 @@ impl Shared {
         origin.write_all(asked.as_bytes()).ok()?;
         origin.write_all(&posted).ok()?;
         let mut answer = Vec::new();
-        origin.read_to_end(&mut answer).ok()?;
-        let mut answer = self.changed(unhook(answer));
+        // What came before a connection was reset came.
+        let _ = origin.read_to_end(&mut answer);
+        if !is_whole(&method, &answer)? {
+            if given {
+                return Some(());
+            }
+            let broken = unhook(answer);
+            if self.lie != Lie::StoresBroken {
+                client.write_all(&broken).ok()?;
+                return None;
+            }
+            answer = shortened(broken);
+        } else {
+            answer = self.changed(unhook(answer));
+        }
         if method == "POST" {
             // RFC 9111 4.4.
             self.store.lock().unwrap().remove(key);
@@ -140,11 +204,19 @@ impl Shared {
         (self.lie != Lie::ClosesEarly).then_some(())
     }
 
+    fn stall(&self) {
+        let since = self.begun.get_or_init(Instant::now).elapsed();
+        if since >= Duration::from_secs(1) {
+            sleep(Duration::from_secs(3).saturating_sub(since));
+        }
+    }
+
     fn may_store(&self, answer: &[u8]) -> bool {
         let text = String::from_utf8_lossy(answer);
         text.starts_with("HTTP/1.1 200")
             && match self.lie {
                 Lie::Stores
+                | Lie::StoresBroken
                 | Lie::BareNotModified
                 | Lie::RefreshesBehind
                 | Lie::StoresTooLong
@@ -213,6 +285,30 @@ impl Shared {
         let kept: Vec<_> = text.split("\r\n").filter(|l| !is_reply(l)).collect();
         kept.join("\r\n").into_bytes()
     }
+}
+
+/// Whether all of the answer came; none of it did, if there is no head.
+fn is_whole(method: &str, answer: &[u8]) -> Option<bool> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let length = field(&head, "content-length").and_then(|l| l.parse().ok());
+    let bare = method == "HEAD" || head.starts_with("HTTP/1.1 304");
+    Some(bare || length.is_none_or(|length: usize| answer.len() - end - 4 >= length))
+}
+
+/// The answer with the length that it has instead of the one that it should have.
+fn shortened(mut answer: Vec<u8>) -> Vec<u8> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let length = answer.len() - end - 4;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let is_length = |line: &str| line.to_ascii_lowercase().starts_with("content-length:");
+    let lines = head.split("\r\n").filter(|line| !is_length(line));
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    answer.splice(
+        ..end,
+        format!("{head}\r\nContent-Length: {length}").into_bytes(),
+    );
+    answer
 }
 
 /// The answer without its `Connection: close`, which was for the proxy alone (RFC 9110 7.6.1).

@@ -10,6 +10,7 @@ mod stages;
 mod terms;
 
 use super::handle::Handle;
+use super::party::Party;
 use bytes::Bytes;
 use stages::Stages;
 use std::task::{Context, Poll};
@@ -17,6 +18,7 @@ use terms::Terms;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response};
 
+pub(crate) use quick::Ways;
 pub(super) use terms::Standing;
 
 /// What modules on a body are told of its request. Whoever takes the body on has it at hand, so a way does not keep it.
@@ -73,7 +75,20 @@ pub(crate) enum Break<E> {
 /// Most modules of the quick way: one bit each.
 const MOST: usize = 64;
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// A piece of the body, as an event.
+    #[inline(always)]
+    fn event(self, party: &Party, hook: Hook, piece: Piece<'a>) -> Event<'a> {
+        Event {
+            hook,
+            id: party.id(),
+            client: party.client(),
+            method: self.method,
+            url: self.key,
+            part: Part::Piece(piece),
+        }
+    }
+
     /// Keeps it.
     pub(crate) fn keep(self) -> Kept {
         Kept {
@@ -99,6 +114,15 @@ impl Kept {
     }
 }
 
+impl Handle {
+    /// A body of this transaction on its way.
+    #[inline(always)]
+    fn way<'a>(&'a self, hook: Hook, asked: Asked<'a>) -> Way<'a> {
+        let party = self;
+        Way { party, hook, asked }
+    }
+}
+
 impl Way<'_> {
     /// The modules, in order.
     fn order(&self) -> impl Iterator<Item = usize> {
@@ -114,19 +138,13 @@ impl Way<'_> {
         held: &'a [Bytes],
         head_waits: bool,
     ) -> Event<'a> {
-        Event {
-            hook: self.hook,
-            id: self.party.id(),
-            client: self.party.client(),
-            method: self.asked.method,
-            url: self.asked.key,
-            part: Part::Piece(Piece {
-                bytes,
-                last,
-                held,
-                head_waits,
-            }),
-        }
+        let piece = Piece {
+            bytes,
+            last,
+            held,
+            head_waits,
+        };
+        self.asked.event(self.party, self.hook, piece)
     }
 }
 
@@ -179,9 +197,9 @@ impl Filter {
         hooks: Hooks,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let (party, hook) = (&self.party, self.hook);
+        let way = self.party.way(self.hook, asked);
         match &mut self.stages {
-            Some(stages) => stages.poll_free(&Way { party, hook, asked }, hooks, cx),
+            Some(stages) => stages.poll_free(&way, hooks, cx),
             None => Poll::Ready(()),
         }
     }
@@ -205,9 +223,8 @@ impl Filter {
     ) -> Poll<Result<Decoded, Break<E>>> {
         let mut edits = None;
         loop {
-            let (party, hook) = (&self.party, self.hook);
             if let Some(stages) = &mut self.stages {
-                return stages.poll(&Way { party, hook, asked }, cx, source);
+                return stages.poll(&self.party.way(self.hook, asked), cx, source);
             }
             let mut piece = match source(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -215,17 +232,10 @@ impl Filter {
                 Poll::Ready(Ok(piece)) => piece,
             };
             let edits = edits.get_or_insert_with(Edits::new);
-            if self.pass(asked, &mut piece, edits) && !matches!(piece, Decoded::More) {
+            let mut ways = Ways::new(Some(&mut *self), None);
+            if ways.pass(asked, &mut piece, edits) && !matches!(piece, Decoded::More) {
                 return Poll::Ready(Ok(piece));
             }
-        }
-    }
-}
-
-impl Drop for Filter {
-    fn drop(&mut self) {
-        if let Some(stages) = &mut self.stages {
-            stages.leave(&self.party);
         }
     }
 }

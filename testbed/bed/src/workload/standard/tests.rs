@@ -140,6 +140,36 @@ fn demand_is_that_of_the_table() {
 }
 
 #[test]
+fn phases_of_polymix_3_are_those_of_the_table() {
+    const FILLING: f64 = 5.0 / 55.0;
+    let phases = Workload::load("polymix-3").unwrap().phases;
+    // Name, minutes, rates, what recurrence and special requests are multiplied by.
+    let rows = [
+        ("warm", 3.0, 0.1, 0.1, FILLING, 0.1),
+        ("framp", 30.0, 0.1, 0.5, FILLING, 0.1),
+        ("fill", 720.0, 0.5, 0.5, FILLING, 0.1),
+        // From the middle of these to the middle of those of a plateau.
+        ("fexit", 30.0, 0.5, 0.1, (FILLING + 1.0) / 2.0, 0.55),
+        ("inc1", 30.0, 0.1, 1.0, 1.0, 1.0),
+        ("top1", 240.0, 1.0, 1.0, 1.0, 1.0),
+        ("dec1", 30.0, 1.0, 0.1, 1.0, 1.0),
+        ("idle", 30.0, 0.1, 0.1, 1.0, 1.0),
+        ("inc2", 30.0, 0.1, 1.0, 1.0, 1.0),
+        ("top2", 240.0, 1.0, 1.0, 1.0, 1.0),
+        ("dec2", 30.0, 1.0, 0.1, 1.0, 1.0),
+        ("cool", 1.0, 0.1, 0.0, 1.0, 1.0),
+    ];
+    assert_eq!(phases.len(), rows.len());
+    for (phase, (name, minutes, from, to, recurrence, special)) in phases.iter().zip(rows) {
+        assert_eq!(phase.name, name);
+        assert_eq!(phase.seconds, minutes * 60.0, "{name}");
+        assert_eq!((phase.from, phase.to), (from, to), "{name}");
+        near(name, phase.recurrence, recurrence, 1e-9);
+        near(name, phase.special, special, 1e-9);
+    }
+}
+
+#[test]
 fn networks_are_those_of_the_table() {
     for (name, mean, sd, server, client, robot_uses, server_uses) in [
         ("polymix-3", 2.5, 1.0, (0.04, 0.0005), (0.0, 0.0), 64, 16),
