@@ -1,6 +1,6 @@
 //! What every module and hook costs: counted by each worker without locks, summed when asked for.
 //!
-//! Inline, the clock is read for one call in [`SAMPLE`] and the time is scaled: reading it twice would cost more than an empty
+//! Inline, the clock is read in one transaction of [`SAMPLE`] and the time is scaled: reading it twice would cost more than an empty
 //! hook. Calls, bytes and failures are exact in every runtime, and so is time in threads and processes.
 
 use crate::failure::Failure;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use understudy_module::Hook;
 
-/// One inline call in so many is timed.
+/// One transaction in so many has its inline calls timed.
 pub const SAMPLE: u64 = 16;
 
 /// A counter with one writer and any number of readers.

@@ -14,6 +14,22 @@ use understudy_module::{Attention, Edit, Edits, Event, Heed, Hook, Mark, Verdict
 #[derive(Debug, Default)]
 pub(crate) struct Promise(AtomicU64);
 
+/// What was promised of one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Promised {
+    pub(crate) heed: Heed,
+    /// By which promise: whoever hears the event ahead is held to that one.
+    bits: u64,
+}
+
+impl Promised {
+    /// It is asked.
+    pub(crate) const NOTHING: Promised = Promised {
+        heed: Heed::Ask,
+        bits: 0,
+    };
+}
+
 /// What was done with an event without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -29,46 +45,43 @@ impl Promise {
         self.0.store(attention.bits(), Ordering::Relaxed);
     }
 
-    /// Whether the module is not called with this event, by its promise; then the edits are as if it had answered.
-    pub(crate) fn passes(&self, event: &Event<'_>, edits: &mut Edits) -> bool {
+    /// What it says of this event.
+    pub(crate) fn of(&self, event: &Event<'_>, edits: &Edits) -> Promised {
         let bits = self.0.load(Ordering::Relaxed);
-        bits != 0
-            && Attention::from_bits(bits).heed(event, edits) == Heed::Pass
-            && Self::pass(event, edits).is_some()
+        let heed = match bits {
+            0 => return Promised::NOTHING,
+            bits => Attention::from_bits(bits).heed(event, edits),
+        };
+        Promised { heed, bits }
     }
+}
 
-    /// The body behind a head that passes goes by, too; a request on its way out has none of its own.
-    fn pass(event: &Event<'_>, edits: &mut Edits) -> Option<Known> {
-        if event.hook != Hook::RequestOut {
-            edits.skip_body().ok()?;
-        }
-        Some(Known::Passed)
-    }
+/// The module is not called with an event that passes; then the edits are as if it had answered. `false`: there is no room for that.
+pub(crate) fn pass(event: &Event<'_>, edits: &mut Edits) -> bool {
+    // The body behind a head that passes goes by, too; a request on its way out has none of its own.
+    event.hook == Hook::RequestOut || edits.skip_body().is_ok()
+}
 
-    /// Whether this event's answer is known; then the edits are as if it had been given.
-    pub(crate) fn knows(
-        &self,
-        event: &Event<'_>,
-        edits: &mut Edits,
-        far: &dyn Far,
-    ) -> Option<Known> {
-        let bits = self.0.load(Ordering::Relaxed);
-        if bits == 0 {
-            return None;
-        }
-        match Attention::from_bits(bits).heed(event, edits) {
-            Heed::Ask => None,
-            Heed::Pass => Self::pass(event, edits),
-            Heed::Note => far.hear(event, edits, bits).then_some(Known::Ahead),
-            Heed::Withhold => {
-                let mark = edits.mark();
-                edits.withhold_head().ok()?;
-                let heard = far.hear(event, edits, bits);
-                if !heard {
-                    edits.undo(mark);
-                }
-                heard.then_some(Known::Ahead)
+/// What is done with an event of which so much is promised, when its answer is known; then the edits are as if it had been given.
+pub(crate) fn known(
+    promised: Promised,
+    event: &Event<'_>,
+    edits: &mut Edits,
+    far: &dyn Far,
+) -> Option<Known> {
+    let Promised { heed, bits } = promised;
+    match heed {
+        Heed::Ask => None,
+        Heed::Pass => pass(event, edits).then_some(Known::Passed),
+        Heed::Note => far.hear(event, edits, bits).then_some(Known::Ahead),
+        Heed::Withhold => {
+            let mark = edits.mark();
+            edits.withhold_head().ok()?;
+            let heard = far.hear(event, edits, bits);
+            if !heard {
+                edits.undo(mark);
             }
+            heard.then_some(Known::Ahead)
         }
     }
 }

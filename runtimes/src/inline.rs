@@ -1,7 +1,8 @@
 //! The inline model: a direct call on the worker's stack.
 //!
 //! A panic is caught: that transaction gets the policy, the instance is poisoned, and a new one is made at once for the
-//! transactions that begin after. Those in progress finish with the instance they began with.
+//! transactions that begin after. Those in progress finish with the instance they began with. A door makes a new handle each time it is
+//! entered: whoever enters often keeps the last one while it is current.
 
 use crate::failure::Failure;
 use crate::life::{Life, Maker};
@@ -10,7 +11,6 @@ use crate::nursery::Nursery;
 use crate::runtime::{Done, Door, Entered, Notice, Runtime};
 use crate::seat::Seat;
 use crate::spec::Kind;
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use understudy_module::{Host, Module};
@@ -53,6 +53,12 @@ impl Instance {
         self.life.host()
     }
 
+    /// Whether it is the one for transactions that begin now.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        self.generation == self.nursery.generation()
+    }
+
     /// A hook of it panicked.
     #[cold]
     pub(crate) fn poison(&self) {
@@ -69,7 +75,6 @@ impl Runtime for Inline {
     fn door(&self, _: &Rc<Seat>) -> Rc<dyn Door> {
         Rc::new(InlineDoor {
             nursery: self.nursery.clone(),
-            cached: RefCell::new(None),
         })
     }
 
@@ -89,36 +94,19 @@ impl Runtime for Inline {
 #[derive(Debug)]
 struct InlineDoor {
     nursery: Arc<Nursery>,
-    cached: RefCell<Option<Rc<Instance>>>,
 }
 
 impl Door for InlineDoor {
-    #[inline]
-    fn enter(&self) -> Result<Entered, Failure> {
-        if let Some(instance) = &*self.cached.borrow()
-            && instance.generation == self.nursery.generation()
-        {
-            return Ok(Entered::Inline(instance.clone()));
-        }
-        self.enter_anew()
-    }
-}
-
-impl InlineDoor {
     #[cold]
-    fn enter_anew(&self) -> Result<Entered, Failure> {
-        // Its drop may run the module's code: not while the cell is borrowed.
-        drop(self.cached.take());
+    fn enter(&self) -> Result<Entered, Failure> {
         let (generation, life) = self.nursery.current().map_err(|why| {
             tracing::debug!(module = %self.nursery.name(), "not running: {why}");
             Failure::Unavailable
         })?;
-        let instance = Rc::new(Instance {
+        Ok(Entered::Inline(Rc::new(Instance {
             life,
             generation,
             nursery: self.nursery.clone(),
-        });
-        *self.cached.borrow_mut() = Some(instance.clone());
-        Ok(Entered::Inline(instance))
+        })))
     }
 }

@@ -24,13 +24,15 @@ mod seat;
 mod spec;
 pub mod stages;
 mod threads;
+mod visit;
 
 pub use costs::HookCost;
 pub use failure::Failure;
 pub use inline::Instance;
-pub use link::{BREAK_AFTER, Call, Called, Cost, Link, PAUSE, Visit};
+pub use link::{BREAK_AFTER, Call, Called, Link, PAUSE};
 pub use loaded::{Environment, Loaded, load};
 pub use office::{Mailboxes, Office, Services, number};
 pub use runtime::{Done, Door, Entered, Far, Notice, Runtime};
 pub use seat::{Letter, MAX_INJECTED, Mailbox, Reply, Seat, Waiting};
 pub use spec::{Kind, Library, Limits, OnFailure, Spec};
+pub use visit::{Cost, Visit};

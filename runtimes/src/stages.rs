@@ -4,12 +4,13 @@
 //! seat in it. A transaction visits through a [`Link`], as in the proxy.
 
 use crate::Failure;
-use crate::link::{Call as Pending, Called, Link, Visit};
+use crate::link::{Call as Pending, Called, Link};
 use crate::loaded::{Environment, Loaded, load};
 use crate::office::{Mailboxes, Services};
 use crate::process::Libraries;
 use crate::seat::Seat;
 use crate::spec::{Kind, Library, Spec};
+use crate::visit::Visit;
 use actix_rt::{System, SystemRunner};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::poll_fn;

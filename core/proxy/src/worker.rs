@@ -76,6 +76,12 @@ pub(crate) struct Live {
     pub(crate) chain: Rc<Chain>,
 }
 
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.chain.close();
+    }
+}
+
 /// What all connections of an arbiter share.
 pub(crate) struct Worker {
     pub(crate) clock: Rc<Clock>,
@@ -97,6 +103,7 @@ pub(crate) struct Worker {
     pub(crate) lines: Cell<Vec<u8>>,
     pub(crate) edits: Lent,
     pub(crate) asked: Lent,
+    pub(crate) told: Lent,
     /// Where calls of modules are waited for.
     pub(crate) seat: Rc<Seat>,
     /// What is left to be done for transactions that are over.
@@ -212,6 +219,7 @@ impl WorkerActor {
             lines: Cell::new(Vec::with_capacity(256)),
             edits: Lent::default(),
             asked: Lent::default(),
+            told: Lent::default(),
             seat,
             afterwards,
             background: Background::default(),

@@ -1,10 +1,10 @@
 //! One call of one hook: the record becomes a view, the hook is called, and what comes of it is checked.
 //!
-//! Every runtime goes through here, so a hook cannot tell them apart. A panic stops here: its edits are undone, its opaque value is
-//! as the hook left it.
+//! Every runtime goes through here, so a hook cannot tell them apart. A panic stops at the [`guard`]: its edits are undone, its
+//! opaque value is as the hook left it.
 
 use crate::about::Hook;
-use crate::edits::{Edit, Edits, Mark, Refused};
+use crate::edits::{Edit, Edits, Refused};
 use crate::event::{Event, LogEntry, Part};
 use crate::field_block::FieldBlock;
 use crate::head::{self, Head};
@@ -23,14 +23,22 @@ pub struct Panicked(pub String);
 
 /// Where a token comes from, if one is wanted.
 pub trait Tokens {
-    /// The token of the call in progress; the same each time.
-    fn token(&self) -> Token;
+    /// The token of the call in progress, which is of this transaction; the same each time.
+    fn token(&self, transaction: u64) -> Token;
 }
 
 impl Tokens for Token {
-    fn token(&self) -> Token {
+    fn token(&self, _: u64) -> Token {
         *self
     }
+}
+
+/// What a hook said that was more than a plain yes.
+#[derive(Debug)]
+pub struct Said {
+    verdict: Verdict,
+    /// Its token was taken.
+    taken: bool,
 }
 
 /// Calls the hook of an event. `edits` may hold those of modules before: they are seen, and stay.
@@ -47,22 +55,29 @@ pub fn invoke(
     tokens: &dyn Tokens,
 ) -> Result<Verdict, Panicked> {
     let mark = edits.mark();
-    invoke_since(module, host, event, opaque, edits, &mark, tokens).unwrap_or(Ok(Verdict::Continue))
+    let mut said = None;
+    match guard(|| invoke_within(module, host, event, opaque, edits, tokens, &mut said)) {
+        Ok(_) => Ok(said.map_or(Verdict::Continue, |said| said.verdict(event.hook))),
+        Err(panicked) => {
+            edits.undo(mark);
+            Err(panicked)
+        }
+    }
 }
 
-/// The same, where it is known already that the edits of others end at `mark`; `None` is `Continue`.
-// Within the runtime's own call: so a call is one, and the hook's. What is not `Continue` is put aside where it is said: a plain yes
-// moves and drops nothing.
+/// The same within a [`guard`] of the caller's, in which it may call several: whether the hook plainly says yes; what else it says
+/// is put into `said`. When it panics the caller undoes its edits.
+// A plain yes moves and drops nothing.
 #[inline(always)]
-pub fn invoke_since(
+pub fn invoke_within(
     module: &dyn Module,
     host: &Host,
     event: &Event<'_>,
     opaque: &mut Opaque,
     edits: &mut Edits,
-    mark: &Mark,
     tokens: &dyn Tokens,
-) -> Option<Result<Verdict, Panicked>> {
+    said: &mut Option<Said>,
+) -> bool {
     let mut record = Record {
         event,
         opaque,
@@ -72,80 +87,77 @@ pub fn invoke_since(
         sealed: false,
         taken: false,
     };
-    let mut said = None;
-    let called = catch_unwind(AssertUnwindSafe(|| {
-        let mut tx = Transaction::new(&mut record);
-        let verdict = match event.hook {
-            Hook::RequestHead => module.request_head(&mut tx),
-            Hook::RequestBody => module.request_body(&mut tx),
-            Hook::RequestOut => module.request_out(&mut tx),
-            Hook::Resolve => module.resolve(&mut tx),
-            Hook::ResponseHead => module.response_head(&mut tx),
-            Hook::ResponseBody => module.response_body(&mut tx),
-            Hook::ResponseReturn => module.response_return(&mut tx),
-            Hook::ReturnBody => module.return_body(&mut tx),
-            Hook::Log => {
-                module.log(&mut tx);
-                return;
+    let mut tx = Transaction::new(&mut record);
+    let verdict = match event.hook {
+        Hook::RequestHead => module.request_head(&mut tx),
+        Hook::RequestBody => module.request_body(&mut tx),
+        Hook::RequestOut => module.request_out(&mut tx),
+        Hook::Resolve => module.resolve(&mut tx),
+        Hook::ResponseHead => module.response_head(&mut tx),
+        Hook::ResponseBody => module.response_body(&mut tx),
+        Hook::ResponseReturn => module.response_return(&mut tx),
+        Hook::ReturnBody => module.return_body(&mut tx),
+        Hook::Log => {
+            module.log(&mut tx);
+            Verdict::Continue
+        }
+        // Not events of a transaction's record.
+        Hook::Free
+        | Hook::Timer
+        | Hook::Init
+        | Hook::Reconfigure
+        | Hook::Fini
+        | Hook::Completed
+        | Hook::Ready => Verdict::Continue,
+    };
+    let taken = record.taken;
+    match verdict {
+        // Nothing in it is to be dropped.
+        Verdict::Continue if !taken => {
+            std::mem::forget(verdict);
+            true
+        }
+        verdict => {
+            *said = Some(Said { verdict, taken });
+            false
+        }
+    }
+}
+
+impl Said {
+    /// The verdict, when this hook may answer so.
+    pub fn verdict(self, hook: Hook) -> Verdict {
+        match self.verdict {
+            // In every runtime at once, not at the deadline.
+            Verdict::Pending if !self.taken => {
+                Verdict::fail("Pending without a token can never be resumed")
             }
-            // Not events of a transaction's record.
-            Hook::Free
-            | Hook::Timer
-            | Hook::Init
-            | Hook::Reconfigure
-            | Hook::Fini
-            | Hook::Completed
-            | Hook::Ready => return,
-        };
-        match verdict {
-            // Nothing in it is to be dropped.
-            Verdict::Continue => std::mem::forget(verdict),
-            verdict => said = Some(verdict),
+            verdict if verdict.fits(hook) => verdict,
+            verdict => {
+                Verdict::Fail(format!("{} is no answer to {}", verdict.name(), hook.name()).into())
+            }
         }
-    }));
-    match (called, said) {
-        (Ok(()), None) => None,
-        (called, said) => {
-            let taken = record.taken;
-            Some(judged(called, said, event.hook, taken, edits, mark))
+    }
+
+    /// That it says yes, and something beside it.
+    pub fn yes() -> Said {
+        Said {
+            verdict: Verdict::Continue,
+            taken: false,
         }
     }
 }
 
-/// What comes of a call that did not just say yes; `taken`: its token was.
-#[inline(never)]
-fn judged(
-    called: std::thread::Result<()>,
-    said: Option<Verdict>,
-    hook: Hook,
-    taken: bool,
-    edits: &mut Edits,
-    mark: &Mark,
-) -> Result<Verdict, Panicked> {
-    match called.map(|()| said.unwrap_or_default()) {
-        // In every runtime at once, not at the deadline.
-        Ok(Verdict::Pending) if !taken => Ok(Verdict::fail(
-            "Pending without a token can never be resumed",
-        )),
-        Ok(verdict) if verdict.fits(hook) => Ok(verdict),
-        Ok(verdict) => Ok(Verdict::Fail(
-            format!("{} is no answer to {}", verdict.name(), hook.name()).into(),
-        )),
-        Err(payload) => {
-            edits.undo(*mark);
-            Err(Panicked(text(&*payload)))
-        }
-    }
-}
-
-/// Calls something of a module that is no event of a transaction (`init`, `timer`, `free`, ...), and stops a panic.
+/// Calls something of a module, and stops a panic.
 ///
 /// # Errors
 /// When it panicked.
+#[inline]
 pub fn guard<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panicked(text(&*payload)))
 }
 
+#[cold]
 fn text(payload: &(dyn std::any::Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
@@ -230,7 +242,7 @@ impl View for Record<'_> {
     }
     fn token(&mut self) -> Token {
         self.taken = true;
-        self.tokens.token()
+        self.tokens.token(self.event.id)
     }
     fn find(&self, name: &[u8], index: usize) -> Option<&[u8]> {
         head::values(self.head()?.lines(), self.edits, name)

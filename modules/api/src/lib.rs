@@ -36,7 +36,7 @@ pub use host::{
     Answer, COUNTS, Calls, Completion, Host, Interest, Level, MOST_LISTED, ObjectId, ObjectInfo,
     Operation, Token, is_count_name,
 };
-pub use invoke::{Panicked, Tokens, guard, invoke, invoke_since};
+pub use invoke::{Panicked, Said, Tokens, guard, invoke, invoke_within};
 pub use module::Module;
 pub use opaque::Opaque;
 pub use transaction::{Transaction, View};

@@ -161,7 +161,7 @@ fn per_hook(families: &mut Families, modules: &[ModuleReport]) {
     );
     families.counter(
         "understudy_module_seconds_total",
-        "Time in modules; inline it is measured on one call in sixteen.",
+        "Time in modules; inline it is measured in one transaction of sixteen.",
         each(|s| s.time.as_secs_f64()),
     );
     families.counter(

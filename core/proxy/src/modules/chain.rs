@@ -4,7 +4,8 @@
 //! link, and with it its breaker and accounts. Invariant: when no module wants a hook, finding that out is one comparison.
 
 use super::filter::Standing;
-use super::party::Spare;
+use super::handle::Spare;
+use super::party::Audience;
 use super::whence::Whence;
 use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
@@ -49,7 +50,9 @@ pub(crate) struct Chain {
     standing: [Standing; Hook::COUNT],
     /// The same, with all that asking one needs at hand.
     places: [Box<[Place]>; Hook::COUNT],
-    /// What transactions before kept of each module, fresh again.
+    /// Who hears the body of an answer on its way to the client, as long as nobody says anything.
+    pub(super) audience: Audience,
+    /// What transactions before left.
     pub(super) spare: Spare,
     /// Some see some hosts only.
     pub(super) chooses: bool,
@@ -113,6 +116,7 @@ impl Chain {
         Chain {
             standing: std::array::from_fn(|at| Standing::of(&links, &orders[at])),
             places,
+            audience: audience(&links),
             spare: Spare::default(),
             matchers,
             seat: seat.clone(),
@@ -132,6 +136,11 @@ impl Chain {
     #[inline]
     pub(crate) fn wants(&self, hook: Hook) -> bool {
         self.hooks.has(hook)
+    }
+
+    /// Nothing is kept for transactions any more: the settings are no longer in force, and the last transaction let them go.
+    pub(crate) fn close(&self) {
+        self.spare.close();
     }
 
     /// Whether there are no modules.
@@ -181,6 +190,19 @@ fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
         }
     }
     all
+}
+
+fn audience(links: &[Rc<Link>]) -> Audience {
+    let mut found = Audience::Nobody;
+    for link in links {
+        if link.loaded().hooks().has(Hook::ReturnBody) {
+            if !link.loaded().about().only_looks {
+                return Audience::Changers;
+            }
+            found = Audience::Lookers;
+        }
+    }
+    found
 }
 
 fn place(hook: Hook, index: u16, link: &Rc<Link>, matcher: &Matcher) -> Place {

@@ -5,8 +5,12 @@
 pub(crate) mod chain;
 pub(crate) mod edited;
 pub(crate) mod filter;
+pub(crate) mod handle;
 mod matcher;
 pub(crate) mod party;
+mod round;
+mod seen;
+mod waiting;
 pub(crate) mod whence;
 
 pub use matcher::Matcher;

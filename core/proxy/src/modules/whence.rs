@@ -31,8 +31,9 @@ impl std::fmt::Debug for Whence {
 
 impl Whence {
     /// The word for an answer of this origin.
+    #[inline]
     pub(crate) fn of(&self, origin: SocketAddr) -> Rc<str> {
-        let ip = origin.ip().to_canonical();
+        let ip = origin.ip();
         // Neighbours differ in their last byte.
         let last = match ip {
             IpAddr::V4(ip) => ip.octets()[3],
@@ -44,10 +45,15 @@ impl Whence {
         {
             return word.clone();
         }
-        let word: Rc<str> = format!("HIER_DIRECT/{ip}").into();
-        place.replace(Some((ip, word.clone())));
-        word
+        write(place, ip)
     }
+}
+
+#[cold]
+fn write(place: &RefCell<Option<Told>>, ip: IpAddr) -> Rc<str> {
+    let word: Rc<str> = format!("HIER_DIRECT/{}", ip.to_canonical()).into();
+    place.replace(Some((ip, word.clone())));
+    word
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use super::route::{self, Route, Wanted};
 use super::{Step, Transaction};
 use crate::modules::edited;
 use crate::modules::filter::Asked;
-use crate::modules::party::{Party, Ran};
+use crate::modules::handle::Handle;
+use crate::modules::party::Ran;
 use crate::settings::Mode;
 use understudy_http::Method;
 use understudy_http::semantics::cache_control::RequestDirectives;
@@ -30,7 +31,7 @@ impl Transaction {
         let party = match &self.party {
             Some(party) => party,
             None => {
-                let party = Party::new(&self.live.chain, self.id, self.peer, key);
+                let party = Handle::new(&self.live.chain, self.id, self.peer, key);
                 self.party.insert(party)
             }
         };

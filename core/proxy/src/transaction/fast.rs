@@ -37,7 +37,7 @@ pub(crate) enum Fast {
     /// Answered whole.
     Answered { persist: bool },
     /// A hit that the socket did not take at once, or that waits for a module.
-    Blocked(BlockedHit),
+    Blocked(Box<BlockedHit>),
     /// Not a plain hit; what modules said of it, when they were asked.
     No(Option<Handed>),
 }
@@ -111,7 +111,7 @@ pub(crate) fn answer(
                         party: None,
                     };
                     spot.send(client, head, &key, &stored, send)
-                        .unwrap_or_else(|hit| Fast::Blocked(*hit))
+                        .unwrap_or_else(Fast::Blocked)
                 }
                 None => Fast::No(None),
             }
@@ -382,7 +382,7 @@ impl Spot<'_, '_> {
                     error: "",
                     aborted: false,
                 };
-                on_the_spot::tell(party, &entry, head.method_bytes(), key);
+                on_the_spot::tell(worker, party, &entry, head.method_bytes(), key);
             }
             return Ok(Fast::Answered { persist });
         }
@@ -419,7 +419,7 @@ impl Spot<'_, '_> {
             rules: &rules,
         };
         match send.party {
-            Some(party) => on_the_spot::log(party, live, record, key),
+            Some(party) => on_the_spot::log(worker, party, live, record, key),
             None => {
                 if let Some(log) = &live.log {
                     log.log(&record);

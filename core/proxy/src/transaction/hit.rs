@@ -91,7 +91,7 @@ impl Transaction {
     }
 
     /// Goes on with a plain hit that did not fit into the socket at once.
-    pub(super) async fn finish_hit(&mut self, hit: BlockedHit) -> Step {
+    pub(super) async fn finish_hit(&mut self, hit: Box<BlockedHit>) -> Step {
         self.tally.outcome = super::fast::outcome(&hit.stored, self.now());
         self.tally.stale = (self.tally.outcome == Outcome::Stale).then_some(Stale::WhileRevalidate);
         let BlockedHit {
@@ -102,7 +102,7 @@ impl Transaction {
             url,
             look,
             ..
-        } = hit;
+        } = *hit;
         let prepared = stored.prepared();
         self.tally.status = prepared.status;
         self.logged_url = Some(url);

@@ -7,11 +7,11 @@
 use super::refusal::Refusal;
 use super::route::Route;
 use super::{Step, Transaction};
+use crate::modules::handle::Handle;
 use crate::modules::party::{Party, Ran, Subject};
 use crate::modules::whence::NOWHERE;
 use crate::record::{ModuleRecord, OwnedRecord, Record};
 use bytes::Bytes;
-use std::rc::Rc;
 use std::time::Duration;
 use understudy_http::semantics::cache_control::ResponseDirectives;
 use understudy_http::semantics::freshness::Freshness;
@@ -20,7 +20,7 @@ use understudy_module::{Edit, Edits, Head, Hook, Lines, LogEntry, Mark, Part};
 
 /// What modules were asked before there was a transaction.
 pub(crate) struct Handed {
-    pub(crate) party: Rc<Party>,
+    pub(crate) party: Handle,
     pub(crate) before: Before,
 }
 
@@ -93,7 +93,15 @@ impl Transaction {
 
     /// What modules were asked on the spot, and what this transaction has no use for: refused, or no hit any more. A call on its
     /// way goes on behind it, or whoever asks that module next would wait for ever.
+    #[inline]
     pub(super) fn give_up(&mut self) {
+        if self.before.is_some() || self.returned.is_some() {
+            self.give_up_asked();
+        }
+    }
+
+    #[cold]
+    fn give_up_asked(&mut self) {
         let (before, mut returned) = (self.before.take(), self.returned.take());
         let Some(party) = &self.party else { return };
         if let Some(before) = before {
@@ -153,21 +161,14 @@ impl Transaction {
         }
     }
 
-    /// Who is to be told that the transaction is over; made now when none was asked before (it was refused).
-    pub(super) fn logging_party(&self) -> Option<Rc<Party>> {
-        if !crate::modules::FIRE || self.live.chain.is_empty() {
+    /// Who is to be told that the transaction is over where no module was asked before: it was refused.
+    #[inline]
+    pub(super) fn late_party(&self) -> Option<Handle> {
+        if !crate::modules::FIRE || !self.live.chain.wants(Hook::Log) {
             return None;
         }
-        match &self.party {
-            Some(party) => Some(party.clone()),
-            None if self.live.chain.wants(Hook::Log) => Some(Party::new(
-                &self.live.chain,
-                self.id,
-                self.peer,
-                &self.key(),
-            )),
-            None => None,
-        }
+        let chain = &self.live.chain;
+        Some(Handle::new(chain, self.id, self.peer, &self.key()))
     }
 }
 
@@ -225,7 +226,7 @@ pub(crate) fn log(party: &Party, record: &Record<'_>, key: &[u8], edits: &mut Ed
 
 /// Goes on with modules that did not.
 pub(super) async fn log_later(
-    party: &Rc<Party>,
+    party: &Handle,
     ran: Ran,
     record: &OwnedRecord,
     key: &[u8],

@@ -73,7 +73,8 @@ pub(crate) use partition::url as url_of;
 pub(crate) use ruled::rekey;
 
 use crate::client::Client;
-use crate::modules::party::{Party, Ran};
+use crate::modules::handle::Handle;
+use crate::modules::party::Ran;
 use crate::record::{Outcome, OwnedRecord, Record};
 use crate::worker::{Live, Source, Worker};
 use bytes::Bytes;
@@ -122,7 +123,7 @@ pub(crate) struct Transaction {
     recorded: bool,
     tally: Tally,
     /// The modules' part, when there are modules.
-    party: Option<Rc<Party>>,
+    party: Option<Handle>,
     /// What was asked of modules before there was a transaction.
     before: Option<hooks::Before>,
     /// `response_return` was asked there, too.
@@ -168,7 +169,7 @@ enum Step {
         stored: Arc<Stored>,
         how: Outcome,
     },
-    Resume(fast::BlockedHit),
+    Resume(Box<fast::BlockedHit>),
     Lead {
         fill: Fill,
         validate: Option<Arc<Stored>>,
@@ -242,7 +243,7 @@ pub(crate) fn run(tx: Box<Transaction>) -> impl Future<Output = Option<Client>> 
 /// Goes on with a hit whose answer did not fit into the socket at once.
 pub(crate) fn resume_hit(
     mut tx: Box<Transaction>,
-    hit: fast::BlockedHit,
+    hit: Box<fast::BlockedHit>,
 ) -> impl Future<Output = Option<Client>> {
     tx.persist = hit.persist;
     Running::of(tx).end(Step::Resume(hit))
@@ -463,17 +464,27 @@ impl Transaction {
         stats.bytes_out.add(tally.bytes_out);
         stats.finished(tally.outcome, tally.status, elapsed);
         self.note_refusal(tally.received.unwrap_or(tally.status));
-        let party = self.logging_party();
         let log = &self.live.log;
-        let Some(party) = party else {
-            if let Some(log) = log {
-                self.with_record(elapsed, |record| log.log(&record));
-            }
-            return;
+        let made;
+        let party = match &self.party {
+            Some(party) => party,
+            None => match self.late_party() {
+                Some(party) => {
+                    made = party;
+                    &made
+                }
+                None => {
+                    if let Some(log) = log {
+                        self.with_record(elapsed, |record| log.log(&record));
+                    }
+                    return;
+                }
+            },
         };
         let mut edits = self.worker.edits.take();
-        let ran = self.tell_end(&party, elapsed, &mut edits);
+        let ran = self.tell_end(party, elapsed, &mut edits);
         if let Ran::Later(_) | Ran::Busy(_) = ran {
+            let party = party.clone();
             let record = self.with_record(elapsed, |record| OwnedRecord::of(&record));
             let (log, key) = (log.clone(), self.key_asked().clone());
             self.worker.afterwards.add(async move {
@@ -486,7 +497,7 @@ impl Transaction {
         }
         self.worker.edits.set(edits);
         if let Some(log) = log {
-            self.with_record(elapsed, |record| hooks::write(&**log, &party, record));
+            self.with_record(elapsed, |record| hooks::write(&**log, party, record));
         }
     }
 

@@ -1,15 +1,15 @@
 //! Where the hook `resolve` fires: a host needs addresses, since no connection to it is pooled.
 
 use super::Transaction;
-use crate::modules::party::{Party, Ran, Subject};
+use crate::modules::handle::Handle;
+use crate::modules::party::{Ran, Subject};
 use std::net::IpAddr;
-use std::rc::Rc;
 use understudy_module::{Edit, Edits, Hook, Part};
 use understudy_upstream::{Named, Namer, UpstreamError};
 
 /// The modules of a transaction, asked for addresses.
 pub(super) struct Naming<'a> {
-    party: &'a Rc<Party>,
+    party: &'a Handle,
     method: &'a [u8],
     key: &'a [u8],
 }

@@ -8,11 +8,11 @@ use super::hooks::{self, Before, Handed, closed, request_subject};
 use super::{Step, Transaction};
 use crate::client::Client;
 use crate::modules::edited::{self, Made};
+use crate::modules::handle::Handle;
 use crate::modules::party::{Audience, Party, Ran, Subject};
 use crate::record::Record;
-use crate::worker::Live;
+use crate::worker::{Live, Worker};
 use bytes::Bytes;
-use std::rc::Rc;
 use std::sync::Arc;
 use understudy_cache::Stored;
 use understudy_http::RequestHead;
@@ -27,7 +27,7 @@ pub(super) fn answer(
     key: &[u8],
 ) -> Fast {
     let worker = spot.worker;
-    let party = Party::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
+    let party = Handle::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
     // What modules change in the request.
     let mut asked = worker.asked.take();
     let mut applied = false;
@@ -67,6 +67,7 @@ pub(super) fn answer(
     let prepared = stored.prepared();
     let mut rewritten = None;
     let mut added: &[u8] = &[];
+    let audience;
     if party.wants(Hook::ResponseReturn) {
         let subject = Subject {
             method: head.method_bytes(),
@@ -81,34 +82,38 @@ pub(super) fn answer(
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
-        if edits.all_set().is_none() && edits.iter().any(|e| matches!(e, Edit::Status(_))) {
-            // Rare enough for a transaction of its own.
+        audience = party.audience();
+        // Another status is rare enough for a transaction of its own. One that did not say that it is done may say anything of the body.
+        let status = !edits.is_empty()
+            && edits.all_set().is_none()
+            && edits.iter().any(|e| matches!(e, Edit::Status(_)));
+        if status || audience == Audience::Changers {
             let returned = Some(Box::new((ran, edits)));
             return hand(party, Ran::Through, asked, applied, returned);
         }
-        if party.audience() == Audience::Changers {
-            // One did not say that it is done, and its hook on the body may say anything.
-            let returned = Some(Box::new((ran, edits)));
-            return hand(party, Ran::Through, asked, applied, returned);
+        if !edits.is_empty() {
+            match edited::made(&prepared.head, &edits, stored.standing()) {
+                Made::Same => {}
+                Made::Stands(lines) => stored.note_standing(lines),
+                Made::More(lines) => added = lines,
+                Made::Anew(head) => rewritten = Some(Bytes::from(head)),
+            }
         }
-        match edited::made(&prepared.head, &edits, stored.standing()) {
-            Made::Same => {}
-            Made::Stands(lines) => stored.note_standing(lines),
-            Made::More(lines) => added = lines,
-            Made::Anew(head) => rewritten = Some(Bytes::from(head)),
-        }
+    } else {
+        audience = party.audience();
     }
     let send = Send {
         head: rewritten.as_ref().unwrap_or(&prepared.head),
         added,
-        party: Some(&party),
+        party: Some(&*party),
     };
-    if prepared.status != 204 && party.audience() == Audience::Lookers {
+    if prepared.status != 204 && audience == Audience::Lookers {
         let method = head.method_bytes();
+        let mut said = worker.told.take();
         for block in 0..stored.blocks().len().max(1) {
-            let mut said = Edits::new();
             let ran = look(&party, &stored, block, method, key, &mut said);
             if matches!(ran, Ran::Through) {
+                said.clear();
                 continue;
             }
             let mut lines = Vec::new();
@@ -119,12 +124,13 @@ pub(super) fn answer(
                 sent: 0,
                 url: Bytes::copy_from_slice(key),
                 persist,
-                look: Some((block, ran, Box::new(said))),
+                look: Some((block, ran, said)),
                 handed: handed(party, Ran::Through, asked, applied, None),
                 stored,
             };
-            return Fast::Blocked(hit);
+            return Fast::Blocked(Box::new(hit));
         }
+        worker.told.set(said);
     }
     let sent = spot.send(client, head, key, &stored, send);
     worker.edits.set(edits);
@@ -136,13 +142,13 @@ pub(super) fn answer(
         Err(mut hit) => {
             hit.head = rewritten;
             hit.handed = handed(party, Ran::Through, asked, applied, None);
-            Fast::Blocked(*hit)
+            Fast::Blocked(hit)
         }
     }
 }
 
 fn handed(
-    party: Rc<Party>,
+    party: Handle,
     ran: Ran,
     edits: Box<Edits>,
     applied: bool,
@@ -158,7 +164,7 @@ fn handed(
 }
 
 fn hand(
-    party: Rc<Party>,
+    party: Handle,
     ran: Ran,
     edits: Box<Edits>,
     applied: bool,
@@ -232,21 +238,31 @@ impl Transaction {
 }
 
 /// Tells the modules that the transaction is over, where no record is written.
-pub(super) fn tell(party: &Party, entry: &LogEntry<'_>, method: &[u8], key: &[u8]) {
+#[inline]
+pub(super) fn tell(
+    worker: &Worker,
+    party: &Party,
+    entry: &LogEntry<'_>,
+    method: &[u8],
+    key: &[u8],
+) {
     let subject = Subject {
         method,
         url: key,
         part: Part::Log(entry),
     };
+    let mut edits = worker.told.take();
     // As below.
-    let _ = party.run(Hook::Log, 0, subject, &mut Edits::new());
+    let _ = party.run(Hook::Log, 0, subject, &mut edits);
+    worker.told.set(edits);
 }
 
 /// Tells the modules that the transaction is over, and writes the record.
-pub(super) fn log(party: &Party, live: &Live, record: Record<'_>, key: &[u8]) {
-    let mut edits = Edits::new();
+pub(super) fn log(worker: &Worker, party: &Party, live: &Live, record: Record<'_>, key: &[u8]) {
+    let mut edits = worker.told.take();
     // All modules on the way of a plain hit are inline, and a log has no `Pending`.
     let _ = hooks::log(party, &record, key, &mut edits);
+    worker.told.set(edits);
     if let Some(log) = &live.log {
         hooks::write(&**log, party, record);
     }

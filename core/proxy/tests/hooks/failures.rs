@@ -1,6 +1,6 @@
 //! A module that fails, at every hook, under both policies.
 
-use crate::scripted::{ALL, Scripted, everywhere, proxy};
+use crate::scripted::{ALL, Scripted, everywhere, proxy, proxy_with};
 use crate::support::answer;
 use understudy_module::{Bytes, Hook, Verdict};
 use understudy_runtimes::Kind;
@@ -140,6 +140,72 @@ fn edits_of_a_hook_that_fails_are_undone() {
             let got = f.get("/").await;
             assert!(!got.head.contains("X-Half"), "{}", got.head);
             assert_eq!(got.body, b"x");
+        }
+    });
+}
+
+/// Modules are asked in a row: how far they came is known all the same.
+#[test]
+fn a_module_that_panics_between_others_is_charged_alone() {
+    everywhere(|kind| async move {
+        let hooks = [
+            Hook::RequestHead,
+            Hook::ResponseReturn,
+            Hook::Log,
+            Hook::Free,
+        ];
+        let modules = ["first", "second", "third"].map(|name| {
+            let m = Scripted::new(name, &hooks, move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    tx.add(&format!("X-{name}"), "1").unwrap();
+                    let panics = name == "second" && tx.url().ends_with(b"/bad");
+                    assert!(!panics, "on purpose");
+                }
+                Verdict::Continue
+            });
+            m.open()
+        });
+        let mut loaded = Vec::new();
+        let each = modules.each_ref();
+        let f = proxy_with(
+            kind,
+            &each,
+            |_| answer("200 OK", CACHED, "x"),
+            |settings| loaded.extend(settings.modules.members.iter().map(|m| m.module.clone())),
+        )
+        .await;
+        // Missed, then hit; so many that some are timed.
+        const ROUNDS: usize = 20;
+        for _ in 0..ROUNDS {
+            for path in ["/bad", "/good"] {
+                let got = f.get(path).await;
+                assert_eq!(got.body, b"x");
+                assert!(got.has("X-first: 1") && got.has("X-third: 1"));
+                assert_eq!(got.has("X-second: 1"), path == "/good", "{}", got.head);
+            }
+        }
+        for (m, loaded) in each.into_iter().zip(loaded) {
+            let bad = if m.name == "second" { ROUNDS } else { 0 };
+            let seen = m.trace.of(2 * ROUNDS, m.name).await;
+            let ends = |last: &str| {
+                let last = format!("{}.{last}", m.name);
+                seen.iter()
+                    .filter(|calls| calls[calls.len() - 2] == last)
+                    .count()
+            };
+            assert_eq!(
+                (ends("response_return"), ends("log")),
+                (bad, 2 * ROUNDS - bad)
+            );
+            for calls in &seen {
+                let frees = calls.iter().filter(|call| call.ends_with(".free"));
+                assert_eq!(frees.count(), 1, "{calls:?}");
+            }
+            let sum = loaded.sum();
+            let of = sum.hooks[Hook::ResponseReturn as usize];
+            assert_eq!((of.calls, of.failures), (2 * ROUNDS as u64, bad as u64));
+            assert_eq!(sum.failures.iter().sum::<u64>(), bad as u64);
+            assert_eq!(sum.hooks[Hook::RequestHead as usize].failures, 0);
         }
     });
 }

@@ -1,7 +1,8 @@
 //! Calls that are left behind: what a module said on the spot and nobody asks for any more, and what it still is told.
 
 use crate::scripted::{Scripted, everywhere, proxy};
-use crate::support::answer;
+use crate::support::{answer, settings};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use understudy_module::{Hook, Verdict};
 
@@ -139,5 +140,36 @@ fn a_hit_that_is_gone_while_a_module_thinks_of_it_is_fetched() {
             }
         }
         panic!("every object lives with the worker that serves it");
+    });
+}
+
+#[test]
+fn a_module_that_the_settings_no_longer_name_goes_with_its_last_transaction() {
+    everywhere(|kind| async move {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let left = Arc::downgrade(&asked);
+        let hooks = [
+            Hook::RequestHead,
+            Hook::ResponseReturn,
+            Hook::Log,
+            Hook::Free,
+        ];
+        let m = Scripted::new("m", &hooks, move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Verdict::Continue
+        });
+        let f = proxy(kind, &[&m], |_| answer("200 OK", CACHED, "x")).await;
+        // Missed, hit, and missed again.
+        for path in ["/", "/", "/other"] {
+            assert_eq!(f.get(path).await.body, b"x");
+        }
+        m.trace.of(3, "m").await;
+        drop(m);
+        let without = settings(f.origin.at);
+        f.proxy.reconfigure(without, None).await.unwrap();
+        while left.upgrade().is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(f.get("/").await.body, b"x");
     });
 }

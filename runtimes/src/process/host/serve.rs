@@ -180,7 +180,7 @@ struct Taken<'d> {
 }
 
 impl Tokens for Taken<'_> {
-    fn token(&self) -> Token {
+    fn token(&self, _: u64) -> Token {
         self.desk.visits.take_token(self.transaction, self.id);
         Token {
             transaction: self.transaction,

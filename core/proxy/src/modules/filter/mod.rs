@@ -9,10 +9,10 @@ mod quick;
 mod stages;
 mod terms;
 
+use super::handle::Handle;
 use super::party::Party;
 use bytes::Bytes;
 use stages::Stages;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use terms::Terms;
 use understudy_http::wire::body::Decoded;
@@ -38,7 +38,7 @@ pub(crate) struct Kept {
 /// Which body, of which transaction.
 #[derive(Debug, Clone, Copy)]
 struct Way<'a> {
-    party: &'a Rc<Party>,
+    party: &'a Handle,
     hook: Hook,
     asked: Asked<'a>,
 }
@@ -46,7 +46,7 @@ struct Way<'a> {
 /// A body on its way.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    party: Rc<Party>,
+    party: Handle,
     terms: Terms,
     /// Bytes that every module took and gave.
     through: u64,
@@ -114,10 +114,10 @@ impl Kept {
     }
 }
 
-impl Party {
+impl Handle {
     /// A body of this transaction on its way.
     #[inline(always)]
-    fn way<'a>(self: &'a Rc<Self>, hook: Hook, asked: Asked<'a>) -> Way<'a> {
+    fn way<'a>(&'a self, hook: Hook, asked: Asked<'a>) -> Way<'a> {
         let party = self;
         Way { party, hook, asked }
     }

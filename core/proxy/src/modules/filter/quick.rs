@@ -4,7 +4,8 @@
 //! another. Invariant: every module before the one that a piece is at gave as many bytes as it took. Awkward case: a module that said
 //! something else was asked already, so what it said goes along to the other way.
 
-use super::super::party::{Party, Seen};
+use super::super::party::Party;
+use super::super::seen::Seen;
 use super::stages::{At, SoFar, Stages};
 use super::{Asked, Filter};
 use bytes::Bytes;
@@ -140,6 +141,7 @@ impl<'a> Ways<'a> {
                             // By far the commonest.
                             continue;
                         }
+                        party.be_odd();
                         match heed(&place.link, seen, piece, said.take(), edits) {
                             Said::Yes => continue,
                             Said::Other(other) => break Some(other),

@@ -5,13 +5,14 @@
 //! fails. While it gave every piece on as it took it, the proxy still has them all, and the body goes on without it when its policy
 //! is open; once it changed something the body can only be broken off.
 
-use super::super::party::{Party, Seen};
+use super::super::handle::Handle;
+use super::super::party::Party;
+use super::super::seen::Seen;
 use super::terms::Terms;
 use super::{Break, MOST, Way};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edit, Edits, Hook, Hooks, Refused, Response, Verdict};
@@ -24,7 +25,7 @@ const JOIN: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Stages {
     /// Whoever drops this leaves calls on their way behind.
-    party: Rc<Party>,
+    party: Handle,
     stages: SmallVec<[Stage; 1]>,
     out: VecDeque<Bytes>,
     /// A piece taken from the source, until it is known whether it is the last.

@@ -3,7 +3,8 @@
 //! Settled when its way begins: the next head's hooks may run before its pieces, and are no word on it. What no transaction changes
 //! ([`Standing`]) is found out once, when the chain is made.
 
-use super::super::party::{Party, Seen};
+use super::super::handle::Handle;
+use super::super::seen::Seen;
 use super::stages::{SoFar, Stages};
 use super::{Asked, Filter, MOST};
 use std::rc::Rc;
@@ -47,11 +48,11 @@ impl Standing {
     }
 }
 
-impl Party {
+impl Handle {
     /// The way of a body through the modules that hear this hook; `None` when none does. `asked`: looked up where it is of use.
     #[inline(always)]
     pub(crate) fn filter<'a>(
-        self: &Rc<Self>,
+        &self,
         hook: Hook,
         asked: impl FnOnce() -> Asked<'a>,
     ) -> Option<Filter> {
@@ -81,15 +82,20 @@ impl Party {
     #[inline(always)]
     fn terms(&self, hook: Hook) -> (Terms, bool) {
         let standing = self.chain.standing(hook);
-        let (order, members) = (self.chain.order(hook), self.members.borrow());
-        let members = members.as_slice();
-        let mut seen = order.iter().map(|index| members.get(usize::from(*index)));
-        if order.len() <= MOST && seen.all(|seen| seen.is_some_and(Seen::hears_all)) {
+        let order = self.chain.order(hook);
+        if order.len() <= MOST && (!self.is_odd() || self.all_hear(order)) {
             // By far the commonest: nothing but what stands.
             let (heard, keeps) = (standing.all, standing.looks);
             return (Terms { heard, keeps }, standing.far != 0);
         }
         self.terms_said(hook)
+    }
+
+    /// Whether all these hear every body, and said nothing of this one.
+    fn all_hear(&self, order: &[u16]) -> bool {
+        let members = self.members.borrow();
+        let mut seen = order.iter().map(|index| members.get(usize::from(*index)));
+        seen.all(|seen| seen.is_some_and(Seen::hears_all))
     }
 
     /// The same, where modules said something of it, or are left out, or are more than have a bit.
@@ -141,7 +147,8 @@ impl Party {
     /// Elsewhere no piece is answered at once, and each crossing costs: a piece that is not known to be the last waits there until it
     /// is.
     #[inline(never)]
-    fn far(self: &Rc<Self>, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
+    fn far(&self, hook: Hook, asked: Asked<'_>) -> Box<Stages> {
+        self.be_odd();
         let way = self.way(hook, asked);
         Box::new(Stages::new(&way, SoFar::default()))
     }
