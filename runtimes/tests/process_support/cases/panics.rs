@@ -185,14 +185,24 @@ async fn an_instance_that_cannot_be_made_again_is_tried_for_again() {
     // As long as this one is there, the child is not to end.
     let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
     assert_eq!(went, Ok(Verdict::Continue));
-    std::fs::write(file.path(), "xx").unwrap();
+    // More often than anybody asks for it before the file is emptied.
+    let refusals = 1000;
+    std::fs::write(file.path(), "x".repeat(refusals)).unwrap();
     let went = world.head(2, hook, "panic").await.0;
     assert!(matches!(went, Err(Failure::Panic(_))), "{went:?}");
     // Each that comes meanwhile is told, and has it tried again.
     let went = world.head(3, hook, "none").await.0;
     assert_eq!(went, Err(Failure::Unavailable));
-    let went = world.head(4, hook, "none").await.0;
-    assert_eq!(went, Ok(Verdict::Continue));
+    let mut number = 4;
+    loop {
+        // Each time: one that is refused meanwhile may put back what it found, less one.
+        std::fs::write(file.path(), "").unwrap();
+        match world.head(number, hook, "none").await.0 {
+            Ok(verdict) => break assert_eq!(verdict, Verdict::Continue),
+            Err(failure) => assert_eq!(failure, Failure::Unavailable),
+        }
+        number += 1;
+    }
     let went = world.hook(&mut visit, 1, hook, "count", &mut edits).await;
     assert_eq!(went, Ok(Verdict::Continue));
     assert_eq!(set(&edits, "X-Count").as_deref(), Some("2"));
@@ -200,7 +210,9 @@ async fn an_instance_that_cannot_be_made_again_is_tried_for_again() {
     said(&world, "free 1 2", 1).await;
     let sum = world.loaded.sum();
     let init = sum.hooks[Hook::Init as usize];
-    assert_eq!((init.calls, init.failures), (4, 2));
+    // The first, the one in its place, and those that were refused: at least one by transaction 3.
+    assert_eq!(init.calls, init.failures + 2);
+    assert!((1..=refusals as u64).contains(&init.failures), "{init:?}");
     assert_eq!(world.gauge("restarts"), 0);
 }
 
