@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use understudy_module::Hook;
 
-/// One transaction in so many has its inline calls timed.
+/// One transaction in so many, in the mean, has its inline calls timed; which ones is drawn.
 pub const SAMPLE: u64 = 16;
 
 /// A counter with one writer and any number of readers.

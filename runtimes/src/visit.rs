@@ -174,7 +174,8 @@ impl Visit {
         self.put(AHEAD, ahead);
     }
 
-    /// An event was sent to another stack. A child comes to whatever it is sent; a thread may not, and then it is taken back.
+    /// An event was sent to another stack. A child comes to whatever it is sent, or passes it by, which is not
+    /// known here; a thread may not, and then it is taken back.
     pub(crate) fn be_sent(&mut self, carried: bool) {
         self.be_away(carried);
         self.put(AHEAD, false);

@@ -28,7 +28,8 @@ cases! { Kind::Inline;
         each_hook_of_a_transaction_has_its_cost_where_it_is_asked_for,
         bytes_injected_into_an_answer_are_bytes_that_were_given,
         free_and_fini_have_their_time_and_their_failures,
-        free_is_timed_as_often_as_other_hooks_are;
+        free_is_timed_as_often_as_other_hooks_are,
+        transactions_that_take_turns_are_all_timed_now_and_then;
     failures:
         a_panic_in_each_hook_of_a_transaction_fails_that_one_alone,
         a_panic_in_each_other_hook_makes_a_new_instance_and_harms_nobody,

@@ -51,16 +51,18 @@ pub struct Link {
     last: RefCell<Option<Rc<Instance>>>,
     in_a_row: Cell<u32>,
     broken_until: Cell<Option<Instant>>,
-    /// Visits here.
-    visits: Cell<u32>,
-    /// Of so many of them one is timed.
+    /// Visits until one is timed, with that one.
+    until_timed: Cell<u8>,
+    /// Of so many of them one is timed, in the mean.
     sample: Cell<u8>,
+    /// How long it is until the next one is drawn from this.
+    dice: Cell<u32>,
     /// The call that was begun with the token of the call in progress.
     taken: RefCell<Option<Waiting>>,
     patient: Cell<bool>,
 }
 
-const _: () = assert!(SAMPLE.is_power_of_two() && SAMPLE <= u8::MAX as u64);
+const _: () = assert!(0 < SAMPLE && 2 * SAMPLE <= u8::MAX as u64);
 
 /// What a call gives at once.
 #[derive(Debug)]
@@ -102,8 +104,9 @@ impl Link {
             last: RefCell::default(),
             in_a_row: Cell::new(0),
             broken_until: Cell::new(None),
-            visits: Cell::new(0),
+            until_timed: Cell::new(SAMPLE as u8),
             sample: Cell::new(SAMPLE as u8),
+            dice: Cell::new(0x9e37_79b9),
             taken: RefCell::default(),
             patient: Cell::new(false),
         }
@@ -124,7 +127,9 @@ impl Link {
     /// Has every call timed of transactions that begin after, for whoever wants to know what a transaction cost (Server-Timing, the
     /// JSON log).
     pub fn be_precise(&self, precise: bool) {
-        self.sample.set(if precise { 1 } else { SAMPLE as u8 });
+        let sample = if precise { 1 } else { SAMPLE as u8 };
+        self.sample.set(sample);
+        self.until_timed.set(sample);
     }
 
     /// Never leaves the module alone, however often it fails: for whoever tests how it fails.
@@ -290,14 +295,28 @@ impl Link {
     /// For how many visits the time of the next one stands; 0 where it is not timed.
     #[inline]
     fn stands_for(&self) -> u8 {
-        let visits = self.visits.get().wrapping_add(1);
-        self.visits.set(visits);
-        let sample = self.sample.get();
-        // A power of two.
-        match visits & (u32::from(sample) - 1) {
-            0 => sample,
-            _ => 0,
+        match self.until_timed.get() {
+            0 | 1 => {
+                self.until_timed.set(self.drawn());
+                self.sample.get()
+            }
+            visits => {
+                self.until_timed.set(visits - 1);
+                0
+            }
         }
+    }
+
+    /// After how many visits the next one is timed: any number whose mean is the sample, so that no rhythm of those that come has
+    /// always the same kind timed. Xorshift (Marsaglia 2003).
+    fn drawn(&self) -> u8 {
+        let mut dice = self.dice.get();
+        dice ^= dice << 13;
+        dice ^= dice >> 17;
+        dice ^= dice << 5;
+        self.dice.set(dice);
+        let most = 2 * u32::from(self.sample.get()) - 1;
+        (dice % most) as u8 + 1
     }
 
     /// Whether the time of being left alone is over; then one transaction tries.

@@ -531,7 +531,17 @@ impl Connection {
 impl Swept for Connection {
     fn sweep(&self) {
         self.signs.sweep(self.seat.newest());
-        let given_up = std::mem::take(&mut *self.given_up.borrow_mut());
+        let mut given_up = std::mem::take(&mut *self.given_up.borrow_mut());
+        if !given_up.is_empty() {
+            // What was answered meanwhile was begun.
+            let open = self.open.borrow();
+            let mut away: Vec<u64> = open
+                .iter()
+                .filter_map(|(_, of)| (!of.parked).then_some(of.call))
+                .collect();
+            away.sort_unstable();
+            given_up.retain(|(_, call)| away.binary_search(call).is_ok());
+        }
         if !given_up.is_empty() {
             self.child.give_up(given_up);
         }

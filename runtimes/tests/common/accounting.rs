@@ -136,3 +136,26 @@ pub fn free_is_timed_as_often_as_other_hooks_are(kind: Kind) {
         assert!(times().iter().all(|time| !time.is_zero()), "{:?}", times());
     });
 }
+
+/// Inline only: a short transaction and a long one by turns, as a client that looks whether all is well makes them.
+pub fn transactions_that_take_turns_are_all_timed_now_and_then(kind: Kind) {
+    on_a_worker(|worker| async move {
+        let script = Script::new(|_, _| Verdict::Continue);
+        let link = worker.link(spec(kind), &script).await;
+        let rounds = 64 * understudy_runtimes::accounts::SAMPLE;
+        for _ in 0..rounds {
+            for hook in [Hook::RequestHead, Hook::ResponseHead] {
+                let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+                let went = call(&link, &mut visit, &head(id, hook), &mut edits).await;
+                assert_eq!(went, Ok(Verdict::Continue));
+                link.leave(&mut visit, id);
+            }
+        }
+        let sum = link.loaded().sum();
+        for hook in [Hook::RequestHead, Hook::ResponseHead] {
+            let of = sum.hooks[hook as usize];
+            assert_eq!(of.calls, rounds);
+            assert!(!of.time.is_zero(), "{hook:?}");
+        }
+    });
+}

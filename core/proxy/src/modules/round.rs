@@ -54,6 +54,8 @@ impl Party {
         let mut members = self.members.borrow_mut();
         let members = &mut members[..];
         let places = self.chain.places(event.hook);
+        // Somebody may have said of the head that it skips the body.
+        let skips = self.is_odd() && event.hook.is_body();
         let mut at = from;
         loop {
             let mut mark = Mark::NONE;
@@ -63,6 +65,12 @@ impl Party {
                 while let Some(place) = places.get(at)
                     && let Some(seen) = members.get_mut(usize::from(place.index))
                 {
+                    // First of all: should anything panic here, what others said stays.
+                    mark = edits.mark();
+                    if skips && !seen.is_busy() && !seen.hears(event.hook) {
+                        at += 1;
+                        continue;
+                    }
                     if place.chooses || !seen.visit.is_plain() {
                         match self.way(place, seen, event, edits) {
                             Way::Plain => {}
@@ -75,7 +83,6 @@ impl Party {
                     } else if place.renews {
                         seen.renew_head();
                     }
-                    mark = edits.mark();
                     if !place.link.within(&mut seen.visit, event, edits, &mut said) {
                         return false;
                     }

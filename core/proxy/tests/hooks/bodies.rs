@@ -515,6 +515,34 @@ fn a_body_that_is_skipped_passes_by_with_its_length() {
     });
 }
 
+/// Two that only look, so that a hit is answered on the spot: who skips the body does not see it, the other does.
+#[test]
+fn who_skips_a_body_that_is_only_looked_at_is_not_called_on_hits_either() {
+    everywhere(|kind| async move {
+        let hooks = [Hook::ResponseReturn, Hook::ReturnBody];
+        let looks = |name, skips: bool| {
+            let mut m = Scripted::new(name, &hooks, move |tx| {
+                if skips && tx.hook() == Hook::ResponseReturn {
+                    tx.skip_body().unwrap();
+                }
+                Verdict::Continue
+            });
+            m.about = |about| about.only_looks = true;
+            m
+        };
+        let (skipping, looking) = (looks("skipping", true), looks("looking", false));
+        let modules = [&skipping, &looking];
+        let cached = "Cache-Control: max-age=60\r\n";
+        let f = proxy(kind, &modules, move |_| answer("200 OK", cached, "x")).await;
+        for _ in 0..4 {
+            assert_eq!(f.get("/").await.body, b"x");
+        }
+        assert_eq!(skipping.trace.count("skipping.response_return"), 4);
+        assert_eq!(skipping.trace.count("skipping.return_body"), 0);
+        assert!(looking.trace.count("looking.return_body") >= 4);
+    });
+}
+
 /// Gives more than it took at first, and is waited for behind that.
 fn more_first(tx: &mut Transaction<'_>) -> Verdict {
     if !tx.piece().is_empty() {

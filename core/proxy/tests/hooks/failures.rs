@@ -174,8 +174,8 @@ fn a_module_that_panics_between_others_is_charged_alone() {
             |settings| loaded.extend(settings.modules.members.iter().map(|m| m.module.clone())),
         )
         .await;
-        // Missed, then hit; so many that some are timed.
-        const ROUNDS: usize = 20;
+        // Missed, then hit; so many that some of each kind are timed.
+        const ROUNDS: usize = 150;
         for _ in 0..ROUNDS {
             for path in ["/bad", "/good"] {
                 let got = f.get(path).await;
@@ -197,11 +197,20 @@ fn a_module_that_panics_between_others_is_charged_alone() {
                 (ends("response_return"), ends("log")),
                 (bad, 2 * ROUNDS - bad)
             );
+            for (hook, calls) in [
+                ("request_head", 2 * ROUNDS),
+                ("response_return", 2 * ROUNDS),
+                ("log", 2 * ROUNDS - bad),
+                ("free", 2 * ROUNDS),
+            ] {
+                let what = format!("{}.{hook}", m.name);
+                assert_eq!(m.trace.count(&what), calls, "{what}");
+            }
             for calls in &seen {
-                let frees = calls.iter().filter(|call| call.ends_with(".free"));
-                assert_eq!(frees.count(), 1, "{calls:?}");
+                assert!(calls.last().is_some_and(|last| last.ends_with(".free")));
             }
             let sum = loaded.sum();
+            assert_eq!(sum.hooks[Hook::Free as usize].calls, 2 * ROUNDS as u64);
             let of = sum.hooks[Hook::ResponseReturn as usize];
             assert_eq!((of.calls, of.failures), (2 * ROUNDS as u64, bad as u64));
             assert_eq!(sum.failures.iter().sum::<u64>(), bad as u64);

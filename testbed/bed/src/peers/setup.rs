@@ -38,6 +38,8 @@ pub struct Setup {
     dir: TempDir,
     /// Where files are kept in memory, if that is another directory.
     memory: Option<TempDir>,
+    /// What the names of its shared memory begin with: one that was killed leaves it.
+    shared: Option<String>,
 }
 
 impl Setup {
@@ -79,6 +81,7 @@ impl Setup {
                 let service = format!("bed{}x{}", std::process::id(), args.port);
                 let mut arguments = vec![word(one), word("-n"), word(&service), word("-f")];
                 arguments.push(setup.write("squid.conf", &text)?);
+                setup.shared = Some(format!("{service}-"));
                 arguments
             }
             Name::Nginx => {
@@ -120,6 +123,7 @@ impl Setup {
             port,
             dir: directory(&std::env::temp_dir())?,
             memory: None,
+            shared: None,
         })
     }
 
@@ -212,6 +216,22 @@ impl Setup {
     }
 }
 
+impl Drop for Setup {
+    fn drop(&mut self) {
+        let (Some(shared), Ok(segments)) = (&self.shared, fs::read_dir(SHARED)) else {
+            return;
+        };
+        for segment in segments.flatten() {
+            if segment.file_name().to_string_lossy().starts_with(shared) {
+                let _ = fs::remove_file(segment.path());
+            }
+        }
+    }
+}
+
+/// Where shared memory is, and files in memory.
+const SHARED: &str = "/dev/shm";
+
 /// Where the program is.
 fn program(args: &PeerArgs) -> PathBuf {
     if let Some(program) = &args.program {
@@ -248,7 +268,7 @@ pub fn beside(name: &str) -> PathBuf {
 
 /// A directory in memory, where the system has one.
 fn memory() -> Result<Option<TempDir>, String> {
-    let shared = Path::new("/dev/shm");
+    let shared = Path::new(SHARED);
     shared.is_dir().then(|| directory(shared)).transpose()
 }
 
