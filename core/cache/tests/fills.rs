@@ -324,6 +324,7 @@ async fn who_asks_alone_leads_beside_the_leader_and_is_not_followed() {
     assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"second");
     first.respond(prepared(Some(5))).await.unwrap();
     first.append(b"first").unwrap();
+    first.commit(Bytes::new()).await.unwrap();
     assert_eq!(drain(&mut follower), b"first");
 }
 

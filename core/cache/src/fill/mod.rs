@@ -126,8 +126,10 @@ impl Fill {
             }
         };
         self.credit.merge(room);
+        let expected = self.expected(&prepared);
         self.prepared = Some(Arc::clone(&prepared));
         let mut state = self.inner.lock();
+        state.expected = expected;
         // Nobody may join what a purge has meant already.
         state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
@@ -275,10 +277,9 @@ impl Fill {
         self.inner.lock().is_read()
     }
 
-    /// The body is complete: publishes it. When this returns, the next look-up finds it; await it
-    /// before the client is given the last byte. An error says why it is not stored: it outgrew its
-    /// limits, its length is not the declared one (`Incomplete`; readers are broken off), or its
-    /// key was invalidated meanwhile (`Expired`).
+    /// The body is complete: publishes it. When this returns, the next look-up finds it, and readers are given the last piece
+    /// of a body of known length. An error says why it is not stored: it outgrew its limits, its length is not the declared
+    /// one (`Incomplete`; readers are broken off), or its key was invalidated meanwhile (`Expired`).
     pub async fn commit(mut self, mut trailers: Bytes) -> Result<Arc<Stored>, NoStoreReason> {
         if !trailers.is_empty() {
             // They come in a buffer that grew as they did, and only their own length is paid for.

@@ -36,7 +36,14 @@ impl FillReader {
         self.fill.lock().heard
     }
 
-    /// The next piece after those already given.
+    /// Whether all of the body is here and its last piece is held back until it is published, which is soon: what else there is
+    /// to write may wait for it. An empty body has no piece; of that its end is held back.
+    pub fn withholds(&self) -> bool {
+        self.fill.lock().is_unpublished()
+    }
+
+    /// The next piece after those already given. Of a body of known length the last one comes when the whole is published, so
+    /// that whoever has it and asks again gets a hit.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<FillEvent> {
         let (event, leader) = self.fill.lock().poll_next(self.place, cx);
         if let Some(leader) = leader {

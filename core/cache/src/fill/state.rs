@@ -2,9 +2,10 @@
 //!
 //! Owns the state behind one mutex, held for a copy of at most one piece and never across an await;
 //! wakers are taken out under the lock and called after it. Phases: 1. waiting for the head; 2. the
-//! head is known, the body grows (storing, or as a stream once outgrown); 3. ended. Invariant:
-//! nothing leaves phase 3. The awkward case is the body that outgrew its limits: blocks all readers
-//! have passed are freed, so from then on nobody may join, or he would miss the beginning.
+//! head is known, the body grows (storing, or as a stream once outgrown); 3. ended. Invariants:
+//! nothing leaves phase 3; no reader has all of a body of known length before it. The awkward case
+//! is the body that outgrew its limits: blocks all readers have passed are freed, so from then on
+//! nobody may join, or he would miss the beginning.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -71,6 +72,8 @@ pub(crate) struct State {
     /// How often its leader heard of it while there was nothing for followers.
     pub(crate) heard: u64,
     pub(crate) body: Blocks,
+    /// How long the body is to become, when that is known.
+    pub(crate) expected: Option<u64>,
     pub(crate) end: Option<End>,
     /// Where in the whole the body belongs, when it is a part; and its length, if the origin said it beforehand.
     pub(crate) part: Option<(ByteSpan, Option<u64>)>,
@@ -232,8 +235,17 @@ impl State {
         self.release();
     }
 
-    /// Whether another piece may be appended (see `Fill::poll_room`).
+    /// Whether all of a body is here that is not published yet. Its last piece is held back until then (or until it is known
+    /// that it will not be): whoever has the whole and asks again is to find it stored.
+    pub(crate) fn is_unpublished(&self) -> bool {
+        self.end.is_none() && self.outgrown.is_none() && self.expected == Some(self.body.len())
+    }
+
+    /// Whether another piece may be appended (see `Fill::poll_room`), or its end be looked for.
     fn has_room(&self) -> bool {
+        if self.is_unpublished() {
+            return true;
+        }
         let offsets = self.readers.iter().flatten().map(|reader| reader.offset);
         let awaited = if self.outgrown.is_some() {
             offsets.min()
@@ -286,6 +298,7 @@ impl State {
         place: usize,
         cx: &mut Context<'_>,
     ) -> (Poll<FillEvent>, Option<Waker>) {
+        let unpublished = self.is_unpublished();
         let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) else {
             return (Poll::Ready(FillEvent::Broken), None);
         };
@@ -297,7 +310,11 @@ impl State {
         }
         if let Some(mut bytes) = self.body.read(reader.offset) {
             bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            reader.offset += bytes.len() as u64;
+            let end = reader.offset + bytes.len() as u64;
+            if unpublished && end == self.body.len() {
+                return (self.wait(place, cx), None);
+            }
+            reader.offset = end;
             self.release();
             return (Poll::Ready(FillEvent::Data(bytes)), self.leader_if_room());
         }

@@ -417,7 +417,10 @@ impl Transaction {
                                 broken = true;
                                 return Poll::Ready(false);
                             }
-                            Poll::Pending if gathered > 0 || !wait => return Poll::Ready(false),
+                            // What is about to be published goes in one write.
+                            Poll::Pending if (gathered > 0 || !wait) && !reader.withholds() => {
+                                return Poll::Ready(false);
+                            }
                             Poll::Pending => {
                                 if self.client.deadline.poll(cx).is_pending() {
                                     return Poll::Pending;

@@ -373,13 +373,11 @@ impl Transaction {
         let mut on_client = false;
         // Nothing but the head is queued.
         let mut alone = true;
-        // Whoever has all of a body is to find it stored: its end is looked for before its last byte goes out.
-        let length = origin.body_length();
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
                 let mut room = true;
-                while turn < TURN || length == Some(*taken) {
+                while turn < TURN {
                     if fill.poll_room(cx).is_pending() {
                         room = false;
                         break;

@@ -416,9 +416,13 @@ impl From<'_> {
         matches!(self, From::Origin(origin, _) if origin.is_away())
     }
 
-    /// Whether modules have bytes of it of which nothing came out yet.
+    /// Whether modules have bytes of it of which nothing came out yet, or its last ones come as soon as it is published.
     fn withholds(&self) -> bool {
-        matches!(self, From::Origin(origin, _) if origin.withholds())
+        match self {
+            From::Origin(origin, _) => origin.withholds(),
+            From::Fill(reader) => reader.withholds(),
+            From::Blocks(_) => false,
+        }
     }
 
     /// How often whoever fills heard of it without a piece for us.
