@@ -324,7 +324,7 @@ impl Seated for Open {
         }
         let end = |id: &u64| match heard(id) {
             true => ears.end(*id),
-            // It had promised all its answers, so there is nothing that it could free.
+            // It was never called (it promised its answers, or could not be reached), so there is nothing that it could free.
             false => vec![Hook::Free],
         };
         transactions.iter().map(end).collect()

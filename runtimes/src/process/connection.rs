@@ -526,25 +526,28 @@ impl Connection {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         matches!(recv(&self.socket, &mut one[..], flags), Ok((_, 1..)))
     }
+
+    /// Tells the child of calls for which nobody waits any more, but for those that it answered meanwhile: they were begun.
+    fn tell_given_up(&self) {
+        let mut given_up = std::mem::take(&mut *self.given_up.borrow_mut());
+        if given_up.is_empty() {
+            return;
+        }
+        let open = self.open.borrow();
+        let away = open.iter().filter(|(_, of)| !of.parked);
+        let mut away: Vec<u64> = away.map(|(_, of)| of.call).collect();
+        away.sort_unstable();
+        given_up.retain(|(_, call)| away.binary_search(call).is_ok());
+        if !given_up.is_empty() {
+            self.child.give_up(given_up);
+        }
+    }
 }
 
 impl Swept for Connection {
     fn sweep(&self) {
         self.signs.sweep(self.seat.newest());
-        let mut given_up = std::mem::take(&mut *self.given_up.borrow_mut());
-        if !given_up.is_empty() {
-            // What was answered meanwhile was begun.
-            let open = self.open.borrow();
-            let mut away: Vec<u64> = open
-                .iter()
-                .filter_map(|(_, of)| (!of.parked).then_some(of.call))
-                .collect();
-            away.sort_unstable();
-            given_up.retain(|(_, call)| away.binary_search(call).is_ok());
-        }
-        if !given_up.is_empty() {
-            self.child.give_up(given_up);
-        }
+        self.tell_given_up();
         if !self.out.borrow().bytes.is_empty() {
             self.wake();
         }

@@ -48,31 +48,46 @@ fn head(proxy: SocketAddr, target: &str, host: SocketAddr, fields: &str) -> Stri
     text.split("\r\n\r\n").next().unwrap().to_ascii_lowercase()
 }
 
-/// A peer under way, whose directories are within `dir`.
-fn peer(name: &str, origin: SocketAddr, more: &[&str], dir: &Path) -> (Child, SocketAddr) {
+/// A peer under way, which ends with the test whatever comes of that.
+struct Peer(Child);
+
+impl Peer {
+    fn end(&mut self) -> Option<i32> {
+        if let Ok(None) = self.0.try_wait() {
+            let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+            kill_process(pid, Signal::TERM).unwrap();
+        }
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Starts a peer, whose directories are within `dir`.
+fn peer(name: &str, origin: SocketAddr, more: &[&str], dir: &Path) -> (Peer, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let child = Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
-        .args(["peer", name, "--port", &address.port().to_string()])
-        .args(["--origin", &origin.to_string(), "--cache", "64M"])
-        .args(more)
-        .env("TMPDIR", dir)
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = Peer(
+        Command::new(env!("CARGO_BIN_EXE_understudy-bed"))
+            .args(["peer", name, "--port", &address.port().to_string()])
+            .args(["--origin", &origin.to_string(), "--cache", "64M"])
+            .args(more)
+            .env("TMPDIR", dir)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
     let until = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(address).is_err() {
         assert!(Instant::now() < until, "{name} does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
     (child, address)
-}
-
-fn end(mut child: Child) -> Option<i32> {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
-    child.wait().unwrap().code()
 }
 
 #[test]
@@ -92,7 +107,7 @@ fn a_peer_stores_gives_way_to_no_cache_and_ends_without_a_trace() {
     ] {
         let (running, origin, path) = origin();
         let dir = tempfile::tempdir().unwrap();
-        let (child, proxy) = peer(name, origin, more, dir.path());
+        let (mut child, proxy) = peer(name, origin, more, dir.path());
         let (target, host) = match forward {
             true => (format!("http://{origin}{path}"), origin),
             false => (path, proxy),
@@ -119,8 +134,8 @@ fn a_peer_stores_gives_way_to_no_cache_and_ends_without_a_trace() {
         let reload = "Cache-Control: no-cache\r\nPragma: no-cache\r\n";
         assert_eq!(asked(reload), before + 1, "{name}");
         until_hit();
-        let process = child.id();
-        assert_eq!(end(child), Some(0), "{name}");
+        let process = child.0.id();
+        assert_eq!(child.end(), Some(0), "{name}");
         let shared = format!("bed{process}x");
         for entry in Path::new("/dev/shm").read_dir().unwrap() {
             let entry = entry.unwrap().file_name();

@@ -67,11 +67,7 @@ impl Party {
                 {
                     // First of all: should anything panic here, what others said stays.
                     mark = edits.mark();
-                    if skips && !seen.is_busy() && !seen.hears(event.hook) {
-                        at += 1;
-                        continue;
-                    }
-                    if place.chooses || !seen.visit.is_plain() {
+                    if place.chooses || skips || !seen.visit.is_plain() {
                         match self.way(place, seen, event, edits) {
                             Way::Plain => {}
                             Way::Past => {
@@ -114,7 +110,7 @@ impl Party {
     /// about.
     #[inline(never)]
     fn way(&self, place: &Place, seen: &mut Seen, event: &Event<'_>, edits: &Edits) -> Way {
-        if place.chooses || seen.is_shut() || !seen.visit.is_open() {
+        if place.chooses || event.hook.is_body() || seen.is_shut() || !seen.visit.is_open() {
             if seen.is_busy() {
                 return Way::Alone;
             }
@@ -186,7 +182,7 @@ impl Party {
                 return !ordering || place.link.loaded().about().orders_addresses;
             }
             Hook::ResponseHead | Hook::ResponseReturn => {}
-            Hook::ResponseBody | Hook::ReturnBody => return !seen.is(OFF_RESPONSE),
+            hook if hook.is_body() => return seen.hears(hook),
             _ => return true,
         }
         seen.renew_head();
