@@ -109,6 +109,19 @@ async fn what_is_held_back_is_given_when_it_is_not_stored_after_all() {
         read_all(&mut follower).await,
         (b"four".to_vec(), Some(Bytes::new()))
     );
+    // The same, and waited for.
+    let mut fill = lead(&cache, plain("c")).await;
+    let mut follower = follow(&cache, plain("c")).await;
+    fill.respond(prepared(Some(4))).await.unwrap();
+    fill.append(b"four").unwrap();
+    let waiting = actix_rt::spawn(async move { read_all(&mut follower).await });
+    actix_rt::task::yield_now().await;
+    cache.invalidate(1, key("c")).await;
+    assert!(fill.commit(Bytes::new()).await.is_err());
+    assert_eq!(
+        waiting.await.unwrap(),
+        (b"four".to_vec(), Some(Bytes::new()))
+    );
     // Broken off, or abandoned.
     for broken in [true, false] {
         let mut fill = lead(&cache, plain("b")).await;
@@ -145,4 +158,46 @@ async fn a_narrow_reader_waits_only_for_the_last_byte_of_all() {
     assert!(matches!(end, FillEvent::End(_)));
     let end = last.poll_next(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(end, Poll::Ready(FillEvent::End(_))));
+}
+
+/// What a part's Content-Range says is not how its readers know the end, unless its length was told as well.
+#[actix_rt::test]
+async fn the_last_piece_of_a_part_is_held_back_where_its_length_was_told() {
+    let span = understudy_http::semantics::range::ByteSpan::of(10, 13).unwrap();
+    for (content, before) in [(Some(4), &b""[..]), (None, b"part")] {
+        let cache = cache(MIB);
+        let mut fill = lead(&cache, plain("a")).await;
+        let mut own = fill.reader();
+        fill.respond_part(prepared(Some(100)), span, content)
+            .await
+            .unwrap();
+        fill.append(b"part").unwrap();
+        assert_eq!(drain(&mut own), before);
+        if content.is_some() {
+            // The Content-Range lied: what came is given.
+            fill.append(b"more").unwrap();
+            assert_eq!(drain(&mut own), b"partmore");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn who_begins_far_on_wakes_a_leader_that_waits_for_room() {
+    let cache = cache(8 * MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    let _own = fill.reader();
+    let mut follower = follow(&cache, plain("a")).await;
+    fill.respond(prepared(Some(4 * WINDOW))).await.unwrap();
+    fill.append(&pattern(WINDOW as usize)).unwrap();
+    let waiting = actix_rt::spawn(async move {
+        poll_fn(|cx| fill.poll_room(cx)).await;
+        fill
+    });
+    actix_rt::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    follower.narrow(understudy_http::semantics::range::ByteSpan::of(
+        3 * WINDOW,
+        4 * WINDOW - 1,
+    ));
+    waiting.await.unwrap();
 }

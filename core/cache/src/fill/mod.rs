@@ -129,7 +129,8 @@ impl Fill {
         let expected = self.expected(&prepared);
         self.prepared = Some(Arc::clone(&prepared));
         let mut state = self.inner.lock();
-        state.expected = expected;
+        // A part in chunks is over with its last chunk only, whatever its Content-Range says.
+        state.expected = expected.filter(|_| !matches!(state.part, Some((_, None))));
         // Nobody may join what a purge has meant already.
         state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
@@ -181,7 +182,8 @@ impl Fill {
 
     /// Ready when another piece may be read from the origin: while storing, when the *fastest*
     /// reader is within the window (or nobody reads any more and the fill is to be finished); once
-    /// too large to store (body of unknown length), when the *slowest* is.
+    /// too large to store (body of unknown length), when the *slowest* is. When all of a known length
+    /// is here, only its end is left to be read, and no reader is waited for.
     pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.inner.lock().poll_room(cx).is_pending() {
             return Poll::Pending;

@@ -4,7 +4,7 @@
 //! wait, so what is worth keeping goes to the shard as a notice, at most one a fill.
 
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::{sync::Arc, task::Waker};
 use understudy_http::semantics::{
     range::{ByteSpan, parts::may_keep_incomplete},
     storing::NoStoreReason,
@@ -141,7 +141,8 @@ impl FillReader {
     /// Reads the bytes of this span only (of none: nothing), then the end.
     pub fn narrow(&mut self, span: Option<ByteSpan>) {
         let (from, until) = span.map_or((0, 0), |span| (span.first(), span.end()));
-        self.fill.lock().narrow(self.place, from, until);
+        let leader = self.fill.lock().narrow(self.place, from, until);
+        leader.into_iter().for_each(Waker::wake);
     }
 
     /// Where in the whole the bytes belong, when they are a part of it; and their number, when it was said beforehand.

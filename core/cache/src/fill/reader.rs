@@ -42,8 +42,8 @@ impl FillReader {
         self.fill.lock().is_unpublished()
     }
 
-    /// The next piece after those already given. Of a body of known length the last one comes when the whole is published, so
-    /// that whoever has it and asks again gets a hit.
+    /// The next piece after those already given. Of a body of known length the last one comes when the whole is published (or
+    /// will not be), so that whoever has it and asks again gets a hit.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<FillEvent> {
         let (event, leader) = self.fill.lock().poll_next(self.place, cx);
         if let Some(leader) = leader {

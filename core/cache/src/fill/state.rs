@@ -3,8 +3,8 @@
 //! Owns the state behind one mutex, held for a copy of at most one piece and never across an await;
 //! wakers are taken out under the lock and called after it. Phases: 1. waiting for the head; 2. the
 //! head is known, the body grows (storing, or as a stream once outgrown); 3. ended. Invariants:
-//! nothing leaves phase 3; no reader has all of a body of known length before it. The awkward case
-//! is the body that outgrew its limits: blocks all readers have passed are freed, so from then on
+//! nothing leaves phase 3; no reader has all of a body of known length before it, while it may still
+//! be stored. The awkward case is the body that outgrew its limits: blocks all readers have passed are freed, so from then on
 //! nobody may join, or he would miss the beginning.
 
 use bytes::Bytes;
@@ -72,7 +72,7 @@ pub(crate) struct State {
     /// How often its leader heard of it while there was nothing for followers.
     pub(crate) heard: u64,
     pub(crate) body: Blocks,
-    /// How long the body is to become, when that is known.
+    /// How long the body is to become, when that is known and is how readers know its end.
     pub(crate) expected: Option<u64>,
     pub(crate) end: Option<End>,
     /// Where in the whole the body belongs, when it is a part; and its length, if the origin said it beforehand.
@@ -328,12 +328,13 @@ impl State {
         (Poll::Ready(event), None)
     }
 
-    /// Has a reader read `from..until` only.
-    pub(crate) fn narrow(&mut self, place: usize, from: u64, until: u64) {
+    /// Has a reader read `from..until` only. Who begins far on makes room for the leader, which may have to be woken.
+    pub(crate) fn narrow(&mut self, place: usize, from: u64, until: u64) -> Option<Waker> {
         if let Some(reader) = self.readers.get_mut(place).and_then(Option::as_mut) {
             reader.offset = from;
             reader.until = Some(until);
         }
+        self.leader_if_room()
     }
 
     fn wait<T>(&mut self, place: usize, cx: &mut Context<'_>) -> Poll<T> {
@@ -348,5 +349,34 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
         Some(waker) => waker.clone_from(cx.waker()),
         None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use understudy_store::budget::Budget;
+
+    fn next(state: &mut State, place: usize) -> Poll<FillEvent> {
+        let mut cx = Context::from_waker(Waker::noop());
+        state.poll_next(place, &mut cx).0
+    }
+
+    #[test]
+    fn what_is_no_longer_to_be_stored_is_not_held_back() {
+        let budget = Budget::new(1 << 20);
+        let mut credit = budget.try_reserve(1 << 16).unwrap();
+        let mut state = State {
+            expected: Some(4),
+            ..State::default()
+        };
+        let place = state.add_reader(true);
+        assert!(state.body.append(b"four", Some(4), &mut credit));
+        assert!(next(&mut state, place).is_pending());
+        state.outgrow(NoStoreReason::NoRoom);
+        let piece = next(&mut state, place);
+        assert!(matches!(piece, Poll::Ready(FillEvent::Data(piece)) if piece == "four"));
     }
 }

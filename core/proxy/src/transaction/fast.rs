@@ -103,7 +103,9 @@ pub(crate) fn answer(
             on_the_spot::answer(&mut spot, client, head, &key)
         } else {
             match spot.find(head, &key) {
-                Some((stored, _)) => {
+                Some(found) => {
+                    spot.put_to_use(&found, &key);
+                    let stored = found.stored;
                     let prepared = stored.prepared();
                     let send = Send {
                         head: &prepared.head,
@@ -201,15 +203,20 @@ pub(super) struct Send<'a> {
     pub(super) party: Option<&'a Party>,
 }
 
+/// What is stored for a request.
+pub(super) struct Found {
+    pub(super) stored: Arc<Stored>,
+    /// The request's fields could have selected something else.
+    pub(super) varies: bool,
+    /// It is stale, and to be validated behind the answer.
+    behind: bool,
+}
+
 impl Spot<'_, '_> {
-    /// What is stored for this request, when it is fresh (or stale and validated behind the answer); and whether its fields could have selected something else.
+    /// What is stored for this request, when it may be served at once.
     // Twice in the program, with and without modules: so that the way without them has nothing of the other.
     #[inline(always)]
-    pub(super) fn find(
-        &self,
-        head: &RequestHead<&[u8]>,
-        key: &[u8],
-    ) -> Option<(Arc<Stored>, bool)> {
+    pub(super) fn find(&self, head: &RequestHead<&[u8]>, key: &[u8]) -> Option<Found> {
         let fields = head.fields();
         let slot = self.worker.cache.find(key)?;
         let stored = slot.select(fields)?;
@@ -234,24 +241,33 @@ impl Spot<'_, '_> {
         if via::names_us(fields, &self.live.pseudonym) {
             return None;
         }
-        if reuse != Reuse::Fresh && !self.may_serve_behind(reuse, stored, key) {
+        let behind = reuse != Reuse::Fresh;
+        if behind && !self.may_serve_behind(reuse, stored) {
             return None;
         }
-        stored.touch();
-        Some((stored.clone(), !slot.is_unvaried()))
+        Some(Found {
+            stored: stored.clone(),
+            varies: !slot.is_unvaried(),
+            behind,
+        })
     }
 
-    /// Whether what is stale may be served at once; if so, it is validated in the background.
+    /// Whether what is stale may be served at once.
     #[cold]
-    fn may_serve_behind(&self, reuse: Reuse, stored: &Arc<Stored>, key: &[u8]) -> bool {
-        let may = reuse == Reuse::StaleWhileRevalidate
+    fn may_serve_behind(&self, reuse: Reuse, stored: &Stored) -> bool {
+        reuse == Reuse::StaleWhileRevalidate
             && !self.source.refreshes
-            && internal::can_be_validated(stored);
-        if may {
+            && internal::can_be_validated(stored)
+    }
+
+    /// It is served.
+    #[inline(always)]
+    pub(super) fn put_to_use(&self, found: &Found, key: &[u8]) {
+        found.stored.touch();
+        if found.behind {
             let now = self.worker.clock.now();
-            self.worker.background.ask(stored, key, now);
+            self.worker.background.ask(&found.stored, key, now);
         }
-        may
     }
 
     /// Writes the lines of this answer alone; says whether the connection persists.

@@ -28,7 +28,7 @@ use understudy_http::semantics::vary::VaryKey;
 use understudy_http::wire::body::Decoded;
 
 /// Bytes taken from the origin before the client gets its turn.
-const TURN: usize = 128 * 1024;
+pub(super) const TURN: usize = 128 * 1024;
 /// A fill whose client went away and that nobody follows is still finished when no more than this is missing.
 const FINISH_ANYWAY: u64 = 64 * 1024;
 
@@ -249,12 +249,13 @@ impl Transaction {
         drop(exchanged.head);
         if self.not_modified(&prepared) {
             // Followers do not wait for this client to take its answer.
-            self.pump(fill, exchanged.origin, complete);
+            self.fill_apart(fill, exchanged.origin, complete).await;
             let own = Prepared {
                 head: own_head,
                 ..Prepared::clone(&prepared)
             };
-            return self.deliver_not_modified(&own, true).await;
+            let stored = self.tally.not_stored.is_none();
+            return self.deliver_not_modified(&own, stored).await;
         }
         self.trace("deliver");
         let ranged = match fill.part() {
@@ -267,7 +268,7 @@ impl Transaction {
             && let Err(step) = self.return_on(&mut returning, empty, rest).await
         {
             // What this client gets instead is not what is stored.
-            self.pump(fill, exchanged.origin, complete);
+            self.fill_apart(fill, exchanged.origin, complete).await;
             return step;
         }
         self.tally.status = returning.status;
@@ -282,7 +283,7 @@ impl Transaction {
         if let Some(way) = &mut returning.body {
             way.expect(ranged.length);
             // Its client is one reader among others.
-            self.pump(fill, exchanged.origin, complete);
+            self.fill_apart(fill, exchanged.origin, complete).await;
             let outcome = self
                 .deliver_through(&mut queue, From::Fill(&mut reader), way, framed)
                 .await;
@@ -290,7 +291,7 @@ impl Transaction {
         }
         if ranged.is_narrow() {
             // The whole goes on when its part has been taken.
-            self.pump(fill, exchanged.origin, complete);
+            self.fill_apart(fill, exchanged.origin, complete).await;
             let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
             return self.delivered(outcome, &queue, overhead);
         }
@@ -323,7 +324,7 @@ impl Transaction {
                     return Step::Answer(Refusal::new(502, word));
                 }
                 // What arrived is still the client's; but of a body in chunks nobody knows whether what came last was any.
-                let counted = exchanged.origin.body_length().is_some();
+                let counted = exchanged.origin.body_length().is_some() || framed == Framed::Length;
                 poll_fn(|cx| {
                     while counted && let Poll::Ready(FillEvent::Data(piece)) = reader.poll_next(cx)
                     {

@@ -1,7 +1,8 @@
 //! Plain hits that meet modules, on the spot: all of them inline, and their hooks on this body only look.
 //!
-//! The same steps as without modules, with a direct call at each hook. Whatever does not end at once is handed to a transaction, with
-//! what was said so far, so no hook is called twice.
+//! The same steps as without modules, with a direct call at each hook; but the store is looked into first: what is no hit is a
+//! transaction's, which asks modules itself. Whatever does not end at once is handed to a transaction, with what was said so far, so no
+//! hook is called twice.
 
 use super::fast::{BlockedHit, Fast, Send, Spot, is_plain};
 use super::hooks::{self, Before, Handed, closed, request_subject};
@@ -26,6 +27,9 @@ pub(super) fn answer(
     head: &mut RequestHead<&[u8]>,
     key: &[u8],
 ) -> Fast {
+    let Some(mut found) = spot.find(head, key) else {
+        return Fast::No(None);
+    };
     let worker = spot.worker;
     let party = Handle::new(&spot.live.chain, worker.transaction_id(), spot.peer, key);
     // What modules change in the request.
@@ -42,27 +46,19 @@ pub(super) fn answer(
         {
             return hand(party, ran, asked, false, None);
         }
-        // Fields that nobody here reads change nothing of a hit: they are put to use only when it turns out to be none.
-        if !asked.is_empty() && !edited::are_strange(&asked) {
+        // Fields that nobody here reads change nothing of a hit, unless answers vary by them: also a newer one than this, which itself
+        // does not. They are put to use only then, or when it turns out to be no hit.
+        if !asked.is_empty() && (found.varies || !edited::are_strange(&asked)) {
             edited::request(head, &asked);
             applied = true;
-            if !is_plain(head.fields()) {
-                return hand(party, Ran::Through, asked, true, None);
-            }
+            found = match spot.find(head, key) {
+                Some(found) if is_plain(head.fields()) => found,
+                _ => return hand(party, Ran::Through, asked, true, None),
+            };
         }
     }
-    let Some((mut stored, varies)) = spot.find(head, key) else {
-        return hand(party, Ran::Through, asked, applied, None);
-    };
-    if varies && !asked.is_empty() && !applied {
-        // What was added may be what answers vary by: also a newer one than this, which itself does not.
-        edited::request(head, &asked);
-        applied = true;
-        stored = match spot.find(head, key) {
-            Some((stored, _)) => stored,
-            None => return hand(party, Ran::Through, asked, true, None),
-        };
-    }
+    spot.put_to_use(&found, key);
+    let stored = found.stored;
     let mut edits = worker.edits.take();
     let prepared = stored.prepared();
     let mut rewritten = None;

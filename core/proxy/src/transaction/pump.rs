@@ -1,6 +1,9 @@
-//! A fill that goes on without its client: it is gone, or has its answer, and others read, or little is missing.
+//! A fill that goes on beside its client: that one is gone, or has its answer, or reads what modules make of it.
+//!
+//! What is here already is taken at once; only for the rest a task of its own is begun.
 
 use super::Transaction;
+use super::lead::TURN;
 use super::origin::Origin;
 use crate::clock::Deadline;
 use crate::modules::filter::Kept;
@@ -13,7 +16,59 @@ use std::time::Duration;
 use understudy_cache::Fill;
 use understudy_http::wire::body::Decoded;
 
+/// What came of taking what is here.
+enum Here {
+    Whole(Bytes),
+    Broken,
+    Part,
+}
+
 impl Transaction {
+    /// Completes a fill whose client does not set its pace: before it is answered, when all is here, else behind it.
+    pub(super) async fn fill_apart(
+        &mut self,
+        mut fill: Fill,
+        mut origin: Origin,
+        request_complete: bool,
+    ) {
+        match poll_fn(|cx| Poll::Ready(self.take_what_is_here(cx, &mut fill, &mut origin))).await {
+            Here::Whole(trailers) => {
+                self.trace("commit");
+                if let Err(why) = fill.commit(trailers).await {
+                    self.tally.not_stored = Some(why);
+                }
+                origin.release(request_complete);
+            }
+            Here::Broken => fill.broken_off().await,
+            Here::Part => self.pump(fill, origin, request_complete),
+        }
+    }
+
+    fn take_what_is_here(
+        &mut self,
+        cx: &mut Context<'_>,
+        fill: &mut Fill,
+        origin: &mut Origin,
+    ) -> Here {
+        let mut taken = 0;
+        while taken < TURN && fill.poll_room(cx).is_ready() {
+            match origin.poll_piece(self.asked(), cx) {
+                Poll::Ready(Ok(Decoded::Data(piece))) => {
+                    taken += piece.len();
+                    self.worker.stats.origin_bytes_in.add(piece.len() as u64);
+                    if let Err(why) = fill.append(&piece) {
+                        self.tally.not_stored = Some(why);
+                    }
+                }
+                Poll::Ready(Ok(Decoded::End(trailers))) => return Here::Whole(trailers),
+                Poll::Ready(Ok(Decoded::More)) => {}
+                Poll::Ready(Err(_)) => return Here::Broken,
+                Poll::Pending => break,
+            }
+        }
+        Here::Part
+    }
+
     /// Completes a fill without its client, on this worker.
     pub(super) fn pump(&self, fill: Fill, origin: Origin, request_complete: bool) {
         let pump = Pump {

@@ -320,7 +320,8 @@ impl Transaction {
                         Poll::Pending
                             if !queue.is_empty()
                                 && (queue.written > 0
-                                    || !(way.filter.withholds() || from.withholds())) =>
+                                    || !(way.filter.withholds()
+                                        || from.withholds(way.filter.is_away()))) =>
                         {
                             return Poll::Ready(Ok(()));
                         }
@@ -416,11 +417,12 @@ impl From<'_> {
         matches!(self, From::Origin(origin, _) if origin.is_away())
     }
 
-    /// Whether modules have bytes of it of which nothing came out yet, or its last ones come as soon as it is published.
-    fn withholds(&self) -> bool {
+    /// Whether modules have bytes of it of which nothing came out yet, or its last ones come as soon as it is published; but for that
+    /// nobody waits who waits for a module (`away`), and it was not asked.
+    fn withholds(&self, away: bool) -> bool {
         match self {
             From::Origin(origin, _) => origin.withholds(),
-            From::Fill(reader) => reader.withholds(),
+            From::Fill(reader) => !away && reader.withholds(),
             From::Blocks(_) => false,
         }
     }

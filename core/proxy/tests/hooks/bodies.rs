@@ -2,9 +2,10 @@
 
 use crate::record::takes_all;
 use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
-use crate::support::{answer, body, get};
+use crate::support::{Got, answer, body, get};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use understudy_module::{Bytes, Hook, Transaction, Verdict};
 
 const CACHED: &str = "Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n";
@@ -426,6 +427,59 @@ fn a_module_gives_as_many_first_parts_as_it_waits_for() {
         for _ in 0..2 {
             assert_eq!(plain(&f.get("/").await), expected.as_bytes());
         }
+    });
+}
+
+/// While a stored body is still being published, too: nobody waits for that who waits for a module.
+#[test]
+fn a_first_part_goes_on_at_once() {
+    everywhere(|kind| async move {
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(Some(gone)));
+        let m = Scripted::new("m", &[Hook::ReturnBody], move |tx| {
+            let waited = tx.opaque().get_or_insert_with(|| 0_u32);
+            *waited += 1;
+            match *waited {
+                1 => Verdict::First(tx.piece().clone()),
+                2 => {
+                    let (host, token, rest) = (tx.host(), tx.token(), tx.piece().clone());
+                    let gone = gate.lock().unwrap().take().unwrap();
+                    std::thread::spawn(move || {
+                        gone.recv().unwrap();
+                        host.resume(token, Verdict::Replace(rest));
+                    });
+                    Verdict::Pending
+                }
+                _ => Verdict::Continue,
+            }
+        });
+        // More than is taken at once.
+        let text = "0123456789".repeat(25_000);
+        let whole = text.clone();
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", CACHED, &text)).await;
+        let mut stream = tokio::net::TcpStream::connect(f.forward).await.unwrap();
+        let at = f.origin.at;
+        let request =
+            format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut got = Vec::new();
+        let first = |got: &[u8]| {
+            let text = String::from_utf8_lossy(got).into_owned();
+            text.split_once("\r\n\r\n")
+                .is_some_and(|(_, body)| body.contains("0123456789"))
+        };
+        while !first(&got) {
+            assert!(stream.read_buf(&mut got).await.unwrap() > 0, "{kind:?}");
+        }
+        go.send(()).unwrap();
+        stream.read_to_end(&mut got).await.unwrap();
+        let text = String::from_utf8(got).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let got = Got {
+            head: head.to_owned(),
+            body: body.as_bytes().to_vec(),
+        };
+        assert!(plain(&got) == whole.as_bytes(), "{kind:?}");
     });
 }
 
