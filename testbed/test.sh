@@ -58,4 +58,5 @@ export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
 export CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0} CARGO_PROFILE_TEST_DEBUG=${CARGO_PROFILE_TEST_DEBUG:-0}
 
 cargo build -p understudy
-cargo test --workspace "$@"
+# One failure is not to hide those behind it.
+cargo test --workspace --no-fail-fast "$@"

@@ -29,7 +29,7 @@ fn stands_at(gate: &Gate) -> Script {
     })
 }
 
-/// A deadline that is met, and that a call which nothing holds up keeps.
+/// A deadline that is met.
 const SOON: Duration = Duration::from_secs(2);
 
 fn limits(threads: usize, queue: usize, deadline: Duration) -> Spec {
@@ -91,12 +91,13 @@ fn as_many_threads_again_are_replaced_and_no_more() {
     on_a_worker(|worker| async move {
         let gate = Gate::default();
         let script = stands_at(&gate);
-        // A real one: the threads that hang are to be found with their own calls.
-        let link = worker.link(limits(2, 64, SOON), &script).await;
+        let link = worker.link(limits(2, 64, FAR_OFF), &script).await;
         for nth in 1..=6 {
             let mut calling = pin!(worker.one(&link));
             assert!(futures_util::poll!(&mut calling).is_pending());
             until(|| gate.came() >= nth.min(4)).await;
+            // A thread that hangs is found with its own call.
+            worker.much_later();
             assert_eq!(calling.await, Err(Failure::Deadline));
         }
         assert_eq!(gate.came(), 4, "two threads and two in place of them");
@@ -418,10 +419,15 @@ fn a_timer_that_hangs_is_not_called_again_meanwhile_and_calls_go_on() {
             Ok(())
         });
         script.about.timer = Some(Duration::from_millis(10));
-        let link = worker.link(limits(1, 64, SOON), &script).await;
+        let link = worker.link(limits(1, 64, FAR_OFF), &script).await;
         until(|| gate.came() == 1).await;
         // The only thread hangs in `timer`: the first call that waits too long has it replaced.
-        assert_eq!(passes(&worker, &link).await, Err(Failure::Deadline));
+        {
+            let mut waits = pin!(passes(&worker, &link));
+            assert!(futures_util::poll!(&mut waits).is_pending());
+            worker.much_later();
+            assert_eq!(waits.await, Err(Failure::Deadline));
+        }
         assert_eq!(passes(&worker, &link).await, Ok(Verdict::Continue));
         assert_eq!(gate.came(), 1);
         assert_eq!(gauge(link.loaded(), "abandoned"), 1);

@@ -354,11 +354,10 @@ fn cases_run_in_every_runtime_without_a_proxy() {
 
 #[test]
 fn a_command_to_a_proxy_that_is_not_there_says_so() {
-    // A port of our own on which nobody listens any more.
-    let address = {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        socket.local_addr().unwrap().to_string()
-    };
+    // Bound and not listening: nobody else can take it meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = held.local_addr().unwrap().to_string();
     for args in [&["modules", "list"][..], &["modules", "unload", "x"]] {
         let args = [args, &["--admin", &address]].concat();
         holds(

@@ -85,6 +85,34 @@ async fn a_follower_reads_the_body_as_it_grows() {
 }
 
 #[actix_rt::test]
+async fn a_fill_goes_on_while_a_module_has_a_piece_and_once_behind_that() {
+    let cache = cache(MIB);
+    let mut fill = lead(&cache, plain("a")).await;
+    let follower = follow(&cache, plain("a")).await;
+    let mut heard = 0;
+    assert!(!follower.goes_on(&mut heard));
+    fill.heard();
+    assert!(follower.goes_on(&mut heard));
+    assert!(!follower.goes_on(&mut heard));
+    fill.away(true);
+    for _ in 0..3 {
+        assert!(follower.goes_on(&mut heard));
+    }
+    fill.away(false);
+    assert!(follower.goes_on(&mut heard));
+    assert!(!follower.goes_on(&mut heard));
+    // What comes of it says as much.
+    fill.away(true);
+    fill.respond(prepared(None)).await.unwrap();
+    assert!(follower.goes_on(&mut heard));
+    assert!(!follower.goes_on(&mut heard));
+    fill.away(true);
+    fill.append(b"piece").unwrap();
+    assert!(follower.goes_on(&mut heard));
+    assert!(!follower.goes_on(&mut heard));
+}
+
+#[actix_rt::test]
 async fn a_waiting_follower_is_woken_by_head_body_and_end() {
     let cache = cache(MIB);
     let mut fill = lead(&cache, plain("a")).await;

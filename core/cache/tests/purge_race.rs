@@ -8,12 +8,18 @@ use actix_rt::task::yield_now;
 use bytes::Bytes;
 use common::*;
 use futures_util::future::join_all;
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, future::Future, rc::Rc, sync::Arc, time::Duration};
 use understudy_cache::{Answer, Ask, Cache, Labels, Purge, Selector};
 
 const STORERS: usize = 24;
 const NAMES: usize = 16;
 const PURGES: usize = 60;
+
+/// Fails a test that waits for this for ever.
+async fn guard<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    waited.unwrap_or_else(|_| panic!("never: {what}"))
+}
 
 /// Stores an answer; its time of receipt is the version of the content that was there when it was asked for.
 async fn store_one(cache: &Cache, version: &Cell<i64>, turn: usize) {
@@ -75,9 +81,12 @@ async fn nothing_older_than_a_purge_is_found_fresh_behind_it() {
     let storers: Vec<_> = storers.collect();
     let mut met = 0;
     for turn in 0..PURGES {
-        while cache.stats().entries < NAMES as u64 / 4 {
-            yield_now().await;
-        }
+        let stored = async {
+            while cache.stats().entries < NAMES as u64 / 4 {
+                yield_now().await;
+            }
+        };
+        guard("enough is stored again", stored).await;
         version.set(version.get() + 1);
         let purged = cache.purge(1, purges(turn)).await;
         met += purged.fills + purged.fills_watched;
@@ -92,7 +101,7 @@ async fn nothing_older_than_a_purge_is_found_fresh_behind_it() {
         }
     }
     over.set(true);
-    join_all(storers).await;
+    guard("the storers end", join_all(storers)).await;
     // Else this would have shown nothing.
     assert!(met > 0);
     cache

@@ -123,7 +123,8 @@ fn put_injected(out: &mut Vec<u8>, transaction: u64, bytes: &[u8]) {
     });
 }
 
-/// What the module added to counters of its own, if anything: ahead of the answer that it was counted for.
+/// What the module added to counters of its own, if anything: ahead of the answer that it was counted for, unless another thread took
+/// it first, which says it by a door of its own.
 pub(crate) fn put_counted(out: &mut Vec<u8>, batch: &Batch) {
     if !batch.is_empty() {
         frame(out, COUNTED, |out| put_counts(out, batch));

@@ -1,8 +1,8 @@
 //! One place for a child: started, served over its control socket, buried, started again.
 //!
 //! Phases: 1. spawned, told what it is to be; 2. ready: workers may enter; 3. gone: reaped, its place empty; 4. after the back-off
-//! again 1. Unloaded, it is told to close and has [`CLOSE`] to do so. Whatever way this task ends, the child is killed and reaped (not
-//! waited for on this arbiter), so neither zombies nor orphans are left.
+//! again 1. Unloaded, it is told to close and has [`CLOSE`] or its deadline to do so. Whatever way this task ends, the child is killed
+//! and reaped (not waited for on this arbiter), so neither zombies nor orphans are left.
 
 use super::back_off::BackOff;
 use super::child::{Child, Packet, Shared, lock};
@@ -27,7 +27,7 @@ use understudy_shared::register;
 
 /// How long a child may take until it is ready.
 const STARTUP: Duration = Duration::from_secs(30);
-/// How long an unloaded one may take to end.
+/// How long an unloaded one may take to end; as long as its deadline where that is longer, for `fini` is a hook's call.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// A child with its control socket. Buried on drop, wherever that comes: a start that fails or is given up leaves nothing of it.
@@ -287,7 +287,8 @@ impl Running {
         self.minded = false;
         self.child.doom();
         self.child.tell(Order::Close);
-        let _ = tokio::time::timeout(CLOSE, self.serve_on(shared)).await;
+        let most = CLOSE.max(shared.spec.limits.deadline);
+        let _ = tokio::time::timeout(most, self.serve_on(shared)).await;
     }
 
     /// Serves it until something ends that. Cancelled, nothing is lost.

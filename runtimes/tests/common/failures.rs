@@ -327,13 +327,17 @@ pub fn a_pending_that_is_never_resumed_ends_at_the_deadline_and_is_freed(kind: K
             } else {
                 pends().0
             };
-            let mut spec = spec(kind);
-            spec.limits.deadline = Duration::from_millis(50);
-            let link = worker.link(spec, &script).await;
-            let (id, mut visit) = (worker.id(), Visit::default());
-            let event = head(id, Hook::RequestHead);
-            let told = call(&link, &mut visit, &event, &mut Edits::new()).await;
-            assert_eq!(told, Err(Failure::Deadline));
+            let link = worker.link(spec(kind), &script).await;
+            let (id, mut visit, mut edits) = (worker.id(), Visit::default(), Edits::new());
+            {
+                let event = head(id, Hook::RequestHead);
+                let mut calling = pin!(call(&link, &mut visit, &event, &mut edits));
+                assert!(futures_util::poll!(&mut calling).is_pending());
+                // One that nobody came to would be taken back, and nothing freed.
+                until(|| script.tally.of(Hook::RequestHead) == 1).await;
+                worker.much_later();
+                assert_eq!(calling.await, Err(Failure::Deadline));
+            }
             link.leave(&mut visit, id);
             until(|| !script.tally.frees().is_empty()).await;
             assert_eq!(script.tally.frees(), [(id, kept.then_some(7))]);

@@ -3,10 +3,9 @@
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{
-    net::TcpListener,
     process::{Command, Stdio},
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const WORKLOAD: &str = r#"
@@ -45,9 +44,10 @@ fn a_proxy_that_is_only_starting_ends_with_the_interrupted_run() {
     let directory = tempfile::tempdir().unwrap();
     let workload = directory.path().join("least.toml");
     std::fs::write(&workload, WORKLOAD).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = free.local_addr().unwrap().to_string();
-    drop(free);
+    // Bound and not listening: nobody else can take it meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let proxy = held.local_addr().unwrap().to_string();
     let number = directory.path().join("pid");
     // It never listens.
     let start = format!(
@@ -60,10 +60,15 @@ fn a_proxy_that_is_only_starting_ends_with_the_interrupted_run() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let began = Instant::now();
     let started = loop {
         match std::fs::read_to_string(&number) {
             Ok(text) => break Pid::from_raw(text.trim().parse().unwrap()).unwrap(),
             Err(_) => assert!(bed.try_wait().unwrap().is_none(), "it ended by itself"),
+        }
+        if began.elapsed() > Duration::from_secs(60) {
+            bed.kill().unwrap();
+            panic!("it does not start the proxy");
         }
         sleep(Duration::from_millis(10));
     };

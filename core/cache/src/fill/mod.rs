@@ -134,6 +134,7 @@ impl Fill {
         // Nobody may join what a purge has meant already.
         state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
+        state.away = false;
         let wakers = state.take_readers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -165,10 +166,18 @@ impl Fill {
         self.part.map(|span| span.len()).or(prepared.length)
     }
 
-    /// The origin gave something, though there is no head to be put to use yet, or a module has a piece: followers wait on.
+    /// The origin gave something, though there is no head to be put to use yet: followers wait on.
     pub fn heard(&self) {
         let mut state = self.inner.lock();
         state.heard = state.heard.wrapping_add(1);
+    }
+
+    /// A module has a piece, or gave it back: followers wait on for as long as it has it, and have all their time behind that.
+    /// With what comes of it, the head or a piece, it has it no more.
+    pub fn away(&self, away: bool) {
+        let mut state = self.inner.lock();
+        state.heard = state.heard.wrapping_add(1);
+        state.away = away;
     }
 
     /// A reader for the leader's own client, from the first byte.
@@ -261,6 +270,7 @@ impl Fill {
             state.outgrow(NoStoreReason::NoRoom);
         }
         state.release();
+        state.away = false;
         let outgrown = state.outgrown.filter(|_| !was_stream || !state.is_read());
         self.mark |= outgrown == Some(NoStoreReason::TooLarge) && state.followers() > 0;
         let wakers = state.take_readers();

@@ -36,6 +36,13 @@ impl FillReader {
         self.fill.lock().heard
     }
 
+    /// Whether it goes on though nothing comes: the leader heard of it since this was asked last, or a module has what comes next,
+    /// whose own deadline holds ([`crate::Fill::away`]).
+    pub fn goes_on(&self, heard: &mut u64) -> bool {
+        let state = self.fill.lock();
+        std::mem::replace(heard, state.heard) != state.heard || state.away
+    }
+
     /// Whether all of the body is here and its last piece is held back until it is published, which is soon: what else there is
     /// to write may wait for it. An empty body has no piece; of that its end is held back.
     pub fn withholds(&self) -> bool {

@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
     /// How often its leader heard of it while there was nothing for followers.
     pub(crate) heard: u64,
+    /// A module has what comes next.
+    pub(crate) away: bool,
     pub(crate) body: Blocks,
     /// How long the body is to become, when that is known and is how readers know its end.
     pub(crate) expected: Option<u64>,

@@ -426,7 +426,7 @@ impl Transaction {
                                     return Poll::Pending;
                                 }
                                 // Unless the leader waits for a module, whose own deadline holds.
-                                if std::mem::replace(&mut heard, reader.heard()) == reader.heard() {
+                                if !reader.goes_on(&mut heard) {
                                     return Poll::Ready(true);
                                 }
                                 self.client.deadline.arm_now(patience);

@@ -25,13 +25,11 @@ impl Transaction {
         let mut heard = 0;
         let head = loop {
             let head = within(&self.client.deadline, limit, reader.head()).await;
-            let so_far = reader.heard();
-            if head.is_some() || so_far == heard {
+            if head.is_some() || !reader.goes_on(&mut heard) {
                 break head;
             }
             // The head waits for what modules make of the body, and that comes.
             limit = limit.max(self.live.settings.timeouts.between_bytes);
-            heard = so_far;
         };
         let prepared = match head {
             // The time is up: as if the origin had not answered this request itself.

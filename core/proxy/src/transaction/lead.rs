@@ -374,6 +374,8 @@ impl Transaction {
         let mut on_client = false;
         // Nothing but the head is queued.
         let mut alone = true;
+        // A module has a piece.
+        let mut away = false;
         poll_fn(|cx| {
             loop {
                 let mut turn = 0;
@@ -398,8 +400,9 @@ impl Transaction {
                         Poll::Ready(Ok(Decoded::More)) => {}
                         Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
                         Poll::Pending => {
-                            if origin.is_away() {
-                                fill.heard();
+                            let was = std::mem::replace(&mut away, origin.is_away());
+                            if was || away {
+                                fill.away(away);
                             }
                             break;
                         }

@@ -76,6 +76,8 @@ impl Transaction {
             patience: self.live.settings.timeouts.between_bytes,
             streaming: self.tally.not_stored.is_some(),
             worker: self.worker.clone(),
+            // One may have had a piece when its client went.
+            away: origin.is_filtered(),
             kept: match origin.is_filtered() {
                 true => self.asked().keep(),
                 false => Kept::default(),
@@ -92,6 +94,8 @@ struct Pump {
     patience: Duration,
     /// It is not stored (any more): without readers there is nothing to go on for.
     streaming: bool,
+    /// A module has a piece.
+    away: bool,
     /// What modules on the body are told of its request.
     kept: Kept,
 }
@@ -134,8 +138,9 @@ impl Pump {
                 Poll::Ready(Ok(Decoded::More)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(None),
                 Poll::Pending => {
-                    if origin.is_away() {
-                        fill.heard();
+                    let was = std::mem::replace(&mut self.away, origin.is_away());
+                    if was || self.away {
+                        fill.away(self.away);
                     }
                     let late = origin.poll_late(&self.deadline, self.patience, cx);
                     return late.map(|()| None);

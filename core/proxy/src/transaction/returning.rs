@@ -334,7 +334,7 @@ impl Transaction {
                             if self.client.deadline.poll(cx).is_pending() {
                                 return Poll::Pending;
                             }
-                            if std::mem::replace(&mut heard, from.heard()) == from.heard() {
+                            if !from.goes_on(&mut heard) {
                                 return Poll::Ready(Err("between-bytes-timeout"));
                             }
                             self.client.deadline.arm_now(patience);
@@ -432,6 +432,14 @@ impl From<'_> {
         match self {
             From::Fill(reader) => reader.heard(),
             From::Blocks(_) | From::Origin(..) => 0,
+        }
+    }
+
+    /// Whether whoever fills goes on without a piece for us.
+    fn goes_on(&self, heard: &mut u64) -> bool {
+        match self {
+            From::Fill(reader) => reader.goes_on(heard),
+            From::Blocks(_) | From::Origin(..) => false,
         }
     }
 

@@ -94,6 +94,7 @@ impl Transaction {
         let patience = self.live.settings.timeouts.between_bytes;
         self.client.deadline.arm_now(patience);
         let Exchanged { origin, upload, .. } = &mut *exchanged;
+        let mut away = false;
         let polled = poll_fn(|cx: &mut Context<'_>| {
             self.poll_upload(cx, origin.stream(), upload);
             let mut heard = false;
@@ -102,8 +103,11 @@ impl Transaction {
                     if heard {
                         self.client.deadline.arm_now(patience);
                     }
-                    if heard || origin.is_away() {
-                        fill.into_iter().for_each(Fill::heard);
+                    let was = std::mem::replace(&mut away, origin.is_away());
+                    match fill {
+                        Some(fill) if was || away => fill.away(away),
+                        Some(fill) if heard => fill.heard(),
+                        _ => {}
                     }
                     let late = origin.poll_late(&self.client.deadline, patience, cx);
                     late.map(|()| Err(Break::Source("between-bytes-timeout")))

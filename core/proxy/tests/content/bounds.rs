@@ -1,9 +1,9 @@
 //! When, how often and on whose stack the end of an operation is told; and how much may be under way.
 
-use crate::support::{Fixture, OWNER, answer, perform, response, settings};
+use crate::support::{Fixture, OWNER, answer, guard, perform, response, settings, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use understudy_module::{Completion, ObjectId, Operation};
 use understudy_proxy::{Content, Proxy};
@@ -66,7 +66,7 @@ async fn a_thousand_operations_at_once_each_end_once() {
     }
     drop(to);
     let mut failures = Vec::new();
-    while let Some(end) = ends.recv().await {
+    while let Some(end) = guard("the next end", ends.recv()).await {
         if let Completion::Failed(why) = end {
             failures.push(why);
         }
@@ -89,13 +89,14 @@ async fn more_fetches_than_may_wait_are_told_so_and_the_others_end() {
         count(&f.content, Operation::Fetch(f.object("/a")), &told, &to);
     }
     for _ in 0..10 {
-        assert_eq!(ends.recv().await, Some(failed("busy")));
+        let end = guard("a refusal", ends.recv()).await;
+        assert_eq!(end, Some(failed("busy")));
     }
     for _ in 0..MOST {
         open.send(()).unwrap();
     }
     for _ in 0..MOST {
-        let end = ends.recv().await.unwrap();
+        let end = guard("a fetch's end", ends.recv()).await.unwrap();
         assert!(
             matches!(end, Completion::Fetched { status: 200, .. }),
             "{end:?}"
@@ -218,7 +219,10 @@ async fn a_drain_waits_for_a_fetch_under_way_and_refuses_those_behind_it() {
     f.fills(64).await;
     let release = async {
         // The drain has begun when an operation is refused.
-        while f.perform(Operation::Query(f.object("/a"))).await != failed("draining") {}
+        let drains = async {
+            while f.perform(Operation::Query(f.object("/a"))).await != failed("draining") {}
+        };
+        guard("a drain", drains).await;
         for _ in 0..64 {
             open.send(()).unwrap();
         }
@@ -227,7 +231,7 @@ async fn a_drain_waits_for_a_fetch_under_way_and_refuses_those_behind_it() {
     assert_eq!(cut, 0);
     let mut refused = 0;
     for _ in 0..65 {
-        match ends.recv().await.unwrap() {
+        match guard("the next end", ends.recv()).await.unwrap() {
             Completion::Fetched { status: 200, .. } => {}
             other => {
                 assert_eq!(other, failed("draining"));
@@ -260,11 +264,16 @@ fn when_the_workers_are_gone_operations_fail() {
     system.run().unwrap();
     let mut ends = Vec::new();
     // A worker that has not ended yet does its work.
+    let began = Instant::now();
     while ends.last() != Some(&failed("the proxy ends")) {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the workers do not end"
+        );
         let (to, end) = mpsc::channel();
         let done = Box::new(move |completion| to.send(completion).unwrap());
         content.perform(OWNER, Operation::Query(url(1)), done);
-        ends.push(end.recv().unwrap());
+        ends.push(end.recv_timeout(Duration::from_secs(60)).unwrap());
     }
     ends.retain(|end| *end != Completion::Absent);
     assert_eq!(ends, [failed("the proxy ends")]);
@@ -289,9 +298,8 @@ async fn a_module_that_always_asks_again_leaves_the_worker_its_clients() {
     on_and_on(f.content.clone(), Arc::clone(&stop), asked.clone());
     assert_eq!(f.get("/a").await.body, b"fetched");
     let before = asked.load(Ordering::Relaxed);
-    while asked.load(Ordering::Relaxed) == before {
-        tokio::task::yield_now().await;
-    }
+    let again = || asked.load(Ordering::Relaxed) != before;
+    until("it is asked again", again).await;
     stop.store(true, Ordering::Relaxed);
 }
 

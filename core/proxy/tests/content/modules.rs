@@ -1,7 +1,8 @@
 //! Modules that ask for more while they see transactions: what they ask for goes their own way, too.
 
-use crate::support::{Fixture, Origin, answer, settings};
+use crate::support::{Fixture, Origin, answer, guard, settings};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use understudy_module::{
     About, Completion, Hook, Hooks, Host, Module, ObjectId, Operation, Transaction, Verdict,
@@ -64,7 +65,11 @@ async fn prefetches(kind: Kind) {
         name: "prefetcher".into(),
         library: "builtin:prefetcher".to_owned(),
         kind,
-        limits: Limits::default(),
+        // Every call counts here: none meets it, however the machine stalls.
+        limits: Limits {
+            deadline: Duration::from_secs(600),
+            ..Limits::default()
+        },
         options: [("style".to_owned(), style)].into(),
     };
     let module = load(spec, Arc::new(Prefetcher(told)), 0, &environment);
@@ -82,8 +87,9 @@ async fn prefetches(kind: Kind) {
         status: 200,
         stored: true,
     };
-    assert_eq!(ends.recv().await, Some((FETCHED, fetched)));
-    match ends.recv().await {
+    let end = guard("the fetch's end", ends.recv()).await;
+    assert_eq!(end, Some((FETCHED, fetched)));
+    match guard("the read's end", ends.recv()).await {
         Some((READ, Completion::Object(style))) => {
             assert_eq!(&style.body()[..], b"body");
             let marks = style.fields().iter().filter(|(n, _)| n == b"X-Marked");

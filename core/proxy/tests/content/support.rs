@@ -1,6 +1,7 @@
 //! A proxy with one forward and one reverse listener, a scripted origin behind both, and short words for what a module does.
 
 use bytes::Bytes;
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -154,16 +155,14 @@ impl Fixture {
 
     /// Waits until the cache holds so many bytes: what is given up is given back a little later.
     pub async fn settled(&self, bytes: u64) {
-        while self.proxy.cache().stats().bytes != bytes {
-            tokio::task::yield_now().await;
-        }
+        let held = || self.proxy.cache().stats().bytes;
+        until(&format!("{bytes} bytes held"), || held() == bytes).await;
     }
 
     /// Waits until so many fills are under way.
     pub async fn fills(&self, count: u64) {
-        while self.proxy.cache().stats().fills != count {
-            tokio::task::yield_now().await;
-        }
+        let under_way = || self.proxy.cache().stats().fills;
+        until(&format!("{count} fills under way"), || under_way() == count).await;
     }
 
     /// A client's GET for `www.test` through the reverse listener.
@@ -207,7 +206,23 @@ pub async fn perform(content: &Content, owner: u64, operation: Operation) -> Com
     let (done, completion) = oneshot::channel();
     let done = Box::new(move |completion| done.send(completion).unwrap());
     content.perform(owner, operation, done);
-    completion.await.unwrap()
+    guard("an operation's end", completion).await.unwrap()
+}
+
+/// Fails a test that waits for this for ever.
+pub async fn guard<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    waited.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// Waits until something is so, and fails when it never is.
+pub async fn until(what: &str, so: impl Fn() -> bool) {
+    let wait = async {
+        while !so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    guard(what, wait).await;
 }
 
 /// Asks for what does not complete.

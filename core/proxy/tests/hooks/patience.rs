@@ -5,6 +5,8 @@ use crate::scripted::{Scripted, everywhere, proxy_with};
 use crate::support::{Got, answer, get};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use understudy_module::{Hook, Transaction, Verdict};
 use understudy_proxy::Settings;
@@ -91,19 +93,50 @@ fn no_time_out_of_the_origins_or_the_clients_passes_while_a_module_has_a_piece()
 fn who_waits_for_anothers_fetch_waits_for_its_modules_too() {
     everywhere(|kind| async move {
         for withholds in [true, false] {
-            let module = slow(Hook::ResponseBody, withholds);
+            let (away, called) = (Arc::new(Mutex::new(None)), AtomicBool::new(false));
+            let to = away.clone();
+            let module = Scripted::new("m", &[Hook::ResponseHead, Hook::ResponseBody], move |tx| {
+                if tx.hook() == Hook::ResponseHead {
+                    if withholds {
+                        tx.withhold_head().unwrap();
+                    }
+                    return Verdict::Continue;
+                }
+                if called.swap(true, Ordering::SeqCst) {
+                    return Verdict::Continue;
+                }
+                *to.lock().unwrap() = Some((tx.host(), tx.token()));
+                Verdict::Pending
+            });
+            let mut kept = None;
             let f = proxy_with(
                 kind,
                 &[&module],
                 |_| answer("200 OK", "Cache-Control: max-age=60\r\n", "abc"),
                 |settings| {
                     impatient(settings);
-                    settings.timeouts.first_byte = SHORT;
-                    settings.timeouts.connect = SHORT;
+                    kept = Some(settings.clone());
                 },
             )
             .await;
-            let (one, other) = tokio::join!(f.get("/"), f.get("/"));
+            let follows = async {
+                while away.lock().unwrap().is_none() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                // A transaction keeps the settings that it began with: the origin has time to answer the first, and the other is short
+                // of it.
+                let mut short = kept.unwrap();
+                short.timeouts.first_byte = SHORT;
+                short.timeouts.connect = SHORT;
+                f.proxy.reconfigure(short, None).await.unwrap();
+                let back = async {
+                    tokio::time::sleep(LONGER).await;
+                    let (host, token) = away.lock().unwrap().take().unwrap();
+                    host.resume(token, Verdict::Continue);
+                };
+                tokio::join!(f.get("/"), back).0
+            };
+            let (one, other) = tokio::join!(f.get("/"), follows);
             for got in [one, other] {
                 check(&got, (Hook::ResponseBody, withholds, "max-age=60"));
             }

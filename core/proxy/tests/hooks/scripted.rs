@@ -4,6 +4,7 @@ use crate::support::{Fixture, Origin, settings};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use understudy_module::{About, Hook, Hooks, Host, Module, Opaque, Transaction, Verdict};
 use understudy_proxy::{Content, Matcher, Member, Modules, Proxy};
 use understudy_runtimes::{Environment, Kind, Library, Limits, OnFailure, Spec, load};
@@ -42,7 +43,7 @@ impl Trace {
                     })
                     .collect();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -83,6 +84,9 @@ pub const ALL: &[Hook] = &[
     Hook::Free,
 ];
 
+/// A deadline that no test meets by itself, however the machine stalls.
+const FAR_OFF: Duration = Duration::from_secs(600);
+
 impl Scripted {
     pub fn new(
         name: &'static str,
@@ -94,7 +98,10 @@ impl Scripted {
             hooks: Hooks::of(hooks),
             on: Arc::new(on),
             trace: Trace::default(),
-            limits: Limits::default(),
+            limits: Limits {
+                deadline: FAR_OFF,
+                ..Limits::default()
+            },
             matcher: Matcher::default(),
             about: |_| {},
         }
@@ -144,7 +151,7 @@ impl Library for Scripted {
 pub fn everywhere<F: Future<Output = ()>>(case: impl Fn(Kind) -> F) {
     for kind in [Kind::Inline, Kind::Threads] {
         actix::System::new().block_on(async {
-            tokio::time::timeout(std::time::Duration::from_secs(60), case(kind))
+            tokio::time::timeout(Duration::from_secs(60), case(kind))
                 .await
                 .unwrap_or_else(|_| panic!("{kind:?} does not end"));
         });

@@ -515,31 +515,43 @@ fn followers_wait_as_long_as_a_body_comes_before_its_head() {
     everywhere(|kind| async move {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
+        let (go, gone) = mpsc::channel();
         let origin = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut head = [0; 4096];
             let _ = stream.read(&mut head).unwrap();
-            let head = format!("HTTP/1.1 200 OK\r\n{CACHED}Content-Length: 20\r\n\r\n");
+            let head = format!("HTTP/1.1 200 OK\r\n{CACHED}Content-Length: 20\r\n\r\nx");
             stream.write_all(head.as_bytes()).unwrap();
-            for _ in 0..20 {
+            gone.recv().unwrap();
+            for _ in 1..20 {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 stream.write_all(b"x").unwrap();
             }
         });
         let m = waits(ANSWER, |tx| at_end(tx, |_| Verdict::Continue));
+        let mut kept = None;
         let f = proxy_with(
             kind,
             &[&m],
             |_| String::new(),
-            |settings| {
-                settings.timeouts.first_byte = std::time::Duration::from_millis(200);
-                settings.timeouts.connect = std::time::Duration::from_millis(200);
-            },
+            |settings| kept = Some(settings.clone()),
         )
         .await;
         let request =
             format!("GET http://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
-        let (a, b) = tokio::join!(get(f.forward, &request), get(f.forward, &request));
+        let follows = async {
+            while m.trace.count("m.response_body") == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            // A transaction keeps the settings that it began with: the origin has time to answer the first.
+            let mut short = kept.unwrap();
+            short.timeouts.first_byte = std::time::Duration::from_millis(200);
+            short.timeouts.connect = std::time::Duration::from_millis(200);
+            f.proxy.reconfigure(short, None).await.unwrap();
+            go.send(()).unwrap();
+            get(f.forward, &request).await
+        };
+        let (a, b) = tokio::join!(get(f.forward, &request), follows);
         for got in [a, b] {
             assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
             assert_eq!(got.body, b"xxxxxxxxxxxxxxxxxxxx");

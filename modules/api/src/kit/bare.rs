@@ -19,8 +19,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a `Pending` may last.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a `Pending` may last: a guard against one that is never resumed, longer than any machine stalls.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 type Make = Arc<dyn Fn() -> Arc<dyn Module> + Send + Sync>;
 

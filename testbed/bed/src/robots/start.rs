@@ -175,9 +175,10 @@ mod tests {
 
     #[test]
     fn a_command_that_ends_at_once_is_told_so() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = free.local_addr().unwrap();
-        drop(free);
+        // Bound and not listening: nobody else can take it meanwhile.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let proxy = held.local_addr().unwrap();
         let error = Started::start("sh -c 'exit 3'", proxy, proxy, None).unwrap_err();
         assert!(error.to_string().contains("exit status: 3"), "{error}");
     }

@@ -104,7 +104,8 @@ fn control_refuses_what_it_does_not_know() {
 
 #[test]
 fn what_is_no_origin_is_told_from_one_that_is_not_there() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address that nobody else listens at: its port is free again in the end.
+    let listener = std::net::TcpListener::bind("127.0.77.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     let peer = std::thread::spawn(move || {
         for answer in [

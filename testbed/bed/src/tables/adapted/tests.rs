@@ -57,7 +57,13 @@ fn counted(pace: Pace, answer: Vec<u8>) -> (bool, bool, bool, String) {
     };
     let running = load.start().unwrap();
     let (mut adapted, mut passed, mut faults, mut wrong) = (0, 0, 0, Vec::new());
+    let began = std::time::Instant::now();
     while adapted + passed + faults < 20 {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{} answers",
+            adapted + passed + faults
+        );
         std::thread::sleep(Duration::from_millis(5));
         let tally = running.take();
         adapted += tally.adapted;
