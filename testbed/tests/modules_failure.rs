@@ -35,13 +35,8 @@ fn scene(table: &str) -> Scene {
     let (launch, journal) = (Launch::bare(), tempfile::tempdir_in("/dev/shm").unwrap());
     let library = compiled("trouble", launch.dir());
     let at = |name: &str| launch.dir().join(name).display().to_string();
-    // Where it is not the subject no stall may reach it.
-    let deadline = match table.contains("deadline") {
-        true => "",
-        false => "deadline = \"10m\"\n",
-    };
     let table = format!(
-        "[[module]]\nname = \"trouble\"\nlibrary = \"{}\"\n{table}{deadline}[module.options]\n\
+        "[[module]]\nname = \"trouble\"\nlibrary = \"{}\"\n{table}[module.options]\n\
          journal = \"{}\"\nflag = \"{}\"\ndoom = \"{}\"\ngate = \"{}\"\n",
         library.display(),
         journal.path().join("journal").display(),
