@@ -2,7 +2,7 @@
  * Gets into the trouble that a request's path names, so that good transactions run through it at the same time: /do/segv, abort, exit,
  * hang, leak, garbage, never, twice, late, wake, gate, before, unknown, fail, panic, verdict, untaken; others go on with an X-Trouble
  * field. "panic" is what a Rust module's panic comes to.
- * "late" is resumed by the next that says "wake"; "gate" holds its thread until the file of option "gate" is there.
+ * "late" is resumed by the next that says "wake", which waits for it; "gate" holds its thread until the file of option "gate" is there.
  * Every request_head and free is a line "head ID" or "free ID" in the file of option "journal", which outlives any child.
  * A start that finds the file of option "flag" removes it and dies; one that finds that of option "doom" dies and leaves it.
  */
@@ -51,14 +51,17 @@ static struct {
     us_token token;
 } late = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Resumes whom "late" left waiting. */
+/* Resumes whom "late" left waiting. Its line in the journal comes before it waits, so that it may not be there yet. */
 static void wake(void) {
     pthread_mutex_lock(&late.lock);
-    if (late.proxy != NULL) {
-        host->resume(late.proxy, late.token, US_CONTINUE, NULL);
-        host->proxy_unref(late.proxy);
-        late.proxy = NULL;
+    while (late.proxy == NULL) {
+        pthread_mutex_unlock(&late.lock);
+        usleep(1000);
+        pthread_mutex_lock(&late.lock);
     }
+    host->resume(late.proxy, late.token, US_CONTINUE, NULL);
+    host->proxy_unref(late.proxy);
+    late.proxy = NULL;
     pthread_mutex_unlock(&late.lock);
 }
 

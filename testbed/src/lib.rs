@@ -18,6 +18,8 @@ pub mod origin;
 pub mod programs;
 pub mod proxy;
 pub mod rendezvous;
+pub mod reserved;
+pub mod settled;
 pub mod site;
 pub mod wire;
 
@@ -29,6 +31,8 @@ pub use origin::{Conn, Origin};
 pub use programs::{Finished, Nginx, run};
 pub use proxy::{Launch, Proxy};
 pub use rendezvous::Rendezvous;
+pub use reserved::Reserved;
+pub use settled::settled;
 pub use site::Site;
 
 /// The bound of every wait: long enough for a machine that stalls for seconds, so that reaching it means a failure.

@@ -32,7 +32,9 @@ impl Rendezvous {
         let state = Arc::<(Mutex<State>, Condvar)>::default();
         let theirs = state.clone();
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            for stream in listener.incoming() {
+                // Without descriptors, say, nobody comes any more.
+                let stream = stream.unwrap_or_else(|e| panic!("cannot accept: {e}"));
                 let mut state = theirs.0.lock().unwrap();
                 state.came += 1;
                 if state.open {

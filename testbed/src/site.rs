@@ -5,10 +5,10 @@ use crate::{Client, Launch, Origin, Proxy, Request, Response, get};
 /// An origin and the reverse proxy before it.
 #[derive(Debug)]
 pub struct Site {
+    /// The proxy. It ends first: scripts say what they think of a connection at its end, and the origin hears them after that.
+    pub proxy: Proxy,
     /// The origin.
     pub origin: Origin,
-    /// The proxy.
-    pub proxy: Proxy,
 }
 
 /// The host that requests to a [`Site`] name.

@@ -5,6 +5,7 @@
 //! `examples/promptness.rs` to say.
 #![allow(clippy::unwrap_used)]
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use understudy_testbed::{
     Client, Launch, Origin, Rendezvous, get,
     modules::{compiled, config, module},
@@ -32,7 +33,18 @@ fn tasks(pid: u32) -> usize {
         .count()
 }
 
+/// A test, its proxy and the service have a descriptor and more for each client: all that may be had are asked for, and inherited.
+fn more_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, most).unwrap();
+}
+
 fn all_wait_together(runtime: &str) {
+    more_descriptors();
     let (origin, service) = (origin(), Rendezvous::start());
     let launch = Launch::bare();
     let library = compiled("waits", launch.dir());

@@ -63,6 +63,16 @@ fn busy(format: &str) -> (Origin, Proxy) {
     (origin, proxy)
 }
 
+/// Ends it: all that it wrote is here then.
+#[track_caller]
+fn end(proxy: &mut Proxy) {
+    proxy.signal(rustix::process::Signal::TERM);
+    assert_eq!(proxy.wait_exit(), Some(0));
+    for lines in [&proxy.stdout, &proxy.stderr] {
+        assert!(!lines.wait(|_| false));
+    }
+}
+
 /// The words of the one log line that holds this text.
 #[track_caller]
 fn words(proxy: &Proxy, text: &str) -> Vec<String> {
@@ -217,9 +227,10 @@ fn the_log_is_written_whole_before_the_end() {
 
 #[test]
 fn no_access_log_unless_asked_for() {
-    let site = Site::of(origin());
+    let mut site = Site::of(origin());
     site.get("/", "");
     site.get("/", "");
+    end(&mut site.proxy);
     assert!(
         site.proxy.stdout.all().is_empty(),
         "{}",
@@ -331,8 +342,9 @@ fn the_steps_of_each_transaction_are_named_with_v() {
 
 #[test]
 fn without_v_transactions_are_not_on_stderr() {
-    let site = Site::of(origin());
+    let mut site = Site::of(origin());
     site.get("/quiet", "");
+    end(&mut site.proxy);
     assert!(
         !site.proxy.stderr.text().contains("look_up"),
         "{}",

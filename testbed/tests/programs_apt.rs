@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, process::Command};
-use understudy_testbed::{Finished, Launch, Nginx, Proxy, run};
+use understudy_testbed::{Finished, Launch, Nginx, Proxy, run, settled};
 
 /// A repository of one package, with Packages and Release files.
 fn repository(root: &Path) {
@@ -103,7 +103,8 @@ fn update_and_download_twice_the_second_from_the_cache() {
         );
         // Again with what is there: conditional requests.
         apt(dir.path(), &proxy, &["update"]).expect(0);
-        asked.push(nginx.log().iter().filter(|l| l.contains("\" 200 ")).count());
+        let log = settled(&nginx);
+        asked.push(log.iter().filter(|l| l.contains("\" 200 ")).count());
     }
     assert!(asked[0] >= 3, "{:?}", nginx.log());
     assert_eq!(

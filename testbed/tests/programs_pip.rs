@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, process::Command};
-use understudy_testbed::{Launch, Nginx, run};
+use understudy_testbed::{Launch, Nginx, run, settled};
 
 const WHEEL: &str = "understudy_demo-1.0-py3-none-any.whl";
 
@@ -78,7 +78,8 @@ fn download_twice_the_second_from_the_cache() {
             std::fs::read(root.path().join(WHEEL)).unwrap()
         );
         // The index is always validated (pip asks with max-age=0); a 304 is no transfer.
-        asked.push(nginx.log().iter().filter(|l| l.contains("\" 200 ")).count());
+        let log = settled(&nginx);
+        asked.push(log.iter().filter(|l| l.contains("\" 200 ")).count());
     }
     assert!(asked[0] >= 2, "{:?}", nginx.log());
     assert_eq!(

@@ -3,9 +3,7 @@
 
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
-use understudy_testbed::{
-    Client, Launch, Origin, PATIENCE, Proxy, get, programs::free_port, reply,
-};
+use understudy_testbed::{Client, Launch, Origin, PATIENCE, Proxy, Reserved, get, reply};
 
 fn small(origin: &Origin, body: &str) -> String {
     format!(
@@ -100,7 +98,8 @@ fn other_servers_of_an_upstream_are_used_after_a_reload() {
 fn a_new_listener_is_opened_and_one_that_is_gone_is_closed() {
     let (origin, proxy) = started();
     let old = proxy.addr();
-    let new = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let held = Reserved::hold();
+    let new = held.addr();
     let with_both = small(&origin, "1K")
         + &format!(
             "[[listen]]\nname = \"new\"\nmode = \"reverse\"\naddress = \"{new}\"\nto = \"o\"\n"

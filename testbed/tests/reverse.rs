@@ -5,7 +5,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use understudy_testbed::{Client, Launch, Origin, Site, get, reply};
+use understudy_testbed::{Client, Launch, Origin, Reserved, Site, get, reply};
 
 fn group(servers: &[String], more: &str) -> Launch {
     Launch::bare().config(&format!(
@@ -122,10 +122,10 @@ fn no_server_at_all_is_said_with_an_error_page() {
 
 #[test]
 fn a_server_that_comes_back_is_used_again() {
-    let address = Origin::nobody();
-    let proxy = group(&[address.to_string()], "").start();
+    let held = Reserved::hold();
+    let proxy = group(&[held.addr().to_string()], "").start();
     assert!(get(proxy.addr(), "/", "site.test", "").status >= 502);
-    let origin = Origin::on(std::net::TcpListener::bind(address).unwrap(), |conn| {
+    let origin = Origin::on(held.listen(), |conn| {
         conn.answer_all(&|_| reply(200, &[], "back"));
     });
     let end = std::time::Instant::now() + understudy_testbed::PATIENCE;

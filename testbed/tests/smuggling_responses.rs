@@ -1,7 +1,8 @@
 //! Responses that can be read in two ways are a 502, their connection is not used again, and nothing of them is stored.
 #![allow(clippy::unwrap_used)]
 
-use understudy_testbed::{Origin, Site, reply};
+use std::sync::mpsc;
+use understudy_testbed::{Origin, PATIENCE, Site, reply};
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood";
 
@@ -186,15 +187,20 @@ fn bytes_behind_the_answer_to_a_head_never_answer_the_next_request() {
 
 #[test]
 fn an_answer_sent_before_it_was_asked_for_is_never_used() {
-    let site = Site::of(Origin::scripted(|conn| {
+    let (tell, told) = mpsc::channel();
+    let site = Site::of(Origin::scripted(move |conn| {
         if conn.request().is_some() {
             conn.send(reply(200, &["Cache-Control: no-store"], "fine"));
             conn.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+            // The test may be over already when it failed.
+            let _ = tell.send(());
             conn.wire.rest();
         }
     }));
     for _ in 0..4 {
         site.get("/", "").expect_body("fine");
+        // It lies there before the next is asked for.
+        told.recv_timeout(PATIENCE).unwrap();
     }
 }
 

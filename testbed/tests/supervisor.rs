@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Instant;
-use understudy_testbed::{Client, Gate, Launch, Origin, PATIENCE, Proxy, get};
+use understudy_testbed::{Client, Gate, Launch, Origin, PATIENCE, Proxy, Reserved, get};
 
 /// The proxy under the supervisor, once it is not this one any more.
 #[track_caller]
@@ -22,21 +22,20 @@ fn child(supervisor: &Proxy) -> Pid {
     .unwrap()
 }
 
-/// Fixed ports: behind a crash they are the same.
-fn fixed(origin: &Origin, modules: &str) -> String {
-    let port = understudy_testbed::programs::free_port;
-    file(origin, modules)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{}", port()), 1)
-        .replacen("127.0.0.1:0", &format!("127.0.0.1:{}", port()), 1)
+/// Fixed ports: behind a crash they are the same, and nobody else's while they are held.
+fn fixed(origin: &Origin, modules: &str) -> (String, [Reserved; 2]) {
+    let ports = [Reserved::hold(), Reserved::hold()];
+    let text = file(origin, modules)
+        .replacen("127.0.0.1:0", &ports[0].addr().to_string(), 1)
+        .replacen("127.0.0.1:0", &ports[1].addr().to_string(), 1);
+    (text, ports)
 }
 
 #[test]
 fn a_proxy_that_crashed_is_started_again() {
     let origin = plain();
-    let proxy = Launch::bare()
-        .config(&fixed(&origin, ""))
-        .arg("--supervise")
-        .start();
+    let (text, _ports) = fixed(&origin, "");
+    let proxy = Launch::bare().config(&text).arg("--supervise").start();
     let first = child(&proxy);
     assert_ne!(first.as_raw_nonzero().get().unsigned_abs(), proxy.id());
     // Not SEGV: one that is sent and not caused only takes away the handler that the standard library has for it.
@@ -147,7 +146,8 @@ fn a_module_that_ended_the_proxy_is_demoted_from(runtime: &str) {
         headers("")
     );
     // A library from a file in the proxy's own address space is reason enough for a supervisor.
-    let proxy = Launch::bare().config(&fixed(&origin, &table)).start();
+    let (text, _ports) = fixed(&origin, &table);
+    let proxy = Launch::bare().config(&text).start();
     assert_eq!(ask(&proxy, "/").get("x-crash"), Some("not yet"));
     assert_eq!(module(&proxy, "crash")["runtime"], runtime);
     Client::to(proxy.addr())
@@ -193,7 +193,8 @@ fn a_module_whose_thread_crashes_is_demoted_from(runtime: &str) {
         doom.display(),
         headers("")
     );
-    let proxy = Launch::bare().config(&fixed(&origin, &table)).start();
+    let (text, _ports) = fixed(&origin, &table);
+    let proxy = Launch::bare().config(&text).start();
     assert_eq!(ask(&proxy, "/").get("x-thread"), Some("there"));
     // The first time it may have been anything.
     std::fs::write(&doom, "").unwrap();

@@ -5,7 +5,7 @@
 use std::net::{SocketAddr, TcpListener};
 use understudy_testbed::{
     Client, Launch, Origin, Proxy, Response,
-    modules::compiled,
+    modules::{compiled, patient},
     netns::{Namespace, join},
     reply,
 };
@@ -95,7 +95,8 @@ fn net_with(rules: &str, listener: &str, modules: &str) -> Net {
         .expect("the section has a listener");
     let proxy = Launch::bare()
         .config(&format!(
-            "{listen}\n[timeouts]\nconnect = \"2s\"\n{modules}\n"
+            "{listen}\n[timeouts]\nconnect = \"20s\"\n{}\n",
+            patient(modules)
         ))
         .behind(&["ip", "netns", "exec", &router.name])
         .start();

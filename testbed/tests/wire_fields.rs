@@ -1,7 +1,7 @@
 //! Fields across the proxy: order and case, hop-by-hop, Via and loops, and the methods with rules of their own.
 #![allow(clippy::unwrap_used)]
 
-use understudy_testbed::{Client, Launch, Site, get, programs::free_port, reply};
+use understudy_testbed::{Client, Launch, Reserved, Site, get, reply};
 
 /// The lines of a head that are neither framing nor added by a proxy.
 fn lines(raw: &str) -> Vec<String> {
@@ -224,12 +224,12 @@ fn a_request_that_comes_back_is_a_loop() {
 
 #[test]
 fn a_proxy_of_itself_finds_the_loop() {
-    let port = free_port();
+    let held = Reserved::hold();
     let proxy = Launch::bare()
         .arg("--listen")
-        .arg(format!("127.0.0.1:{port}"))
+        .arg(held.addr().to_string())
         .arg("--to")
-        .arg(format!("http://127.0.0.1:{port}"))
+        .arg(format!("http://{}", held.addr()))
         .start();
     get(proxy.addr(), "/", "site.test", "").expect(508);
 }

@@ -4,10 +4,9 @@
 //! what it needs from its own cache, without a network.
 #![allow(clippy::unwrap_used)]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use understudy_testbed::proxy::binary;
+use understudy_testbed::{Reserved, proxy::binary};
 
 /// Commands that are tried, and the lines that are to be among what they print.
 struct Block {
@@ -62,15 +61,9 @@ fn what_the_document_says_is_what_happens() {
     let blocks = blocks(&document);
     assert!(blocks.len() > 8, "{} blocks", blocks.len());
 
-    // All are held until each has its port, so no two are the same.
-    let held: Vec<TcpListener> = (0..3)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-        .collect();
-    let ports: Vec<u16> = held
-        .iter()
-        .map(|l| l.local_addr().unwrap().port())
-        .collect();
-    drop(held);
+    // Held all the while: the document's origin binds beside them as the proxy does.
+    let held: Vec<Reserved> = (0..3).map(|_| Reserved::hold()).collect();
+    let ports: Vec<u16> = held.iter().map(|held| held.addr().port()).collect();
     let ours = |text: &str| {
         ["8000", "3128", "3130"]
             .iter()
@@ -93,7 +86,7 @@ fn what_the_document_says_is_what_happens() {
     path.push(std::env::var_os("PATH").unwrap());
     let output = std::fs::File::create(dir.path().join("output")).unwrap();
     let ended = Command::new("timeout")
-        .args(["--kill-after=5", "300", "sh", "-c", &script])
+        .args(["--kill-after=5", "1200", "sh", "-c", &script])
         .current_dir(dir.path())
         .env("PATH", path)
         .env("SOURCES", &sources)

@@ -391,8 +391,11 @@ impl Connection {
             return Err(failure.clone());
         }
         let mut out = self.out.borrow_mut();
-        let away = self.shared.counts.away.load(Relaxed);
-        if away >= self.shared.spec.limits.queue || out.bytes.len() - out.at > MAX_OUT {
+        let (away, queue) = (&self.shared.counts.away, self.shared.spec.limits.queue);
+        // Counted at once: another worker may be about to take the last place.
+        let fits = |away: usize| (away < queue).then_some(away + 1);
+        let full = out.bytes.len() - out.at > MAX_OUT;
+        if full || away.fetch_update(Relaxed, Relaxed, fits).is_err() {
             return Err(Failure::QueueFull);
         }
         let mut open = self.open.borrow_mut();
@@ -406,6 +409,7 @@ impl Connection {
             _ => Place::Here(&[]),
         };
         if !put_event(&mut out.bytes, id, event, edits, place) {
+            away.fetch_sub(1, Relaxed);
             return Err(Failure::Fail("the event is too long to cross".to_owned()));
         }
         entry.insert(Open {
@@ -414,7 +418,6 @@ impl Connection {
             parked: false,
             resumed: false,
         });
-        self.shared.counts.away.fetch_add(1, Relaxed);
         self.live.borrow_mut().insert(event.id);
         self.wake();
         Ok(())

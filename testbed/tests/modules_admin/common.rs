@@ -13,6 +13,7 @@ pub const MARK: &str = "x-understudy-1";
 
 /// A reverse proxy of this origin with these tables of modules.
 pub fn file(origin: &Origin, modules: &str) -> String {
+    let modules = understudy_testbed::modules::patient(modules);
     format!(
         "workers = 2\n{modules}[admin]\naddress = \"127.0.0.1:0\"\n\
          [[listen]]\nname = \"site\"\nmode = \"reverse\"\naddress = \"127.0.0.1:0\"\nto = \"o\"\n\

@@ -3,7 +3,7 @@
 //! `ID LINE` goes to it, `ID TEXT` comes back, in any order; in a text `\n` is a line feed and `\\` a backslash. Phases of its
 //! connection: down, until a time; up; down again with everybody who waited told that there is nothing. Invariant: at most `queue` wait,
 //! and what is not yet written or read is bounded. Awkward case: one that hangs. Its questions end by the clock; when nothing was heard
-//! of it for [`HUNG`] while somebody waits, it is started anew.
+//! of it for [`HUNG`], or for the time that a question has where that is longer, while somebody waits, it is started anew.
 
 use crate::options::Options;
 use crate::slot::Slot;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use understudy_module::{Host, Interest, Level};
 
-/// How long it may be silent while somebody waits.
+/// How long it may be silent while somebody waits, if no question has longer.
 const HUNG: Duration = Duration::from_secs(5);
 /// The first pause after it went down, doubled each time up to [`LONGEST`], and back to this when it had lived as long as that.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +39,8 @@ pub(super) struct Lines {
     target: Target,
     limit: usize,
     queue: usize,
+    /// How long it may be silent while somebody waits.
+    hung: Duration,
     host: Host,
     state: Mutex<State>,
 }
@@ -79,6 +81,7 @@ impl Lines {
             target,
             limit: options.limit,
             queue: options.queue,
+            hung: HUNG.max(options.timeout),
             host,
             state: Mutex::new(state),
         };
@@ -143,11 +146,9 @@ impl Lines {
     pub(super) fn ask(&self, slot: &Arc<Slot>, line: &str) -> bool {
         let mut state = self.lock();
         let now = Instant::now();
-        if state
-            .link
-            .as_ref()
-            .is_some_and(|link| !link.waiting.is_empty() && now.duration_since(link.heard) > HUNG)
-        {
+        if state.link.as_ref().is_some_and(|link| {
+            !link.waiting.is_empty() && now.duration_since(link.heard) > self.hung
+        }) {
             self.down(&mut state, "nothing is heard of it");
         }
         if state.link.is_none() && now >= state.again {
