@@ -38,12 +38,22 @@ impl Finished {
     }
 }
 
-/// Runs a command to its end; `timeout(1)` bounds it.
+/// The bound of programs that install or start much: a mere guard against one that hangs.
+pub const LONG: Duration = Duration::from_secs(600);
+
+/// Runs a command to its end, within two minutes.
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {
+    run_within(command, Duration::from_secs(120))
+}
+
+/// Runs a command to its end; `timeout(1)` bounds it.
+#[track_caller]
+pub fn run_within(command: &mut Command, bound: Duration) -> Finished {
     let mut bounded = Command::new("timeout");
     bounded
-        .args(["-k", "5", "120"])
+        .args(["-k", "5"])
+        .arg(bound.as_secs().to_string())
         .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {
