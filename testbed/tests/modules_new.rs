@@ -7,7 +7,12 @@ mod common;
 use common::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use understudy_testbed::{Launch, proxy::binary, run};
+use understudy_testbed::{
+    Launch,
+    programs::{LONG, run_within},
+    proxy::binary,
+    run,
+};
 
 const RUNTIMES: [&str; 3] = ["inline", "threads", "process"];
 
@@ -64,10 +69,13 @@ fn a_new_module_in_rust_builds_and_runs_in_all_three_runtimes() {
     std::fs::copy(lock, place.join("Cargo.lock")).unwrap();
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules_new");
     for step in ["test", "build"] {
-        run(Command::new(env!("CARGO"))
-            .args([step, "--offline", "--quiet"])
-            .current_dir(&place)
-            .env("CARGO_TARGET_DIR", &target))
+        run_within(
+            Command::new(env!("CARGO"))
+                .args([step, "--offline", "--quiet"])
+                .current_dir(&place)
+                .env("CARGO_TARGET_DIR", &target),
+            LONG,
+        )
         .expect(0);
     }
     is_whole(&place, &target.join("debug/libmy_module.so"));
