@@ -88,10 +88,7 @@ impl Origin {
 
     /// An address nobody listens on.
     pub fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
+        reserved()
     }
 
     /// The requests received so far, in order.
@@ -141,8 +138,8 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        // Wakes the accepting thread; a failure means it is gone already.
-        let _ = TcpStream::connect(self.addr);
+        // Wakes the accepting thread; a failure means it is gone already. Where it listens in a namespace of its own nobody may answer.
+        let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
         if let Some(failure) = self.shared.failure.lock().unwrap().take()
             && !std::thread::panicking()
         {
@@ -159,6 +156,18 @@ pub fn listener() -> TcpListener {
     socket.bind(&any.into()).unwrap();
     socket.listen(1024).unwrap();
     socket.into()
+}
+
+/// An address that is nobody else's until the process ends: bound and not listened on, so connecting to it is refused. A server that
+/// sets SO_REUSEADDR may listen there; the kernel gives the port to nobody who asks for any.
+pub fn reserved() -> SocketAddr {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 fn serve(stream: TcpStream, index: usize, shared: Arc<Shared>, script: &Script) {

@@ -1,8 +1,8 @@
 //! Real programs beside the proxy: run to their end, or nginx on a port and directory of its own, ended when dropped.
 
-use crate::PATIENCE;
+use crate::{PATIENCE, origin::reserved};
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -81,13 +81,9 @@ pub fn run_within(command: &mut Command, bound: Duration) -> Finished {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot bind port 0 themselves.
+/// A port for a program that cannot bind port 0 itself, kept for it. It must set SO_REUSEADDR, as servers do.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    reserved().port()
 }
 
 /// Waits until something listens.

@@ -22,6 +22,7 @@ import pyicap
 
 class Server(socketserver.ThreadingMixIn, pyicap.ICAPServer):
     daemon_threads = True
+    allow_reuse_address = True
 
 class Handler(pyicap.BaseICAPRequestHandler):
     def log_request(self, *a): pass
