@@ -30,7 +30,8 @@ def tables(folder, console, icap):
     patient = 'deadline = "60s"'
     return {
         'ad-remover': (patient, f'lists = ["{folder}/list.txt"]'),
-        'text-injector': (f'match.hosts = ["{gazette.NEWS}"]\n{patient}', f'helper = ["{sys.executable}", "{HERE}/greet.py"]\nask = "{{client}}"\n'
+        'text-injector': (f'match.hosts = ["{gazette.NEWS}"]\n{patient}',
+                          f'helper = ["{sys.executable}", "{HERE}/greet.py"]\nask = "{{client}}"\n'
                           'selector = "body"\nposition = "prepend"\nidentity = true\ntimeout = "50s"'),
         'content-manager': (patient, f'listen = "127.0.0.1:{console}"\nroot = "{folder}"'),
         'compressor': (patient, ''),
