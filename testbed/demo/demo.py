@@ -26,15 +26,18 @@ SIZE = (1000, 1150)
 
 
 def tables(folder, console, icap):
-    """The table of each module, and its options."""
+    """The table of each module, and its options. No time-out ends what only waits for a busy machine."""
+    patient = 'deadline = "60s"'
     return {
-        'ad-remover': ('', f'lists = ["{folder}/list.txt"]'),
-        'text-injector': (f'match.hosts = ["{gazette.NEWS}"]', f'helper = ["{sys.executable}", "{HERE}/greet.py"]\nask = "{{client}}"\n'
-                          'selector = "body"\nposition = "prepend"\nidentity = true\ntimeout = "5s"'),
-        'content-manager': ('', f'listen = "127.0.0.1:{console}"\nroot = "{folder}"'),
-        'compressor': ('', ''),
+        'ad-remover': (patient, f'lists = ["{folder}/list.txt"]'),
+        'text-injector': (f'match.hosts = ["{gazette.NEWS}"]\n{patient}',
+                          f'helper = ["{sys.executable}", "{HERE}/greet.py"]\nask = "{{client}}"\n'
+                          'selector = "body"\nposition = "prepend"\nidentity = true\ntimeout = "50s"'),
+        'content-manager': (patient, f'listen = "127.0.0.1:{console}"\nroot = "{folder}"'),
+        'compressor': (patient, ''),
         'transcoder': ('on_failure = "open"\ndeadline = "30s"', 'grayscale = "always"'),
-        'icap-client': ('', f'reqmod = ["icap://{icap}/echo"]\nrespmod = ["icap://{icap}/echo"]'),
+        'icap-client': (patient, f'reqmod = ["icap://{icap}/echo"]\nrespmod = ["icap://{icap}/echo"]\n'
+                        'timeout = "50s"\nconnect_timeout = "50s"'),
     }
 
 

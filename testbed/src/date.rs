@@ -4,11 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The IMF-fixdate of now plus `offset` seconds.
 pub fn http_date(offset: i64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    format(now as i64 + offset)
+    format(now() + offset)
+}
+
+/// Seconds since 1970: for dates that are of one moment.
+pub fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs() as i64
 }
 
 /// The IMF-fixdate of a number of seconds since 1970.

@@ -1,7 +1,7 @@
 //! A scripted origin: one thread a connection runs the test's script; every request is recorded verbatim.
 
 use crate::{
-    PATIENCE,
+    PATIENCE, Reserved,
     message::{Framing, Request},
     wire::{Wire, framing},
 };
@@ -88,10 +88,7 @@ impl Origin {
 
     /// An address nobody listens on.
     pub fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
+        Reserved::to_the_end()
     }
 
     /// The requests received so far, in order.
@@ -141,8 +138,8 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        // Wakes the accepting thread; a failure means it is gone already.
-        let _ = TcpStream::connect(self.addr);
+        // Wakes the accepting thread; a failure means it is gone already. Where it listens in a namespace of its own nobody may answer.
+        let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
         if let Some(failure) = self.shared.failure.lock().unwrap().take()
             && !std::thread::panicking()
         {

@@ -1,8 +1,8 @@
 //! Real programs beside the proxy: run to their end, or nginx on a port and directory of its own, ended when dropped.
 
-use crate::PATIENCE;
+use crate::{PATIENCE, Reserved};
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -38,12 +38,22 @@ impl Finished {
     }
 }
 
-/// Runs a command to its end; `timeout(1)` bounds it.
+/// The bound of programs that install or start much: a mere guard against one that hangs.
+pub const LONG: Duration = Duration::from_secs(600);
+
+/// Runs a command to its end, within two minutes.
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {
+    run_within(command, Duration::from_secs(120))
+}
+
+/// Runs a command to its end; `timeout(1)` bounds it.
+#[track_caller]
+pub fn run_within(command: &mut Command, bound: Duration) -> Finished {
     let mut bounded = Command::new("timeout");
     bounded
-        .args(["-k", "5", "120"])
+        .args(["-k", "5"])
+        .arg(bound.as_secs().to_string())
         .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -71,13 +81,9 @@ pub fn run(command: &mut Command) -> Finished {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot bind port 0 themselves.
+/// A port for a program that cannot bind port 0 itself, kept for it. It must set SO_REUSEADDR, as servers do.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    Reserved::to_the_end().port()
 }
 
 /// Waits until something listens.

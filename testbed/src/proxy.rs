@@ -318,6 +318,8 @@ impl Drop for Proxy {
         // Ended already is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What it wrote last may not be read yet. A child of its own that is left may keep the pipe open for longer than that.
+        self.stderr.wait_end(Duration::from_secs(5));
         let panicked = self.stderr.all().iter().any(|l| l.contains("panicked at"));
         if std::thread::panicking() {
             eprintln!("--- the proxy's stderr\n{}\n---", self.stderr.text());
@@ -347,7 +349,18 @@ impl Lines {
         lines
     }
 
+    /// Waits until the pipe has ended, so that there are no more lines; false when time ran out before.
+    pub fn wait_end(&self, bound: Duration) -> bool {
+        let guard = self.0.0.lock().unwrap();
+        let waited = self
+            .0
+            .1
+            .wait_timeout_while(guard, bound, |(_, ended)| !*ended);
+        waited.unwrap().0.1
+    }
+
     /// Waits until a line is as wanted; false when the pipe closed or time ran out before.
+    #[must_use]
     pub fn wait(&self, what: impl Fn(&str) -> bool) -> bool {
         let guard = self.0.0.lock().unwrap();
         let (guard, _) = self

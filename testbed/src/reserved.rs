@@ -25,6 +25,14 @@ impl Reserved {
         Reserved { socket, addr }
     }
 
+    /// One that stays held until the process ends.
+    pub fn to_the_end() -> SocketAddr {
+        let reserved = Reserved::hold();
+        let addr = reserved.addr;
+        std::mem::forget(reserved);
+        addr
+    }
+
     /// Its address.
     pub fn addr(&self) -> SocketAddr {
         self.addr

@@ -1,7 +1,6 @@
 //! Who may ask, and for what: clients, destinations, CONNECT ports.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
 use understudy_testbed::{Client, Conn, Launch, Origin, Proxy, get, reply};
 
 fn fetch(proxy: &Proxy, authority: &str) -> u16 {
@@ -242,9 +241,7 @@ fn bytes_sent_with_the_connect_reach_the_origin_after_it() {
 
 #[test]
 fn a_connect_to_nobody_is_a_bad_gateway() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = Origin::nobody().port();
     let proxy = Launch::forward()
         .config(&format!("[access]\nconnect_ports = [{port}]\n"))
         .start();

@@ -7,7 +7,12 @@ mod common;
 use common::{RUNTIMES, answer, ask, count, proxy, until, until_count};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use understudy_testbed::{Nginx, Origin, Request, Response, programs::free_port, reply, run};
+use std::time::Instant;
+use understudy_testbed::{
+    Nginx, Origin, PATIENCE, Request, Response,
+    programs::{LONG, free_port, run_within},
+    reply, run,
+};
 
 /// An origin of lists whose answer is changed by the test. With a tag it answers 304 to those that have it.
 struct Lists {
@@ -218,7 +223,9 @@ fn transactions_go_on_while_lists_are_swapped() {
     let host = origin.addr.to_string();
     until_count(&proxy, "swapped", |n| n == 1);
     lists.answer(list("two", "/two/"));
+    let end = Instant::now() + PATIENCE;
     while count(&proxy, "swapped") < 2 {
+        assert!(Instant::now() < end, "they are not swapped again");
         assert!(is_removed(
             &ask(&proxy, &format!("http://{host}/always/a.gif"), "").expect(200)
         ));
@@ -236,10 +243,11 @@ fn the_lists_of_the_field_find_what_they_are_for() {
     let script = format!(
         "apt-get download {package} || {{ apt-get update -q && apt-get download {package}; }}; dpkg-deb -x {package}_*.deb ."
     );
-    understudy_testbed::run(
-        std::process::Command::new("sh")
+    run_within(
+        Command::new("sh")
             .args(["-ec", &script])
             .current_dir(dir.path()),
+        LONG,
     )
     .expect(0);
     let place = dir

@@ -390,7 +390,7 @@ fn modules_see_hits_and_what_is_asked_behind_them() {
             fresh(r)
         });
         let module = format!(
-            "[[module]]\nname = \"copies\"\nlibrary = \"builtin:body-and-headers\"\nruntime = \"{runtime}\"\n"
+            "[[module]]\nname = \"copies\"\nlibrary = \"builtin:body-and-headers\"\nruntime = \"{runtime}\"\ndeadline = \"60s\"\n"
         );
         let config = understudy_testbed::modules::config(&origin, &module);
         let proxy = understudy_testbed::Launch::bare().config(&config).start();

@@ -1,6 +1,7 @@
 //! Stale responses in place of an error (RFC 5861 section 4; RFC 9111 section 4.2.4), and when they are not.
 #![allow(clippy::unwrap_used)]
 
+use rustix::process::Signal;
 use understudy_testbed::{Conn, Gate, Launch, Origin, Response, Site, get, reply};
 
 const STALE: &str = "Cache-Control: max-age=60";
@@ -92,9 +93,13 @@ fn it_covers_an_origin_that_is_not_there_or_silent() {
     let silent = failing(STALE, |conn| {
         conn.wire.rest();
     });
-    let site = Site::with(silent, "[timeouts]\nfirst_byte = \"200ms\"\n");
-    site.get("/", "").expect_body("body");
-    expect_marked(site.get("/", ""));
+    let proxy = Launch::reverse(&silent).config("").start();
+    get(proxy.addr(), "/", "site.test", "").expect_body("body");
+    // Only now: the first is to succeed however busy the machine is.
+    proxy.rewrite_config("[timeouts]\nfirst_byte = \"200ms\"\n");
+    proxy.signal(Signal::HUP);
+    proxy.wait_stderr(|l| l == "reloaded");
+    expect_marked(get(proxy.addr(), "/", "site.test", ""));
 }
 
 #[test]

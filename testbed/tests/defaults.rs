@@ -1,12 +1,13 @@
 //! `understudy run` with no flag at all, on the ports it takes by default: in a network namespace, where they are free. Needs root.
 #![allow(clippy::unwrap_used)]
 
+use rustix::process::Signal;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
     os::unix::net::UnixStream,
 };
-use understudy_testbed::{Launch, Origin, get, netns::Namespace, reply};
+use understudy_testbed::{Launch, Origin, PATIENCE, get, netns::Namespace, reply};
 
 const FORWARD: &str = "127.0.0.1:3128";
 const ADMIN: &str = "127.0.0.1:3130";
@@ -18,7 +19,7 @@ fn at(address: &str) -> SocketAddr {
 #[test]
 fn no_flag_at_all_is_a_forward_proxy_with_a_cache_and_an_admin() {
     let space = Namespace::new("d");
-    let proxy = Launch::command("run")
+    let mut proxy = Launch::command("run")
         .behind(&["ip", "netns", "exec", &space.name])
         .start();
     assert_eq!(proxy.addr(), at(FORWARD));
@@ -41,6 +42,10 @@ fn no_flag_at_all_is_a_forward_proxy_with_a_cache_and_an_admin() {
         get(at(ADMIN), "/readyz", "x", "Connection: close\r\n").expect(200);
     });
     assert_eq!(origin.count(), 1);
+    // What it had to say is there when it has ended.
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_exit(), Some(0));
+    assert!(proxy.stdout.wait_end(PATIENCE));
     assert!(proxy.stdout.all().is_empty(), "the access log is off");
 }
 

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, process::Command};
-use understudy_testbed::{proxy::binary, run};
+use understudy_testbed::{
+    programs::{LONG, run_within},
+    proxy::binary,
+};
 
 #[test]
 fn a_page_is_whole_gray_and_without_advertisements_and_nobody_complains() {
@@ -13,19 +16,20 @@ fn a_page_is_whole_gray_and_without_advertisements_and_nobody_complains() {
         .args(["--quiet", "--target"])
         .arg(library.path())
         .arg("pillow");
-    run(&mut pip).expect(0);
+    run_within(&mut pip, LONG).expect(0);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/demo.py");
     let out = tempfile::tempdir().unwrap();
     let mut shown = Vec::new();
     for runtime in ["inline", "threads", "process"] {
-        let told = run(Command::new("python3")
+        let mut command = Command::new("python3");
+        command
             .arg(&demo)
             .arg(binary())
             .args(["--need", "--runtimes", runtime, "--out"])
             .arg(out.path())
             .env("PYTHONPATH", library.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1"))
-        .expect(0);
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        let told = run_within(&mut command, LONG).expect(0);
         assert!(
             told.stdout.ends_with("nothing is wrong\n"),
             "{runtime}: {}",

@@ -1,7 +1,8 @@
 //! Ceilings, each with its status, and the page that says so.
 #![allow(clippy::unwrap_used)]
 
-use understudy_testbed::{Client, Gate, Origin, Site, client::status, reply};
+use std::sync::mpsc;
+use understudy_testbed::{Client, Gate, Origin, PATIENCE, Site, client::status, reply};
 
 fn limited(limits: &str) -> Site {
     Site::with(
@@ -105,21 +106,30 @@ fn a_body_announced_too_large_is_413_before_it_is_sent() {
 
 #[test]
 fn a_chunked_body_that_grows_too_large_is_413_and_never_complete() {
-    let origin = Origin::scripted(|conn| {
-        let seen = String::from_utf8_lossy(&conn.wire.rest()).into_owned();
-        assert!(
-            !seen.contains("0\r\n\r\n"),
-            "a body over the limit was completed"
-        );
+    let (tell, told) = mpsc::channel();
+    let origin = Origin::scripted(move |conn| {
+        // Nobody hears of it when the test has failed.
+        let _ = tell.send(String::from_utf8_lossy(&conn.wire.rest()).into_owned());
     });
-    let site = Site::with(origin, "[limits]\nrequest_body = \"1K\"\n");
+    let Site { origin, proxy } = Site::with(origin, "[limits]\nrequest_body = \"1K\"\n");
     let chunks = format!("400\r\n{}\r\n", "x".repeat(1024)).repeat(3);
-    let mut client = site.client();
+    let mut client = Client::to(proxy.addr());
     client.send(format!(
         "POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
     ));
     client.response_to("POST").expect(413);
     client.expect_closed();
+    drop(proxy);
+    // Accepted in order: behind this one there is none of the proxy's.
+    Client::to(origin.addr).send("last").finish();
+    let mut seen: Vec<String> = Vec::new();
+    while !seen.iter().any(|s| s == "last") || seen.len() < origin.connections() {
+        seen.push(told.recv_timeout(PATIENCE).expect("a connection's end"));
+    }
+    assert!(
+        seen.iter().all(|s| !s.contains("0\r\n\r\n")),
+        "a body over the limit was completed: {seen:?}"
+    );
 }
 
 #[test]

@@ -96,7 +96,8 @@ fn start(origin: &Origin, does: &str, runtime: &str) -> Proxy {
     let launch = Launch::bare();
     let library = compiled("turns", launch.dir());
     let table = format!(
-        "[[module]]\nname = \"turns\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n[module.options]\ndoes = \"{does}\"\n",
+        "[[module]]\nname = \"turns\"\nlibrary = \"{}\"\nruntime = \"{runtime}\"\n\
+         deadline = \"60s\"\n[module.options]\ndoes = \"{does}\"\n",
         library.display()
     );
     launch.config(&config(origin, &table)).start()

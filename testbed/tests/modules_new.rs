@@ -6,8 +6,13 @@ mod common;
 
 use common::*;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use understudy_testbed::{Launch, proxy::binary, run};
+use std::process::Command;
+use understudy_testbed::{
+    Launch,
+    programs::{LONG, run_within},
+    proxy::binary,
+    run,
+};
 
 const RUNTIMES: [&str; 3] = ["inline", "threads", "process"];
 
@@ -64,17 +69,14 @@ fn a_new_module_in_rust_builds_and_runs_in_all_three_runtimes() {
     std::fs::copy(lock, place.join("Cargo.lock")).unwrap();
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("modules_new");
     for step in ["test", "build"] {
-        // Compiling on a machine that has other things to do takes its time.
-        let built = Command::new("timeout")
-            .args(["--kill-after=5", "1200", env!("CARGO")])
-            .args([step, "--offline", "--quiet"])
-            .current_dir(&place)
-            .env("CARGO_TARGET_DIR", &target)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&[built.stdout, built.stderr].concat()).into_owned();
-        assert!(built.status.success(), "{step}\n{told}");
+        run_within(
+            Command::new(env!("CARGO"))
+                .args([step, "--offline", "--quiet"])
+                .current_dir(&place)
+                .env("CARGO_TARGET_DIR", &target),
+            LONG,
+        )
+        .expect(0);
     }
     is_whole(&place, &target.join("debug/libmy_module.so"));
 }

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, process::Command};
-use understudy_testbed::{Finished, Launch, Nginx, Proxy, run, settled};
+use understudy_testbed::{
+    Finished, Launch, Nginx, Proxy,
+    programs::{LONG, run_within},
+    run, settled,
+};
 
 /// A repository of one package, with Packages and Release files.
 fn repository(root: &Path) {
@@ -57,10 +61,13 @@ fn apt(dir: &Path, proxy: &Proxy, args: &[&str]) -> Finished {
         .args(options.iter().flat_map(|o| ["-o", o]))
         .args(args)
         .current_dir(dir);
-    run(command
-        .env_remove("http_proxy")
-        .env_remove("no_proxy")
-        .env("APT_CONFIG", "/dev/null"))
+    run_within(
+        command
+            .env_remove("http_proxy")
+            .env_remove("no_proxy")
+            .env("APT_CONFIG", "/dev/null"),
+        LONG,
+    )
 }
 
 fn state(nginx: &Nginx) -> tempfile::TempDir {

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, process::Command};
-use understudy_testbed::{Launch, Nginx, run, settled};
+use understudy_testbed::{
+    Launch, Nginx,
+    programs::{LONG, run_within},
+    run, settled,
+};
 
 const WHEEL: &str = "understudy_demo-1.0-py3-none-any.whl";
 
@@ -72,7 +76,7 @@ fn download_twice_the_second_from_the_cache() {
         ] {
             pip.env_remove(name);
         }
-        run(&mut pip).expect(0);
+        run_within(&mut pip, LONG).expect(0);
         assert_eq!(
             std::fs::read(out.path().join(WHEEL)).unwrap(),
             std::fs::read(root.path().join(WHEEL)).unwrap()

@@ -15,6 +15,7 @@ use std::{
 use understudy_testbed::{
     Client, Gate, Launch, Origin, PATIENCE, Proxy, Response, get,
     modules::{config, module},
+    programs::{LONG, run_within},
     reply, run,
 };
 
@@ -32,11 +33,14 @@ fn pillow() -> &'static Path {
         if !home.exists() {
             // It appears whole or not at all.
             let staged = tempfile::tempdir_in(tmp).unwrap();
-            run(Command::new("python3")
-                .args(["-m", "pip", "install", "--quiet", "--no-deps"])
-                .args(["--disable-pip-version-check", "--target"])
-                .arg(staged.path().join("it"))
-                .arg(format!("pillow=={PILLOW}")))
+            run_within(
+                Command::new("python3")
+                    .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+                    .args(["--disable-pip-version-check", "--target"])
+                    .arg(staged.path().join("it"))
+                    .arg(format!("pillow=={PILLOW}")),
+                LONG,
+            )
             .expect(0);
             // Another program of tests may have been quicker.
             let _ = std::fs::rename(staged.path().join("it"), &home);

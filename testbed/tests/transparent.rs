@@ -257,7 +257,7 @@ fn advertisements_are_hits_for_intercepted_clients() {
     for runtime in ["inline", "threads", "process"] {
         let module = format!(
             "[[module]]\nname = \"ads\"\nlibrary = \"builtin:ad-remover\"\nruntime = \"{runtime}\"\n\
-             [module.options]\nrules = [\"||one.test/banners/\"]"
+             deadline = \"60s\"\n[module.options]\nrules = [\"||one.test/banners/\"]"
         );
         let net = net_with("Redirect", "Redirect", &module);
         // The first may come before the blanks are stored.

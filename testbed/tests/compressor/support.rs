@@ -16,11 +16,11 @@ pub(crate) fn start(origin: &Origin, runtime: &str, options: &str) -> Proxy {
         .start()
 }
 
-/// The module's table. Its budget does not count here: the machine of a test may be busy.
+/// The module's table. Its budget and its deadline do not count here: the machine of a test may be busy.
 pub(crate) fn table(runtime: &str, options: &str) -> String {
     format!(
         "[[module]]\nname = \"compressor\"\nlibrary = \"builtin:compressor\"\nruntime = \"{runtime}\"\n\
-         [module.options]\n{}{options}\n",
+         deadline = \"60s\"\n[module.options]\n{}{options}\n",
         if options.contains("budget") {
             ""
         } else {

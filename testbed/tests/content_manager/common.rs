@@ -22,7 +22,7 @@ pub(crate) fn text(runtime: &str, options: &str) -> String {
         "workers = 2\n[admin]\naddress = \"127.0.0.1:0\"\n[access]\nallow_to = [\"127.0.0.0/8\"]\n\
          [[listen]]\nname = \"forward\"\nmode = \"forward\"\naddress = \"127.0.0.1:0\"\n\
          [[module]]\nname = \"console\"\nlibrary = \"builtin:content-manager\"\nruntime = \"{runtime}\"\n\
-         [module.options]\n{listen}{options}\n"
+         deadline = \"60s\"\n[module.options]\n{listen}{options}\n"
     )
 }
 

@@ -217,7 +217,7 @@ fn the_admin_does_the_same_verbs_in_json() {
     assert_eq!(ask("delete").1["outcome"], "done");
     assert_eq!(ask("query").0, 404);
 
-    let inject = json!({"verb": "inject", "url": url, "type": "a/b", "body": {"base64": "/wA="}, "fresh": 9}).to_string();
+    let inject = json!({"verb": "inject", "url": url, "type": "a/b", "body": {"base64": "/wA="}, "fresh": 600}).to_string();
     assert_eq!(manage(&proxy, &inject).1["outcome"], "done");
     assert_eq!(fetch(&proxy, &url).expect_hit().body, b"\xff\x00");
     assert_eq!(ask("read").1["body"], json!({"base64": "/wA="}));

@@ -83,7 +83,15 @@ impl Drop for CIcap {
     fn drop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
+        let end = Instant::now() + Duration::from_secs(10);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > end {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -275,9 +283,9 @@ fn a_virus_does_not_come_through() {
             assert!(page.contains("Eicar-Test"), "{page}");
             assert!(!page.contains(EICAR[1]));
         }
-        proxy
-            .stdout
-            .wait(|line| line.contains("\"found\":\"Type=0; Resolution=2; Threat=Eicar-Test"));
+        proxy.wait_stdout(|line| {
+            line.contains("\"found\":\"Type=0; Resolution=2; Threat=Eicar-Test")
+        });
         get(proxy.addr(), "/text", "site.test", "").expect_hit();
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::server::{ALL, Asked, Server};
 use crate::{RUNTIMES, counted, proxy};
-use std::time::Duration;
-use understudy_testbed::{Client, Gate, Origin, get, reply};
+use std::time::{Duration, Instant};
+use understudy_testbed::{Client, Gate, Origin, PATIENCE, get, reply};
 
 const FRESH: &str = "Cache-Control: max-age=600";
 
@@ -517,7 +517,9 @@ fn a_request_is_adapted_to_its_end_although_the_origin_has_answered() {
             client.send("POST /a HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nxxxxxxxxxxxxxxxxxxxx\r\n");
             // What the service has given goes on with the next piece.
             let mut sent = 20;
+            let end = Instant::now() + PATIENCE;
             while !here.is_open() {
+                assert!(Instant::now() < end, "the origin is not asked");
                 client.send("1\r\nx\r\n");
                 sent += 1;
                 std::thread::sleep(Duration::from_millis(5));
@@ -525,7 +527,9 @@ fn a_request_is_adapted_to_its_end_although_the_origin_has_answered() {
             // The answer is on its way before the request is whole.
             let head = (!respmod).then(|| client.head());
             let asked = |asked: &Asked| asked.head.starts_with("RESPMOD");
+            let end = Instant::now() + PATIENCE;
             while respmod && !server.seen().iter().skip(before).any(asked) {
+                assert!(Instant::now() < end, "the service is not asked");
                 std::thread::sleep(Duration::from_millis(5));
             }
             client.send("3\r\nend\r\n0\r\n\r\n");

@@ -6,7 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use understudy_testbed::{Client, Origin, PATIENCE, get, programs::free_port, reply, run};
+use understudy_testbed::{
+    Client, Origin, PATIENCE, get,
+    programs::{LONG, free_port, run_within},
+    reply, run,
+};
 
 /// Turns bodies of answers to capitals, leaves what is called `/same`, blocks requests for `/blocked` and renames `/old`.
 const SCRIPT: &str = r#"
@@ -18,6 +22,7 @@ import pyicap
 
 class Server(socketserver.ThreadingMixIn, pyicap.ICAPServer):
     daemon_threads = True
+    allow_reuse_address = True
 
 class Handler(pyicap.BaseICAPRequestHandler):
     def log_request(self, *a): pass
@@ -124,24 +129,24 @@ fn library() -> &'static Path {
     PLACE
         .get_or_init(|| {
             let dir = tempfile::tempdir().unwrap();
-            run(Command::new("python3")
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-cache-dir",
-                ])
-                .args([
-                    "--root-user-action",
-                    "ignore",
-                    "--pre",
-                    "pyicap",
-                    "--target",
-                ])
-                .arg(dir.path()))
-            .expect(0);
+            let mut pip = Command::new("python3");
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-cache-dir",
+            ])
+            .args([
+                "--root-user-action",
+                "ignore",
+                "--pre",
+                "pyicap",
+                "--target",
+            ])
+            .arg(dir.path());
+            run_within(&mut pip, LONG).expect(0);
             dir
         })
         .path()

@@ -164,7 +164,7 @@ fn a_compressed_page_is_left_alone_and_by_option_not_asked_for() {
         for identity in [false, true] {
             let table = format!(
                 "[[module]]\nname = \"text\"\nlibrary = \"builtin:text-injector\"\nruntime = \"{runtime}\"\n\
-                 [module.options]\ntext = \"+\"\nidentity = {identity}\n"
+                 deadline = \"60s\"\n[module.options]\ntext = \"+\"\nidentity = {identity}\n"
             );
             let nobody = Origin::answering(|_| Vec::new());
             let file =
@@ -222,7 +222,7 @@ fn with_the_compressor_pages_go_out_plain_or_are_compressed_with_their_text() {
         let module = |name: &str, options: &str| {
             format!(
                 "[[module]]\nname = \"{name}\"\nlibrary = \"builtin:{name}\"\nruntime = \"{runtime}\"\n\
-                 [module.options]\n{options}\n"
+                 deadline = \"60s\"\n[module.options]\n{options}\n"
             )
         };
         let text = |options: &str| module("text-injector", &format!("text = \"+\"\n{options}"));
