@@ -101,8 +101,8 @@ impl Library for Watching {
     }
 }
 
-/// How the name of a library begins for a child that is to watch its module.
-const WATCHED: &str = "watched:";
+/// How the name of a library begins for a child that is to watch its module: as no name of a file may.
+const WATCHED: &str = "\0watched:";
 
 /// The library of this name, as a child makes it.
 pub(crate) fn in_child(
