@@ -6,7 +6,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use futures_util::future::join_all;
-use std::{future::poll_fn, sync::Arc};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 use understudy_cache::{Answer, Ask, FillEvent, FillHead, WINDOW};
 use understudy_http::{Name, semantics::storing::NoStoreReason};
 
@@ -94,20 +94,25 @@ async fn a_fill_goes_on_while_a_module_has_a_piece_and_once_behind_that() {
     fill.heard();
     assert!(follower.goes_on(&mut heard));
     assert!(!follower.goes_on(&mut heard));
-    fill.away(true);
+    let long = Some(Duration::from_secs(600));
+    fill.away(long);
     for _ in 0..3 {
         assert!(follower.goes_on(&mut heard));
     }
-    fill.away(false);
+    fill.away(None);
     assert!(follower.goes_on(&mut heard));
     assert!(!follower.goes_on(&mut heard));
     // What comes of it says as much.
-    fill.away(true);
+    fill.away(long);
     fill.respond(prepared(None)).await.unwrap();
     assert!(follower.goes_on(&mut heard));
     assert!(!follower.goes_on(&mut heard));
-    fill.away(true);
+    fill.away(long);
     fill.append(b"piece").unwrap();
+    assert!(follower.goes_on(&mut heard));
+    assert!(!follower.goes_on(&mut heard));
+    // Its time is over, and nobody was there to end it.
+    fill.away(Some(Duration::ZERO));
     assert!(follower.goes_on(&mut heard));
     assert!(!follower.goes_on(&mut heard));
 }

@@ -4,8 +4,8 @@
 //! moving it later (what every request does) is one store into a cell; only moving it earlier touches the wheel.
 //! Awkward case: a token that fires too early finds the deadline moved and goes back into the wheel; a token whose deadline
 //! has another token already (it was moved earlier meanwhile) is told apart by its tick and dropped. And a worker that stood
-//! still (a module on its stack, a machine that is busy) has not looked whether what it waits for is there: that time is
-//! not counted, or whatever it armed before its first tick would be late before it began.
+//! still (a module on its stack, a busy machine) does other things before its next tick: what it arms then would be late before it
+//! began, so who knows the time says it ([`Clock::look`]).
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -17,8 +17,6 @@ use understudy_http::semantics::date::Seconds;
 pub(crate) const TICK: Duration = Duration::from_millis(20);
 /// Slots of the wheel; a deadline further away than a turn stays in its slot for another.
 const SLOTS: usize = 1024;
-/// Ticks that may pass unseen and are counted: as many as every deadline is given on top.
-const SLACK: u64 = 2;
 /// A deadline that is not armed.
 const NEVER: u64 = u64::MAX;
 
@@ -37,8 +35,8 @@ pub(crate) struct Clock {
     /// Seconds since 1970 at the last tick.
     seconds: Cell<Seconds>,
     tick: Cell<u64>,
-    /// Ticks that the worker stood still.
-    lost: Cell<u64>,
+    /// The tick it is, as far as anybody looked: deadlines are armed from here.
+    seen: Cell<u64>,
     wheel: RefCell<Vec<Vec<Token>>>,
 }
 
@@ -69,7 +67,7 @@ impl Clock {
             start: Instant::now(),
             seconds: Cell::new(0),
             tick: Cell::new(0),
-            lost: Cell::new(0),
+            seen: Cell::new(0),
             wheel: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
         };
         clock.follow_wall_clock();
@@ -106,18 +104,27 @@ impl Clock {
         }
     }
 
-    /// Advances to the tick of `now` and wakes what is due. Called every [`TICK`]; of what a call is late more than [`SLACK`]
-    /// ticks are not counted.
+    /// Somebody knows what time it is: what is armed from here on has its time from then, also where a tick is overdue.
+    #[inline]
+    pub(crate) fn look(&self, now: Instant) {
+        let now = self.tick_of(now);
+        if now > self.seen.get() {
+            self.seen.set(now);
+        }
+    }
+
+    /// Advances to the tick of `now` and wakes what is due. Called every [`TICK`]; late calls catch up.
     pub(crate) fn advance(&self, now: Instant) {
         self.follow_wall_clock();
+        let now = self.tick_of(now);
         let from = self.tick.get() + 1;
-        let seen = self.tick_of(now).saturating_sub(self.lost.get());
-        if seen < from {
+        if now < from {
             return;
         }
-        let now = seen.min(self.tick.get() + SLACK);
-        self.lost.set(self.lost.get() + seen - now);
         self.tick.set(now);
+        self.seen.set(now);
+        // After a long stall one turn over all slots finds everything that is due.
+        let from = from.max(now.saturating_sub(SLOTS as u64 - 1));
         for tick in from..=now {
             let slot = (tick % SLOTS as u64) as usize;
             let tokens = std::mem::take(&mut self.wheel.borrow_mut()[slot]);
@@ -160,8 +167,8 @@ impl Deadline {
     /// Arms it `after` from now, and up to two ticks more: the clock is not read for it, and the last tick has partly
     /// passed, as may the one that the duration ends in.
     pub(crate) fn arm_now(&self, after: Duration) {
-        let now = self.clock.tick.get();
-        let at = now.saturating_add(ticks(after).min(NEVER / 4)) + SLACK;
+        let now = self.clock.seen.get();
+        let at = now.saturating_add(ticks(after).min(NEVER / 4)) + 2;
         self.inner.at.set(at);
         if self.inner.scheduled.get() > at {
             self.clock.schedule(&self.inner, at);
@@ -200,13 +207,6 @@ mod tests {
         TICK * n
     }
 
-    /// Advances tick by tick, as a worker does.
-    fn pass(clock: &Clock, from: u32, to: u32) {
-        for n in from..=to {
-            clock.advance(clock.start + ticks(n));
-        }
-    }
-
     #[test]
     fn a_deadline_passes_after_its_time_and_not_before() {
         let clock = Clock::new();
@@ -214,11 +214,12 @@ mod tests {
         let waker = Waker::from(count.clone());
         let mut cx = Context::from_waker(&waker);
         let d = clock.deadline();
+        let start = clock.start;
         d.arm_now(ticks(10));
         assert!(d.poll(&mut cx).is_pending());
-        pass(&clock, 1, 9);
+        clock.advance(start + ticks(9));
         assert!(d.poll(&mut cx).is_pending());
-        pass(&clock, 10, 12);
+        clock.advance(start + ticks(12));
         assert!(d.poll(&mut cx).is_ready());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
@@ -230,15 +231,16 @@ mod tests {
         let waker = Waker::from(count.clone());
         let mut cx = Context::from_waker(&waker);
         let d = clock.deadline();
+        let start = clock.start;
         d.arm_now(ticks(100));
         d.arm_now(ticks(5));
         d.arm_now(ticks(50));
         assert!(d.poll(&mut cx).is_pending());
-        pass(&clock, 1, 49);
+        clock.advance(start + ticks(49));
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        pass(&clock, 50, 52);
+        clock.advance(start + ticks(52));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        pass(&clock, 53, 200);
+        clock.advance(start + ticks(200));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
@@ -248,29 +250,14 @@ mod tests {
         let waker = Waker::noop();
         let mut cx = Context::from_waker(waker);
         let d = clock.deadline();
+        let start = clock.start;
         let far = 3 * SLOTS as u32 + 7;
         d.arm_now(ticks(far));
-        let mut at = 0;
         for turn in 1..=3 {
-            pass(&clock, at + 1, turn * SLOTS as u32);
-            at = turn * SLOTS as u32;
+            clock.advance(start + ticks(turn * SLOTS as u32));
             assert!(d.poll(&mut cx).is_pending(), "turn {turn}");
         }
-        pass(&clock, at + 1, far + 2);
-        assert!(d.poll(&mut cx).is_ready());
-    }
-
-    #[test]
-    fn calls_that_are_a_little_late_catch_up() {
-        let clock = Clock::new();
-        let mut cx = Context::from_waker(Waker::noop());
-        let d = clock.deadline();
-        d.arm_now(ticks(10));
-        for n in [2, 4, 6, 8, 10] {
-            clock.advance(clock.start + ticks(n));
-            assert!(d.poll(&mut cx).is_pending(), "{n}");
-        }
-        clock.advance(clock.start + ticks(12));
+        clock.advance(start + ticks(far + 2));
         assert!(d.poll(&mut cx).is_ready());
     }
 
@@ -280,18 +267,33 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         let (before, behind) = (clock.deadline(), clock.deadline());
         before.arm_now(ticks(10));
-        pass(&clock, 1, 5);
-        // The worker stands still for many turns, and the first it does is to wait for something new.
+        // The worker stands still for many turns, and the first it does is to read a request.
         let still = 10 * SLOTS as u32;
+        clock.look(clock.start + ticks(still));
         behind.arm_now(ticks(10));
+        assert!(before.poll(&mut cx).is_pending() && behind.poll(&mut cx).is_pending());
         clock.advance(clock.start + ticks(still));
-        assert!(before.poll(&mut cx).is_pending());
-        pass(&clock, still + 1, still + 5);
-        // What was waited for before has what was left to it.
         assert!(before.poll(&mut cx).is_ready());
-        pass(&clock, still + 6, still + 9);
+        clock.advance(clock.start + ticks(still + 9));
         assert!(behind.poll(&mut cx).is_pending());
-        pass(&clock, still + 10, still + 10);
+        // A time that is past already changes nothing.
+        clock.look(clock.start);
+        behind.arm_now(ticks(1));
+        clock.advance(clock.start + ticks(still + 10));
+        assert!(behind.poll(&mut cx).is_pending());
+        clock.advance(clock.start + ticks(still + 12));
         assert!(behind.poll(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn a_stalled_worker_catches_up() {
+        let clock = Clock::new();
+        let waker = Waker::noop();
+        let mut cx = Context::from_waker(waker);
+        let d = clock.deadline();
+        d.arm_now(ticks(3));
+        assert!(d.poll(&mut cx).is_pending());
+        clock.advance(clock.start + ticks(10 * SLOTS as u32));
+        assert!(d.poll(&mut cx).is_ready());
     }
 }

@@ -152,6 +152,7 @@ impl Connection {
     /// head that has only begun are kept.
     fn take(&mut self, mut buf: &[u8], mut fresh: bool, cx: &mut task::Context<'_>) {
         let now = Instant::now();
+        self.worker.clock.look(now);
         let limits = self.worker.with_live(|l| l.settings.limits.head);
         let State::Reading(client) = &mut self.state else {
             return;

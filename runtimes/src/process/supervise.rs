@@ -221,7 +221,8 @@ async fn launch_again(shared: &Arc<Shared>, at: usize) -> Result<Running, String
         if shared.admit(at, &running.child) {
             return Ok(running);
         }
-        running.close(shared).await;
+        // Its place is empty until then.
+        running.close(shared, CLOSE).await;
     }
 }
 
@@ -243,7 +244,8 @@ pub(crate) async fn supervise(
             };
             shared.place(at, None);
             if closed {
-                return running.close(&shared).await;
+                let most = CLOSE.max(shared.spec.limits.deadline);
+                return running.close(&shared, most).await;
             }
             drop(running);
             back_off.lived(began.elapsed());
@@ -283,11 +285,10 @@ impl Running {
     }
 
     /// Told to end, given the time to do so, and buried.
-    async fn close(mut self, shared: &Arc<Shared>) {
+    async fn close(mut self, shared: &Arc<Shared>, most: Duration) {
         self.minded = false;
         self.child.doom();
         self.child.tell(Order::Close);
-        let most = CLOSE.max(shared.spec.limits.deadline);
         let _ = tokio::time::timeout(most, self.serve_on(shared)).await;
     }
 

@@ -18,6 +18,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{
@@ -134,7 +135,7 @@ impl Fill {
         // Nobody may join what a purge has meant already.
         state.invalidated |= state.is_void(&self.inner.key, &prepared.labels);
         state.head = Some(FillHead::Shared(prepared));
-        state.away = false;
+        state.away = None;
         let wakers = state.take_readers();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -172,12 +173,13 @@ impl Fill {
         state.heard = state.heard.wrapping_add(1);
     }
 
-    /// A module has a piece, or gave it back: followers wait on for as long as it has it, and have all their time behind that.
-    /// With what comes of it, the head or a piece, it has it no more.
-    pub fn away(&self, away: bool) {
+    /// A module has a piece and may keep it for so long, or it gave it back (`None`): followers wait on for as long as it has it, and
+    /// have all their time behind that. With what comes of it, the head or a piece, it has it no more.
+    pub fn away(&self, most: Option<Duration>) {
+        let until = most.and_then(|most| Instant::now().checked_add(most));
         let mut state = self.inner.lock();
         state.heard = state.heard.wrapping_add(1);
-        state.away = away;
+        state.away = until;
     }
 
     /// A reader for the leader's own client, from the first byte.
@@ -270,7 +272,7 @@ impl Fill {
             state.outgrow(NoStoreReason::NoRoom);
         }
         state.release();
-        state.away = false;
+        state.away = None;
         let outgrown = state.outgrown.filter(|_| !was_stream || !state.is_read());
         self.mark |= outgrown == Some(NoStoreReason::TooLarge) && state.followers() > 0;
         let wakers = state.take_readers();

@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use super::state::Inner;
@@ -36,11 +37,12 @@ impl FillReader {
         self.fill.lock().heard
     }
 
-    /// Whether it goes on though nothing comes: the leader heard of it since this was asked last, or a module has what comes next,
-    /// whose own deadline holds ([`crate::Fill::away`]).
+    /// Whether it goes on though nothing comes: the leader heard of it since this was asked last, or a module has what comes next
+    /// and may still keep it ([`crate::Fill::away`]). The leader's worker may stand still, and with it what holds that module to its time.
     pub fn goes_on(&self, heard: &mut u64) -> bool {
         let state = self.fill.lock();
-        std::mem::replace(heard, state.heard) != state.heard || state.away
+        let away = state.away.is_some_and(|until| Instant::now() < until);
+        std::mem::replace(heard, state.heard) != state.heard || away
     }
 
     /// Whether all of the body is here and its last piece is held back until it is published, which is soon: what else there is

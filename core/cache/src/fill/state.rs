@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 use understudy_http::semantics::{range::ByteSpan, storing::NoStoreReason};
 use understudy_store::{blocks::Blocks, budget::Reservation};
@@ -71,8 +72,8 @@ pub(crate) struct State {
     pub(crate) head: Option<FillHead>,
     /// How often its leader heard of it while there was nothing for followers.
     pub(crate) heard: u64,
-    /// A module has what comes next.
-    pub(crate) away: bool,
+    /// A module has what comes next, until then at most.
+    pub(crate) away: Option<Instant>,
     pub(crate) body: Blocks,
     /// How long the body is to become, when that is known and is how readers know its end.
     pub(crate) expected: Option<u64>,

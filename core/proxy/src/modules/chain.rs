@@ -11,6 +11,7 @@ use super::{Matcher, Modules, ServerTiming};
 use crate::afterwards::Afterwards;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use understudy_module::{Hook, Hooks};
 use understudy_runtimes::{Kind, Link, Seat};
 
@@ -22,6 +23,9 @@ const ON_HITS: Hooks = Hooks::of(&[
     Hook::Log,
     Hook::Free,
 ]);
+
+/// What a deadline may be late by on a busy machine.
+const LATE: Duration = Duration::from_secs(5);
 
 /// A module's place in the order of a hook.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub(crate) struct Chain {
     pub(super) audience: Audience,
     /// What transactions before left.
     pub(super) spare: Spare,
+    /// The longest of their deadlines, and what it may be late by.
+    pub(super) longest: Duration,
     /// Some see some hosts only.
     pub(super) chooses: bool,
     pub(crate) timing: ServerTiming,
@@ -126,6 +132,7 @@ impl Chain {
             on_the_spot,
             hooks,
             orders,
+            longest: longest(&links),
             chooses: modules.members.iter().any(|m| !m.matcher.is_open()),
             timing: modules.server_timing,
             links,
@@ -190,6 +197,13 @@ fn with_heads(hooks: Hooks, matcher: &Matcher) -> Hooks {
         }
     }
     all
+}
+
+fn longest(links: &[Rc<Link>]) -> Duration {
+    let deadlines = links
+        .iter()
+        .map(|link| link.loaded().spec().limits.deadline);
+    deadlines.max().unwrap_or_default().saturating_add(LATE)
 }
 
 fn audience(links: &[Rc<Link>]) -> Audience {

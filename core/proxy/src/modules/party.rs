@@ -13,6 +13,7 @@ use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 use understudy_http::Fields;
 use understudy_module::{Hook, Mark, Part, Response};
 use understudy_runtimes::Call;
@@ -215,6 +216,11 @@ impl Party {
     pub(crate) fn orders_addresses(&self) -> bool {
         let mut links = self.chain.links.iter();
         links.any(|link| link.loaded().about().orders_addresses)
+    }
+
+    /// How long a call of any of them may take.
+    pub(crate) fn longest(&self) -> Duration {
+        self.chain.longest
     }
 
     /// What the log says of the modules that were called.

@@ -440,10 +440,13 @@ impl Transaction {
                     return Err(Broken::Origin("between-bytes-timeout"));
                 }
             }
-            self.client
-                .flush(queue, limit)
-                .await
-                .map_err(|Gone| Broken::Client)?;
+            // While nothing of it has gone out, the client can still be told properly.
+            if !broken || gathered > 0 || queue.written > 0 {
+                self.client
+                    .flush(queue, limit)
+                    .await
+                    .map_err(|Gone| Broken::Client)?;
+            }
             if broken {
                 return Err(Broken::Origin("origin-broke-off"));
             }

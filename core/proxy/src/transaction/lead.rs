@@ -242,14 +242,20 @@ impl Transaction {
         prepared: Arc<Prepared>,
     ) -> Step {
         let complete = exchanged.upload.is_complete();
+        // There is room for it.
+        self.tally.not_stored = None;
         self.note_head(&exchanged.head);
         let age = response_head::age(&exchanged.head);
         let own_head = self.unabridged(&exchanged.head, &prepared);
         // The rest stays where it is: large, and moved only to be let go.
         drop(exchanged.head);
         if self.not_modified(&prepared) {
-            // Followers do not wait for this client to take its answer.
-            self.fill_apart(fill, exchanged.origin, complete).await;
+            // Followers do not wait for this client to take its answer, nor this client for what modules make of the body.
+            if exchanged.origin.is_filtered() {
+                self.pump(fill, exchanged.origin, complete);
+            } else {
+                self.fill_apart(fill, exchanged.origin, complete).await;
+            }
             let own = Prepared {
                 head: own_head,
                 ..Prepared::clone(&prepared)
@@ -264,37 +270,42 @@ impl Transaction {
         };
         let empty = self.is_bodyless(ranged.status);
         let mut returning = Returning::plain(ranged.head.clone(), ranged.status);
-        if let Some(rest) = self.return_head(&mut returning, empty)
-            && let Err(step) = self.return_on(&mut returning, empty, rest).await
-        {
-            // What this client gets instead is not what is stored.
-            self.fill_apart(fill, exchanged.origin, complete).await;
-            return step;
+        if let Some(rest) = self.return_head(&mut returning, empty) {
+            // Modules are waited for, whatever the origin gives meanwhile.
+            fill.away(self.party.as_ref().map(|party| party.longest()));
+            let returned = self.return_on(&mut returning, empty, rest).await;
+            fill.away(exchanged.origin.away_for());
+            if let Err(step) = returned {
+                // What this client gets instead is not what is stored.
+                self.fill_apart(fill, exchanged.origin, complete).await;
+                return step;
+            }
         }
         self.tally.status = returning.status;
         let framed = self.framed(ranged.status, returning.length(ranged.length));
         self.settle(false);
-        let cache = self.storing_status(&prepared, true);
-        let lines = self.lines(age, framed, &cache);
         let mut queue = Queue::default();
-        let overhead = returning.push(lines, &mut queue);
         let mut reader = fill.reader();
         ranged.narrow(&mut reader);
-        if let Some(way) = &mut returning.body {
-            way.expect(ranged.length);
-            // Its client is one reader among others.
+        if returning.body.is_some() || ranged.is_narrow() {
+            // Its client is one reader among others, or takes a part of what is stored.
             self.fill_apart(fill, exchanged.origin, complete).await;
-            let outcome = self
-                .deliver_through(&mut queue, From::Fill(&mut reader), way, framed)
-                .await;
+            let cache = self.storing_status(&prepared, self.tally.not_stored.is_none());
+            let lines = self.lines(age, framed, &cache);
+            let overhead = returning.push(lines, &mut queue);
+            let outcome = match &mut returning.body {
+                Some(way) => {
+                    way.expect(ranged.length);
+                    let from = From::Fill(&mut reader);
+                    self.deliver_through(&mut queue, from, way, framed).await
+                }
+                None => self.drain_reader(&mut queue, &mut reader, framed).await,
+            };
             return self.delivered(outcome, &queue, overhead);
         }
-        if ranged.is_narrow() {
-            // The whole goes on when its part has been taken.
-            self.fill_apart(fill, exchanged.origin, complete).await;
-            let outcome = self.drain_reader(&mut queue, &mut reader, framed).await;
-            return self.delivered(outcome, &queue, overhead);
-        }
+        let cache = self.storing_status(&prepared, true);
+        let lines = self.lines(age, framed, &cache);
+        let overhead = returning.push(lines, &mut queue);
         let mut taken = 0;
         let end = self
             .fill_and_flush(
@@ -347,13 +358,7 @@ impl Transaction {
                 Err(Broken::Client)
             }
         };
-        self.sent(&queue, overhead);
-        match outcome {
-            Ok(()) => {}
-            Err(Broken::Client) => self.aborted(),
-            Err(Broken::Origin(word)) => self.broken(word),
-        }
-        Step::Log
+        self.delivered(outcome, &queue, overhead)
     }
 
     /// Moves pieces from the origin into the fill and from the fill to the client until the origin is done.
@@ -402,7 +407,7 @@ impl Transaction {
                         Poll::Pending => {
                             let was = std::mem::replace(&mut away, origin.is_away());
                             if was || away {
-                                fill.away(away);
+                                fill.away(origin.away_for());
                             }
                             break;
                         }

@@ -128,6 +128,11 @@ impl Origin {
         self.filter.as_ref().is_some_and(|f| f.is_away())
     }
 
+    /// How long a module may keep what comes next, when that is waited for with one.
+    pub(super) fn away_for(&self) -> Option<Duration> {
+        self.filter.as_ref().and_then(Filter::away_for)
+    }
+
     /// Whether the origin is late with what comes next. While a module has a piece nothing is taken from the origin, and the module's
     /// own deadline holds; behind it the origin has all its time.
     pub(super) fn poll_late(

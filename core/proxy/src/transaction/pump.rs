@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use understudy_cache::Fill;
+use understudy_http::semantics::storing::NoStoreReason;
 use understudy_http::wire::body::Decoded;
 
 /// What came of taking what is here.
@@ -39,7 +40,10 @@ impl Transaction {
                 }
                 origin.release(request_complete);
             }
-            Here::Broken => fill.broken_off().await,
+            Here::Broken => {
+                self.tally.not_stored = Some(NoStoreReason::Incomplete);
+                fill.broken_off().await;
+            }
             Here::Part => self.pump(fill, origin, request_complete),
         }
     }
@@ -140,7 +144,7 @@ impl Pump {
                 Poll::Pending => {
                     let was = std::mem::replace(&mut self.away, origin.is_away());
                     if was || self.away {
-                        fill.away(self.away);
+                        fill.away(origin.away_for());
                     }
                     let late = origin.poll_late(&self.deadline, self.patience, cx);
                     return late.map(|()| None);

@@ -105,7 +105,7 @@ impl Transaction {
                     }
                     let was = std::mem::replace(&mut away, origin.is_away());
                     match fill {
-                        Some(fill) if was || away => fill.away(away),
+                        Some(fill) if was || away => fill.away(origin.away_for()),
                         Some(fill) if heard => fill.heard(),
                         _ => {}
                     }

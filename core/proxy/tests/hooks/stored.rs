@@ -1,8 +1,9 @@
 //! What must never get into the store by way of a module, or of a validation.
 
-use crate::scripted::{Scripted, everywhere, proxy};
+use crate::scripted::{Scripted, everywhere, proxy, proxy_with};
 use crate::support::answer;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, mpsc};
 use understudy_module::{Hook, Verdict};
 use understudy_proxy::Matcher;
 
@@ -314,5 +315,59 @@ fn a_validation_without_a_type_is_heard_by_who_heard_what_it_validates() {
             assert_eq!(text.trace.count("t.response_head"), asked);
             assert_eq!(image.trace.count("i.response_head"), 0);
         }
+    });
+}
+
+/// The conditions that a fetch left out are held against what comes, and a client that has it waits for no module on the body.
+#[test]
+fn a_304_does_not_wait_for_what_modules_make_of_the_body() {
+    everywhere(|kind| async move {
+        let (go, gone) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(Some(gone)));
+        let m = Scripted::new(
+            "m",
+            &[Hook::ResponseBody, Hook::ResponseReturn],
+            move |tx| {
+                if tx.hook() == Hook::ResponseReturn {
+                    return Verdict::Continue;
+                }
+                let Some(gone) = gate.lock().unwrap().take() else {
+                    return Verdict::Continue;
+                };
+                let (host, token) = (tx.host(), tx.token());
+                std::thread::spawn(move || {
+                    let _ = gone.recv();
+                    host.resume(token, Verdict::Continue);
+                });
+                Verdict::Pending
+            },
+        );
+        let tagged = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        let f = proxy(kind, &[&m], move |_| answer("200 OK", tagged, "abc")).await;
+        let got = f.get_with("/", "If-None-Match: \"a\"\r\n").await;
+        assert!(got.head.starts_with("HTTP/1.1 304"), "{}", got.head);
+        go.send(()).unwrap();
+        let whole = f.get("/").await;
+        assert!(whole.head.starts_with("HTTP/1.1 200"), "{}", whole.head);
+        assert_eq!(crate::bodies::plain(&whole), b"abc");
+        assert_eq!(f.origin.count(), 1);
+    });
+}
+
+/// What is known to be broken before anything of it went out is an error, also where a range was asked for.
+#[test]
+fn a_range_of_a_body_that_a_module_fails_on_is_an_error() {
+    everywhere(|kind| async move {
+        if kind != understudy_runtimes::Kind::Inline {
+            // Elsewhere it is not known yet, and the head may be out.
+            return;
+        }
+        let m = Scripted::new("m", &[Hook::ResponseBody], |_| panic!("on purpose"));
+        let whole = understudy_proxy::settings::RangeMiss::Whole { up_to: 1000 };
+        let lines = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        let script = move |_: &str| answer("200 OK", lines, "0123456789");
+        let f = proxy_with(kind, &[&m], script, |settings| settings.range_miss = whole).await;
+        let got = f.get_with("/", "Range: bytes=2-4\r\n").await;
+        assert!(got.head.starts_with("HTTP/1.1 502"), "{}", got.head);
     });
 }

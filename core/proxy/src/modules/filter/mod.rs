@@ -14,6 +14,7 @@ use super::party::Party;
 use bytes::Bytes;
 use stages::Stages;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use terms::Terms;
 use understudy_http::wire::body::Decoded;
 use understudy_module::{Edits, Event, Hook, Hooks, Part, Piece, Refused, Response};
@@ -164,6 +165,11 @@ impl Filter {
     /// Whether what comes next is waited for with a module, and not with the source. To be asked when `poll` gave nothing.
     pub(crate) fn is_away(&self) -> bool {
         self.stages.as_ref().is_some_and(|stages| stages.is_away())
+    }
+
+    /// How long a module may keep what comes next, when that is waited for with one.
+    pub(crate) fn away_for(&self) -> Option<Duration> {
+        self.is_away().then(|| self.party.longest())
     }
 
     /// Whether the head before this body waits for what a module makes of it.
