@@ -75,11 +75,12 @@ impl Prepared {
         }
     }
 
-    /// The same response, stale from now on.
+    /// The same response, stale from now on: also by the clock of a worker that has not seen this second begin.
     pub fn spent(&self, now: Seconds) -> Prepared {
+        let age = self.freshness.age(now).saturating_sub(1);
         Prepared {
             freshness: Freshness {
-                lifetime: self.freshness.lifetime.min(self.freshness.age(now)),
+                lifetime: self.freshness.lifetime.min(age),
                 ..self.freshness
             },
             ..self.clone()

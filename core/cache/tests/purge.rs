@@ -165,7 +165,8 @@ async fn a_soft_purge_leaves_what_is_stale_from_now_on() {
     };
     let purged = cache.purge(1, soft.clone()).await;
     assert_eq!((purged.staled, purged.removed, purged.remain), (1, 0, 0));
-    assert_eq!((ttl(&cache, "a"), ttl(&cache, "b")), (0, 50));
+    // By a second, for whoever has not seen this one begin.
+    assert_eq!((ttl(&cache, "a"), ttl(&cache, "b")), (-1, 50));
     assert_eq!(body_of(&hit(&cache, "a").unwrap()), b"body");
     assert_eq!(
         (cache.stats().bytes, cache.stats().members),
@@ -286,7 +287,7 @@ async fn a_validation_that_began_before_a_purge_brings_nothing_back() {
         fill.freshen(tagged(&["y"])).await;
         match soft {
             false => assert!(find(&cache, "a").is_none()),
-            true => assert_eq!(ttl(&cache, "a"), 0),
+            true => assert_eq!(ttl(&cache, "a"), -1),
         }
     }
 }
@@ -417,4 +418,23 @@ async fn a_response_without_tags_pays_for_none() {
     let (labelled, more) = cost(&["x", "y", "x"]).await;
     assert_eq!((members, more), (1, 3));
     assert!(labelled >= plain + 2 * 48);
+}
+
+/// Workers see a second begin one after another.
+#[test]
+fn what_was_made_stale_is_stale_by_every_clock() {
+    let mut prepared = Arc::into_inner(received_at(1000)).unwrap();
+    for (initial, lifetime) in [(0, 60), (1, 60), (30, 60), (30, 20)] {
+        prepared.freshness.corrected_initial_age = initial;
+        prepared.freshness.lifetime = lifetime;
+        for now in 1000..1050 {
+            let spent = prepared.spent(now);
+            for clock in [now - 1, now, now + 1] {
+                assert!(spent.freshness.ttl(clock) <= 0, "{initial} {now} {clock}");
+            }
+            assert!(spent.freshness.lifetime <= lifetime);
+            // No more than that second staler than it is.
+            assert!(lifetime < initial + 49 || spent.freshness.ttl(now) >= -1);
+        }
+    }
 }

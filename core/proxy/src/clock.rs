@@ -110,6 +110,10 @@ impl Clock {
         let now = self.tick_of(now);
         if now > self.seen.get() {
             self.seen.set(now);
+            // A tick is overdue, and with it the date.
+            if now > self.tick.get() + 2 {
+                self.follow_wall_clock();
+            }
         }
     }
 
