@@ -151,7 +151,8 @@ impl Library for Scripted {
 pub fn everywhere<F: Future<Output = ()>>(case: impl Fn(Kind) -> F) {
     for kind in [Kind::Inline, Kind::Threads] {
         actix::System::new().block_on(async {
-            tokio::time::timeout(Duration::from_secs(60), case(kind))
+            // A guard against a hang; some cases take many crossings, and the machine has other things to do.
+            tokio::time::timeout(Duration::from_secs(300), case(kind))
                 .await
                 .unwrap_or_else(|_| panic!("{kind:?} does not end"));
         });
