@@ -3,7 +3,6 @@
 use super::exchange::within;
 use super::ranged::Ranged;
 use super::refusal::Refusal;
-use super::returning::From;
 use super::{Step, Transaction};
 use crate::client::Queue;
 use crate::record::Outcome;
@@ -87,14 +86,9 @@ impl Transaction {
         let lines = self.lines(Some(age), framed, &cache);
         let mut queue = Queue::default();
         let overhead = returning.push(lines, &mut queue);
-        let outcome = match &mut returning.body {
-            Some(way) => {
-                way.expect(ranged.length);
-                let from = From::Fill(&mut reader);
-                self.deliver_through(&mut queue, from, way, framed).await
-            }
-            None => self.drain_reader(&mut queue, &mut reader, framed).await,
-        };
+        let way = returning.body.as_mut();
+        let outcome = self.deliver_reader(&mut queue, &mut reader, way, ranged.length, framed);
+        let outcome = outcome.await;
         self.delivered(outcome, &queue, overhead)
     }
 

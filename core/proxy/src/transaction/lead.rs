@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::ranged::Ranged;
 use super::refusal::{Failure, Refusal};
 use super::request_out::Purpose;
-use super::returning::{From, Returning};
+use super::returning::Returning;
 use super::withheld::Unheard;
 use super::{Step, Transaction, labels, response_head, storable};
 use crate::client::Queue;
@@ -293,14 +293,9 @@ impl Transaction {
             let cache = self.storing_status(&prepared, self.tally.not_stored.is_none());
             let lines = self.lines(age, framed, &cache);
             let overhead = returning.push(lines, &mut queue);
-            let outcome = match &mut returning.body {
-                Some(way) => {
-                    way.expect(ranged.length);
-                    let from = From::Fill(&mut reader);
-                    self.deliver_through(&mut queue, from, way, framed).await
-                }
-                None => self.drain_reader(&mut queue, &mut reader, framed).await,
-            };
+            let way = returning.body.as_mut();
+            let outcome = self.deliver_reader(&mut queue, &mut reader, way, ranged.length, framed);
+            let outcome = outcome.await;
             return self.delivered(outcome, &queue, overhead);
         }
         let cache = self.storing_status(&prepared, true);

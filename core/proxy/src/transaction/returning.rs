@@ -255,6 +255,25 @@ impl Transaction {
         party.tell_timing(self.head.fields(), out);
     }
 
+    /// Delivers what a fill gives, through the modules on its way if there are any. `length`: of what this client asked for, when known.
+    pub(super) async fn deliver_reader(
+        &mut self,
+        queue: &mut Queue,
+        reader: &mut FillReader,
+        way: Option<&mut Way>,
+        length: Option<u64>,
+        framed: Framed,
+    ) -> Result<(), Broken> {
+        match way {
+            Some(way) => {
+                way.expect(length);
+                self.deliver_through(queue, From::Fill(reader), way, framed)
+                    .await
+            }
+            None => self.drain_reader(queue, reader, framed).await,
+        }
+    }
+
     /// Delivers a body through the modules on its way, which were told how long it is.
     pub(super) async fn deliver_through(
         &mut self,
